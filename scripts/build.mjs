@@ -1,0 +1,56 @@
+// Bundles src/ into dist/: one entry per executable thread, lazily loaded chunks beside them.
+// dist/ is flat on purpose: workers are found as new URL('./<name>.js', import.meta.url) from any chunk.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const ifPossible = process.argv.includes('--if-possible');
+
+if (!existsSync(join(root, 'src'))) process.exit(0); // installed from a tarball: dist/ is already there
+let esbuild;
+try {
+  esbuild = await import('esbuild');
+} catch (error) {
+  if (ifPossible) process.exit(0);
+  console.error(`imaging: cannot build without esbuild (${error.code}); run 'npm ci' first`);
+  process.exit(4);
+}
+
+const workers = readdirSync(join(root, 'src'), { recursive: true })
+  .map(String)
+  .filter((file) => file.endsWith('.worker.ts'));
+const entryPoints = Object.fromEntries([
+  ['main', join(root, 'src/cli/main.ts')],
+  ...workers.map((file) => [file.split('/').pop().replace(/\.ts$/, ''), join(root, 'src', file)]),
+]);
+
+rmSync(join(root, 'dist'), { recursive: true, force: true });
+await esbuild.build({
+  entryPoints,
+  outdir: join(root, 'dist'),
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.19',
+  sourcemap: false,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'linked',
+  logLevel: 'warning',
+  // ssh2 needs __dirname, and a plain `const __dirname` collides with the one yargs declares
+  define: { __dirname: '__imDir', __filename: '__imFile', 'process.env.NODE_ENV': '"production"' },
+  banner: {
+    js: [
+      "import{createRequire as __cr}from'node:module'",
+      "import{fileURLToPath as __fu}from'node:url'",
+      "import{dirname as __dn}from'node:path'",
+      'const require=__cr(import.meta.url)',
+      'const __imFile=__fu(import.meta.url)',
+      'const __imDir=__dn(__imFile);',
+    ].join(';'),
+  },
+  alias: { 'react-devtools-core': join(root, 'scripts/empty.mjs') },
+  external: ['cpu-features', '*.node'],
+});

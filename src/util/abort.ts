@@ -1,0 +1,66 @@
+import { setMaxListeners } from 'node:events';
+
+/** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as it aborts. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(reasonOf(signal));
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      if (signal) reject(reasonOf(signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** A child of `parent` with a controller of its own. Call `release()` when done, so the parent forgets it. */
+export function childSignal(parent?: AbortSignal): { signal: AbortSignal; abort(reason: unknown): void; release(): void } {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  const onAbort = (): void => controller.abort(parent?.reason);
+  if (parent?.aborted) onAbort();
+  else parent?.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    release: () => parent?.removeEventListener('abort', onAbort),
+  };
+}
+
+/**
+ * Runs `work` under a deadline of its own: after `ms` its signal aborts with what `late()` makes, and the returned
+ * promise rejects with it at once, even when `work` is slow to notice. `ms` may be Infinity.
+ */
+export async function withDeadline<T>(
+  parent: AbortSignal | undefined,
+  ms: number,
+  late: () => Error,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const child = childSignal(parent);
+  const timer = Number.isFinite(ms) ? setTimeout(() => child.abort(late()), Math.max(0, ms)) : undefined;
+  try {
+    return await untilAborted(child.signal, work(child.signal));
+  } finally {
+    clearTimeout(timer);
+    child.release();
+  }
+}
+
+/** Settles as `promise` does, or rejects with the signal's reason when that comes first. */
+export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(reasonOf(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** An aborted signal's reason, always as an Error. */
+export function reasonOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason ?? 'aborted'));
+}

@@ -1,0 +1,43 @@
+/** Which exit code a mistake of the person's earns: usage 2, refused 3, environment 4. */
+export type UserErrorKind = 'usage' | 'refused' | 'environment';
+
+/** The person must change something: shown as one line and a hint, never with a stack. */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+  readonly kind: UserErrorKind;
+  readonly hint: string | undefined;
+
+  constructor(kind: UserErrorKind, message: string, hint?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+    this.hint = hint;
+  }
+}
+
+/**
+ * Something that was tried on one peer failed in a way we understand. `code` is a stable kebab-case word
+ * (`telnet-silent`, `cmc-timeout`); `message` says what was tried, on what, and what was seen; `hint` what to do.
+ * Protocol folders throw it; the fan-out turns it into one node's failure.
+ */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, hint?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** The `code` of a Node.js system error (`ECONNREFUSED`, `ENOENT`), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return undefined;
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
