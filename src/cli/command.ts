@@ -1,0 +1,54 @@
+import type { Writable } from 'node:stream';
+import type { Host } from '../util/host.js';
+import type { NodeWorkflow } from './node-workflow.js';
+
+/** One option of a command, as help, parser, completions and manual pages need it. */
+export type OptionSpec = {
+  type: 'string' | 'boolean' | 'number';
+  alias?: string | readonly string[];
+  /** What stands for the value in help: `IMAGE`, `SECONDS`. */
+  value?: string;
+  choices?: readonly string[];
+  describe: string;
+  /** May be given several times. */
+  multiple?: boolean;
+};
+
+/** Parsed options by their long names; absent ones are undefined. */
+export type OptionValues = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+export type Arguments = { words: string[]; options: OptionValues; /** Everything after `--`. */ rest: string[] };
+
+/** What a command may touch of the world around it. */
+export type CommandContext = {
+  host: Host;
+  stdout: Writable;
+  stderr: NodeJS.WriteStream;
+  /** Aborted with `Interrupted` by SIGINT, SIGTERM and SIGHUP. */
+  signal: AbortSignal;
+};
+
+/** A command that works on nodes returns a workflow, and everything around it (selection, monitor, table, exit code) is shared. */
+export type NodeCommandModule = { plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> };
+
+/** Any other command does its own work and returns its exit code. */
+export type PlainCommandModule = { run(args: Arguments, context: CommandContext): Promise<number> };
+
+/** A drop-in replacement of another program: it gets its arguments untouched. */
+export type ProgramModule = { run(argv: string[], context: CommandContext): Promise<number> };
+
+type Described = {
+  name: string;
+  /** Names it can be called by besides `imaging-<name>` and `imaging <name>`. */
+  aliases?: readonly string[];
+  summary: string;
+  /** What follows the options: `[node ...]`. */
+  words: string;
+  options: Readonly<Record<string, OptionSpec>>;
+  examples: readonly (readonly [command: string, meaning: string])[];
+};
+
+export type Command =
+  | (Described & { kind: 'nodes'; load: () => Promise<NodeCommandModule> })
+  | (Described & { kind: 'plain'; load: () => Promise<PlainCommandModule> })
+  | (Described & { kind: 'program'; load: () => Promise<ProgramModule> });

@@ -1,0 +1,121 @@
+import { basename } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { Interrupted } from '../workflows/interrupted.js';
+import { packageRoot } from '../util/dist.js';
+import { messageOf, systemCode, UserError } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
+import type { Command, CommandContext } from './command.js';
+import { commands } from './commands.js';
+import { endingSignals, exitCodeOf, exitCodes } from './exit.js';
+
+/** Runs the program: picks the command by the name it was called by or by its first argument, and ends the process. */
+export async function main(argv: string[]): Promise<void> {
+  const ending = listenForSignals();
+  const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal };
+  quietOnClosedPipe();
+  let code: number;
+  try {
+    code = await dispatch(argv, context);
+  } catch (error) {
+    code = report(error);
+  }
+  await Promise.all([flush(process.stdout), flush(process.stderr)]);
+  process.exit(code);
+}
+
+/** `imaging-load`, `load-image` and `imaging load` all mean the command `load`. */
+export function findCommand(calledBy: string, words: readonly string[]): { command: Command | undefined; rest: string[] } {
+  const byName = (name: string | undefined): Command | undefined =>
+    commands.find((command) => name === `imaging-${command.name}` || command.aliases?.includes(name ?? ''));
+  const called = byName(calledBy);
+  if (called) return { command: called, rest: [...words] };
+  const first = words[0];
+  return { command: commands.find((command) => command.name === first) ?? byName(first), rest: words.slice(1) };
+}
+
+async function dispatch(argv: string[], context: CommandContext): Promise<number> {
+  const { command, rest } = findCommand(basename(argv[1] ?? ''), argv.slice(2));
+  if (command) return runCommand(command, rest, context);
+  const first = argv[2];
+  if (first === '--version' || first === 'version') {
+    context.stdout.write(`${version()}\n`);
+    return exitCodes.ok;
+  }
+  if (first === '--help' || first === '-h' || first === 'help') {
+    const about = commands.find((candidate) => candidate.name === argv[3]);
+    if (about) return runCommand(about, ['--help'], context);
+    context.stdout.write(overview());
+    return exitCodes.ok;
+  }
+  if (first === undefined) context.stderr.write(overview());
+  throw new UserError('usage', first === undefined ? 'no command given' : `unknown command ${JSON.stringify(first)}`, 'see imaging --help');
+}
+
+async function runCommand(command: Command, argv: string[], context: CommandContext): Promise<number> {
+  if (command.kind === 'program') return (await command.load()).run(argv, context);
+  const { parseArguments } = await import('./parse.js');
+  const parsed = await parseArguments(command, argv);
+  if ('help' in parsed) {
+    context.stdout.write(`${parsed.help}\n`);
+    return exitCodes.ok;
+  }
+  if (command.kind === 'plain') return (await command.load()).run(parsed.args, context);
+  const { runNodeCommand } = await import('./run-node-command.js');
+  return runNodeCommand(command, await command.load(), parsed.args, context);
+}
+
+function overview(): string {
+  const width = Math.max(...commands.map((command) => command.name.length));
+  const lines = commands.map((command) => `  imaging-${command.name.padEnd(width)}  ${command.summary}`);
+  return `imaging ${version()}: operating-system images onto machines and back\n\n${lines.join('\n')}\n\nEach is also 'imaging ${'<name>'}'; each has --help.\n`;
+}
+
+export function version(): string {
+  const parsed: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+  return typeof parsed === 'object' && parsed !== null && 'version' in parsed ? String(parsed.version) : 'unknown';
+}
+
+/** First signal: abort, so that everything is undone and reported. Second one: out, at once. */
+function listenForSignals(): AbortController {
+  const controller = new AbortController();
+  for (const [name, code] of Object.entries(endingSignals)) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(code);
+      controller.abort(new Interrupted(name, code));
+    });
+  }
+  return controller;
+}
+
+/** A reader that went away (`| head`) is no error. */
+function quietOnClosedPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (systemCode(error) === 'EPIPE') process.exit(exitCodes.ok);
+      throw error;
+    });
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof Interrupted) {
+    process.stderr.write(`imaging: ${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof UserError) {
+    process.stderr.write(`imaging: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`);
+    return exitCodeOf(error.kind);
+  }
+  const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
+  process.stderr.write(`imaging ${version()}, Node ${process.version}: this is a defect of imaging itself\n${stack}\n`);
+  return exitCodes.bug;
+}
+
+function flush(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableLength === 0) resolve();
+    else stream.write('', () => resolve());
+  });
+}

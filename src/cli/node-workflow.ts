@@ -1,0 +1,37 @@
+import type { Outcome } from '../events/outcome.js';
+import type { RunState } from '../events/reducer.js';
+import type { Emit } from '../events/types.js';
+import type { ProgressMode } from '../monitor/monitor.js';
+import type { Host } from '../util/host.js';
+import type { UndoStack } from '../util/undo.js';
+
+export type WorkflowTools = {
+  host: Host;
+  emit: Emit;
+  signal: AbortSignal;
+  undo: UndoStack;
+  /** Where a node's raw telnet output goes. */
+  transcript: (node: string) => (bytes: Uint8Array) => void;
+};
+
+/** What a command on nodes wants done; selection is over, nothing has been touched yet. */
+export type NodeWorkflow = {
+  /** Control names, in order. */
+  nodes: readonly string[];
+  /** What the plan says besides its nodes: goes into the first event and is what `--dry-run` prints. */
+  details: Record<string, unknown>;
+  warnings: readonly string[];
+  dryRun: boolean;
+  /** Whether the run keeps a folder with its events and the nodes' raw output. */
+  keepsLogs: boolean;
+  /** Where such folders and the boot records are. */
+  stateDir: string;
+  /** Whether the final table is the command's result (stdout), or only failures are told (stderr) beside the result lines. */
+  result: 'table' | 'lines' | 'silent';
+  /** How progress is shown unless the command line says. */
+  progress: ProgressMode;
+  fold: (names: string[]) => string;
+  execute(tools: WorkflowTools): Promise<Outcome<unknown>[]>;
+  /** Lines for scripts on stdout, such as `reboot01:on`. */
+  resultLines(outcomes: readonly Outcome<unknown>[], state: RunState): string[];
+};

@@ -1,0 +1,37 @@
+import { progressModes } from '../monitor/monitor.js';
+import type { OptionSpec, OptionValues } from './command.js';
+import { UserError } from '../util/errors.js';
+
+/** Options that every command on nodes takes. */
+export const nodeOptions = {
+  'all-nodes': { type: 'boolean', alias: 'a', describe: 'all nodes: $ALL_NODES, else testbed.all_scope of the configuration' },
+  progress: { type: 'string', value: 'MODE', choices: progressModes, describe: 'how to show progress: auto, tty, plain, quiet, json (one event a line)' },
+  curses: { type: 'boolean', alias: 'c', describe: 'same as --progress tty' },
+  verbose: { type: 'boolean', alias: 'v', describe: 'show every step of every node' },
+} satisfies Record<string, OptionSpec>;
+
+export const timeoutOption = (what: string): OptionSpec => ({ type: 'number', alias: 't', value: 'SECONDS', describe: what });
+
+export function flag(options: OptionValues, name: string): boolean {
+  return options[name] === true;
+}
+
+export function text(options: OptionValues, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function texts(options: OptionValues, name: string): string[] {
+  const value = options[name];
+  if (typeof value === 'string') return [value];
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** A number greater than 0, or undefined when the option was not given. */
+export function positive(options: OptionValues, name: string): number | undefined {
+  const value = options[name];
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (typeof value === 'boolean' || !Number.isFinite(number) || number <= 0) throw new UserError('usage', `--${name}: ${String(value)} is not a number greater than 0`);
+  return number;
+}

@@ -1,0 +1,115 @@
+import { createBus } from '../events/bus.js';
+import type { Outcome } from '../events/outcome.js';
+import { applyEvent, emptyState, nodesIn, type RunState } from '../events/reducer.js';
+import { EVENT_SCHEMA } from '../events/types.js';
+import { openMonitor, resolveMode, progressModes, type Monitor, type ProgressMode } from '../monitor/monitor.js';
+import { renderSummary } from '../monitor/summary.js';
+import { eventText } from '../monitor/text.js';
+import { openLogFile, type LogFile } from '../runs/log-file.js';
+import { newRunId, openRunFolder, type RunFolder } from '../runs/run-folder.js';
+import { UserError } from '../util/errors.js';
+import { UndoStack } from '../util/undo.js';
+import { Interrupted } from '../workflows/interrupted.js';
+import type { Arguments, Command, CommandContext, NodeCommandModule } from './command.js';
+import { exitCodeOf, exitCodes } from './exit.js';
+import type { NodeWorkflow } from './node-workflow.js';
+import { flag, text } from './options.js';
+
+/** Everything that commands on nodes have in common: monitor, journal, log, undoing, final table, exit code. */
+export async function runNodeCommand(command: Command, module: NodeCommandModule, args: Arguments, context: CommandContext): Promise<number> {
+  const workflow = await module.plan(args, context);
+  const mode = progressMode(args, workflow);
+  if (workflow.dryRun) {
+    context.stdout.write(mode === 'json' ? `${JSON.stringify(planOf(command, workflow))}\n` : renderPlan(command, workflow));
+    return exitCodes.ok;
+  }
+  const state = emptyState();
+  const resolved = resolveMode(mode, context.stderr, context.host.env);
+  const monitor = await openMonitor(resolved, context, state, flag(args.options, 'verbose'));
+  const run = newRunId(command.name, context.host);
+  const warnings = [...workflow.warnings];
+  const log = openLogFile(context.host, (text) => warnings.push(text));
+  const folder = workflow.keepsLogs ? openRunFolder(workflow.stateDir, run, (text) => warnings.push(text)) : null;
+  try {
+    const { outcomes, exitCode } = await execute(command, workflow, context, { run, state, monitor, log, folder, warnings });
+    await monitor.close();
+    if (resolved !== 'json') printResult(workflow, outcomes, state, folder, context);
+    return exitCode;
+  } finally {
+    await monitor.close();
+    folder?.close();
+    log?.close();
+  }
+}
+
+type Around = { run: string; state: RunState; monitor: Monitor; log: LogFile | null; folder: RunFolder | null; warnings: string[] };
+
+async function execute(command: Command, workflow: NodeWorkflow, context: CommandContext, around: Around): Promise<{ outcomes: Outcome<unknown>[]; exitCode: number }> {
+  const { state, log, folder, run } = around;
+  const emit = createBus(run, context.host, [
+    (event) => applyEvent(state, event),
+    folder?.journal ?? (() => {}),
+    (event) => {
+      const line = eventText(event);
+      if (line !== null) log?.write(event.at, run, line);
+    },
+    around.monitor.sink,
+  ]);
+  const startedMs = context.host.monotonicMs();
+  emit({ type: 'run.started', schema: EVENT_SCHEMA, command: command.name, nodes: [...workflow.nodes], details: workflow.details });
+  for (const text of around.warnings) emit({ type: 'run.warning', text });
+  const undo = new UndoStack();
+  const tools = { host: context.host, emit, signal: context.signal, undo, transcript: folder?.transcript ?? (() => () => {}) };
+  let outcomes: Outcome<unknown>[] = [];
+  let thrown: unknown = null;
+  try {
+    outcomes = await workflow.execute(tools);
+  } catch (error) {
+    thrown = error; // told after everything is undone
+  }
+  for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
+  const exitCode = thrown === null || context.signal.aborted ? exitCodeOfRun(outcomes, context.signal) : thrown instanceof UserError ? exitCodeOf(thrown.kind) : exitCodes.bug;
+  emit({
+    type: 'run.finished',
+    ok: nodesIn(state, 'done'),
+    failed: nodesIn(state, 'failed'),
+    skipped: nodesIn(state, 'skipped'),
+    exitCode,
+    elapsedMs: Math.round(context.host.monotonicMs() - startedMs),
+  });
+  if (thrown !== null) throw thrown;
+  return { outcomes, exitCode };
+}
+
+function exitCodeOfRun(outcomes: readonly Outcome<unknown>[], signal: AbortSignal): number {
+  if (signal.reason instanceof Interrupted) return signal.reason.exitCode;
+  const failures = outcomes.filter((outcome) => !outcome.ok);
+  if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
+  return failures.length > 0 ? exitCodes.someFailed : exitCodes.ok;
+}
+
+function progressMode(args: Arguments, workflow: NodeWorkflow): ProgressMode {
+  if (flag(args.options, 'curses')) return 'tty';
+  const asked = text(args.options, 'progress');
+  return progressModes.find((mode) => mode === asked) ?? (flag(args.options, 'verbose') ? 'plain' : workflow.progress);
+}
+
+function printResult(workflow: NodeWorkflow, outcomes: readonly Outcome<unknown>[], state: RunState, folder: RunFolder | null, context: CommandContext): void {
+  if (workflow.result === 'silent') return;
+  for (const line of workflow.resultLines(outcomes, state)) context.stdout.write(`${line}\n`);
+  const failed = outcomes.some((outcome) => !outcome.ok);
+  if (workflow.result === 'lines' && !failed) return;
+  const out = workflow.result === 'table' ? context.stdout : context.stderr;
+  for (const line of renderSummary(state, workflow.fold)) out.write(`${line}\n`);
+  if (folder && failed) out.write(`logs: ${folder.path}\n`);
+}
+
+function planOf(command: Command, workflow: NodeWorkflow) {
+  return { command: command.name, nodes: workflow.nodes, ...workflow.details };
+}
+
+function renderPlan(command: Command, workflow: NodeWorkflow): string {
+  const rows = Object.entries({ nodes: `${workflow.fold([...workflow.nodes])} (${workflow.nodes.length})`, ...workflow.details });
+  const shown = rows.map(([name, value]) => `  ${name.padEnd(12)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+  return [`imaging-${command.name} would do this, and has touched nothing:`, ...shown, ...workflow.warnings.map((text) => `  warning: ${text}`), ''].join('\n');
+}

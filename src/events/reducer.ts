@@ -1,0 +1,118 @@
+import type { NodeFailure, Step } from './outcome.js';
+import type { ImagingEvent } from './types.js';
+
+/** Where one node stands. */
+export type NodeState = {
+  node: string;
+  phase: 'waiting' | 'active' | 'done' | 'failed' | 'skipped';
+  step: Step | null;
+  attempt: number;
+  doneBytes: number;
+  totalBytes: number;
+  /** The last thing worth telling about it. */
+  note: string;
+  failure: NodeFailure | null;
+  elapsedMs: number | null;
+};
+
+/** Where a whole run stands: what the monitor draws, what the final table and the exit code are made of. */
+export type RunState = {
+  run: string;
+  command: string;
+  details: Record<string, unknown>;
+  startedAt: number | null;
+  nodes: Map<string, NodeState>;
+  server: { engine: string; group: string; port: number; rateBps: number; sentBlocks: number; repeatedBlocks: number } | null;
+  warnings: string[];
+  lastNote: string;
+  finished: { exitCode: number; elapsedMs: number } | null;
+};
+
+export function emptyState(): RunState {
+  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, warnings: [], lastNote: '', finished: null };
+}
+
+function newNode(node: string): NodeState {
+  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, note: '', failure: null, elapsedMs: null };
+}
+
+/** Folds one event into the state, in place: a thousand nodes make too many events for copies. */
+export function applyEvent(state: RunState, event: ImagingEvent): RunState {
+  if ('node' in event && event.node !== null && event.type.startsWith('node.')) {
+    let node = state.nodes.get(event.node);
+    if (!node) state.nodes.set(event.node, (node = newNode(event.node)));
+    applyNodeEvent(node, event);
+    return state;
+  }
+  switch (event.type) {
+    case 'run.started':
+      state.run = event.run;
+      state.command = event.command;
+      state.details = event.details;
+      state.startedAt = event.at;
+      for (const node of event.nodes) state.nodes.set(node, newNode(node));
+      break;
+    case 'run.note':
+      state.lastNote = event.text;
+      break;
+    case 'run.warning':
+      state.warnings.push(event.text);
+      break;
+    case 'server.started':
+      state.server = { engine: event.engine, group: event.group, port: event.port, rateBps: event.rateBps, sentBlocks: 0, repeatedBlocks: 0 };
+      break;
+    case 'server.rate':
+      if (state.server) Object.assign(state.server, { rateBps: event.rateBps, sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks });
+      break;
+    case 'server.stopped':
+      if (state.server) Object.assign(state.server, { sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks });
+      break;
+    case 'run.finished':
+      state.finished = { exitCode: event.exitCode, elapsedMs: event.elapsedMs };
+      break;
+    default: // joins, leaves and the server's view of progress are for the journal
+  }
+  return state;
+}
+
+function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
+  switch (event.type) {
+    case 'node.step':
+      node.phase = 'active';
+      node.step = event.step;
+      node.attempt = event.attempt;
+      node.note = '';
+      break;
+    case 'node.note':
+      node.note = event.text;
+      break;
+    case 'node.retry':
+      node.note = event.reason;
+      break;
+    case 'node.progress':
+      node.doneBytes = event.doneBytes;
+      node.totalBytes = event.totalBytes;
+      break;
+    case 'node.failed':
+      node.phase = 'failed';
+      node.step = event.step;
+      node.failure = { node: node.node, step: event.step, code: event.code, message: event.message, hint: event.hint };
+      node.elapsedMs = event.elapsedMs;
+      break;
+    case 'node.done':
+      node.phase = 'done';
+      node.note = event.detail ?? '';
+      node.elapsedMs = event.elapsedMs;
+      break;
+    case 'node.skipped':
+      node.phase = 'skipped';
+      node.note = event.reason;
+      break;
+    default:
+  }
+}
+
+/** The nodes in a phase, in the order of the selection. */
+export function nodesIn(state: RunState, phase: NodeState['phase']): string[] {
+  return [...state.nodes.values()].filter((node) => node.phase === phase).map((node) => node.node);
+}

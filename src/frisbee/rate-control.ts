@@ -1,0 +1,137 @@
+import { BITS_PER_BLOCK } from './pacing.js';
+
+/** Why the rate is what it is now. */
+export type RateReason = 'measured' | 'backed-off' | 'climbing';
+
+/** How often `RateControl.tick` wants to be called. */
+export const RATE_WINDOW_MS = 100;
+
+const FLOOR_BPS = 10_000_000;
+/** Where an asked rate above it starts; doubling from here reaches any real rate within a few windows. */
+const START_BPS = 240_000_000;
+/** Lost blocks per sent block: below the first, random loss, which a slower rate would not cure; above the second, congestion. */
+const CALM_SHARE = 0.025;
+const CONGESTED_SHARE = 0.06;
+/** Too few blocks say nothing about a share. */
+const SAMPLE_BLOCKS = 400;
+const MEMORY_MS = 1_000;
+/** More loss than this is never taken for random: what overflows by half still overflows after a back-off. */
+const MAX_RANDOM_SHARE = 0.25;
+
+/**
+ * Adapts the sending rate to what the receivers drain. The signal is the number of blocks that had been sent and are
+ * asked for again: a repeat that was still queued, or sent before the last back-off, says nothing about the present
+ * rate and is not counted. Starts below the cap and doubles until the first loss; then falls to what was delivered
+ * and climbs in steps, short ones near the rate that failed last. Pure: the clock comes with each call.
+ */
+export class RateControl {
+  readonly #capBps: number;
+  readonly #floorBps: number;
+  #rateBps: number;
+  #doubling = true;
+  #failedBps = Infinity;
+  #sent = 0;
+  #lost = 0;
+  #sentInWindow = 0;
+  #busyMsInWindow = 0;
+  #measuredBps = 0;
+  #windowStart: number;
+  #memoryStart: number;
+  /** Blocks that were sent before this time do not count as lost. */
+  #epoch: number;
+  /** The share of loss that did not get smaller at a lower rate: random loss of some receiver, to be lived with. */
+  #randomShare = 0;
+  #trial: { share: number; rateBps: number } | null = null;
+
+  /** `capBps` is the rate asked for, Infinity when none was. */
+  constructor(capBps: number, now: number) {
+    this.#capBps = capBps;
+    this.#floorBps = Math.min(capBps, FLOOR_BPS);
+    this.#rateBps = Math.min(capBps, START_BPS);
+    this.#windowStart = now;
+    this.#memoryStart = now;
+    this.#epoch = now;
+  }
+
+  get rateBps(): number {
+    return this.#rateBps;
+  }
+
+  get blocksPerSecond(): number {
+    return this.#rateBps / BITS_PER_BLOCK;
+  }
+
+  /** Blocks went out; `busyMs` is the time since the previous call during which there was something to send. */
+  sent(blocks: number, busyMs: number): void {
+    this.#sent += blocks;
+    this.#sentInWindow += blocks;
+    this.#busyMsInWindow += busyMs;
+  }
+
+  /** Blocks that went out at `sentAt` are asked for again. */
+  lost(blocks: number, sentAt: number): void {
+    if (sentAt >= this.#epoch) this.#lost += blocks;
+  }
+
+  /** Call every RATE_WINDOW_MS; returns why the rate changed, or null when it did not. */
+  tick(now: number): RateReason | null {
+    const elapsedMs = now - this.#windowStart;
+    if (elapsedMs < RATE_WINDOW_MS) return null;
+    const busyShare = Math.min(1, this.#busyMsInWindow / elapsedMs);
+    const sentBps = this.#busyMsInWindow > 1 ? (this.#sentInWindow * BITS_PER_BLOCK * 1000) / this.#busyMsInWindow : 0;
+    if (busyShare > 0.25) this.#measuredBps = sentBps;
+    this.#windowStart = now;
+    this.#sentInWindow = 0;
+    this.#busyMsInWindow = 0;
+    const change = this.#change(now, busyShare);
+    if (now - this.#memoryStart > MEMORY_MS / 2) {
+      this.#sent /= 2;
+      this.#lost /= 2;
+      this.#memoryStart = now;
+      this.#randomShare *= 0.97; // the lossy receiver may be gone
+    }
+    return change;
+  }
+
+  #change(now: number, busyShare: number): RateReason | null {
+    const share = this.#lost / Math.max(1, this.#sent);
+    if (this.#sent >= SAMPLE_BLOCKS) this.#judgeTrial(share);
+    const excess = share - this.#randomShare * 1.3;
+    if (this.#lost > SAMPLE_BLOCKS * CONGESTED_SHARE && excess > CONGESTED_SHARE) return this.#backOff(now, share);
+    if (excess > CALM_SHARE && this.#lost > SAMPLE_BLOCKS * CALM_SHARE) {
+      this.#doubling = false;
+      return null;
+    }
+    // an idle server learns nothing, and a rate far above what this machine can send would hide the next back-off
+    if (busyShare < 0.5 || this.#rateBps >= this.#capBps || this.#rateBps > 2 * this.#measuredBps) return null;
+    const near = this.#rateBps > 0.8 * this.#failedBps;
+    const step = Math.max(4_000_000, this.#failedBps === Infinity ? this.#rateBps / 8 : this.#failedBps / 32);
+    this.#rateBps = Math.min(this.#capBps, this.#doubling ? this.#rateBps * 2 : this.#rateBps + (near ? step / 4 : step));
+    if (this.#rateBps > this.#failedBps) this.#failedBps = this.#rateBps; // it went well this time
+    return 'climbing';
+  }
+
+  /** After a back-off from a moderate loss there should be next to none; when there is as much, the rate was not its cause. */
+  #judgeTrial(share: number): void {
+    const trial = this.#trial;
+    if (!trial || this.#sent < 4 * SAMPLE_BLOCKS) return;
+    this.#trial = null;
+    if (share < 0.6 * trial.share) return;
+    this.#randomShare = Math.max(this.#randomShare, share);
+    this.#rateBps = Math.max(this.#rateBps, trial.rateBps);
+    this.#failedBps = Infinity;
+  }
+
+  #backOff(now: number, share: number): RateReason | null {
+    const before = Math.min(this.#rateBps, this.#measuredBps || this.#rateBps);
+    this.#trial = share < MAX_RANDOM_SHARE ? { share, rateBps: before } : null;
+    this.#doubling = false;
+    this.#failedBps = before;
+    this.#rateBps = Math.max(this.#floorBps, before * Math.max(0.5, 0.95 * (1 - Math.min(1, share))));
+    this.#epoch = now;
+    this.#sent = 0;
+    this.#lost = 0;
+    this.#memoryStart = now;
+    return 'backed-off';
+  }
+}

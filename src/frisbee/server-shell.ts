@@ -1,0 +1,213 @@
+import { Failure, messageOf } from '../util/errors.js';
+import { ipToNumber } from './address.js';
+import { BATCH_BLOCKS, BlockSender } from './block-sender.js';
+import { ImageFile } from './image-file.js';
+import { Pacer } from './pacing.js';
+import { RATE_WINDOW_MS } from './rate-control.js';
+import { type Origin, ServerCore } from './server-core.js';
+import type { ServerEvent, ServerStats } from './server-events.js';
+import { openSession, type SessionAddress, type SessionSockets } from './sockets.js';
+import { threadCpu } from './thread-cpu.js';
+import { SUBTYPE_BLOCK } from './wire.js';
+
+export type ServerOptions = SessionAddress & {
+  imagePath: string;
+  /** Bits per second in the real server's arithmetic (8976 per block); Infinity: as fast as the receivers take it. */
+  rateBps: number;
+  /** After so long without a request an 'idle' event is emitted, once; the server goes on. Default: never. */
+  idleTimeoutMs?: number;
+  /** An 'idle' event too when so long has passed since the last client left. Default: never. */
+  desertedTimeoutMs?: number;
+  /** After so long without any datagram the group is joined anew. Default: never. */
+  keepaliveMs?: number;
+  /** A client that was silent for so long is reported as gone. Default: 3 minutes. */
+  clientSilentMs?: number;
+};
+
+/** What the kernel granted, and what is being served. */
+export type ServerInfo = { receiveBufferBytes: number; sendBufferBytes: number; sizeBytes: number; blocks: number };
+
+const CLIENT_SILENT_MS = 180_000;
+/** How long a network may be unreachable, say while its interface restarts, before the server gives up. */
+const SEND_PATIENCE_MS = 10_000;
+
+/** One server in this thread: owns socket and file, and gives the core its datagrams and its time. */
+export class ServerShell {
+  readonly info: ServerInfo;
+  readonly #options: ServerOptions;
+  readonly #emit: (event: ServerEvent) => void;
+  readonly #image: ImageFile;
+  readonly #sockets: SessionSockets;
+  readonly #core: ServerCore;
+  readonly #pacer: Pacer;
+  readonly #sender: BlockSender;
+  readonly #ticker: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | null = null;
+  #immediate: NodeJS.Immediate | null = null;
+  #busySince: number | null = null;
+  #lastSendAt = 0;
+  #failingSince: number | null = null;
+  #heardAt: number;
+  #idleReported = false;
+  #stopped: ServerStats | null = null;
+
+  /** Opens file and sockets. Throws the Failures of ImageFile and openSession. */
+  static async start(options: ServerOptions, emit: (event: ServerEvent) => void): Promise<ServerShell> {
+    const image = new ImageFile(options.imagePath);
+    let shell: ServerShell | null = null;
+    try {
+      const sockets = await openSession(
+        options,
+        (bytes, from) => shell?.onDatagram(bytes, from),
+        (error) => shell?.fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`),
+      );
+      shell = new ServerShell(options, image, sockets, emit);
+      return shell;
+    } catch (error) {
+      image.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: ServerOptions, image: ImageFile, sockets: SessionSockets, emit: (event: ServerEvent) => void) {
+    const now = performance.now();
+    const srcIp = ipToNumber(options.localIp);
+    this.#options = options;
+    this.#emit = emit;
+    this.#image = image;
+    this.#sockets = sockets;
+    this.#heardAt = now;
+    this.info = {
+      receiveBufferBytes: sockets.receiveBufferBytes,
+      sendBufferBytes: sockets.sendBufferBytes,
+      sizeBytes: image.geometry.sizeBytes,
+      blocks: image.geometry.blocks,
+    };
+    this.#core = new ServerCore({
+      geometry: image.geometry, srcIp, port: options.port, rateBps: options.rateBps,
+      clientSilentMs: options.clientSilentMs ?? CLIENT_SILENT_MS, now, emit,
+    });
+    this.#pacer = new Pacer(this.#core.rate.blocksPerSecond, now);
+    this.#sender = new BlockSender(
+      srcIp,
+      (datagram, done) => sockets.send(datagram, options.group, done),
+      () => this.#afterBatch(),
+      (error) => this.#onSendError(error),
+    );
+    this.#ticker = setInterval(() => this.#tick(), RATE_WINDOW_MS);
+  }
+
+  /** Takes in one datagram from the socket. */
+  onDatagram(bytes: Buffer, from: Origin): void {
+    if (this.#stopped) return;
+    if (bytes[4] === SUBTYPE_BLOCK && bytes[0] === 1) return; // in loopback mode we hear ourselves
+    const now = performance.now();
+    this.#heardAt = now;
+    const reply = this.#core.onDatagram(bytes, from, now);
+    if (reply) this.#sockets.send(reply.bytes, reply.address, (error) => error && this.#onSendError(error));
+    if (this.#core.hasWork && this.#busySince === null) {
+      this.#busySince = now;
+      this.#idleReported = false;
+      this.#schedule(0);
+    }
+  }
+
+  /** Reports that the server cannot go on, and stops sending. */
+  fail(code: string, message: string, hint: string | null = null): void {
+    if (this.#stopped) return;
+    this.#emit({ type: 'failed', code, message, hint });
+    void this.stop();
+  }
+
+  /** Closes everything; returns the totals. May be called again. */
+  async stop(): Promise<ServerStats> {
+    if (this.#stopped) return this.#stopped;
+    const { userMs, systemMs } = threadCpu();
+    const stats: ServerStats = {
+      ...this.#core.stats, fileReads: this.#image.reads, fileReadBytes: this.#image.readBytes,
+      sendRetries: this.#sender.retries, userCpuMs: userMs, systemCpuMs: systemMs,
+    };
+    this.#stopped = stats;
+    clearInterval(this.#ticker);
+    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#immediate) clearImmediate(this.#immediate);
+    await this.#sockets.close();
+    this.#image.close();
+    return stats;
+  }
+
+  /** Pumps after `delayMs`; 0 means after the sockets had their turn. */
+  #schedule(delayMs: number): void {
+    if (this.#stopped || this.#timer || this.#immediate) return;
+    if (delayMs > 0) this.#timer = setTimeout(() => { this.#timer = null; this.#pump(); }, delayMs);
+    else this.#immediate = setImmediate(() => { this.#immediate = null; this.#pump(); });
+  }
+
+  #pump(): void {
+    if (this.#stopped || this.#sender.busy) return;
+    const now = performance.now();
+    const allowed = Math.min(BATCH_BLOCKS, this.#pacer.available(now));
+    if (allowed < 1) return this.#waitForCredit();
+    let left = allowed;
+    try {
+      for (let work = this.#core.take(left, now); work; work = left > 0 ? this.#core.take(left, now) : null) {
+        left -= work.count;
+        this.#sender.add(work.chunk, work.first, work.count, this.#image.read(work));
+      }
+    } catch (error) {
+      const hint = error instanceof Failure ? (error.hint ?? null) : null;
+      return this.fail(error instanceof Failure ? error.code : 'image-unreadable', messageOf(error), hint);
+    }
+    this.#pacer.spend(allowed - left);
+    this.#noteSent(allowed - left, now);
+    if (left === allowed) this.#busySince = null; // nothing left to send: the next request starts us again
+  }
+
+  #waitForCredit(): void {
+    const blocksPerMs = this.#core.rate.blocksPerSecond / 1000;
+    this.#schedule(Math.max(1, this.#pacer.waitMs(Math.max(1, Math.min(BATCH_BLOCKS, Math.floor(blocksPerMs * 1.5))))));
+  }
+
+  #noteSent(blocks: number, now: number): void {
+    if (blocks === 0) return;
+    this.#core.rate.sent(blocks, now - Math.max(this.#busySince ?? now, this.#lastSendAt));
+    this.#lastSendAt = now;
+  }
+
+  #afterBatch(): void {
+    this.#failingSince = null;
+    this.#schedule(0);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    this.#core.tick(now);
+    this.#pacer.setRate(this.#core.rate.blocksPerSecond);
+    const { idleTimeoutMs = Infinity, desertedTimeoutMs = Infinity, keepaliveMs = Infinity } = this.#options;
+    if (now - this.#heardAt > keepaliveMs) {
+      this.#heardAt = now;
+      this.#rejoin();
+    }
+    if (this.#idleReported) return;
+    const reason = this.#core.idleMs(now) > idleTimeoutMs ? 'no-requests' : this.#core.desertedMs(now) > desertedTimeoutMs ? 'last-client-left' : null;
+    if (!reason) return;
+    this.#idleReported = true;
+    this.#emit({ type: 'idle', reason });
+  }
+
+  #rejoin(): void {
+    try {
+      this.#sockets.rejoin();
+    } catch {
+      // the interface is down: the next keepalive tries again
+    }
+  }
+
+  #onSendError(error: Error): void {
+    const now = performance.now();
+    this.#failingSince ??= now;
+    if (now - this.#failingSince < SEND_PATIENCE_MS) return;
+    const { group, port, localIp } = this.#options;
+    this.fail('send-failed', `cannot send to ${group}:${port} from ${localIp}: ${messageOf(error)}`, `is there a route to ${group}, and is the interface up?`);
+  }
+}

@@ -1,0 +1,71 @@
+import { BlockMap } from './block-map.js';
+
+/** A piece of work for the sender: neighbouring blocks of one chunk. */
+export type Work = { chunk: number; first: number; count: number };
+
+type Entry = { chunk: number; wanted: BlockMap; /** blocks below it have gone out, or were not asked for */ next: number };
+
+/** What became of a request: how many blocks will be sent that would not have been without it. */
+export type Enqueued = { newBlocks: number; merged: boolean };
+
+/**
+ * What clients asked for, first come first served. A chunk has at most two entries: the one being sent, which takes in
+ * requests for blocks it has not reached yet, and one waiting behind it. So its size is bounded by the file, whatever
+ * clients send.
+ */
+export class WorkQueue {
+  readonly #waiting = new Map<number, Entry>();
+  #sending: Entry | null = null;
+
+  get isEmpty(): boolean {
+    return this.#sending === null && this.#waiting.size === 0;
+  }
+
+  /** Number of entries. */
+  get size(): number {
+    return this.#waiting.size + (this.#sending ? 1 : 0);
+  }
+
+  /**
+   * Adds a request. `wanted` is taken over (and changed); `chunkBlocks` is the chunk's size. Whoever asks for a whole chunk
+   * while it is being sent whole will get the rest of it, and asks for what it missed later: the request is dropped.
+   */
+  add(chunk: number, wanted: BlockMap, chunkBlocks: number): Enqueued {
+    let newBlocks = 0;
+    let merged = false;
+    const sending = this.#sending;
+    if (sending?.chunk === chunk) {
+      if (wanted.count === chunkBlocks && sending.wanted.count === chunkBlocks - sending.next) return { newBlocks: 0, merged: true };
+      const ahead = wanted.copy();
+      ahead.removeRun(0, sending.next);
+      merged = ahead.count > 0;
+      newBlocks += sending.wanted.addAll(ahead);
+      wanted.removeAll(ahead);
+      if (wanted.count === 0) return { newBlocks, merged };
+    }
+    const waiting = this.#waiting.get(chunk);
+    if (waiting) return { newBlocks: newBlocks + waiting.wanted.addAll(wanted), merged: true };
+    this.#waiting.set(chunk, { chunk, wanted, next: 0 });
+    return { newBlocks: newBlocks + wanted.count, merged };
+  }
+
+  /** Takes the next run of at most `limit` blocks; null when nothing is asked for. */
+  take(limit: number): Work | null {
+    const entry = this.#sending ?? this.#begin();
+    const run = entry?.wanted.nextRun(entry.next, limit);
+    if (!entry || !run) return null;
+    entry.wanted.removeRun(run.first, run.count);
+    entry.next = run.first + run.count;
+    if (entry.wanted.count === 0) this.#sending = null;
+    return { chunk: entry.chunk, ...run };
+  }
+
+  #begin(): Entry | null {
+    for (const entry of this.#waiting.values()) {
+      this.#waiting.delete(entry.chunk);
+      this.#sending = entry;
+      return entry;
+    }
+    return null;
+  }
+}

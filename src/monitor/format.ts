@@ -1,0 +1,48 @@
+import type { NodeState, RunState } from '../events/reducer.js';
+
+/** `1.5 GB`, `24.0 MB`, `312 B`: decimal units, as disks are sold. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = -1;
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `4.2 s`, `1:07`, `1:02:03`. */
+export function formatDuration(ms: number): string {
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const total = Math.round(ms / 1000);
+  const [h, m, s] = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
+  const two = (n: number): string => String(n).padStart(2, '0');
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** A bar `width` characters wide, such as `#####.....`, readable without colours or Unicode. */
+export function bar(fraction: number, width: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, fraction)) * width);
+  return '#'.repeat(filled) + '.'.repeat(Math.max(0, width - filled));
+}
+
+/** Share of the whole run that is done, 0 to 1: nodes that ended count whole, the others by their bytes. */
+export function overallFraction(state: RunState): number {
+  if (state.nodes.size === 0) return 1;
+  let sum = 0;
+  for (const node of state.nodes.values()) sum += nodeFraction(node);
+  return sum / state.nodes.size;
+}
+
+export function nodeFraction(node: NodeState): number {
+  if (node.phase === 'done' || node.phase === 'failed' || node.phase === 'skipped') return 1;
+  return node.totalBytes > 0 ? Math.min(1, node.doneBytes / node.totalBytes) : 0;
+}
+
+/** Cuts to `width` columns, marking the cut; control characters become blanks so that no peer can paint our screen. */
+export function fit(text: string, width: number): string {
+  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  return clean.length <= width ? clean : width <= 1 ? clean.slice(0, width) : `${clean.slice(0, width - 1)}~`;
+}

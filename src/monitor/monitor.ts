@@ -1,0 +1,55 @@
+import type { Writable } from 'node:stream';
+import { applyEvent, emptyState, type RunState } from '../events/reducer.js';
+import type { EventSink } from '../events/bus.js';
+import { eventText } from './text.js';
+import { overallFraction } from './format.js';
+
+export type ProgressMode = 'auto' | 'tty' | 'plain' | 'quiet' | 'json';
+export const progressModes: readonly ProgressMode[] = ['auto', 'tty', 'plain', 'quiet', 'json'];
+
+/** Where progress goes: `sink` takes the events, `close` gives the terminal back. */
+export type Monitor = { sink: EventSink; close(): Promise<void> };
+
+export type MonitorStreams = { stdout: Writable; stderr: NodeJS.WriteStream };
+
+/** `auto` is a live screen on a terminal, plain lines elsewhere. */
+export function resolveMode(mode: ProgressMode, stderr: NodeJS.WriteStream, env: Readonly<Record<string, string | undefined>>): Exclude<ProgressMode, 'auto'> {
+  if (mode === 'tty' && !stderr.isTTY) return 'plain';
+  if (mode !== 'auto') return mode;
+  return stderr.isTTY && env.TERM !== 'dumb' ? 'tty' : 'plain';
+}
+
+/** Opens the monitor for a resolved mode; `state` is folded by whoever owns it, the monitor only reads it. */
+export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: MonitorStreams, state: RunState, verbose: boolean): Promise<Monitor> {
+  switch (mode) {
+    case 'quiet':
+      return { sink: () => {}, close: async () => {} };
+    case 'json':
+      return { sink: (event) => void streams.stdout.write(`${JSON.stringify(event)}\n`), close: async () => {} };
+    case 'plain':
+      return openPlain(streams.stderr, verbose);
+    case 'tty': {
+      const { openScreen } = await import('./screen.js');
+      return openScreen(streams.stderr, state);
+    }
+  }
+}
+
+/** Plain lines on `out`: `+012s fit07 boot`; overall progress at every tenth. Small steps only when `verbose`. */
+export function openPlain(out: Writable, verbose: boolean): Monitor {
+  const state = emptyState();
+  let tenth = 0;
+  const sink: EventSink = (event) => {
+    applyEvent(state, event);
+    const since = `+${String(Math.floor((event.at - (state.startedAt ?? event.at)) / 1000)).padStart(3, '0')}s`;
+    const small = event.type === 'node.note' || event.type === 'server.join' || event.type === 'server.leave' || event.type === 'node.step';
+    const text = !small || verbose || state.nodes.size <= 40 ? eventText(event) : null;
+    if (text !== null) out.write(`${since} ${text}\n`);
+    const reached = Math.floor(overallFraction(state) * 10);
+    if (event.type === 'node.progress' && reached > tenth) {
+      tenth = reached;
+      out.write(`${since} ${reached * 10} % of all nodes\n`);
+    }
+  };
+  return { sink, close: async () => {} };
+}

@@ -1,0 +1,33 @@
+import { nodesIn, type RunState } from '../events/reducer.js';
+import { formatDuration } from './format.js';
+
+/**
+ * The final table: one line for all that went well, one for each node that did not, with step, cause and what to try.
+ * `fold` turns node names into a short set such as `1-3,7`.
+ */
+export function renderSummary(state: RunState, fold: (names: string[]) => string): string[] {
+  const [ok, failed, skipped] = [nodesIn(state, 'done'), nodesIn(state, 'failed'), nodesIn(state, 'skipped')];
+  const left = [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')];
+  const lines: string[] = [];
+  if (ok.length > 0) lines.push(`ok       ${count(ok)}  ${fold(ok)}`);
+  if (skipped.length > 0) lines.push(`skipped  ${count(skipped)}  ${fold(skipped)}`);
+  if (left.length > 0) lines.push(`not done ${count(left)}  ${fold(left)}`);
+  if (failed.length > 0) lines.push(`failed   ${count(failed)}  ${fold(failed)}`);
+  for (const node of state.nodes.values()) {
+    if (!node.failure) continue;
+    lines.push(`  ${node.node}  at ${node.failure.step}: ${oneLine(node.failure.message)} [${node.failure.code}]`);
+    if (node.failure.hint) lines.push(`  ${' '.repeat(node.node.length)}  try: ${node.failure.hint}`);
+  }
+  const server = state.server;
+  const sent = server && server.sentBlocks > 0 ? `, ${server.sentBlocks} blocks sent (${server.repeatedBlocks} again)` : '';
+  if (state.finished) lines.push(`imaging-${state.command}: ${ok.length} of ${state.nodes.size} ok in ${formatDuration(state.finished.elapsedMs)}${sent}`);
+  return lines;
+}
+
+function count(names: readonly string[]): string {
+  return String(names.length).padStart(4);
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' | ').replace(/[\u0000-\u001f\u007f]/g, ' ');
+}

@@ -1,0 +1,159 @@
+import { constants } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { reasonOf, untilAborted } from '../util/abort.js';
+import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
+
+const PIECE_BYTES = 512 * 1024;
+/** As many as the I/O threads Node.js has by default. */
+const MAX_IN_FLIGHT = 4;
+const ZEROS = new Uint8Array(PIECE_BYTES);
+
+/**
+ * Writes at given places of a regular file, a block device or a character device, a few pieces at a time. `write`
+ * resolves when its last piece is under way, so the next chunk can be inflated meanwhile; what goes wrong then is thrown
+ * by the next call, and by `drain` at the latest. The bytes handed in must not change until `drain`.
+ */
+export class DiskWriter {
+  readonly path: string;
+  readonly kind: TargetKind;
+  /** Bytes on a block device, Infinity otherwise. */
+  readonly capacityBytes: number;
+  /** Write calls made so far, and how many of them did not continue where the one before ended. */
+  writes = 0;
+  seeks = 0;
+  readonly #handle: FileHandle;
+  readonly #signal: AbortSignal | undefined;
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: Error | undefined;
+  #nextOffset = 0;
+  #closed: Promise<void> | undefined;
+
+  private constructor(path: string, handle: FileHandle, kind: TargetKind, capacityBytes: number, signal: AbortSignal | undefined) {
+    this.path = path;
+    this.#handle = handle;
+    this.kind = kind;
+    this.capacityBytes = capacityBytes;
+    this.#signal = signal;
+  }
+
+  /**
+   * Opens `path` for writing: a regular file is created or emptied, a device is left as it is.
+   * Throws Failure `disk-open-failed` naming path and cause, or the signal's reason.
+   */
+  static async open(path: string, signal?: AbortSignal): Promise<DiskWriter> {
+    if (signal?.aborted) throw reasonOf(signal);
+    let handle: FileHandle | undefined;
+    try {
+      const existing = await stat(path).catch(() => undefined); // a path that is not there is created below
+      if (existing?.isFIFO() || existing?.isSocket()) throw new Error('it is a pipe or socket; chunks need a file or a disk');
+      const isDevice = existing?.isBlockDevice() || existing?.isCharacterDevice();
+      handle = await open(path, isDevice ? constants.O_RDWR : constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o666);
+      const kind = await kindOf(handle);
+      return new DiskWriter(path, handle, kind, kind === 'block' ? await blockDeviceBytes(handle) : Infinity, signal);
+    } catch (error) {
+      await handle?.close();
+      throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error)}`, openHint(error), { cause: error });
+    }
+  }
+
+  /** Puts `bytes` at `offset`. Throws Failure `disk-too-small` or `disk-write-failed`, or the signal's reason. */
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#checkFits(offset, bytes.byteLength);
+    for (let done = 0; done < bytes.byteLength; done += PIECE_BYTES) {
+      await this.#start(offset + done, bytes.subarray(done, done + PIECE_BYTES));
+    }
+  }
+
+  /** Makes `sizeBytes` from `offset` read as zeros; on a fresh regular file nothing needs to be written for that. */
+  async writeZeros(offset: number, sizeBytes: number): Promise<void> {
+    if (this.kind === 'file') return;
+    this.#checkFits(offset, sizeBytes);
+    for (let done = 0; done < sizeBytes; done += PIECE_BYTES) {
+      await this.#start(offset + done, ZEROS.subarray(0, Math.min(PIECE_BYTES, sizeBytes - done)));
+    }
+  }
+
+  /** Waits for what is under way, makes a regular file exactly `sizeBytes` long, puts everything on the medium, and closes. */
+  async finish(sizeBytes: number): Promise<void> {
+    await this.#untilAborted(Promise.all(this.#inFlight));
+    this.#check();
+    try {
+      if (this.kind === 'file') await this.#handle.truncate(sizeBytes);
+      if (this.kind !== 'character') await this.#handle.sync();
+      await this.close();
+    } catch (error) {
+      throw this.#writeFailure(sizeBytes, error);
+    }
+  }
+
+  /** Waits for what is under way and closes; what was written stays. May be called more than once. */
+  close(): Promise<void> {
+    this.#closed ??= Promise.all(this.#inFlight).then(() => this.#handle.close());
+    return this.#closed;
+  }
+
+  #check(): void {
+    if (this.#signal?.aborted) throw reasonOf(this.#signal);
+    if (this.#failure) throw this.#failure;
+    if (this.#closed) throw new Error(`${this.path} is closed`);
+  }
+
+  #untilAborted<T>(promise: Promise<T>): Promise<T> {
+    return this.#signal ? untilAborted(this.#signal, promise) : promise;
+  }
+
+  #checkFits(offset: number, sizeBytes: number): void {
+    if (offset + sizeBytes <= this.capacityBytes) return;
+    throw new Failure('disk-too-small', `${this.path} has ${this.capacityBytes} bytes, the image needs ${offset + sizeBytes}`,
+      'the image was made from a larger disk; use a larger disk, or shrink the file system and save it again');
+  }
+
+  async #start(offset: number, piece: Uint8Array): Promise<void> {
+    while (this.#inFlight.size >= MAX_IN_FLIGHT) await this.#untilAborted(Promise.race(this.#inFlight));
+    this.#check();
+    this.writes++;
+    if (offset !== this.#nextOffset) this.seeks++;
+    this.#nextOffset = offset + piece.byteLength;
+    const work: Promise<void> = this.#writeAll(offset, piece)
+      .catch((error: unknown) => {
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      })
+      .finally(() => this.#inFlight.delete(work));
+    this.#inFlight.add(work);
+  }
+
+  async #writeAll(offset: number, piece: Uint8Array): Promise<void> {
+    for (let done = 0; done < piece.byteLength; ) {
+      try {
+        const { bytesWritten } = await this.#handle.write(piece, done, piece.byteLength - done, offset + done);
+        if (bytesWritten === 0) throw new Error('nothing was written');
+        done += bytesWritten;
+      } catch (error) {
+        throw this.#writeFailure(offset + done, error);
+      }
+    }
+  }
+
+  #writeFailure(offset: number, error: unknown): Failure {
+    return new Failure('disk-write-failed', `writing ${this.path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
+  }
+}
+
+function openHint(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'ENOENT': return 'does its folder, or the disk, exist?';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS': return 'may this user write there?';
+    default: return 'is it a disk or a file that can be written?';
+  }
+}
+
+function writeHint(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'ENOSPC': return 'no room: is the disk large enough for the image?';
+    case 'EIO': return 'the disk reports an error; check its SMART data and its cable, or replace it';
+    default: return 'check the disk and the kernel log';
+  }
+}

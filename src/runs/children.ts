@@ -1,0 +1,55 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isAlive, processIdentity, type Host, type ProcessIdentity } from '../util/host.js';
+
+/**
+ * Programs we started that would outlive us if we were killed: one record each in `<dir>/children`, naming the child and
+ * us. The next command ends the children whose parent is gone.
+ */
+export type ChildRecords = { remember(pid: number): Promise<() => Promise<void>>; sweep(): Promise<number[]> };
+
+type ChildRecord = { child: ProcessIdentity; parent: ProcessIdentity };
+
+export function childRecords(dir: string, host: Host): ChildRecords {
+  const folder = join(dir, 'children');
+  return {
+    remember: async (pid) => {
+      const [child, parent] = [processIdentity(pid), processIdentity(host.pid)];
+      if (!child || !parent) return async () => {};
+      const file = join(folder, `${pid}.json`);
+      await mkdir(folder, { recursive: true });
+      await writeFile(file, JSON.stringify({ child, parent } satisfies ChildRecord));
+      return () => rm(file, { force: true });
+    },
+    sweep: async () => {
+      const ended: number[] = [];
+      for (const name of await readdir(folder).catch(() => [])) {
+        const record = await readRecord(join(folder, name));
+        if (record && isAlive(record.parent)) continue;
+        if (record && isAlive(record.child)) {
+          process.kill(record.child.pid, 'SIGKILL');
+          ended.push(record.child.pid);
+        }
+        await rm(join(folder, name), { force: true });
+      }
+      return ended;
+    },
+  };
+}
+
+async function readRecord(file: string): Promise<ChildRecord | null> {
+  try {
+    const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
+    return isRecord(parsed) ? parsed : null;
+  } catch {
+    return null; // half written by a killed run
+  }
+}
+
+function isRecord(value: unknown): value is ChildRecord {
+  return typeof value === 'object' && value !== null && 'child' in value && isIdentity(value.child) && 'parent' in value && isIdentity(value.parent);
+}
+
+function isIdentity(value: unknown): value is ProcessIdentity {
+  return typeof value === 'object' && value !== null && 'pid' in value && typeof value.pid === 'number' && 'startTime' in value && typeof value.startTime === 'string' && 'bootId' in value && typeof value.bootId === 'string';
+}

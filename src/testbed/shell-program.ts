@@ -1,0 +1,88 @@
+import { accessSync, constants, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { UserError } from '../util/errors.js';
+import type { Host } from '../util/host.js';
+
+/** A shell on this machine that sessions use, found once per testbed. */
+export type ShellProgram = {
+  command: string;
+  args: string[];
+  /** The folder that is the whole PATH of a session. */
+  toolbox: string;
+  /** A file of functions every session reads first. */
+  library: string;
+};
+
+/** Interactive on pipes, so that it says when it wants a line; no start-up files, history or line editing of its own. */
+const CANDIDATES: [name: string, args: string[]][] = [
+  ['bash', ['--norc', '--noprofile', '--noediting', '+o', 'history', '-i']],
+  ['busybox', ['sh', '-i']],
+  ['dash', ['-i']],
+  ['sh', ['-i']],
+];
+
+/** What a session may call by name: nothing that could harm the machine the testbed runs on. */
+const TOOLS =
+  'cat cut date echo env expr false grep head hostname id ls mkfifo mktemp printf pwd sed seq sha1sum sha256sum md5sum sleep sort stat tail test timeout tr true uname uniq wc';
+
+/** Stands in the shell's output where it waits for a line; bytes no command prints. */
+export const PROMPT_MARK = '\x01\x02?\x02\x01';
+/** Where a session's calls to us go. */
+export const CALLS_FD = 9;
+
+/**
+ * `frisbee`, `imagezip` and `nc` as functions of the shell, so that redirections, pipes and `$?` are the shell's own.
+ * The body is a subshell, as an interactive bash announces background jobs of its own. 8 and 6 are the call's error and output ends: opened before `run`, so that nothing can be missed.
+ */
+const LIBRARY = `
+__imaging_call() (
+  __d=$(mktemp -d "$IMAGING_CALLS/XXXXXX") && mkfifo "$__d/in" "$__d/out" "$__d/err" || exit 126
+  printf '%s\\0' "$@" >"$__d/args"
+  echo "open $__d" >&${CALLS_FD}
+  {
+    cat <&8 >&2 & __e=$!
+    __i=
+    case $__in in yes) cat <&7 >"$__d/in" & __i=$! ;; esac
+    echo "run $__d" >&${CALLS_FD}
+    cat <&6
+    wait "$__e" 2>/dev/null
+    case $__i in ?*) kill -PIPE "$__i" 2>/dev/null; wait "$__i" 2>/dev/null ;; esac
+  } 7<&0 8<"$__d/err" 6<"$__d/out"
+  read -r __r <"$__d/status" || __r=141
+  exit "$__r"
+)
+frisbee() { __in=no; __imaging_call frisbee "$@" </dev/null; }
+imagezip() { __in=no; __imaging_call imagezip "$@" </dev/null; }
+nc() { __in=yes; __imaging_call nc "$@"; }
+case $BASH_VERSION in ?*)
+  set +o monitor
+  set +H
+  exit() { builtin exit "$@" 2>/dev/null; }
+esac
+`;
+
+/** Finds a shell and fills `dir` with what sessions need. Throws a UserError (environment) when there is no shell. */
+export function findShell(host: Host, dir: string): ShellProgram {
+  const folders = (host.env.PATH ?? '/usr/bin:/bin').split(delimiter).filter((folder) => folder.startsWith('/'));
+  const find = (name: string): string | undefined => folders.map((folder) => join(folder, name)).find(isExecutable);
+  const found = CANDIDATES.map(([name, args]) => ({ command: find(name), args })).find(({ command }) => command !== undefined);
+  if (found?.command === undefined) throw new UserError('environment', 'no shell (bash, busybox, dash or sh) in PATH', 'use the built-in one: --shell builtin');
+  const toolbox = join(dir, 'toolbox');
+  mkdirSync(toolbox, { recursive: true });
+  for (const name of TOOLS.split(' ')) {
+    const path = find(name);
+    if (path !== undefined && !existsSync(join(toolbox, name))) symlinkSync(path, join(toolbox, name));
+  }
+  const library = join(dir, 'shell-library.sh');
+  writeFileSync(library, LIBRARY);
+  return { command: found.command, args: found.args, toolbox, library };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
