@@ -1,6 +1,6 @@
 // Bundles src/ into dist/: one entry per executable thread, lazily loaded chunks beside them.
 // dist/ is flat on purpose: workers are found as new URL('./<name>.js', import.meta.url) from any chunk.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
@@ -25,32 +25,41 @@ const entryPoints = Object.fromEntries([
   ...workers.map((file) => [file.split('/').pop().replace(/\.ts$/, ''), join(root, 'src', file)]),
 ]);
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-await esbuild.build({
-  entryPoints,
-  outdir: join(root, 'dist'),
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20.19',
-  sourcemap: false,
-  minifySyntax: true,
-  minifyWhitespace: true,
-  legalComments: 'linked',
-  logLevel: 'warning',
-  // ssh2 needs __dirname, and a plain `const __dirname` collides with the one yargs declares
-  define: { __dirname: '__imDir', __filename: '__imFile', 'process.env.NODE_ENV': '"production"' },
-  banner: {
-    js: [
-      "import{createRequire as __cr}from'node:module'",
-      "import{fileURLToPath as __fu}from'node:url'",
-      "import{dirname as __dn}from'node:path'",
-      'const require=__cr(import.meta.url)',
-      'const __imFile=__fu(import.meta.url)',
-      'const __imDir=__dn(__imFile);',
-    ].join(';'),
-  },
-  alias: { 'react-devtools-core': join(root, 'scripts/empty.mjs') },
-  external: ['cpu-features', '*.node'],
-});
+// built beside dist/ and put in its place at the end: a build that fails, or another at the same time, breaks nothing
+const fresh = join(root, `dist.${process.pid}.tmp`);
+try {
+  await esbuild.build({
+    entryPoints,
+    outdir: fresh,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    sourcemap: false,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'linked',
+    logLevel: 'warning',
+    // ssh2 needs __dirname, and a plain `const __dirname` collides with the one yargs declares
+    define: { __dirname: '__imDir', __filename: '__imFile', 'process.env.NODE_ENV': '"production"' },
+    banner: {
+      js: [
+        "import{createRequire as __cr}from'node:module'",
+        "import{fileURLToPath as __fu}from'node:url'",
+        "import{dirname as __dn}from'node:path'",
+        'const require=__cr(import.meta.url)',
+        'const __imFile=__fu(import.meta.url)',
+        'const __imDir=__dn(__imFile);',
+      ].join(';'),
+    },
+    alias: { 'react-devtools-core': join(root, 'scripts/empty.mjs') },
+    external: ['cpu-features', '*.node'],
+  });
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  renameSync(fresh, join(root, 'dist'));
+} catch (error) {
+  rmSync(fresh, { recursive: true, force: true });
+  console.error(`imaging: the build failed: ${error.message}`);
+  process.exit(1);
+}

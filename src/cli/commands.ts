@@ -127,7 +127,7 @@ export const commands: readonly Command[] = [
       frisbee: { type: 'string', choices: ['real', 'scripted'], value: 'KIND', describe: 'the nodes really receive (default), or only say so' },
       boot: { type: 'number', value: 'SECONDS', describe: 'how long a boot takes (default 0.2; 0 for a node that costs nothing)' },
       on: { type: 'boolean', describe: 'the nodes start switched on, running the demo image' },
-      size: { type: 'number', value: 'MB', describe: 'size of the demo disk' },
+      size: { type: 'number', value: 'MIB', describe: 'size of the demo disk' },
       netns: { type: 'boolean', describe: 'give each node a network namespace and the real ports (needs root)' },
       'frisbee-bin': { type: 'string', value: 'PATH', describe: 'with --netns: the program that the nodes run as frisbee' },
     },

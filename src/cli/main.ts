@@ -1,10 +1,10 @@
-import { basename } from 'node:path';
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Interrupted } from '../workflows/interrupted.js';
 import { packageRoot } from '../util/dist.js';
-import { messageOf, systemCode, UserError } from '../util/errors.js';
+import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import type { Command, CommandContext } from './command.js';
 import { commands } from './commands.js';
@@ -80,6 +80,7 @@ export function version(): string {
 /** First signal: abort, so that everything is undone and reported. Second one: out, at once. */
 function listenForSignals(): AbortController {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // every node listens
   for (const [name, code] of Object.entries(endingSignals)) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(code);
@@ -107,6 +108,10 @@ function report(error: unknown): number {
   if (error instanceof UserError) {
     process.stderr.write(`imaging: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`);
     return exitCodeOf(error.kind);
+  }
+  if (error instanceof Failure) {
+    process.stderr.write(`imaging: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`);
+    return exitCodes.environment;
   }
   const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
   process.stderr.write(`imaging ${version()}, Node ${process.version}: this is a defect of imaging itself\n${stack}\n`);

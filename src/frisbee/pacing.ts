@@ -23,7 +23,7 @@ export function burstBlocksPerSecond(burst: Burst): number {
 }
 
 /** How many milliseconds of unused credit a sender may make good, so that a late timer does not slow it down. */
-const CATCH_UP_MS = 6;
+const CATCH_UP_MS = 20;
 /** A stock receiver's buffer holds about 180 datagrams, so more at once only where the timers' granularity asks for it. */
 const MAX_CREDIT_BLOCKS = 128;
 const TIMER_MS = 2.5;

@@ -15,6 +15,7 @@ const CONGESTED_SHARE = 0.06;
 /** Too few blocks say nothing about a share. */
 const SAMPLE_BLOCKS = 400;
 const MEMORY_MS = 1_000;
+const MIN_STEP_BPS = 4_000_000;
 /** More loss than this is never taken for random: what overflows by half still overflows after a back-off. */
 const MAX_RANDOM_SHARE = 0.25;
 
@@ -30,6 +31,7 @@ export class RateControl {
   #rateBps: number;
   #doubling = true;
   #failedBps = Infinity;
+  #probeBps = 0;
   #sent = 0;
   #lost = 0;
   #sentInWindow = 0;
@@ -104,11 +106,15 @@ export class RateControl {
     }
     // an idle server learns nothing, and a rate far above what this machine can send would hide the next back-off
     if (busyShare < 0.5 || this.#rateBps >= this.#capBps || this.#rateBps > 2 * this.#measuredBps) return null;
-    const near = this.#rateBps > 0.8 * this.#failedBps;
-    const step = Math.max(4_000_000, this.#failedBps === Infinity ? this.#rateBps / 8 : this.#failedBps / 32);
-    this.#rateBps = Math.min(this.#capBps, this.#doubling ? this.#rateBps * 2 : this.#rateBps + (near ? step / 4 : step));
-    if (this.#rateBps > this.#failedBps) this.#failedBps = this.#rateBps; // it went well this time
+    this.#rateBps = Math.min(this.#capBps, this.#doubling ? this.#rateBps * 2 : this.#rateBps + this.#step());
     return 'climbing';
+  }
+
+  /** Back in half a second to just below what failed last; from there on gingerly, but with growing courage. */
+  #step(): number {
+    if (this.#rateBps < 0.9 * this.#failedBps) return Math.max(MIN_STEP_BPS, 0.06 * this.#failedBps);
+    this.#probeBps = Math.max(MIN_STEP_BPS / 4, this.#probeBps * 1.25);
+    return this.#probeBps;
   }
 
   /** After a back-off from a moderate loss there should be next to none; when there is as much, the rate was not its cause. */
@@ -119,7 +125,7 @@ export class RateControl {
     if (share < 0.6 * trial.share) return;
     this.#randomShare = Math.max(this.#randomShare, share);
     this.#rateBps = Math.max(this.#rateBps, trial.rateBps);
-    this.#failedBps = Infinity;
+    this.#failedBps = this.#rateBps;
   }
 
   #backOff(now: number, share: number): RateReason | null {
@@ -127,7 +133,8 @@ export class RateControl {
     this.#trial = share < MAX_RANDOM_SHARE ? { share, rateBps: before } : null;
     this.#doubling = false;
     this.#failedBps = before;
-    this.#rateBps = Math.max(this.#floorBps, before * Math.max(0.5, 0.95 * (1 - Math.min(1, share))));
+    this.#probeBps = 0.01 * before;
+    this.#rateBps = Math.max(this.#floorBps, before * Math.max(0.6, 0.95 * (1 - Math.min(1, share))));
     this.#epoch = now;
     this.#sent = 0;
     this.#lost = 0;

@@ -1,5 +1,3 @@
-import type { NodeNames } from '../nodes/names.js';
-
 /** One network interface of a slot. `mac` is lower case, with colons. */
 export type Interface = { hostname: string; ip: string; mac: string };
 
@@ -55,7 +53,7 @@ export class Inventory {
 }
 
 /** The number in a host name of the testbed (`fit07`, prefix `fit`: 7), or null. */
-export function numberOf(hostname: string, prefix: NodeNames[keyof NodeNames]): number | null {
+export function numberOf(hostname: string, prefix: string): number | null {
   const digits = hostname.startsWith(prefix) ? hostname.slice(prefix.length) : '';
   return /^[0-9]{1,9}$/.test(digits) ? Number(digits) : null;
 }

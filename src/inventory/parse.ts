@@ -52,13 +52,13 @@ function parseEntry(entry: unknown, names: NodeNames, report: Report): Inventory
 
 function parseInterface(value: unknown, where: string, report: Report): Interface | null {
   if (!isObject(value)) {
-    report(where, value === undefined ? 'is missing' : `an object with hostname, ip and mac is expected, this is ${described(value)}`);
+    report(where, value === undefined ? 'missing' : `an object with hostname, ip and mac is expected, this is ${described(value)}`);
     return null;
   }
   const field = (name: keyof Interface, normalize: (text: string) => string | null, what: string): string | null => {
     const text = value[name];
     const normal = typeof text === 'string' ? normalize(text) : null;
-    if (normal === null) report(`${where}.${name}`, text === undefined ? 'is missing' : `${shown(text)} is not ${what}`);
+    if (normal === null) report(`${where}.${name}`, text === undefined ? 'missing' : `${shown(text)} is not ${what}`);
     return normal;
   };
   const hostname = field('hostname', (text) => (isHostname(text) ? text : null), 'a host name');

@@ -15,7 +15,7 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
   if (failed.length > 0) lines.push(`failed   ${count(failed)}  ${fold(failed)}`);
   for (const node of state.nodes.values()) {
     if (!node.failure) continue;
-    lines.push(`  ${node.node}  at ${node.failure.step}: ${oneLine(node.failure.message)} [${node.failure.code}]`);
+    lines.push(`  ${node.node}  at ${node.failure.step}: ${oneLine(node.failure.code === 'bug' ? firstLine(node.failure.message) : node.failure.message)} [${node.failure.code}]`);
     if (node.failure.hint) lines.push(`  ${' '.repeat(node.node.length)}  try: ${node.failure.hint}`);
   }
   const server = state.server;
@@ -26,6 +26,10 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
 
 function count(names: readonly string[]): string {
   return String(names.length).padStart(4);
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 function oneLine(text: string): string {

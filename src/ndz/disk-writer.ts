@@ -9,6 +9,19 @@ const PIECE_BYTES = 512 * 1024;
 const MAX_IN_FLIGHT = 4;
 const ZEROS = new Uint8Array(PIECE_BYTES);
 
+/** How the writing went. */
+export type WriteStats = {
+  /** Write calls; how many of them wrote zero fill; how many did not continue where the one before ended. */
+  writes: number;
+  zeroWrites: number;
+  seeks: number;
+  /** How often the next piece had to wait for the disk. */
+  blocked: number;
+  /** Most pieces, and bytes in them, that were under way at once. */
+  peakBuffers: number;
+  peakBufferBytes: number;
+};
+
 /**
  * Writes at given places of a regular file, a block device or a character device, a few pieces at a time. `write`
  * resolves when its last piece is under way, so the next chunk can be inflated meanwhile; what goes wrong then is thrown
@@ -19,12 +32,11 @@ export class DiskWriter {
   readonly kind: TargetKind;
   /** Bytes on a block device, Infinity otherwise. */
   readonly capacityBytes: number;
-  /** Write calls made so far, and how many of them did not continue where the one before ended. */
-  writes = 0;
-  seeks = 0;
+  readonly stats: WriteStats = { writes: 0, zeroWrites: 0, seeks: 0, blocked: 0, peakBuffers: 0, peakBufferBytes: 0 };
   readonly #handle: FileHandle;
   readonly #signal: AbortSignal | undefined;
   readonly #inFlight = new Set<Promise<void>>();
+  #inFlightBytes = 0;
   #failure: Error | undefined;
   #nextOffset = 0;
   #closed: Promise<void> | undefined;
@@ -71,6 +83,7 @@ export class DiskWriter {
     this.#checkFits(offset, sizeBytes);
     for (let done = 0; done < sizeBytes; done += PIECE_BYTES) {
       await this.#start(offset + done, ZEROS.subarray(0, Math.min(PIECE_BYTES, sizeBytes - done)));
+      this.stats.zeroWrites++;
     }
   }
 
@@ -110,17 +123,31 @@ export class DiskWriter {
   }
 
   async #start(offset: number, piece: Uint8Array): Promise<void> {
-    while (this.#inFlight.size >= MAX_IN_FLIGHT) await this.#untilAborted(Promise.race(this.#inFlight));
     this.#check();
-    this.writes++;
-    if (offset !== this.#nextOffset) this.seeks++;
-    this.#nextOffset = offset + piece.byteLength;
+    if (this.#inFlight.size >= MAX_IN_FLIGHT) {
+      this.stats.blocked++;
+      while (this.#inFlight.size >= MAX_IN_FLIGHT) await this.#untilAborted(Promise.race(this.#inFlight));
+      this.#check();
+    }
     const work: Promise<void> = this.#writeAll(offset, piece)
       .catch((error: unknown) => {
         this.#failure ??= error instanceof Error ? error : new Error(String(error));
       })
-      .finally(() => this.#inFlight.delete(work));
+      .finally(() => {
+        this.#inFlight.delete(work);
+        this.#inFlightBytes -= piece.byteLength;
+      });
     this.#inFlight.add(work);
+    this.#inFlightBytes += piece.byteLength;
+    this.#count(offset, piece.byteLength);
+  }
+
+  #count(offset: number, sizeBytes: number): void {
+    this.stats.writes++;
+    if (offset !== this.#nextOffset) this.stats.seeks++;
+    this.#nextOffset = offset + sizeBytes;
+    this.stats.peakBuffers = Math.max(this.stats.peakBuffers, this.#inFlight.size);
+    this.stats.peakBufferBytes = Math.max(this.stats.peakBufferBytes, this.#inFlightBytes);
   }
 
   async #writeAll(offset: number, piece: Uint8Array): Promise<void> {

@@ -1,9 +1,11 @@
+import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { reasonOf } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { readChunks } from './chunk-stream.js';
 import { chunkTotals, diskEndBytes } from './extents.js';
 import { CHUNK_BYTES, decodeChunkHeader, endOfRegions, HEADER_BYTES, type ChunkHeader, type ChunkVersion } from './format.js';
-import { refuseEncrypted } from './inflate.js';
+import { inflatePieces, openChunk, refuseEncrypted } from './inflate.js';
 
 export { inflateChunk } from './inflate.js';
 
@@ -47,10 +49,32 @@ export async function inspectImage(path: string, { signal }: { signal?: AbortSig
     }
     return { path, sizeBytes, chunkCount, ...check.result() };
   } catch (error) {
-    throw error instanceof Failure ? new Failure(error.code, `${path}: ${error.message}`, error.hint, { cause: error }) : error;
+    throw error instanceof Failure ? named(path, error) : error;
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Checks an image as a load would: headers as `inspectImage` does, then every stream (and SHA1, where there is one), in
+ * this thread but a chunk at a time. Throws as `inspectImage` and `inflateChunk` do.
+ */
+export async function verifyImage(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<ImageInfo> {
+  const info = await inspectImage(path, signal ? { signal } : {});
+  let position = 0;
+  for await (const chunk of readChunks(createReadStream(path, { highWaterMark: CHUNK_BYTES }), path, signal)) {
+    try {
+      for await (const piece of inflatePieces(chunk, openChunk(chunk, position))) void piece;
+    } catch (error) {
+      throw error instanceof Failure ? named(path, error) : error;
+    }
+    position++;
+  }
+  return info;
+}
+
+function named(path: string, failure: Failure): Failure {
+  return new Failure(failure.code, `${path}: ${failure.message}`, failure.hint, { cause: failure });
 }
 
 async function openImage(path: string): Promise<FileHandle> {

@@ -7,7 +7,6 @@ const BLOCK_BYTES = 1024 * 1024;
 
 /** Whole sectors as they will be stored: the last of a source of odd size is filled up with zeros. */
 export type SectorRun = { startSector: number; bytes: Uint8Array };
-type Block = SectorRun & { endsRange: boolean };
 
 /** Reads the sectors of a list of ranges in order, a block ahead of who asks. */
 export class SectorReader {
@@ -16,8 +15,8 @@ export class SectorReader {
   readonly #source: ImageSource;
   readonly #ranges: AsyncIterator<SectorRange>;
   #range: SectorRange | undefined;
-  #ahead: Promise<Block | null> | undefined;
-  #block: Block | null | undefined;
+  #ahead: Promise<SectorRun | null> | undefined;
+  #block: SectorRun | null | undefined;
 
   constructor(source: ImageSource, ranges: Iterable<SectorRange> | AsyncIterable<SectorRange>) {
     this.#source = source;
@@ -36,7 +35,7 @@ export class SectorReader {
     const bytes = block.bytes.subarray(0, maxBytes);
     const restBytes = block.bytes.subarray(maxBytes);
     const { startSector } = block;
-    this.#block = restBytes.byteLength > 0 ? { ...block, startSector: startSector + maxBytes / SECTOR_BYTES, bytes: restBytes } : undefined;
+    this.#block = restBytes.byteLength > 0 ? { startSector: startSector + maxBytes / SECTOR_BYTES, bytes: restBytes } : undefined;
     return { startSector, bytes };
   }
 
@@ -46,7 +45,7 @@ export class SectorReader {
     await this.#ranges.return?.();
   }
 
-  async #current(): Promise<Block | null> {
+  async #current(): Promise<SectorRun | null> {
     if (this.#block === undefined) {
       this.#block = await (this.#ahead ?? this.#load());
       this.#ahead = this.#block ? this.#load() : undefined;
@@ -55,7 +54,7 @@ export class SectorReader {
     return this.#block;
   }
 
-  async #load(): Promise<Block | null> {
+  async #load(): Promise<SectorRun | null> {
     const range = this.#range ?? (await this.#nextRange());
     if (!range) return null;
     const { startSector, endSector } = range;
@@ -65,7 +64,7 @@ export class SectorReader {
     const nextSector = startSector + Math.ceil(bytes.byteLength / SECTOR_BYTES);
     this.#range = isEnd || nextSector === endSector ? undefined : { startSector: nextSector, endSector };
     if (bytes.byteLength === 0) return null;
-    return { startSector, bytes: this.#padded(bytes), endsRange: this.#range === undefined };
+    return { startSector, bytes: this.#padded(bytes) };
   }
 
   async #nextRange(): Promise<SectorRange | undefined> {

@@ -1,8 +1,7 @@
-import { Failure } from '../util/errors.js';
-import { DiskWriter } from './disk-writer.js';
-import { dataExtents, chunkTotals, diskEndBytes, gapExtents, partsWithin } from './extents.js';
+import { DiskWriter, type WriteStats } from './disk-writer.js';
+import { dataExtents, gapExtents, partsWithin } from './extents.js';
+import { ImageTracker } from './image-tracker.js';
 import { inflatePieces, openChunk } from './inflate.js';
-import type { ChunkHeader } from './format.js';
 
 /** Where the chunks of one image go. Calls must not overlap; after a failure only `abort` is left to do. */
 export interface ChunkSink {
@@ -14,20 +13,28 @@ export interface ChunkSink {
   abort(): Promise<void>;
 }
 
-/** The numbers of "Wrote E bytes (A actual)", and how the writing went. */
+/** The numbers of "Wrote E bytes (A actual)". */
 export type SinkResult = {
   /** E: the space the image speaks for, free space included. */
   effectiveBytes: number;
   /** A: the bytes written; with zero fill also the zeros. */
   actualBytes: number;
+  /** Write calls it took. */
+  writes: number;
+};
+
+/** What our own sinks know beyond that. */
+export type WriterResult = SinkResult & WriteStats & {
   /** Bytes that came out of the compressed streams. */
   inflatedBytes: number;
   /** Zeros among the actual bytes. */
   zeroBytes: number;
-  /** Write calls, and how many did not continue where the one before ended. */
-  writes: number;
-  seeks: number;
 };
+
+/** A sink of ours. */
+export interface WriterSink extends ChunkSink {
+  finish(): Promise<WriterResult>;
+}
 
 export type DiskSinkOptions = {
   /** Make free space zeros, up to the end of a block device; otherwise a disk keeps what was there. */
@@ -39,16 +46,16 @@ export type DiskSinkOptions = {
  * Opens a disk or regular file for an image's chunks. A regular file is emptied first and ends up with the size of the
  * imaged disk (the 2015 binaries leave it at the end of the last written region); free space in it are holes.
  * Throws Failure `disk-open-failed`. The sink's methods throw Failure `disk-too-small`, `disk-write-failed`,
- * `ndz-uuid-mismatch`, `ndz-duplicate-chunk`, those of `inflateChunk`, or the signal's reason.
+ * `ndz-uuid-mismatch`, `ndz-duplicate-chunk`, `ndz-missing-chunk`, those of `inflateChunk`, or the signal's reason.
  */
-export async function openDiskSink(path: string, { zeroFill = false, signal }: DiskSinkOptions = {}): Promise<ChunkSink> {
+export async function openDiskSink(path: string, { zeroFill = false, signal }: DiskSinkOptions = {}): Promise<WriterSink> {
   return new DiskSink(await DiskWriter.open(path, signal), zeroFill);
 }
 
-class DiskSink implements ChunkSink {
+class DiskSink implements WriterSink {
   readonly #writer: DiskWriter;
   readonly #zeroFill: boolean;
-  readonly #order = new ImageTracker();
+  readonly #image = new ImageTracker();
   #zeroBytes = 0;
 
   constructor(writer: DiskWriter, zeroFill: boolean) {
@@ -58,7 +65,7 @@ class DiskSink implements ChunkSink {
 
   async write(chunk: Uint8Array): Promise<void> {
     const header = openChunk(chunk);
-    this.#order.add(header);
+    this.#image.add(header);
     const extents = dataExtents(header);
     let pieceOffset = 0;
     for await (const piece of inflatePieces(chunk, header)) {
@@ -70,10 +77,11 @@ class DiskSink implements ChunkSink {
     if (this.#zeroFill) for (const gap of gapExtents(header)) await this.#zero(gap.diskOffset, gap.sizeBytes);
   }
 
-  async finish(): Promise<SinkResult> {
-    const { totals, endBytes } = this.#order;
+  async finish(): Promise<WriterResult> {
+    const { totals, endBytes } = this.#image;
     let { effectiveBytes } = totals;
     try {
+      this.#image.checkComplete();
       if (this.#zeroFill && this.#writer.kind === 'block') {
         const restBytes = Math.max(0, this.#writer.capacityBytes - endBytes);
         await this.#zero(endBytes, restBytes);
@@ -84,8 +92,8 @@ class DiskSink implements ChunkSink {
       await this.abort();
       throw error;
     }
-    const { writes, seeks } = this.#writer;
-    return { ...totals, effectiveBytes, actualBytes: totals.actualBytes + this.#zeroBytes, zeroBytes: this.#zeroBytes, writes, seeks };
+    const zeroBytes = this.#zeroBytes;
+    return { ...totals, ...this.#writer.stats, effectiveBytes, actualBytes: totals.actualBytes + zeroBytes, zeroBytes };
   }
 
   async abort(): Promise<void> {
@@ -94,46 +102,18 @@ class DiskSink implements ChunkSink {
 
   /** Free space may reach beyond a smaller device; that part needs no zeros. */
   async #zero(offset: number, sizeBytes: number): Promise<void> {
-    const fitting = Math.max(0, Math.min(sizeBytes, this.#writer.capacityBytes - offset));
+    const fitting = Math.min(sizeBytes, this.#writer.capacityBytes - offset);
+    if (fitting <= 0) return;
     await this.#writer.writeZeros(offset, fitting);
     this.#zeroBytes += fitting;
   }
-}
-
-/** Holds that all chunks are of one image and none comes twice, and adds up their numbers. */
-export class ImageTracker {
-  readonly totals = { effectiveBytes: 0, actualBytes: 0, inflatedBytes: 0 };
-  /** Size of the imaged disk, as far as seen. */
-  endBytes = 0;
-  readonly #seen = new Set<number>();
-  #first: ChunkHeader | undefined;
-
-  add(header: ChunkHeader): void {
-    const first = (this.#first ??= header);
-    if (header.uuid !== first.uuid || header.version !== first.version) {
-      throw new Failure('ndz-uuid-mismatch',
-        `chunk ${header.index} belongs to another image: ${identity(header)}, the first chunk had ${identity(first)}`,
-        'were two images joined, or two servers started on one address?');
-    }
-    if (this.#seen.has(header.index)) throw new Failure('ndz-duplicate-chunk', `chunk ${header.index} came twice`, 'is the image damaged?');
-    this.#seen.add(header.index);
-    const { effectiveBytes, actualBytes, inflatedBytes } = chunkTotals(header);
-    this.totals.effectiveBytes += effectiveBytes;
-    this.totals.actualBytes += actualBytes;
-    this.totals.inflatedBytes += inflatedBytes;
-    this.endBytes = Math.max(this.endBytes, diskEndBytes(header));
-  }
-}
-
-function identity({ version, uuid }: ChunkHeader): string {
-  return uuid === null ? `version ${version}` : `version ${version}, uuid ${uuid}`;
 }
 
 /** Where the bytes of a transfer without decompression go, in any order. Calls must not overlap. */
 export interface RawSink {
   /** Writes at a place in the file; `bytes` must not change afterwards. */
   writeAt(offset: number, bytes: Uint8Array): Promise<void>;
-  finish(): Promise<SinkResult>;
+  finish(): Promise<WriterResult>;
   abort(): Promise<void>;
 }
 
@@ -157,8 +137,7 @@ export async function openRawSink(path: string, sizeBytes: number, signal?: Abor
         await abort();
         throw error;
       }
-      const { writes, seeks } = writer;
-      return { effectiveBytes: writtenBytes, actualBytes: writtenBytes, inflatedBytes: writtenBytes, zeroBytes: 0, writes, seeks };
+      return { effectiveBytes: writtenBytes, actualBytes: writtenBytes, inflatedBytes: writtenBytes, zeroBytes: 0, ...writer.stats };
     },
     abort,
   };

@@ -4,7 +4,7 @@ import { untilAborted } from '../util/abort.js';
 import { Failure, messageOf } from '../util/errors.js';
 import { blockDeviceBytes, kindOf } from './device.js';
 
-/** What an image is made from. The writer reads at rising offsets, one call at a time. */
+/** What an image is made from. The writer makes one call at a time, at rising offsets when the whole disk is saved. */
 export type ImageSource = {
   /** For messages. */
   name: string;

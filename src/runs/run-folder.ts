@@ -1,21 +1,8 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventSink } from '../events/bus.js';
 import { messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
-
-const SYSTEM_DIR = '/var/lib/imaging';
-
-/** Where runs keep their records: the configured folder, else /var/lib/imaging when we may write there, else the user's state folder. */
-export function stateDir(configured: string, host: Host): string {
-  if (configured !== '') return configured;
-  try {
-    accessSync(SYSTEM_DIR, constants.W_OK);
-    return SYSTEM_DIR;
-  } catch {
-    return join(host.env.XDG_STATE_HOME || join(host.home(), '.local/state'), 'imaging');
-  }
-}
 
 /** A name for a run that sorts by time and is unique: `20261121-023011-load-3f2a`. */
 export function newRunId(command: string, host: Host): string {

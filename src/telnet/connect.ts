@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Telnet } from 'telnet-client';
 import { reasonOf, withDeadline } from '../util/abort.js';
 import { telnetFailure, timeoutFailure } from './failures.js';
 
@@ -11,7 +12,6 @@ export type ConnectOptions = { host: string; port: number; connectTimeoutMs: num
  */
 export async function connectTelnet<T>(options: ConnectOptions, take: (socket: Socket) => T): Promise<T> {
   const { host, port, connectTimeoutMs, signal } = options;
-  const { Telnet } = await import('telnet-client');
   return withDeadline(signal, connectTimeoutMs, () => timeoutFailure(host, port, connectTimeoutMs), async (inner) => {
     if (inner.aborted) throw reasonOf(inner);
     const telnet = new Telnet();

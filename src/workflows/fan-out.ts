@@ -116,7 +116,7 @@ function toFailure(node: string, step: Step, error: unknown): NodeFailure {
   }
   if (error instanceof Interrupted) return { node, step, code: 'interrupted', message: error.message, hint: null };
   const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
-  return { node, step, code: 'bug', message: stack, hint: 'this is a defect of imaging itself: please report it with this text' };
+  return { node, step, code: 'bug', message: stack, hint: "this is a defect of imaging itself: please report it with the stack in the run's log" };
 }
 
 function seconds(ms: number): string {

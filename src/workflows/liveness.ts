@@ -10,8 +10,8 @@ export type LivenessOptions = {
   host: Host;
   telnetPort: number;
   sshPort: number;
-  /** Command line of the ping probe with `{ip}` for the address; empty: no such probe. Its exit status tells. */
-  pingCommand: string;
+  /** Program and arguments of the ping probe, `{ip}` in them for the address; null: no such probe. Its exit status tells. */
+  pingCommand: readonly string[] | null;
   /** How long one probe may take, in milliseconds. */
   probeTimeoutMs: number;
   signal: AbortSignal;
@@ -49,8 +49,9 @@ async function tcpSign(probe: 'telnet' | 'ssh', ip: string, port: number, option
 }
 
 async function pingSign(ip: string, options: LivenessOptions): Promise<Sign | null> {
-  if (options.pingCommand.trim() === '' || !(await pings(ip, options))) return null;
-  return { probe: 'ping', gone: (signal) => pollUntilFalse(() => pings(ip, options), signal), release: () => {} };
+  const { pingCommand } = options;
+  if (pingCommand === null || !(await pings(pingCommand, ip, options))) return null;
+  return { probe: 'ping', gone: (signal) => pollUntilFalse(() => pings(pingCommand, ip, options), signal), release: () => {} };
 }
 
 /** Resolves once `answers()` is false; rejects with the signal's reason. */
@@ -87,8 +88,8 @@ function tryConnect(ip: string, port: number, timeoutMs: number, signal: AbortSi
   });
 }
 
-function pings(ip: string, options: LivenessOptions): Promise<boolean> {
-  const [program = '', ...args] = options.pingCommand.trim().split(/\s+/).map((word) => word.replaceAll('{ip}', ip));
+function pings(command: readonly string[], ip: string, options: LivenessOptions): Promise<boolean> {
+  const [program = '', ...args] = command.map((word) => word.replaceAll('{ip}', ip));
   return new Promise((resolve) => {
     const child = options.host.spawn(program, args, { stdio: 'ignore' });
     const finish = (value: boolean): void => {

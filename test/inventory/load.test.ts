@@ -95,10 +95,10 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
     ['a host name with a blank', { cmc: { ...nic('reboot', 1, 2), hostname: 'reboot 2' } }, 'entry 2: cmc.hostname: "reboot 2" is not a host name'],
     ['a host name of another kind', { control: { ...nic('fit', 3, 2), hostname: 'fitness' } }, 'entry 2: control.hostname: "fitness" is not fit and a number (testbed.regularname)'],
     ['a CMC of another node', { cmc: { ...nic('reboot', 1, 2), hostname: 'reboot05' } }, 'entry 2: cmc.hostname: "reboot05" is the card of another node than fit02'],
-    ['no control', { control: undefined }, 'entry 2: control: is missing'],
-    ['no mac', { control: { hostname: 'fit02', ip: '192.168.3.2' } }, 'entry 2: control.mac: is missing'],
+    ['no control', { control: undefined }, 'entry 2: control: missing'],
+    ['no mac', { control: { hostname: 'fit02', ip: '192.168.3.2' } }, 'entry 2: control.mac: missing'],
     ['a list for an interface', { cmc: [] }, 'entry 2: cmc: an object with hostname, ip and mac is expected, this is a list'],
-    ['half a data interface', { data: {} }, 'entry 2: data.hostname: is missing\nentry 2: data.ip: is missing\nentry 2: data.mac: is missing'],
+    ['half a data interface', { data: {} }, 'entry 2: data.hostname: missing\nentry 2: data.ip: missing\nentry 2: data.mac: missing'],
   ])('%s', async (_, changes, expected) => {
     expect(await problems([entry(1), entry(2, changes)])).toEqual(expected.split('\n'));
   });
@@ -123,7 +123,7 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
   it('all problems together, ten lines and a count', async () => {
     const listed = await problems(Array.from({ length: 14 }, (_, i) => entry(i + 1, { cmc: undefined })));
     expect(listed).toHaveLength(11);
-    expect(listed[9]).toBe('entry 10: cmc: is missing');
+    expect(listed[9]).toBe('entry 10: cmc: missing');
     expect(listed[10]).toBe('... and 4 more');
   });
 

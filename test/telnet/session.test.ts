@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DO, IAC, SB, SE, WILL } from '../../src/telnet/codec.js';
+import { DO, IAC, SB, SE, SERVER_GREETING, TelnetDecoder, WILL, encodeData } from '../../src/telnet/codec.js';
 import { openTelnet, type OpenTelnetOptions, type TelnetSession } from '../../src/telnet/session.js';
 import { fullBacklog, scripted, serve, withResolvers, type Server } from './servers.js';
 
@@ -211,6 +212,24 @@ describe('running', () => {
     expect(await first).toEqual({ status: 1 });
     expect(lines).toEqual(['first']);
     expect(await session.run('two', { signal: never })).toEqual({ status: 1 });
+  });
+
+  it.each(['sh', 'bash'])('works over the pipes of `%s -s`, with neither echo nor prompt nor CR', async (shell) => {
+    const target = await server((socket) => {
+      const child = spawn(shell, ['-s'], { stdio: ['pipe', 'pipe', 'ignore'] });
+      socket.write(SERVER_GREETING);
+      const decoder = new TelnetDecoder({ lineEnds: 'lf' });
+      socket.on('data', (chunk: Buffer) => child.stdin.write(decoder.decode(chunk).data));
+      child.stdout.on('data', (chunk: Buffer) => socket.write(encodeData(chunk)));
+      socket.on('close', () => child.kill('SIGKILL'));
+      child.on('exit', () => socket.destroy());
+    });
+    const session = await open(target);
+    const lines: string[] = [];
+    expect(await session.run('echo a; printf b; (exit 12)', { signal: never, onLine: (line) => lines.push(line) })).toEqual({ status: 12 });
+    expect(await session.run('true', { signal: never })).toEqual({ status: 0 });
+    expect(lines).toEqual(['a', 'b']);
+    await expect(session.run('exit 3', { signal: never })).rejects.toMatchObject({ code: 'telnet-closed' });
   });
 
   it('refuses what is not one line, or longer than a remote line editor takes', async () => {

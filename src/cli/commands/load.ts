@@ -1,0 +1,92 @@
+import { findImage } from '../../images/find.js';
+import { inspectImage } from '../../ndz/reader.js';
+import { checkTarget } from '../../pxe/check.js';
+import { defaultAuth } from '../../ssh/keys.js';
+import { startEmbeddedSession } from '../../workflows/embedded-session.js';
+import { startFrisbeedSession } from '../../workflows/frisbeed-session.js';
+import { executeLoad, type LoadPlan } from '../../workflows/load.js';
+import type { Arguments, CommandContext } from '../command.js';
+import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
+import { flag, positive, text } from '../options.js';
+import { ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
+import { folder, localControlIp, openSite, selectedNodes, type Site } from '../site.js';
+
+const MIB = 1_048_576;
+/** The server never sends slower than this for long, so it bounds how long an image can take. */
+const SLOWEST_BPS = 10_000_000;
+
+export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+  const site = await openSite(context);
+  const load = await planLoad(args, site, context);
+  const localIp = localControlIp(site);
+  const { frisbee, pxelinux } = site.config;
+  const missing = load.reset ? await checkTarget(pxelinux.configDir, pxelinux.frisbeeImage) : null;
+  return {
+    nodes: load.nodes.map((node) => node.name),
+    details: {
+      image: load.image.path,
+      imageBytes: load.image.sizeBytes,
+      diskBytes: load.image.diskBytes,
+      engine: frisbee.engine,
+      rateBps: load.rateBps,
+      localIp,
+      reset: load.reset,
+      untilSsh: load.untilSsh,
+      timeoutMs: load.nodeDeadlineMs,
+    },
+    warnings: missing === null ? site.warnings : [...site.warnings, missing],
+    dryRun: flag(args.options, 'dry-run'),
+    keepsLogs: true,
+    stateDir: site.stateDir,
+    result: 'table',
+    progress: 'auto',
+    fold: folder(site),
+    execute: (tools) => execute(load, localIp, site, context, tools),
+    resultLines: () => [],
+  };
+}
+
+async function planLoad(args: Arguments, site: Site, context: CommandContext): Promise<LoadPlan> {
+  const { frisbee, networking, nodes } = site.config;
+  const selected = selectedNodes(args, site, context);
+  const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
+  const image = await inspectImage(found.path, { signal: context.signal });
+  const seconds = positive(args.options, 'timeout');
+  return {
+    nodes: selected,
+    image,
+    rateBps: Math.round((positive(args.options, 'bandwidth') ?? networking.bandwidthMibps) * MIB),
+    ...ramdiskPlan(args, site),
+    untilSsh: flag(args.options, 'until-ssh'),
+    nodeDeadlineMs: seconds === undefined ? nodes.loadTimeoutMs : seconds * 1000,
+    writeDeadlineMs: 60_000 + (image.sizeBytes * 8 * 1000) / SLOWEST_BPS,
+    stallMs: nodes.stallTimeoutMs,
+    frisbeeClient: frisbee.client,
+    hardDrive: frisbee.hardDrive,
+  };
+}
+
+async function execute(load: LoadPlan, localIp: string, site: Site, context: CommandContext, tools: WorkflowTools) {
+  const { frisbee, networking } = site.config;
+  const ramdisk = await ramdiskTools(site, load, context, tools);
+  const session = {
+    imagePath: load.image.path,
+    localIp,
+    rateBps: load.rateBps,
+    loopback: networking.multicastLoop,
+    slots: networking.slots,
+    nodeOf: (address: string) => site.inventory.byControlIp(address)?.name ?? null,
+    emit: tools.emit,
+    signal: tools.signal,
+  };
+  const auth = load.untilSsh ? await defaultAuth(context.host.home(), context.host.env) : { privateKeys: [] };
+  return executeLoad(load, {
+    ...tools,
+    ...ramdisk,
+    wait: { port: networking.sshPort, username: 'root', auth, backoffMs: networking.sshBackoffMs, lastBoot: (node) => ramdisk.boots.last(node) },
+    openSession: () =>
+      frisbee.engine === 'frisbeed'
+        ? startFrisbeedSession(session, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, remember: (pid) => ramdisk.children.remember(pid) })
+        : startEmbeddedSession(session, context.host),
+  });
+}

@@ -1,0 +1,15 @@
+import { loadConfig } from '../../config/load.js';
+import { fold, nodeName } from '../../nodes/names.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { selection } from '../site.js';
+
+/** Prints what a node spec means, on one line; needs no inventory. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const { config } = await loadConfig(context.host);
+  const { numbers } = selection(args, config, context);
+  const line = flag(args.options, 'folded') ? fold(numbers) : numbers.map((number) => nodeName(number, config.testbed.regularName)).join(' ');
+  if (line !== '') context.stdout.write(`${line}\n`);
+  return exitCodes.ok;
+}

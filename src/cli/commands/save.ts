@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { UserError } from '../../util/errors.js';
+import { executeSave, type SavePlan } from '../../workflows/save.js';
+import type { Arguments, CommandContext } from '../command.js';
+import type { NodeWorkflow } from '../node-workflow.js';
+import { positive, text } from '../options.js';
+import { ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
+import { folder, localControlIp, openSite, selectedNodes } from '../site.js';
+
+export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+  const site = await openSite(context);
+  const { config } = site;
+  const nodes = selectedNodes(args, site, context);
+  const name = text(args.options, 'output') ?? 'image';
+  if (!/^[^/\u0000]+$/.test(name)) throw new UserError('usage', `-o ${JSON.stringify(name)}: the name of an image has no slash`);
+  const dir = context.host.uid() === 0 ? config.frisbee.imagesDir : context.host.cwd();
+  const day = stamp(context.host.now());
+  const seconds = positive(args.options, 'timeout');
+  const save: SavePlan = {
+    ...ramdiskPlan(args, site),
+    nodes,
+    pathOf: (node) => join(dir, `saving__${node}__${day}__${name}.ndz`),
+    localIp: localControlIp(site),
+    nodeDeadlineMs: seconds === undefined ? config.nodes.saveTimeoutMs : seconds * 1000,
+    stallMs: config.nodes.stallTimeoutMs,
+    imagezip: config.frisbee.imagezip,
+    netcat: config.frisbee.netcat,
+    hardDrive: config.frisbee.hardDrive,
+  };
+  await checkWritable(dir);
+  return {
+    nodes: nodes.map((node) => node.name),
+    details: { files: nodes.map((node) => save.pathOf(node.name)), localIp: save.localIp, reset: save.reset, timeoutMs: save.nodeDeadlineMs },
+    warnings: site.warnings,
+    dryRun: false,
+    keepsLogs: true,
+    stateDir: site.stateDir,
+    result: 'table',
+    progress: 'auto',
+    fold: folder(site),
+    execute: async (tools) => executeSave(save, { ...tools, ...(await ramdiskTools(site, save, context, tools)) }),
+    resultLines: (outcomes) => outcomes.flatMap((outcome) => (outcome.ok ? [`${outcome.node}:${save.pathOf(outcome.node)}`] : [])),
+  };
+}
+
+/** `2026-11-21@01-16`, local time: no colon, so that names paste in any shell. */
+function stamp(nowMs: number): string {
+  const local = new Date(nowMs - new Date(nowMs).getTimezoneOffset() * 60_000).toISOString();
+  return `${local.slice(0, 10)}@${local.slice(11, 16).replace(':', '-')}`;
+}
+
+async function checkWritable(dir: string): Promise<void> {
+  await access(dir, constants.W_OK).catch((cause: unknown) => {
+    throw new UserError('environment', `images cannot be saved in ${dir}`, 'it must exist and you must be allowed to write there', { cause });
+  });
+}

@@ -1,0 +1,44 @@
+import type { InventoryNode } from '../../inventory/inventory.js';
+import { bootRecords } from '../../runs/boots.js';
+import { defaultAuth } from '../../ssh/keys.js';
+import { fanOut } from '../../workflows/fan-out.js';
+import { waitForSsh, waitForTelnet } from '../../workflows/wait.js';
+import type { Arguments, CommandContext } from '../command.js';
+import type { NodeWorkflow } from '../node-workflow.js';
+import { flag, positive, text } from '../options.js';
+import { folder, openSite, selectedNodes } from '../site.js';
+
+export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+  const site = await openSite(context);
+  const nodes: InventoryNode[] = selectedNodes(args, site, context);
+  const { networking } = site.config;
+  const timeoutMs = (positive(args.options, 'timeout') ?? site.config.nodes.waitTimeoutMs / 1000) * 1000;
+  const byTelnet = flag(args.options, 'telnet');
+  const probe = byTelnet ? 'telnet' : 'ssh';
+  const backoffMs = (positive(args.options, 'backoff') ?? (byTelnet ? networking.telnetBackoffMs : networking.sshBackoffMs) / 1000) * 1000;
+  const username = text(args.options, 'user') ?? 'root';
+  return {
+    nodes: nodes.map((node) => node.name),
+    details: { probe, timeoutMs, backoffMs, ...(byTelnet ? {} : { username }) },
+    warnings: site.warnings,
+    dryRun: false,
+    keepsLogs: false,
+    stateDir: site.stateDir,
+    result: flag(args.options, 'silent') ? 'silent' : 'lines',
+    progress: flag(args.options, 'silent') ? 'quiet' : 'auto',
+    fold: folder(site),
+    execute: async (tools) => {
+      const auth = byTelnet ? null : await defaultAuth(context.host.home(), context.host.env);
+      const boots = bootRecords(site.stateDir, context.host);
+      const options = { concurrency: nodes.length, nodeDeadlineMs: timeoutMs, firstStep: probe, describe: (seen: string) => seen, ...tools } as const;
+      return fanOut(nodes, options, (node) =>
+        node.at(probe, timeoutMs, (signal) =>
+          auth === null
+            ? waitForTelnet(node, networking.telnetPort, backoffMs, signal)
+            : waitForSsh(node, { port: networking.sshPort, username, auth, backoffMs, lastBoot: (name) => boots.last(name) }, signal),
+        ),
+      );
+    },
+    resultLines: (outcomes) => outcomes.map(({ node, ok }) => `${node}:${probe} ${ok ? 'OK' : 'KO'}`),
+  };
+}

@@ -1,0 +1,99 @@
+import type { MulticastSlot, PortPattern } from './patterns.js';
+import { type KeySpec, schema } from './schema.js';
+
+/** The whole configuration, typed. Times are milliseconds; paths are absolute; null says that a key is empty. */
+export type Config = {
+  readonly permissions: { readonly leasesServer: string; readonly leasesPort: number };
+  readonly testbed: { readonly regularName: string; readonly rebootName: string; readonly inventoryPath: string; readonly allScope: string | null };
+  readonly nodes: {
+    readonly idleAfterResetMs: number;
+    readonly timeoutBeforeTelnetMs: number;
+    readonly statusTimeoutMs: number;
+    readonly stallTimeoutMs: number;
+    readonly loadTimeoutMs: number;
+    readonly saveTimeoutMs: number;
+    readonly waitTimeoutMs: number;
+  };
+  readonly pxelinux: { readonly configDir: string; readonly frisbeeImage: string };
+  readonly frisbee: {
+    readonly engine: 'embedded' | 'frisbeed';
+    readonly server: string;
+    readonly serverOptions: readonly string[];
+    readonly client: string;
+    readonly imagezip: string;
+    readonly netcat: string;
+    readonly hardDrive: string;
+    readonly imagesDir: string;
+    readonly defaultImage: string;
+  };
+  readonly networking: {
+    readonly cmcPort: number;
+    readonly telnetPort: number;
+    readonly sshPort: number;
+    readonly telnetBackoffMs: number;
+    readonly sshBackoffMs: number;
+    /** Program and arguments; `{ip}` in any argument stands for the node's address. Null: no ping. */
+    readonly pingCommand: readonly string[] | null;
+    /** Where loads may send, slot 1 first: from pattern_multicast, pattern_port and pattern_size. */
+    readonly slots: readonly MulticastSlot[];
+    /** Mibit (2^20 bits) per second. */
+    readonly bandwidthMibps: number;
+    /** Null: to be guessed from the interfaces. */
+    readonly localControlIp: string | null;
+    readonly multicastLoop: boolean;
+  };
+  /** Null: to be chosen, see `runsDir`. */
+  readonly runs: { readonly dir: string | null };
+};
+
+/** Gives the typed value of a key. */
+export type Read = <T>(spec: KeySpec<T>) => T;
+/** Gives the slots of the three pattern keys. */
+export type MakeSlots = (groupPattern: string, portPattern: PortPattern, size: number) => readonly MulticastSlot[];
+
+/** Fills in a `Config`, key by key. */
+export function buildConfig(read: Read, makeSlots: MakeSlots): Config {
+  return {
+    permissions: { leasesServer: read(schema['permissions.leases_server']), leasesPort: read(schema['permissions.leases_port']) },
+    testbed: {
+      regularName: read(schema['testbed.regularname']),
+      rebootName: read(schema['testbed.rebootname']),
+      inventoryPath: read(schema['testbed.inventory_path']),
+      allScope: read(schema['testbed.all_scope']),
+    },
+    nodes: {
+      idleAfterResetMs: read(schema['nodes.idle_after_reset']),
+      timeoutBeforeTelnetMs: read(schema['nodes.timeout_before_telnet']),
+      statusTimeoutMs: read(schema['nodes.status_default_timeout']),
+      stallTimeoutMs: read(schema['nodes.stall_timeout']),
+      loadTimeoutMs: read(schema['nodes.load_default_timeout']),
+      saveTimeoutMs: read(schema['nodes.save_default_timeout']),
+      waitTimeoutMs: read(schema['nodes.wait_default_timeout']),
+    },
+    pxelinux: { configDir: read(schema['pxelinux.config_dir']), frisbeeImage: read(schema['pxelinux.frisbee_image']) },
+    frisbee: {
+      engine: read(schema['frisbee.engine']),
+      server: read(schema['frisbee.server']),
+      serverOptions: read(schema['frisbee.server_options']),
+      client: read(schema['frisbee.client']),
+      imagezip: read(schema['frisbee.imagezip']),
+      netcat: read(schema['frisbee.netcat']),
+      hardDrive: read(schema['frisbee.hard_drive']),
+      imagesDir: read(schema['frisbee.images_dir']),
+      defaultImage: read(schema['frisbee.default_image']),
+    },
+    networking: {
+      cmcPort: read(schema['networking.cmc_port']),
+      telnetPort: read(schema['networking.telnet_port']),
+      sshPort: read(schema['networking.ssh_port']),
+      telnetBackoffMs: read(schema['networking.telnet_backoff']),
+      sshBackoffMs: read(schema['networking.ssh_backoff']),
+      pingCommand: read(schema['networking.ping_command']),
+      slots: makeSlots(read(schema['networking.pattern_multicast']), read(schema['networking.pattern_port']), read(schema['networking.pattern_size'])),
+      bandwidthMibps: read(schema['networking.bandwidth']),
+      localControlIp: read(schema['networking.local_control_ip']),
+      multicastLoop: read(schema['networking.multicast_loop']),
+    },
+    runs: { dir: read(schema['runs.dir']) },
+  };
+}

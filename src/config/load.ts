@@ -1,0 +1,101 @@
+import { UserError } from '../util/errors.js';
+import type { Host } from '../util/host.js';
+import { buildConfig, type Config } from './config.js';
+import { type LayersHost, readLayers, SYSTEM_FILE } from './layers.js';
+import { type Found, Lookup } from './lookup.js';
+import { multicastSlots } from './patterns.js';
+import { allKeys, type KeySpec, schema } from './schema.js';
+
+/** What of the host the configuration depends on. */
+export type ConfigHost = LayersHost & Pick<Host, 'shortHostname'>;
+
+/** One key as `imaging-config` shows it. */
+export type Setting = {
+  section: string;
+  key: string;
+  /** As written, without quotes; the default when no file has it. */
+  value: string;
+  /** The file it comes from, or `default`. */
+  source: string;
+  /** The key as written there: `bandwidth`, `bandwidth.faraday`. */
+  writtenKey: string;
+};
+
+export type LoadedConfig = {
+  config: Config;
+  /** One line each: unknown, renamed and dropped keys, a missing system file. */
+  warnings: string[];
+  /** Every key of the schema, in its order. */
+  describe(): Setting[];
+};
+
+/**
+ * Reads and checks the configuration of this machine: see `readLayers` for the files, `Lookup` for what counts.
+ *
+ * @throws UserError `environment` for unreadable, untrusted or unparsable files and for values that are not allowed;
+ *   all bad values are listed together, each with file, section, key, value and what is allowed
+ */
+export async function loadConfig(host: ConfigHost, systemFile = SYSTEM_FILE): Promise<LoadedConfig> {
+  const { layers, warnings } = await readLayers(host, systemFile);
+  const lookup = new Lookup(layers, host.shortHostname());
+  const reader = new Reader(lookup, host.home());
+  for (const spec of allKeys) reader.check(spec);
+  reader.throwProblems();
+  const config = buildConfig(
+    (spec) => reader.value(spec),
+    (groups, ports, size) => reader.slots(groups, ports, size),
+  );
+  return { config, warnings: [...warnings, ...lookup.warnings], describe: () => allKeys.map((spec) => describe(spec, reader.found(spec))) };
+}
+
+class Reader {
+  readonly #lookup: Lookup;
+  readonly #home: string;
+  readonly #problems: string[] = [];
+
+  constructor(lookup: Lookup, home: string) {
+    this.#lookup = lookup;
+    this.#home = home;
+  }
+
+  found(spec: KeySpec<unknown>): Found {
+    return this.#lookup.find(spec.section, spec.key) ?? { value: spec.default, file: null, folder: '/', writtenKey: spec.key };
+  }
+
+  check(spec: KeySpec<unknown>): void {
+    if (this.#parse(spec) === undefined) this.#problem(spec, `is not allowed: it must be ${spec.kind.allowed}`);
+  }
+
+  value<T>(spec: KeySpec<T>): T {
+    const value = this.#parse(spec);
+    if (value === undefined) throw new Error(`${spec.section}.${spec.key} was not checked`);
+    return value;
+  }
+
+  slots(...pattern: Parameters<typeof multicastSlots>): readonly { group: string; port: number }[] {
+    const made = multicastSlots(...pattern);
+    if ('slots' in made) return made.slots;
+    this.#problem(schema[`networking.${made.key}`], `is not allowed: ${made.problem}`);
+    this.throwProblems();
+    return [];
+  }
+
+  throwProblems(): void {
+    if (this.#problems.length > 0) throw new UserError('environment', this.#problems.join('\n'), 'docs/configuration.md lists every key and what it may be');
+  }
+
+  #parse<T>(spec: KeySpec<T>): T | undefined {
+    const { value, folder } = this.found(spec);
+    return spec.kind.parse(value, { folder, home: this.#home });
+  }
+
+  #problem(spec: KeySpec<unknown>, what: string): void {
+    const { value, file, writtenKey } = this.found(spec);
+    const shown = value.length <= 80 ? value : `${value.slice(0, 77)}...`;
+    this.#problems.push(`${file ?? 'default'}: [${spec.section}] ${writtenKey} = ${JSON.stringify(shown)} ${what}`);
+  }
+}
+
+function describe({ section, key }: KeySpec<unknown>, { value, file, writtenKey }: Found): Setting {
+  return { section, key, value, source: file ?? 'default', writtenKey };
+}

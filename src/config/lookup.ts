@@ -1,0 +1,85 @@
+import { dirname } from 'node:path';
+import type { Layer } from './layers.js';
+import { nearest } from './nearest.js';
+import { allKeys, droppedKeys, renamedKeys } from './schema.js';
+
+/** A value as written, with where it stands. */
+export type Found = {
+  value: string;
+  /** The file, or null for a default. */
+  file: string | null;
+  /** Folder of the file; the root for a default. */
+  folder: string;
+  /** The key as written: `bandwidth` or `bandwidth.faraday`. */
+  writtenKey: string;
+};
+
+/** All layers on top of each other: the last file that has a key decides on it. */
+export class Lookup {
+  readonly warnings: string[] = [];
+  readonly #values = new Map<string, Found>();
+  readonly #host: string;
+
+  /** @param host the machine's short name, for `key.<host>` */
+  constructor(layers: readonly Layer[], host: string) {
+    this.#host = host.toLowerCase();
+    for (const layer of layers) this.#add(layer);
+  }
+
+  /**
+   * What counts for a key on this machine: `key.<host>` when it is set and not empty, in whatever file; else `key`;
+   * else null. So a user's plain `bandwidth` does not beat the system's `bandwidth.faraday`.
+   */
+  find(section: string, key: string): Found | null {
+    const special = this.#values.get(`${section}.${key}.${this.#host}`);
+    if (special !== undefined && special.value !== '') return special;
+    return this.#values.get(`${section}.${key}`) ?? null;
+  }
+
+  #add({ file, values }: Layer): void {
+    for (const [section, settings] of values) {
+      if (!sections.has(section) && !(`${section}.*` in droppedKeys)) {
+        this.warnings.push(`${file}: unknown section [${section}]${didYouMean(nearest(section, sections), '[', ']')}`);
+        continue;
+      }
+      for (const [writtenKey, value] of settings) this.#addSetting(file, section, writtenKey, value, settings);
+    }
+  }
+
+  #addSetting(file: string, section: string, writtenKey: string, value: string, others: ReadonlyMap<string, string>): void {
+    const [key = '', ...rest] = writtenKey.split('.');
+    const suffix = rest.map((part) => `.${part}`).join('');
+    const set = (name: string): unknown => this.#values.set(name + suffix, { value, file, folder: dirname(file), writtenKey });
+    const name = `${section}.${key}`;
+    const dropped = droppedKeys[`${section}.*`] ?? ownValue(droppedKeys, name);
+    const renamed = ownValue(renamedKeys, name);
+    if (names.has(name)) set(name);
+    else if (dropped !== undefined) this.warnings.push(`${file}: [${section}] ${writtenKey} is no longer used: ${dropped}`);
+    else if (renamed !== undefined) {
+      this.warnings.push(`${file}: [${section}] ${writtenKey} is called ${renamed} here`);
+      if (!others.has(renamed.slice(section.length + 1) + suffix)) set(renamed);
+    } else this.warnings.push(`${file}: unknown key [${section}] ${writtenKey}${suggestion(section, key)}`);
+  }
+}
+
+const sections: ReadonlySet<string> = new Set(allKeys.map((spec) => spec.section));
+const names: ReadonlySet<string> = new Set(allKeys.map((spec) => `${spec.section}.${spec.key}`));
+
+function suggestion(section: string, key: string): string {
+  const elsewhere = allKeys.find((spec) => spec.key === key);
+  if (elsewhere) return `: it belongs to section [${elsewhere.section}]`;
+  const close = nearest(key, allKeys.filter((spec) => spec.section === section).map((spec) => spec.key));
+  if (close !== null) return didYouMean(close);
+  const far = nearest(key, allKeys.map((spec) => spec.key));
+  const spec = allKeys.find((candidate) => candidate.key === far);
+  return spec ? didYouMean(`[${spec.section}] ${spec.key}`) : '';
+}
+
+function didYouMean(name: string | null, before = '', after = ''): string {
+  return name === null ? '' : `: did you mean ${before}${name}${after}?`;
+}
+
+/** A table's own entry: a file may hold a key such as `constructor`. */
+function ownValue<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}

@@ -1,0 +1,94 @@
+import { BlockMap } from './block-map.js';
+
+/** A chunk on its way in. */
+export type ChunkBuffer = {
+  readonly slot: number;
+  chunk: number;
+  /** Number of blocks the chunk has. */
+  size: number;
+  readonly have: BlockMap;
+  /** Blocks somebody has asked for since they last could have come by. */
+  readonly asked: BlockMap;
+  askedAt: number;
+  /** When to ask for what is missing; Infinity: not planned. */
+  repairAt: number;
+  /** Earlier blocks of the chunk had to be dropped for lack of room: the first to go when room is needed again. */
+  dubious: boolean;
+};
+
+/** A bounded set of chunk buffers, found by chunk. Slots are numbered from 0. */
+export class ChunkBuffers {
+  readonly #free: ChunkBuffer[] = [];
+  readonly #filling = new Map<number, ChunkBuffer>();
+  readonly #full = new Map<number, ChunkBuffer>();
+  #latest: ChunkBuffer | null = null;
+
+  constructor(count: number) {
+    for (let slot = count - 1; slot >= 0; slot--) {
+      this.#free.push({ slot, chunk: -1, size: 0, have: new BlockMap(), asked: new BlockMap(), askedAt: -Infinity, repairAt: Infinity, dubious: false });
+    }
+  }
+
+  get freeCount(): number {
+    return this.#free.length;
+  }
+
+  get fillingCount(): number {
+    return this.#filling.size;
+  }
+
+  /** The chunks being filled. */
+  filling(): IterableIterator<ChunkBuffer> {
+    return this.#filling.values();
+  }
+
+  find(chunk: number): ChunkBuffer | undefined {
+    if (this.#latest?.chunk === chunk) return this.#latest;
+    const buffer = this.#filling.get(chunk);
+    if (buffer) this.#latest = buffer;
+    return buffer;
+  }
+
+  /** A buffer for a new chunk, or null when all are taken. */
+  take(chunk: number, size: number, dubious: boolean): ChunkBuffer | null {
+    const buffer = this.#free.pop();
+    if (!buffer) return null;
+    Object.assign(buffer, { chunk, size, dubious, askedAt: -Infinity, repairAt: Infinity });
+    buffer.have.clear();
+    buffer.asked.clear();
+    this.#filling.set(chunk, buffer);
+    return buffer;
+  }
+
+  /** Gives up a dubious chunk, if there is one; returns it. */
+  recycleDubious(): number | null {
+    for (const buffer of this.#filling.values()) {
+      if (!buffer.dubious) continue;
+      this.#filling.delete(buffer.chunk);
+      const chunk = buffer.chunk;
+      this.#release(buffer);
+      return chunk;
+    }
+    return null;
+  }
+
+  /** The chunk is complete: its slot stays taken until `free`. */
+  complete(buffer: ChunkBuffer): void {
+    this.#filling.delete(buffer.chunk);
+    this.#full.set(buffer.slot, buffer);
+    if (this.#latest === buffer) this.#latest = null;
+  }
+
+  /** The chunk in this slot has been used up. */
+  free(slot: number): void {
+    const buffer = this.#full.get(slot);
+    if (!buffer || !this.#full.delete(slot)) return;
+    this.#release(buffer);
+  }
+
+  #release(buffer: ChunkBuffer): void {
+    if (this.#latest === buffer) this.#latest = null;
+    buffer.chunk = -1;
+    this.#free.push(buffer);
+  }
+}

@@ -1,0 +1,326 @@
+import { numberToIp } from './address.js';
+import { BlockMap } from './block-map.js';
+import { type ChunkBuffer, ChunkBuffers } from './chunk-buffers.js';
+import type { ClientProfile } from './client-profile.js';
+import { type ClientStats, emptyClientStats } from './client-stats.js';
+import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry, geometryOf } from './geometry.js';
+import type { Origin } from './server-core.js';
+import { WantList } from './want-list.js';
+import { encode, type Envelope, type Message } from './wire.js';
+
+/** What the core needs done. All calls are synchronous and must not call back into the core. */
+export type ClientActions = {
+  /** Sends a datagram to the group. */
+  send(datagram: Buffer): void;
+  /** The server has answered: returns the memory of `buffers` slots, 1 MiB each. */
+  joined(geometry: Geometry, buffers: number): readonly Uint8Array[];
+  /** A chunk is complete in its slot, which stays its own until `slotFreed`. */
+  chunkReady(slot: number, chunk: number): void;
+};
+
+export type ClientCoreOptions = {
+  clientId: number;
+  srcIp: number;
+  port: number;
+  /** 1 for images; 2 for any file (the 2015 client uses it with -N). */
+  joinVersion: 1 | 2;
+  inOrder: boolean;
+  profile: ClientProfile;
+  /** Uniform in [0, 1). */
+  random: () => number;
+  actions: ClientActions;
+};
+
+/** A chunk's state. */
+const SEEN = 1;
+const DONE = 2;
+const OURS = 4;
+const DROPPED = 8;
+
+/**
+ * The client's mind, without sockets, memory management or clocks. Follows the 2015 client: random order, requests to
+ * the group, suppressed by what others asked for, three ticks of silence before asking again. One thing is better:
+ * servers send a chunk's blocks in ascending order and one chunk after another, so when another chunk's blocks begin
+ * to flow, what is missing of the previous one is lost, and is asked for at once instead of a second later.
+ */
+export class ClientCore {
+  readonly stats: ClientStats = emptyClientStats();
+  readonly #options: ClientCoreOptions;
+  /** The server's address, once it has answered: blocks from elsewhere belong to another session. */
+  #server = '';
+  #geometry: Geometry | null = null;
+  #buffers = new ChunkBuffers(0);
+  #memory: readonly Uint8Array[] = [];
+  #state = new Uint8Array(0);
+  #askedAt = new Float64Array(0);
+  #wanted: WantList | null = null;
+  #doneChunks = 0;
+  #joinAt = -Infinity;
+  #tickAt = Infinity;
+  #ticksLeft = 1;
+  #backoff = 0;
+  #askAt = Infinity;
+  #repairAt = Infinity;
+  #passChunk = -1;
+  #passBlock = -1;
+  #passStart = 0;
+  #serverHeardAt = 0;
+
+  constructor(options: ClientCoreOptions) {
+    this.#options = options;
+  }
+
+  /** The file's geometry, once the server has answered. */
+  get geometry(): Geometry | null {
+    return this.#geometry;
+  }
+
+  /** Whether every block has been received. */
+  get complete(): boolean {
+    return this.#geometry !== null && this.#doneChunks === this.#geometry.chunks;
+  }
+
+  /** Milliseconds since anything came from the server although it owes us something; 0 otherwise. */
+  serverSilentMs(now: number): number {
+    const owed = this.#geometry !== null && !this.complete && (this.#buffers.freeCount > 0 || this.#buffers.fillingCount > 0);
+    if (!owed) this.#serverHeardAt = now;
+    return now - this.#serverHeardAt;
+  }
+
+  /** Call every 10 ms or so: joining, silence and repairs go by it. */
+  poll(now: number): void {
+    if (!this.#geometry) {
+      if (now - this.#joinAt >= this.#options.profile.joinRetryMs) this.#join(now);
+      return;
+    }
+    if (now >= this.#repairAt) this.#repairDue(now);
+    if (now >= this.#askAt) {
+      this.#askAt = Infinity;
+      this.#ask(true, now);
+    }
+    if (now >= this.#tickAt) this.#tick(now);
+  }
+
+  /** Takes in one decoded datagram. */
+  onEnvelope({ srcIp, message }: Envelope, from: Origin, now: number): void {
+    if (from.port !== this.#options.port || srcIp === this.#options.srcIp) return;
+    this.#tickAt = now + this.#options.profile.tickMs;
+    if (message.kind === 'block') {
+      if (from.address === this.#server) this.#onBlock(message.chunk, message.block, message.data, now);
+      return;
+    }
+    if (numberToIp(srcIp) !== from.address) return;
+    if (message.kind === 'joined') this.#onJoined(message, from.address, now);
+    else if (message.kind === 'request') this.#onOverheard(message.chunk, BlockMap.ofRun(message.first, message.count), true, now);
+    else if (message.kind === 'prequest') this.#onOverheard(message.chunk, message.map, false, now);
+  }
+
+  /** The chunk in a slot has been used up: there is room for another. */
+  slotFreed(slot: number, now: number): void {
+    const wasFull = this.#buffers.freeCount === 0;
+    this.#buffers.free(slot);
+    if (wasFull) this.#ask(false, now);
+  }
+
+  #join(now: number): void {
+    const { clientId, joinVersion } = this.#options;
+    this.#joinAt = now;
+    this.stats.joinAttempts++;
+    const message: Message =
+      joinVersion === 1
+        ? { kind: 'join', version: 1, clientId }
+        : { kind: 'join', version: 2, clientId, blocks: 0, chunkBlocks: CHUNK_BLOCKS, blockBytes: BLOCK_BYTES, sizeBytes: 0n };
+    this.#send(message);
+  }
+
+  #onJoined(message: Message & { kind: 'joined' }, address: string, now: number): void {
+    if (this.#geometry || message.version !== this.#options.joinVersion) return;
+    if (message.version === 2 && (message.chunkBlocks !== CHUNK_BLOCKS || message.blockBytes !== BLOCK_BYTES)) return;
+    if (message.version === 2 && message.clientId !== this.#options.clientId) return; // newer servers multicast their replies
+    const geometry = geometryOf(message.version === 1 ? message.blocks * BLOCK_BYTES : Number(message.sizeBytes));
+    if (!geometry) return;
+    const { profile, actions, inOrder, random } = this.#options;
+    const count = Math.min(profile.maxBuffers, geometry.chunks);
+    this.#geometry = geometry;
+    this.#server = address;
+    this.#serverHeardAt = now;
+    this.#state = new Uint8Array(geometry.chunks);
+    this.#askedAt = new Float64Array(geometry.chunks).fill(-Infinity);
+    this.#wanted = new WantList(geometry.chunks, inOrder, random);
+    this.#buffers = new ChunkBuffers(count);
+    this.#memory = actions.joined(geometry, count);
+    this.stats.chunkBuffers = count;
+    this.stats.readAhead = Math.min(profile.readAhead, count);
+    this.stats.inProgress = Math.min(profile.inProgress, count);
+  }
+
+  #onBlock(chunk: number, block: number, data: Uint8Array, now: number): void {
+    const geometry = this.#geometry;
+    if (!geometry || chunk >= geometry.chunks || block >= blocksInChunk(geometry, chunk)) return;
+    this.#serverHeardAt = now;
+    this.#backoff = 0;
+    if (chunk !== this.#passChunk || block <= this.#passBlock) this.#passBegins(chunk, now);
+    this.#passBlock = block;
+    if (now >= this.#repairAt) this.#repairDue(now);
+    const state = this.#state[chunk] ?? 0;
+    if (state & DONE) {
+      this.stats.duplicateChunks++;
+      return;
+    }
+    const buffer = this.#buffers.find(chunk) ?? this.#takeBuffer(geometry, chunk, block);
+    if (!buffer) return;
+    this.#askedAt[chunk] = now;
+    if (!buffer.have.add(block)) {
+      this.stats.duplicateBlocks++;
+      return;
+    }
+    this.#memory[buffer.slot]?.set(data, block * BLOCK_BYTES);
+    this.#ticksLeft = this.#options.profile.idleTicks;
+    if (buffer.have.count === buffer.size) this.#complete(buffer, now);
+  }
+
+  #takeBuffer(geometry: Geometry, chunk: number, block: number): ChunkBuffer | null {
+    if (this.#buffers.freeCount === 0 && block === 0) {
+      const dropped = this.#buffers.recycleDubious();
+      if (dropped !== null) {
+        this.#state[dropped] = (this.#state[dropped] ?? 0) & ~SEEN;
+        this.#askedAt[dropped] = -Infinity;
+        this.#wanted?.putBack(dropped);
+        this.stats.partialDrops++;
+      }
+    }
+    const state = this.#state[chunk] ?? 0;
+    const buffer = this.#buffers.take(chunk, blocksInChunk(geometry, chunk), block > 0 && (state & DROPPED) !== 0);
+    if (!buffer) this.stats.noFreeChunks++;
+    this.#state[chunk] = buffer ? (state | SEEN) & ~DROPPED : state | DROPPED;
+    return buffer;
+  }
+
+  #complete(buffer: ChunkBuffer, now: number): void {
+    const chunk = buffer.chunk;
+    this.#state[chunk] = (this.#state[chunk] ?? 0) | DONE;
+    this.#doneChunks++;
+    this.#buffers.complete(buffer);
+    this.#options.actions.chunkReady(buffer.slot, chunk);
+    this.#ask(false, now);
+  }
+
+  /** Blocks of another chunk, or earlier ones of the same, begin to flow: whatever the pass before left out is lost. */
+  #passBegins(chunk: number, now: number): void {
+    const ended = this.#passChunk >= 0 ? this.#buffers.find(this.#passChunk) : undefined;
+    if (ended) {
+      if (ended.askedAt <= this.#passStart) ended.asked.clear(); // that was the answer
+      this.#planRepair(ended, now);
+    }
+    this.#passChunk = chunk;
+    this.#passStart = now;
+  }
+
+  #planRepair(buffer: ChunkBuffer, now: number): void {
+    const { profile, random } = this.#options;
+    const [least, most] = profile.repairDelayMs;
+    if (buffer.repairAt !== Infinity) return;
+    buffer.repairAt = now + least + random() * (most - least);
+    this.#repairAt = Math.min(this.#repairAt, buffer.repairAt);
+  }
+
+  #repairDue(now: number): void {
+    this.#repairAt = Infinity;
+    for (const buffer of this.#buffers.filling()) {
+      if (buffer.repairAt <= now) {
+        buffer.repairAt = Infinity;
+        const lost = buffer.have.missing(buffer.size);
+        lost.removeAll(buffer.asked);
+        // its blocks flow again: only what they have passed by is lost
+        if (buffer.chunk === this.#passChunk) lost.cutTo(this.#passBlock);
+        if (lost.count > 0) this.#sendPartial(buffer, lost, now);
+      }
+      this.#repairAt = Math.min(this.#repairAt, buffer.repairAt);
+    }
+  }
+
+  /** Somebody else asked for something: what comes of it will reach us too, so we need not ask. */
+  #onOverheard(chunk: number, map: BlockMap, resetsSilence: boolean, now: number): void {
+    const geometry = this.#geometry;
+    if (!geometry || chunk >= geometry.chunks) return;
+    const state = this.#state[chunk] ?? 0;
+    if (state & DONE) return;
+    const buffer = this.#buffers.find(chunk);
+    const missing = buffer?.have.missing(buffer.size);
+    const useful = !missing || missing.meets(map);
+    if (useful || map.count >= blocksInChunk(geometry, chunk)) this.#askedAt[chunk] = now;
+    if (!useful) return;
+    if (resetsSilence) this.#ticksLeft = this.#options.profile.idleTicks;
+    if (!buffer) return;
+    buffer.asked.addAll(map);
+    buffer.askedAt = now;
+  }
+
+  #tick(now: number): void {
+    const { profile, random } = this.#options;
+    this.#tickAt = now + profile.tickMs;
+    if (this.complete) return;
+    this.stats.receiveIdles++;
+    if (--this.#ticksLeft > 0) return;
+    this.#ticksLeft = profile.idleTicks + this.#backoff;
+    if (this.#backoff < profile.maxBackoffTicks) this.#backoff++;
+    if (profile.jitterMs > 0) this.#askAt = now + random() * profile.jitterMs;
+    else this.#ask(true, now);
+  }
+
+  /** Asks for what is missing, and for new chunks while there is room for them. */
+  #ask(timedOut: boolean, now: number): void {
+    const geometry = this.#geometry;
+    const { profile } = this.#options;
+    if (!geometry || !this.#wanted) return;
+    // with jitter, what others asked for while we waited counts also after silence
+    const patienceMs = timedOut ? profile.jitterMs : profile.redoMs;
+    const due = (chunk: number): boolean => now - (this.#askedAt[chunk] ?? 0) >= patienceMs;
+    for (const buffer of this.#buffers.filling()) {
+      if (!due(buffer.chunk)) continue;
+      this.#sendPartial(buffer, buffer.have.missing(buffer.size), now);
+      buffer.dubious = false;
+    }
+    if (this.#buffers.freeCount === 0 || this.#buffers.fillingCount >= profile.inProgress) return;
+    const ahead = Math.min(profile.readAhead, this.#buffers.freeCount);
+    for (const chunk of this.#wanted.first(ahead, (candidate) => ((this.#state[candidate] ?? 0) & SEEN) === 0)) {
+      if (due(chunk)) this.#sendWhole(chunk, blocksInChunk(geometry, chunk), now);
+    }
+  }
+
+  #sendPartial(buffer: ChunkBuffer, map: BlockMap, now: number): void {
+    const { chunk } = buffer;
+    buffer.asked.addAll(map);
+    buffer.askedAt = now;
+    buffer.repairAt = Infinity;
+    this.stats.partialRequests++;
+    this.stats.lostBlocks += map.count;
+    this.#sendPartialRequest(chunk, map, now);
+  }
+
+  #sendWhole(chunk: number, size: number, now: number): void {
+    if ((this.#state[chunk] ?? 0) & OURS) {
+      this.stats.fullReRequests++;
+      return this.#sendPartialRequest(chunk, BlockMap.ofRun(0, size), now);
+    }
+    this.#noteAsked(chunk, now);
+    this.#send({ kind: 'request', chunk, first: 0, count: size });
+  }
+
+  #sendPartialRequest(chunk: number, map: BlockMap, now: number): void {
+    const retries = (this.#state[chunk] ?? 0) & OURS ? 1 : 0;
+    this.stats.reRequests += retries;
+    this.#noteAsked(chunk, now);
+    this.#send({ kind: 'prequest', chunk, retries, map });
+  }
+
+  #noteAsked(chunk: number, now: number): void {
+    this.#state[chunk] = (this.#state[chunk] ?? 0) | OURS;
+    this.#askedAt[chunk] = now;
+    this.stats.requests++;
+  }
+
+  #send(message: Message): void {
+    this.#options.actions.send(encode({ srcIp: this.#options.srcIp, message }));
+  }
+}

@@ -1,0 +1,194 @@
+import { Failure } from '../util/errors.js';
+import { reasonOf } from '../util/abort.js';
+import { ipToNumber } from './address.js';
+import type { ChunkOutput, OutputResult } from './chunk-output.js';
+import { ClientCore } from './client-core.js';
+import { type ClientProfile, REAL_PROFILE } from './client-profile.js';
+import type { ClientStats } from './client-stats.js';
+import { bytesInChunk, CHUNK_BYTES, type Geometry } from './geometry.js';
+import { seededRandom } from './random.js';
+import type { Origin } from './server-core.js';
+import { encode, type Envelope, randomClientId } from './wire.js';
+
+/** How often a session's `poll` wants to be called. */
+export const POLL_MS = 10;
+
+export type ClientEvent =
+  | { type: 'bound'; receiveBufferBytes: number }
+  | { type: 'joined'; clientId: number; sizeBytes: number; chunks: number; elapsedMs: number }
+  | { type: 'chunk'; chunk: number; doneChunks: number; totalChunks: number; elapsedMs: number };
+
+export type ReceiveOptions = {
+  group: string;
+  port: number;
+  localIp: string;
+  /** Where the chunks go; aborted when the transfer fails, so the caller need not. */
+  sink: ChunkOutput;
+  signal?: AbortSignal;
+  onEvent?: (event: ClientEvent) => void;
+  /** Give up when the server was silent for so long after it had answered. Default: never. */
+  serverTimeoutMs?: number;
+  /** Take any file and its exact size, not only images: nothing will be decompressed. */
+  raw?: boolean;
+  /** Ask for chunks in ascending order instead of at random. */
+  inOrder?: boolean;
+  /** Deviations from the real client's timers and limits. */
+  profile?: Partial<ClientProfile>;
+  /** Default: at random. */
+  clientId?: number;
+  /** A fault for tests: the share of datagrams that are thrown away on arrival, chosen by `lossSeed`. */
+  lossRate?: number;
+  lossSeed?: number;
+};
+
+export type ReceiveResult = OutputResult & {
+  clientId: number;
+  sizeBytes: number;
+  chunks: number;
+  /** From the first JOIN to the end. */
+  elapsedMs: number;
+  /** What was told to the server when leaving. */
+  stats: ClientStats;
+};
+
+/**
+ * One client from its first JOIN to its LEAVE, without sockets: the core, the chunk memory, the output and the result.
+ * `done` rejects with Failure 'server-silent', with what the output threw, or with the signal's reason.
+ */
+export class ClientSession {
+  readonly done: Promise<ReceiveResult>;
+  readonly #options: ReceiveOptions;
+  readonly #send: (datagram: Buffer) => void;
+  readonly #core: ClientCore;
+  readonly #clientId: number;
+  readonly #startedAt: number;
+  readonly #lossRandom: () => number;
+  readonly #onAbort: () => void;
+  #resolve: (result: ReceiveResult) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  #joinedAt: number | null = null;
+  #slots: Uint8Array[] = [];
+  #ready: { slot: number; chunk: number }[] = [];
+  #writing = false;
+  #doneChunks = 0;
+  #over = false;
+
+  constructor(options: ReceiveOptions, now: number, send: (datagram: Buffer) => void) {
+    const { profile, raw = false, inOrder = false, localIp, port, lossSeed = 1, signal } = options;
+    this.#options = options;
+    this.#send = send;
+    this.#startedAt = now;
+    this.#clientId = options.clientId ?? randomClientId(Math.random);
+    this.#lossRandom = seededRandom(lossSeed);
+    const fullProfile = { ...REAL_PROFILE, ...profile };
+    this.#core = new ClientCore({
+      clientId: this.#clientId, srcIp: ipToNumber(localIp), port, joinVersion: raw ? 2 : 1, inOrder, profile: fullProfile, random: Math.random,
+      actions: { send, joined: (geometry, buffers) => this.#onJoined(geometry, buffers), chunkReady: (slot, chunk) => this.#onChunk(slot, chunk) },
+    });
+    Object.assign(this.#core.stats, {
+      packetTimeoutUs: fullProfile.tickMs * 1000, idleTimer: fullProfile.idleTicks, redoDelayUs: fullProfile.redoMs * 1000,
+      idleDelayUs: 1000, randomize: inOrder ? 0 : 1, writeBufferMb: 64,
+    });
+    this.done = new Promise<ReceiveResult>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.#onAbort = () => this.fail(signal ? reasonOf(signal) : new Error('aborted'));
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get localIp(): string {
+    return this.#options.localIp;
+  }
+
+  onEnvelope(envelope: Envelope, from: Origin, now: number): void {
+    if (this.#over) return;
+    const { lossRate = 0 } = this.#options;
+    if (lossRate > 0 && this.#lossRandom() < lossRate) return;
+    this.#core.onEnvelope(envelope, from, now);
+  }
+
+  /** Call every POLL_MS. */
+  poll(now: number): void {
+    if (this.#over) return;
+    this.#core.poll(now);
+    const { serverTimeoutMs = Infinity, group, port } = this.#options;
+    if (this.#core.serverSilentMs(now) <= serverTimeoutMs) return;
+    const seconds = Math.round(serverTimeoutMs / 1000);
+    this.fail(new Failure('server-silent', `no messages from the server of ${group}:${port} after ${seconds} seconds`, 'is the frisbee server still running?'));
+  }
+
+  /** Ends the session: leaves, gives the output up, rejects `done`. */
+  fail(error: unknown): void {
+    if (this.#over) return;
+    this.#end();
+    if (this.#joinedAt !== null) this.#leave(null);
+    void this.#options.sink.abort().then(() => this.#reject(error), () => this.#reject(error));
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#ready = [];
+  }
+
+  #onJoined(geometry: Geometry, buffers: number): readonly Uint8Array[] {
+    const now = performance.now();
+    this.#joinedAt = now;
+    const memory = new SharedArrayBuffer(buffers * CHUNK_BYTES);
+    this.#slots = Array.from({ length: buffers }, (_, slot) => new Uint8Array(memory, slot * CHUNK_BYTES, CHUNK_BYTES));
+    const { sizeBytes, chunks } = geometry;
+    this.#options.onEvent?.({ type: 'joined', clientId: this.#clientId, sizeBytes, chunks, elapsedMs: now - this.#startedAt });
+    return this.#slots;
+  }
+
+  #onChunk(slot: number, chunk: number): void {
+    this.#ready.push({ slot, chunk });
+    if (this.#writing) return;
+    this.#writing = true;
+    this.#write().catch((error: unknown) => this.fail(error));
+  }
+
+  async #write(): Promise<void> {
+    const { sink, onEvent } = this.#options;
+    const geometry = this.#core.geometry;
+    if (!geometry) return;
+    if (this.#doneChunks === 0) await sink.begin?.(geometry.sizeBytes);
+    for (let next = this.#ready.shift(); next && !this.#over; next = this.#ready.shift()) {
+      await sink.write(this.#slots[next.slot] ?? new Uint8Array(0), next.chunk, bytesInChunk(geometry, next.chunk));
+      if (this.#over) return;
+      const now = performance.now();
+      this.#doneChunks++;
+      onEvent?.({ type: 'chunk', chunk: next.chunk, doneChunks: this.#doneChunks, totalChunks: geometry.chunks, elapsedMs: now - this.#startedAt });
+      this.#core.slotFreed(next.slot, now);
+    }
+    this.#writing = false;
+    if (this.#doneChunks === geometry.chunks && !this.#over) await this.#finish(geometry);
+    else this.#core.stats.noChunksReady++;
+  }
+
+  async #finish(geometry: Geometry): Promise<void> {
+    const output = await this.#options.sink.finish();
+    if (this.#over) return;
+    this.#end();
+    const stats = this.#leave(output);
+    const { effectiveBytes, actualBytes, writes } = output;
+    const elapsedMs = performance.now() - this.#startedAt;
+    this.#resolve({ effectiveBytes, actualBytes, writes, clientId: this.#clientId, sizeBytes: geometry.sizeBytes, chunks: geometry.chunks, elapsedMs, stats });
+  }
+
+  #leave(output: OutputResult | null): ClientStats {
+    const elapsedMs = performance.now() - (this.#joinedAt ?? this.#startedAt);
+    const stats: ClientStats = {
+      ...this.#core.stats,
+      runSeconds: Math.floor(elapsedMs / 1000),
+      runMilliseconds: Math.floor(elapsedMs % 1000),
+      realBytesWritten: output?.actualBytes ?? 0,
+      effectiveBytesWritten: output?.effectiveBytes ?? 0,
+    };
+    const message = { kind: 'leave2', clientId: this.#clientId, elapsedSeconds: stats.runSeconds, statsVersion: 1, stats } as const;
+    this.#send(encode({ srcIp: ipToNumber(this.#options.localIp), message }));
+    return stats;
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The chunks nobody has seen a block of yet, in the order this client will ask for them: a deque in which walking
+ * from the front forgets what was seen meanwhile, so that asking stays cheap for images of any size.
+ */
+export class WantList {
+  readonly #chunks: Uint32Array;
+  #head = 0;
+
+  /** The chunks 0 .. count - 1, shuffled unless `inOrder`. `random` is uniform in [0, 1). */
+  constructor(count: number, inOrder: boolean, random: () => number) {
+    this.#chunks = Uint32Array.from({ length: count }, (_, chunk) => chunk);
+    if (inOrder) return;
+    for (let i = count - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      const chunk = this.#at(i);
+      this.#chunks[i] = this.#at(j);
+      this.#chunks[j] = chunk;
+    }
+  }
+
+  /** The first `limit` chunks for which `wanted` says true; the others before them are dropped from the list. */
+  first(limit: number, wanted: (chunk: number) => boolean): number[] {
+    const found: number[] = [];
+    let at = this.#head;
+    while (at < this.#chunks.length && found.length < limit) {
+      const chunk = this.#at(at++);
+      if (wanted(chunk)) found.push(chunk);
+    }
+    this.#head = at;
+    for (let i = found.length - 1; i >= 0; i--) this.putBack(found[i] ?? 0);
+    return found;
+  }
+
+  /** Puts a chunk that had been dropped back to the front. */
+  putBack(chunk: number): void {
+    if (this.#head > 0) this.#chunks[--this.#head] = chunk;
+  }
+
+  #at(index: number): number {
+    return this.#chunks[index] ?? 0;
+  }
+}

@@ -1,0 +1,23 @@
+import type { OutputResult } from './chunk-output.js';
+
+/** A file or disk that a writer thread opens. */
+export type OutputSpec = {
+  path: string;
+  /** Make free space zeros. */
+  zeroFill?: boolean;
+  /** Write the bytes as they are: no image format, nothing is inflated. */
+  raw?: boolean;
+};
+
+/** What a writer thread is asked, one step at a time per output but `abort`. */
+export type WriterRequest = { id: number; output: number } & WriterStep;
+
+export type WriterStep =
+  | { step: 'open'; spec: OutputSpec }
+  | { step: 'begin'; sizeBytes: number }
+  | { step: 'write'; /** a view of shared memory */ chunk: Uint8Array; index: number; sizeBytes: number }
+  | { step: 'finish' }
+  | { step: 'abort' };
+
+/** What it answers to the request of the same id. */
+export type WriterReply = { id: number } & ({ ok: true; result: OutputResult | null } | { ok: false; code: string | null; message: string; hint: string | null });

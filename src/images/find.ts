@@ -1,0 +1,78 @@
+import { constants } from 'node:fs';
+import { access, readlink, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { messageOf, systemCode, UserError } from '../util/errors.js';
+import { IMAGE_SUFFIX, imageName, listImages } from './list.js';
+import { nearestNames } from './nearest.js';
+
+/** An image that exists and can be read. */
+export type ImageRef = {
+  /** The file's name without .ndz: an alias when it was asked for by an alias. */
+  name: string;
+  /** Absolute, as it was found: a symbolic link stays one. */
+  path: string;
+  /** The file itself. */
+  realPath: string;
+  sizeBytes: number;
+  mtimeMs: number;
+};
+
+/**
+ * Finds an image by what a person types. `name` may be
+ * - an absolute path: that file;
+ * - a relative path (with a slash): that file seen from `cwd`, else from `imagesDir`;
+ * - a file name ending in .ndz: that file in `cwd`, else in `imagesDir`;
+ * - a bare name: a file in `imagesDir` only, so that what lies around in the current folder is never loaded by accident.
+ * At each place the name is tried as it is, then with .ndz added; folders do not count.
+ * Throws UserError 'environment' that says where it looked, and names like it.
+ */
+export async function findImage(name: string, { imagesDir, cwd }: { imagesDir: string; cwd: string }): Promise<ImageRef> {
+  if (name === '') throw new UserError('environment', 'no image given', 'name one with -i, or set default_image in the [frisbee] section of imaging.conf');
+  const places = placesOf(name, imagesDir, cwd);
+  for (const place of places) {
+    for (const path of [place, `${place}${IMAGE_SUFFIX}`]) {
+      const found = await imageAt(path);
+      if (found) return found;
+    }
+  }
+  throw await notFound(name, places, { imagesDir, cwd });
+}
+
+function placesOf(name: string, imagesDir: string, cwd: string): string[] {
+  if (isAbsolute(name)) return [name];
+  const inStore = resolve(cwd, imagesDir, name);
+  const isPath = name.includes('/') || name.endsWith(IMAGE_SUFFIX);
+  return [...new Set(isPath ? [resolve(cwd, name), inStore] : [inStore])];
+}
+
+async function imageAt(path: string): Promise<ImageRef | null> {
+  try {
+    const found = await stat(path);
+    if (!found.isFile()) return null;
+    await access(path, constants.R_OK);
+    return { name: imageName(path), path, realPath: await realpath(path), sizeBytes: found.size, mtimeMs: found.mtimeMs };
+  } catch (error) {
+    const code = systemCode(error);
+    const target = code === 'ENOENT' ? await readlink(path).catch(() => null) : null; // null: nothing there at all
+    if (target !== null) throw new UserError('environment', `image ${path} is a broken link to ${target}`, 'restore the file it leads to, or remove the link');
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw new UserError('environment', `image ${path} cannot be read: ${messageOf(error)}`, 'may this user read it?', { cause: error });
+  }
+}
+
+async function notFound(name: string, places: readonly string[], { imagesDir, cwd }: { imagesDir: string; cwd: string }): Promise<UserError> {
+  const where = places.map((place) => dirname(place));
+  const message = `image ${name} not found in ${[...new Set(where)].join(' nor in ')}`;
+  const here = name.includes('/') ? null : await imageAt(resolve(cwd, name + (name.endsWith(IMAGE_SUFFIX) ? '' : IMAGE_SUFFIX))).catch(() => null);
+  if (here) return new UserError('environment', message, `there is ./${basename(here.path)} in the current folder: to load it say ./${name}`);
+  const known = await namesIn([...new Set([...where, resolve(cwd, imagesDir)])]);
+  const near = nearestNames(imageName(name), known);
+  if (near.length > 0) return new UserError('environment', message, `did you mean ${near.join(', ')}?`);
+  return new UserError('environment', message, known.length > 0 ? 'imaging-list shows the images there are' : `${join(imagesDir, '')} holds no image`);
+}
+
+async function namesIn(dirs: readonly string[]): Promise<string[]> {
+  const lists = await Promise.all(dirs.map((dir) => listImages(dir).catch(() => []))); // a folder that cannot be read has no names
+  const images = lists.flat().filter((image) => image.brokenLinkTo === null);
+  return images.flatMap(({ name, aliases }) => [name, ...aliases]);
+}

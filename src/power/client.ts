@@ -1,0 +1,126 @@
+import type { Agent, Dispatcher } from 'undici';
+import { sleep, withDeadline } from '../util/abort.js';
+import { Failure } from '../util/errors.js';
+import { parsePowerAnswer, type PowerAnswer, type PowerVerb } from './answer.js';
+import { busyFailure, garbledFailure, httpFailure, statusFailure, timeoutFailure, type CmcAddress } from './failures.js';
+
+export type { PowerAnswer, PowerVerb } from './answer.js';
+export type { CmcAddress } from './failures.js';
+
+export type PowerClientOptions = {
+  port: number;
+  /** For one request, from connecting to the last byte. */
+  requestTimeoutMs: number;
+  /** Mean pause after the first 'busy'; doubles up to eight times that. */
+  busyPauseMs?: number;
+  /** Uniform in [0, 1), for the jitter. */
+  random?: () => number;
+};
+
+export type SendOptions = {
+  signal: AbortSignal;
+  /** For all attempts together; by default only their number bounds them. */
+  timeoutMs?: number;
+  /** Called when the card was busy, before the next attempt. */
+  onBusy?: (attempt: number) => void;
+};
+
+export type PowerClient = {
+  /**
+   * Sends one verb to one card and understands its answer. A busy card is asked again, at most eight times. Rejects with a
+   * Failure `cmc-refused`, `cmc-timeout`, `cmc-unreachable`, `cmc-closed`, `cmc-busy`, `cmc-garbled` or `cmc-http-<code>`
+   * naming the card, or with the signal's reason. Cards do not wait for each other; one card gets one request at a time.
+   */
+  send(cmc: CmcAddress, verb: PowerVerb, options: SendOptions): Promise<PowerAnswer>;
+  /** Drops all connections; requests under way reject. */
+  close(): Promise<void>;
+};
+
+const MAX_ATTEMPTS = 8;
+const MAX_BODY_BYTES = 65_536;
+
+/** One client for all cards: it holds the one connection pool of the process. */
+export function createPowerClient(options: PowerClientOptions): PowerClient {
+  const http = lazyHttp(options.requestTimeoutMs);
+  return {
+    send: (cmc, verb, sending) => sendVerb(http, options, cmc, verb, sending),
+    close: http.close,
+  };
+}
+
+type Http = { get(url: string, signal: AbortSignal): Promise<Dispatcher.ResponseData>; close(): Promise<void> };
+
+/** undici is loaded by the first request: it is too heavy for commands that send none. */
+function lazyHttp(requestTimeoutMs: number): Http {
+  let loading: Promise<{ agent: Agent; request: typeof import('./http.js').request }> | null = null;
+  const load = async (): Promise<{ agent: Agent; request: typeof import('./http.js').request }> => {
+    const { Agent, request } = await import('./http.js');
+    // deadlines are abort signals: undici's own timers tick in seconds. Only a connection attempt needs one, as it goes on
+    // when its request is gone
+    const agent = new Agent({ connections: 1, pipelining: 1, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: requestTimeoutMs } });
+    return { agent, request };
+  };
+  return {
+    async get(url, signal) {
+      const { agent, request } = await (loading ??= load());
+      return request(url, { dispatcher: agent, signal, reset: true }); // reset: such cards serve few connections, keep none
+    },
+    async close() {
+      const loaded = await loading;
+      await loaded?.agent.destroy();
+    },
+  };
+}
+
+async function sendVerb(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb: PowerVerb, sending: SendOptions): Promise<PowerAnswer> {
+  const { signal, timeoutMs = Infinity } = sending;
+  let busy = 0;
+  const late = (): Failure => (busy > 0 ? busyFailure(cmc, options.port, verb, busy) : timeoutFailure(cmc, options.port, verb, timeoutMs));
+  return withDeadline(signal, timeoutMs, late, async (inner) => {
+    for (;;) {
+      const answer = await attempt(http, options, cmc, verb, inner);
+      if (answer !== 'busy') return answer;
+      busy += 1;
+      if (busy >= MAX_ATTEMPTS) throw busyFailure(cmc, options.port, verb, busy);
+      sending.onBusy?.(busy);
+      await sleep(pauseMs(options, busy), inner);
+    }
+  });
+}
+
+function pauseMs(options: PowerClientOptions, busy: number): number {
+  const { busyPauseMs = 300, random = Math.random } = options;
+  return busyPauseMs * 2 ** Math.min(busy - 1, 3) * (0.5 + random());
+}
+
+function attempt(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb: PowerVerb, signal: AbortSignal): Promise<PowerAnswer | 'busy'> {
+  const { port, requestTimeoutMs } = options;
+  return withDeadline(signal, requestTimeoutMs, () => timeoutFailure(cmc, port, verb, requestTimeoutMs), async (inner) => {
+    const { statusCode, text } = await fetchText(http, options.port, cmc, verb, inner);
+    const parsed = parsePowerAnswer(verb, text);
+    if (parsed.type === 'busy') return 'busy';
+    if (statusCode !== 200) throw statusFailure(cmc, port, verb, statusCode, text);
+    if (parsed.type === 'garbled') throw garbledFailure(cmc, port, verb, text);
+    return parsed.answer;
+  });
+}
+
+async function fetchText(http: Http, port: number, cmc: CmcAddress, verb: PowerVerb, signal: AbortSignal): Promise<{ statusCode: number; text: string }> {
+  const host = cmc.ip.includes(':') ? `[${cmc.ip}]` : cmc.ip;
+  try {
+    const { statusCode, body } = await http.get(`http://${host}:${port}/${verb}`, signal);
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of body) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MAX_BODY_BYTES) break; // leaving the loop destroys the body, and its connection with it
+    }
+    if (length > MAX_BODY_BYTES) throw garbledFailure(cmc, port, verb, Buffer.concat(chunks).toString('utf8'));
+    return { statusCode, text: Buffer.concat(chunks).toString('utf8') };
+  } catch (error) {
+    if (error instanceof Failure || signal.aborted) throw error;
+    throw httpFailure(cmc, port, verb, error);
+  }
+}

@@ -1,0 +1,145 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { readChunks } from '../ndz/chunk-stream.js';
+import { chunkTotals } from '../ndz/extents.js';
+import { decodeChunkHeader } from '../ndz/format.js';
+import { inspectImage } from '../ndz/reader.js';
+import { openDiskSink, type WriterResult, type WriterSink } from '../ndz/sink.js';
+import { openStreamSink } from '../ndz/stream-sink.js';
+import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
+import { DotLine, padded } from './dot-line.js';
+import type { ProgramIo } from './program-io.js';
+
+export const imageunzipUsage = `usage: imageunzip [-ozOhv] <input filename | -> [output filename | -]
+ -o             Output progress indicator (compressed chunks processed)
+ -O             Output progress indicator (GBs of uncompressed data written)
+ -z             Write zeros to free blocks
+ -n, -f, -r n, -W n   Accepted and ignored
+ -v             Print version info and exit
+ -h             Print this help message
+`;
+
+type Args = { input: string; output: string; chunkDots: boolean; byteDots: boolean; zeroFill: boolean };
+const OK = 0;
+const FAILED = 1;
+const INTERRUPTED = 143;
+const DOT_BYTES = 1e9;
+const LINE_DOTS = 67;
+
+/**
+ * `imageunzip`, for callers of the 2015 program: its options (those above), its lines on standard error, its exit codes
+ * (0 restored, 1 anything else; 143 when the signal aborts). Differences: a regular file gets the imaged disk's full
+ * size, a file is inspected before the output is touched, and a partial last chunk is an error.
+ */
+export async function runImageunzip(argv: readonly string[], io: ProgramIo): Promise<number> {
+  const args = parse(argv, io);
+  if (typeof args === 'number') return args;
+  try {
+    await restore(args, io);
+    return OK;
+  } catch (error) {
+    if (io.signal?.aborted) {
+      io.stderr.write('imageunzip: interrupted\n');
+      return INTERRUPTED;
+    }
+    if (!(error instanceof Failure)) throw error;
+    io.stderr.write(`imageunzip: ${error.message}${error.hint ? ` (${error.hint})` : ''}\n`);
+    return FAILED;
+  }
+}
+
+async function restore(args: Args, io: ProgramIo): Promise<void> {
+  const startMs = systemHost.monotonicMs();
+  const seconds = (): number => (systemHost.monotonicMs() - startMs) / 1000;
+  const withSignal = io.signal ? { signal: io.signal } : {};
+  const chunkCount = args.input === '-' ? 0 : (await inspectImage(args.input, withSignal)).chunkCount;
+  await refuseSameFile(args);
+  const sink = await openSink(args, io);
+  let chunksLeft = chunkCount; // from a pipe the count is not known and goes below zero, as with the 2015 program
+  const line = new DotLine(io.stderr, LINE_DOTS, () => `${padded(seconds(), 4)} ${padded(chunksLeft, 6)}`);
+  const input = args.input === '-' ? io.stdin : createReadStream(args.input, { highWaterMark: 1_048_576 });
+  if (!input) throw new Failure('ndz-unreadable', 'no standard input to read', 'give the path of an image');
+  let doneBytes = 0;
+  let dots = 0;
+  try {
+    for await (const chunk of readChunks(input, args.input === '-' ? 'standard input' : args.input, io.signal)) {
+      await sink.write(chunk);
+      chunksLeft--;
+      if (args.chunkDots) line.dot();
+      doneBytes += chunkTotals(decodeChunkHeader(chunk)).actualBytes;
+      if (args.byteDots) for (; dots < Math.floor(doneBytes / DOT_BYTES); dots++) line.dot();
+    }
+    const result = await sink.finish();
+    if (args.chunkDots || args.byteDots) line.fill();
+    else io.stderr.write(summary(result, seconds(), args.zeroFill));
+    io.stderr.write(bufferLines(result));
+  } finally {
+    await sink.abort();
+  }
+}
+
+async function openSink(args: Args, io: ProgramIo): Promise<WriterSink> {
+  if (args.output !== '-') return openDiskSink(args.output, { zeroFill: args.zeroFill, ...(io.signal ? { signal: io.signal } : {}) });
+  if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
+  return openStreamSink(io.stdout, io.signal);
+}
+
+/** Opening the output would empty the image before it is read. */
+async function refuseSameFile({ input, output }: Args): Promise<void> {
+  const [from, to] = await Promise.all([stat(input), stat(output)].map((promise) => promise.catch(() => undefined)));
+  if (from && to && from.dev === to.dev && from.ino === to.ino) {
+    throw new Failure('disk-open-failed', `${output} is the image itself`, 'give another output file');
+  }
+}
+
+function summary(result: WriterResult, seconds: number, zeroFill: boolean): string {
+  const { inflatedBytes, effectiveBytes, actualBytes, zeroBytes, writes, zeroWrites, seeks } = result;
+  const ops = (bytes: number, count: number): string => `${count} ops (${count === 0 ? 0 : Math.floor(bytes / count)} bytes/op)`;
+  const lines = [
+    `Decompressed ${inflatedBytes} bytes, wrote ${effectiveBytes} bytes (${actualBytes} actual) in ${seconds.toFixed(3)} seconds`,
+    `${actualBytes} bytes of data in ${ops(actualBytes, writes)}, ${seeks} seeks`,
+  ];
+  if (zeroFill && zeroBytes > 0) {
+    lines.push(`  ${actualBytes - zeroBytes} bytes of disk data in ${ops(actualBytes - zeroBytes, writes - zeroWrites)}`);
+    lines.push(`  ${zeroBytes} bytes of zero data in ${ops(zeroBytes, zeroWrites)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function bufferLines({ peakBuffers, peakBufferBytes, blocked }: WriterResult): string {
+  return `${peakBuffers} max bufs, ${peakBufferBytes} max memory\n0 buffers split, ${blocked} blocked on buf memory\n`;
+}
+
+const flag = (short: string): { type: 'boolean'; short: string; default: false } => ({ type: 'boolean', short, default: false });
+const OPTIONS = {
+  chunkDots: flag('o'), byteDots: flag('O'), zeroFill: flag('z'), single: flag('n'), direct: flag('f'), version: flag('v'), help: flag('h'),
+  retries: { type: 'string', short: 'r' },
+  memory: { type: 'string', short: 'W' },
+} as const;
+
+function parse(argv: readonly string[], io: ProgramIo): Args | number {
+  const refuse = (message: string): number => {
+    io.stderr.write(`imageunzip: ${message}\n${imageunzipUsage}`);
+    return FAILED;
+  };
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], allowPositionals: true, options: OPTIONS });
+    if (values.version) {
+      io.stderr.write('imageunzip: restores .ndz images of format versions 1 to 4\n');
+      return OK;
+    }
+    if (values.help) {
+      io.stderr.write(imageunzipUsage);
+      return FAILED; // as the 2015 program does
+    }
+    const [input, output = '-', ...more] = positionals;
+    if (input === undefined) return refuse('no image given');
+    if (more.length > 0) return refuse(`unexpected '${more.join(' ')}'`);
+    return { input, output, chunkDots: values.chunkDots, byteDots: values.byteDots, zeroFill: values.zeroFill };
+  } catch (error) {
+    if (systemCode(error)?.startsWith('ERR_PARSE_ARGS')) return refuse(messageOf(error).split('. ')[0] ?? '');
+    throw error;
+  }
+}

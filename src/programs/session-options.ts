@@ -1,0 +1,42 @@
+import { createSocket } from 'node:dgram';
+import { isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { isMulticast } from '../frisbee/address.js';
+import { messageOf } from '../util/errors.js';
+import { numberValue, type Options } from './getopt.js';
+
+/** What frisbee and frisbeed need to meet: `-m`, `-p`, `-i`. */
+export type SessionArguments = { group: string; port: number; localIp: string; loopback: boolean };
+
+/** Reads -m, -p and -i. Returns a complaint when one of them is missing or makes no sense. */
+export async function sessionArguments(options: Options, env: Readonly<Record<string, string | undefined>>): Promise<SessionArguments | string> {
+  const group = options.values.get('m') ?? (options.flags.has('b') ? '255.255.255.255' : undefined);
+  const port = numberValue(options, 'p', 0, 1);
+  if (group === undefined || !options.values.has('p')) return 'both -m and -p are needed';
+  if (!isIPv4(group)) return `-m ${group}: not an IPv4 address`;
+  if (port === null || port > 65535) return `-p ${options.values.get('p') ?? ''}: not a port number`;
+  const loopback = options.flags.has('--loopback') || env.IMAGING_FRISBEE_LOOPBACK === '1';
+  const localIp = await localAddress(options.values.get('i'), group, port);
+  return 'problem' in localIp ? localIp.problem : { group, port, localIp: localIp.address, loopback };
+}
+
+/** The address given, that of the interface named, or the one the kernel would send from. */
+async function localAddress(given: string | undefined, group: string, port: number): Promise<{ address: string } | { problem: string }> {
+  if (given !== undefined && isIPv4(given)) return { address: given };
+  if (given !== undefined) {
+    const found = networkInterfaces()[given]?.find(({ family }) => family === 'IPv4');
+    return found ? { address: found.address } : { problem: `-i ${given}: neither an IPv4 address nor an interface that has one` };
+  }
+  const socket = createSocket('udp4');
+  try {
+    return await new Promise((resolve, reject) => {
+      socket.on('error', reject);
+      if (!isMulticast(group)) socket.bind(0, () => socket.setBroadcast(true));
+      socket.connect(port, group, () => resolve({ address: socket.address().address }));
+    });
+  } catch (error) {
+    return { problem: `no route to ${group} (${messageOf(error)}); say with -i which address to use` };
+  } finally {
+    socket.close();
+  }
+}

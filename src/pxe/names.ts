@@ -1,0 +1,40 @@
+import { UserError } from '../util/errors.js';
+import type { ProcessIdentity } from '../util/host.js';
+
+/** The file pxelinux reads for one machine: ARP type 1 and its MAC, `01-00-03-1d-0e-03-53`. Throws a UserError for no MAC. */
+export function linkName(mac: string): string {
+  if (!/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(mac)) {
+    throw new UserError('environment', `'${mac}' is not a MAC address`, 'correct it in the inventory');
+  }
+  return `01-${mac.toLowerCase().replaceAll(':', '-')}`;
+}
+
+/** The owner record of a link: `.imaging-01-….json`. */
+export function recordName(link: string): string {
+  return `.imaging-${link}.json`;
+}
+
+/** The link a file name is the record of, or null. */
+export function linkOfRecord(name: string): string | null {
+  return /^\.imaging-(01(?:-[0-9a-f]{2}){6})\.json$/.exec(name)?.[1] ?? null;
+}
+
+/** A claim to replace or remove the file whose contents have this token. */
+export function claimName(token: string): string {
+  return `.imaging-claim-${token}`;
+}
+
+export function tokenOfClaim(name: string): string | null {
+  return /^\.imaging-claim-([0-9a-f]{32})$/.exec(name)?.[1] ?? null;
+}
+
+/** A name for something not yet in place; it tells whose it is, for the sweeper. */
+export function temporaryName(process: ProcessIdentity, unique: string): string {
+  return `.imaging-tmp.${process.pid}.${process.startTime}.${process.bootId}.${unique}`;
+}
+
+export function ownerOfTemporary(name: string): ProcessIdentity | null {
+  const found = /^\.imaging-tmp\.(\d+)\.(\d+)\.([0-9a-f-]+)\.[0-9a-z]+$/.exec(name);
+  if (!found?.[1] || !found[2] || !found[3]) return null;
+  return { pid: Number(found[1]), startTime: found[2], bootId: found[3] };
+}

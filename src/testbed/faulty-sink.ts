@@ -1,0 +1,92 @@
+import type { ChunkOutput, OutputResult } from '../frisbee/chunk-output.js';
+import { chunkTotals } from '../ndz/extents.js';
+import { decodeChunkHeader } from '../ndz/format.js';
+import { Failure } from '../util/errors.js';
+
+const CHUNK_BYTES = 1_048_576;
+
+/** What goes wrong while an image is written; the part of a fault profile that is the disk's and the power's. */
+export type WriteFaults = {
+  dropAtPercent: number | null;
+  diskErrorAtPercent: number | null;
+  diskBytesPerSecond: number | null;
+};
+
+/**
+ * A node's disk with faults, opened when the first bytes come, so that a client that never hears a server leaves it alone. At `dropAtPercent` of the chunks it calls `onDrop` and never answers again, until it is aborted;
+ * at `diskErrorAtPercent` it fails as a disk does.
+ */
+export class FaultySink implements ChunkOutput {
+  readonly #open: () => Promise<ChunkOutput>;
+  #inner: ChunkOutput | undefined;
+  readonly #faults: WriteFaults;
+  readonly #onDrop: () => void;
+  #totalChunks = Infinity;
+  #chunks = 0;
+  #freeAtMs = 0;
+  #giveUp: (error: Error) => void = () => undefined;
+  readonly #givenUp = new Promise<never>((_, reject) => (this.#giveUp = reject));
+
+  constructor(open: () => Promise<ChunkOutput>, faults: WriteFaults, onDrop: () => void) {
+    this.#open = open;
+    this.#faults = faults;
+    this.#onDrop = onDrop;
+    this.#givenUp.catch(() => undefined); // nobody may be waiting when it is aborted
+  }
+
+  async begin(sizeBytes: number): Promise<void> {
+    this.#totalChunks = Math.ceil(sizeBytes / CHUNK_BYTES);
+    this.#inner = await this.#open();
+    await this.#inner.begin?.(sizeBytes);
+  }
+
+  async write(chunk: Uint8Array, index: number, sizeBytes: number): Promise<void> {
+    await this.#check();
+    await this.#output.write(chunk, index, sizeBytes);
+    this.#chunks += 1;
+    if (this.#faults.diskBytesPerSecond !== null) await this.#takeTime(chunk, index, this.#faults.diskBytesPerSecond);
+  }
+
+  async finish(): Promise<OutputResult> {
+    await this.#check();
+    return this.#output.finish();
+  }
+
+  async abort(): Promise<void> {
+    this.#giveUp(new Error('aborted'));
+    await this.#inner?.abort();
+  }
+
+  get #output(): ChunkOutput {
+    if (!this.#inner) throw new Error('write() before begin()');
+    return this.#inner;
+  }
+
+  async #check(): Promise<void> {
+    const { dropAtPercent, diskErrorAtPercent } = this.#faults;
+    if (dropAtPercent !== null && this.#reached(dropAtPercent)) {
+      this.#onDrop();
+      await this.#givenUp;
+    }
+    if (diskErrorAtPercent !== null && this.#reached(diskErrorAtPercent)) {
+      throw new Failure('disk-write-failed', 'writing /dev/sda: EIO: i/o error, write');
+    }
+  }
+
+  #reached(percent: number): boolean {
+    return this.#chunks >= Math.floor((this.#totalChunks * percent) / 100);
+  }
+
+  /** A slow disk is busy for as long as the bytes take; what came before counts. */
+  async #takeTime(chunk: Uint8Array, index: number, bytesPerSecond: number): Promise<void> {
+    const bytes = chunkTotals(decodeChunkHeader(chunk, index)).actualBytes;
+    const nowMs = performance.now();
+    this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (1000 * bytes) / bytesPerSecond;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await Promise.race([new Promise((resolve) => (timer = setTimeout(resolve, this.#freeAtMs - nowMs))), this.#givenUp]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

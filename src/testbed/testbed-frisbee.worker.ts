@@ -1,0 +1,91 @@
+import { Writable } from 'node:stream';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ChunkOutput } from '../frisbee/chunk-output.js';
+import { createClientHub } from '../frisbee/client-hub.js';
+import { WriterThread } from '../frisbee/writer-thread.js';
+import { runFrisbee, type FrisbeeOverrides } from '../programs/frisbee.js';
+import { Failure } from '../util/errors.js';
+import { NodeDisk } from './disk.js';
+import { FaultySink } from './faulty-sink.js';
+import type { FrisbeeJob, FrisbeeThreadData, FromFrisbeeThread, ToFrisbeeThread } from './frisbee-jobs.js';
+import { DISK_DEVICE } from './ramdisk.js';
+
+type Running = { job: FrisbeeJob; abort: AbortController; dropped: boolean; done: Promise<void> };
+
+const { loopback } = workerData as FrisbeeThreadData; // only FrisbeeThread starts this file
+const running = new Map<number, Running>();
+const hub = loopback ? createClientHub() : null;
+const writer = new WriterThread();
+
+function say(message: FromFrisbeeThread): void {
+  parentPort?.postMessage(message);
+}
+
+/** A dead node's client says nothing more, not even good-bye: it goes when the node is used again. One that was stopped is going. */
+async function buryDead(diskPath: string): Promise<void> {
+  const dead = [...running.values()].filter(({ job, dropped, abort }) => job.diskPath === diskPath && (dropped || abort.signal.aborted));
+  for (const { abort } of dead) abort.abort(new Error('the node starts again'));
+  await Promise.all(dead.map(({ done }) => done));
+}
+
+function start(id: number, job: FrisbeeJob): void {
+  const entry: Running = { job, abort: new AbortController(), dropped: false, done: Promise.resolve() };
+  const buried = buryDead(job.diskPath);
+  running.set(id, entry);
+  entry.done = buried
+    .then(() => runFrisbee(job.args, ioFor(id, entry.abort.signal), overridesFor(id, entry)))
+    .then(
+      (status) => say({ kind: 'ended', id, status }),
+      (error: unknown) => {
+        say({ kind: 'text', id, text: `frisbee: ${String(error)}\n` });
+        say({ kind: 'ended', id, status: 134 });
+      },
+    )
+    .finally(() => running.delete(id));
+}
+
+function ioFor(id: number, signal: AbortSignal): Parameters<typeof runFrisbee>[1] {
+  const stderr = new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      say({ kind: 'text', id, text: String(chunk) });
+      done();
+    },
+  });
+  return { stdout: stderr, stderr, signal };
+}
+
+function overridesFor(id: number, entry: Running): FrisbeeOverrides {
+  const { diskPath, faults, lossRate, lossSeed } = entry.job;
+  return {
+    env: { IMAGING_FRISBEE_LOOPBACK: loopback ? '1' : '0' },
+    receiveOptions: { lossRate, lossSeed },
+    ...(hub ? { receive: (options) => hub.receive(options) } : {}),
+    openOutput: async (path, options): Promise<ChunkOutput> => {
+      if (path !== DISK_DEVICE) throw new Failure('disk-open-failed', `opening output file ${path}: No such file or directory`);
+      const open = (): Promise<ChunkOutput> => {
+        new NodeDisk(diskPath).markIncomplete();
+        return writer.open({ path: diskPath, ...options });
+      };
+      return new FaultySink(open, faults, () => {
+        entry.dropped = true;
+        say({ kind: 'dropped', id });
+      });
+    },
+  };
+}
+
+async function close(): Promise<void> {
+  for (const { abort } of running.values()) abort.abort(new Error('the testbed closes'));
+  await Promise.all([...running.values()].map(({ done }) => done));
+  await hub?.close();
+  await writer.close();
+  say({ kind: 'closed' });
+}
+
+parentPort?.on('message', (message: ToFrisbeeThread) => {
+  if (message.kind === 'start') return start(message.id, message.job);
+  if (message.kind === 'close') return void close();
+  const entry = running.get(message.id);
+  if (entry && !entry.dropped) entry.abort.abort(new Error('stopped'));
+});

@@ -1,0 +1,64 @@
+import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { childSignal, untilAborted } from '../util/abort.js';
+import { Failure, messageOf } from '../util/errors.js';
+
+/** A TCP port that takes one stream from one node into a file. */
+export type Collector = {
+  port: number;
+  /** Resolves with the bytes received once the node has closed its side and the file is on disk. */
+  received: Promise<number>;
+  close(): void;
+};
+
+export type CollectorOptions = {
+  /** Address to listen on, and the only one that may connect: images are not taken from strangers. */
+  localIp: string;
+  nodeIp: string;
+  path: string;
+  onBytes: (total: number) => void;
+  signal: AbortSignal;
+};
+
+/** Listens on a free port of the gateway's control address; the kernel keeps concurrent saves apart. */
+export async function openCollector(options: CollectorOptions): Promise<Collector> {
+  const child = childSignal(options.signal);
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new Failure('collector', `cannot listen on ${options.localIp}: ${messageOf(error)}`, 'see networking.local_control_ip', { cause: error })));
+    server.listen(0, options.localIp, resolve);
+  });
+  const received = new Promise<number>((resolve, reject) => {
+    server.on('connection', (socket) => {
+      if (socket.remoteAddress !== options.nodeIp) return void socket.destroy();
+      server.close();
+      let total = 0;
+      socket.on('data', (bytes: Buffer) => options.onBytes((total += bytes.length)));
+      const file = createWriteStream(options.path, { flags: 'wx' });
+      pipeline(socket, file, { signal: child.signal })
+        .then(() => syncFile(options.path))
+        .then(() => resolve(total), (error: unknown) => reject(new Failure('collect-failed', `writing ${options.path}: ${messageOf(error)}`, 'is there room for the image?', { cause: error })));
+    });
+  });
+  received.catch(() => {}); // the node's own failure may be told first
+  return {
+    port: (server.address() as AddressInfo).port, // a TCP server that listens has one
+    received: untilAborted(child.signal, received),
+    close: () => {
+      server.close();
+      child.abort(new Failure('collect-failed', 'given up'));
+      child.release();
+    },
+  };
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

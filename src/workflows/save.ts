@@ -1,0 +1,66 @@
+import { rename, rm } from 'node:fs/promises';
+import type { Outcome } from '../events/outcome.js';
+import type { Emit } from '../events/types.js';
+import type { InventoryNode } from '../inventory/inventory.js';
+import { verifyImage } from '../ndz/reader.js';
+import type { TelnetSession } from '../telnet/session.js';
+import { Failure } from '../util/errors.js';
+import { openCollector } from './collector.js';
+import { fanOut, type NodeRun } from './fan-out.js';
+import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
+
+/** Everything a save needs to know. Times in milliseconds. */
+export type SavePlan = RamdiskPlan & {
+  nodes: readonly InventoryNode[];
+  /** Where each node's image goes; nothing has that name until the image is whole and checked. */
+  pathOf: (node: string) => string;
+  localIp: string;
+  nodeDeadlineMs: number;
+  stallMs: number;
+  /** The ramdisk's programs and the node's disk. */
+  imagezip: string;
+  netcat: string;
+  hardDrive: string;
+};
+
+export type SaveTools = RamdiskTools & { emit: Emit; signal: AbortSignal };
+
+/** Saves the disks of the plan's nodes, each into a file of its own: link, reset, telnet up, imagezip, check, reset. */
+export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<string>[]> {
+  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: plan.reset ? 'pxe' : 'boot', describe: (text: string) => text, ...tools } as const;
+  return fanOut(plan.nodes, options, (node) => inRamdisk(node, plan, tools, (telnet) => saveNode(node, plan, tools, telnet)));
+}
+
+async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<string> {
+  const path = plan.pathOf(node.name);
+  const partial = `${path}.partial`;
+  const discard = tools.undo.push(`removing ${partial}`, () => rm(partial, { force: true }));
+  try {
+    const bytes = await node.at('read', plan.nodeDeadlineMs, (signal) => collect(node, plan, telnet, partial, signal));
+    await node.at('check', plan.nodeDeadlineMs, async (signal) => {
+      await verifyImage(partial, { signal });
+      await rename(partial, path);
+    });
+    return `${(bytes / 1e6).toFixed(1)} MB in ${path}`;
+  } finally {
+    await discard();
+  }
+}
+
+async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, partial: string, signal: AbortSignal): Promise<number> {
+  const { localIp } = plan;
+  let lastWords = '';
+  const collector = await openCollector({ localIp, nodeIp: node.node.control.ip, path: partial, signal, onBytes: (total) => node.progress(total, 0) });
+  try {
+    // a pipe's status is its last program's: imagezip's own goes around it, through file descriptor 3
+    const command = `[ "$( { { ${plan.imagezip} -o -z1 ${plan.hardDrive} - ; echo $? >&3 ; } | ${plan.netcat} ${localIp} ${collector.port} >/dev/null ; } 3>&1 )" = 0 ]`;
+    const onLine = (line: string): void => {
+      if (line.trim() !== '') lastWords = line.trim();
+    };
+    const { status } = await telnet.run(command, { signal, onLine, silenceTimeoutMs: plan.nodeDeadlineMs });
+    if (status !== 0) throw new Failure('imagezip-failed', `imagezip on ${node.name} failed; its last words: ${JSON.stringify(lastWords.slice(0, 200))}`, "the node's log has its whole output");
+    return await collector.received;
+  } finally {
+    collector.close();
+  }
+}

@@ -1,0 +1,75 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { guessLocalControlIp } from '../../src/config/local-ip.js';
+import { runsDir } from '../../src/config/runs-dir.js';
+import { UserError } from '../../src/util/errors.js';
+import { rejected, thrown } from '../nodes/thrown.js';
+import { Site } from './site.js';
+
+describe('the guess of the gateway’s control address', () => {
+  const nic = (address: string, netmask: string): NonNullable<ReturnType<typeof networkInterfaces>[string]>[number] => ({
+    address, netmask, family: 'IPv4', mac: '00:00:00:00:00:00', internal: false, cidr: null,
+  });
+  const six = { address: 'fe80::1', netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6', mac: '00:00:00:00:00:00', internal: false, cidr: null, scopeid: 2 } as const;
+
+  it('is the address whose network holds the first node', () => {
+    const interfaces = { lo: [nic('127.0.0.1', '255.0.0.0')], eth0: [six, nic('192.168.1.100', '255.255.255.0')], eth1: [nic('192.168.3.100', '255.255.255.0')] };
+    expect(guessLocalControlIp('192.168.3.1', interfaces)).toBe('192.168.3.100');
+    expect(guessLocalControlIp('192.168.1.1', interfaces)).toBe('192.168.1.100');
+  });
+
+  it('goes by each interface’s own prefix, and the narrowest', () => {
+    const interfaces = { eth0: [nic('10.0.0.1', '255.0.0.0')], eth1: [nic('10.1.2.3', '255.255.252.0')], tun0: [nic('10.1.9.1', '255.255.255.255')] };
+    expect(guessLocalControlIp('10.1.1.7', interfaces)).toBe('10.1.2.3');
+    expect(guessLocalControlIp('10.1.9.7', interfaces)).toBe('10.0.0.1');
+    expect(guessLocalControlIp('200.1.1.1', { eth0: [nic('200.1.1.254', '255.255.255.128'), nic('200.1.1.100', '255.255.255.128')] })).toBe('200.1.1.100');
+  });
+
+  it('is never a loopback one; without any, the message says what to set', () => {
+    const error = thrown(UserError, () => guessLocalControlIp('127.0.3.1', { lo: [nic('127.0.0.1', '255.0.0.0')], down: undefined }));
+    expect(error).toMatchObject({ kind: 'environment', message: expect.stringContaining('127.0.3.1') });
+    expect(error.hint).toContain('local_control_ip');
+  });
+
+  it('works on this machine’s interfaces', () => {
+    const own = Object.values(networkInterfaces()).flat().find((entry) => entry?.family === 'IPv4' && !entry.internal);
+    if (own) expect(typeof guessLocalControlIp(own.address)).toBe('string');
+    else expect(() => guessLocalControlIp('192.0.2.1')).toThrow(UserError);
+  });
+});
+
+describe('the folder of runs', () => {
+  let site: Site;
+  beforeEach(async () => {
+    site = await Site.make();
+  });
+  afterEach(() => site.remove());
+
+  it('is the configured one, the system’s when it can be written or made, else one below the home folder', async () => {
+    const system = join(site.root, 'lib/imaging');
+    expect(await runsDir('/elsewhere', site.host, system)).toBe('/elsewhere');
+    expect(await runsDir(null, site.host, system)).toBe(join(site.home, '.local/state/imaging'));
+    await mkdir(join(site.root, 'lib'));
+    expect(await runsDir(null, site.host, system)).toBe(system);
+    await mkdir(system);
+    expect(await runsDir(null, site.host, system)).toBe(system);
+  });
+
+  it.runIf(process.getuid?.() !== 0)('is not a system folder that others own', async () => {
+    const system = join(site.root, 'lib');
+    await mkdir(system);
+    await chmod(system, 0o555);
+    expect(await runsDir(null, site.host, system)).toBe(join(site.home, '.local/state/imaging'));
+  });
+
+  it('follows XDG_STATE_HOME, and needs a home', async () => {
+    const missing = join(site.root, 'no/where');
+    site.env = { XDG_STATE_HOME: '/state' };
+    expect(await runsDir(null, site.host, missing)).toBe('/state/imaging');
+    site.env = { XDG_STATE_HOME: 'relative' };
+    const error = await rejected(UserError, runsDir(null, { env: site.env, home: () => '' }, missing));
+    expect(error.kind).toBe('environment');
+  });
+});

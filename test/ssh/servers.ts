@@ -1,0 +1,54 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
+import ssh2 from 'ssh2';
+
+export type Server = { host: string; port: number; close(): Promise<void> };
+
+/** A TCP server that says whatever a test wants in place of sshd. */
+export async function serve(onSocket: (socket: Socket) => void, host = '127.22.0.1'): Promise<Server> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('close', () => sockets.delete(socket)).on('error', () => {}));
+    onSocket(socket);
+  });
+  return listening(server, host, () => sockets.forEach((socket) => socket.destroy()));
+}
+
+export type SshdOptions = {
+  /** Whether to let in who comes with this method (`none`, `publickey`). */
+  allow: (method: string) => boolean;
+  /** What a command does. */
+  onExec: (command: string, channel: ssh2.ServerChannel) => void;
+  onClose?: () => void;
+};
+
+const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+
+/** A real ssh server. */
+export async function sshd({ allow, onExec, onClose }: SshdOptions, host = '127.22.0.1'): Promise<Server> {
+  const clients = new Set<ssh2.Connection>();
+  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
+    clients.add(client);
+    client.on('error', () => {});
+    client.on('close', () => (clients.delete(client), onClose?.()));
+    client.on('authentication', (context) => (allow(context.method) ? context.accept() : context.reject(['publickey'])));
+    client.on('session', (accept) => {
+      accept().on('exec', (acceptExec, _, info) => onExec(info.command, acceptExec()));
+    });
+  });
+  return listening(server, host, () => clients.forEach((client) => client.end()));
+}
+
+async function listening(server: NetServer | ssh2.Server, host: string, dropAll: () => void): Promise<Server> {
+  server.listen(0, host);
+  await once(server, 'listening');
+  return {
+    host,
+    port: (server.address() as AddressInfo).port, // a TCP server's address is never a string
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      dropAll();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FAULT_KINDS, checkFaults, faultProfile, listFaults, parseFault } from '../../src/testbed/fault.js';
+import { UserError } from '../../src/util/errors.js';
+
+describe('parseFault', () => {
+  it.each([
+    ['fit05:cmc-silent', { node: 5, kind: 'cmc-silent', value: null }],
+    ['reboot05:cmc-refused', { node: 5, kind: 'cmc-refused', value: null }],
+    ['9:drop-at:40', { node: 9, kind: 'drop-at', value: 40 }],
+    ['fit9:cmc-busy', { node: 9, kind: 'cmc-busy', value: 2 }],
+    ['fit9:cmc-busy:7', { node: 9, kind: 'cmc-busy', value: 7 }],
+    ['all:loss:1.5', { node: 'all', kind: 'loss', value: 1.5 }],
+    ['fit120:slow-disk:0.5', { node: 120, kind: 'slow-disk', value: 0.5 }],
+  ])('%s', (text, fault) => expect(parseFault(text)).toEqual(fault));
+
+  it.each([
+    ['fit05', 'no fault after the node'],
+    ['fit05:explode', "unknown fault 'explode'"],
+    ['fit05:toString', "unknown fault 'toString'"],
+    ['cmc-silent', "'cmc-silent' is not a node"],
+    ['fit05:drop-at', "'drop-at' needs a value: drop-at:PCT"],
+    ['fit05:drop-at:101', "'101' is not a PCT between 0 and 100"],
+    ['fit05:drop-at:-1', "'-1' is not a PCT"],
+    ['fit05:drop-at:', "'' is not a PCT"],
+    ['fit05:drop-at:1:2', 'too many colons'],
+    ['fit05:cmc-silent:1', "'cmc-silent' takes no value"],
+    ['fit05:slow-disk:0', "'0' is not a MBps"],
+    ['fit05:slow-boot:1e3', "'1e3' is not a S"],
+  ])('%s is a usage error that lists the faults', (text, message) => {
+    expect(() => parseFault(text)).toThrow(UserError);
+    try {
+      parseFault(text);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      expect(error.kind).toBe('usage');
+      expect(error.message).toContain(message);
+      for (const kind of Object.keys(FAULT_KINDS)) expect(error.hint).toContain(kind);
+    }
+  });
+
+  it('reads back every known fault as the list writes it', () => {
+    for (const line of listFaults()) {
+      const [written = ''] = line.split('  ');
+      const text = `fit01:${written.replace(/\[.*\]/, '').replace(/:\w+$/, ':1')}`;
+      expect(`${parseFault(text).kind}`).toBe(written.replace(/[[:].*/, ''));
+    }
+  });
+
+  it('throws nothing but usage errors', () => {
+    fc.assert(fc.property(fc.string(), (text) => {
+      try {
+        parseFault(text);
+      } catch (error) {
+        expect(error).toBeInstanceOf(UserError);
+      }
+    }));
+  });
+});
+
+describe('faultProfile', () => {
+  it('combines what concerns a node; later ones of a kind win', () => {
+    const faults = ['all:loss:1', 'fit02:drop-at:40', 'fit02:loss:5', 'fit03:no-boot'].map(parseFault);
+    expect(faultProfile(2, faults)).toMatchObject({ lossPercent: 5, dropAtPercent: 40, noBoot: false, cmcBusyReplies: 0 });
+    expect(faultProfile(1, faults)).toMatchObject({ lossPercent: 1, dropAtPercent: null });
+    expect(faultProfile(3, faults)).toMatchObject({ lossPercent: 1, noBoot: true });
+  });
+
+  it('refuses faults of nodes that are not there', () => {
+    expect(() => checkFaults([parseFault('fit12:no-boot')], 12)).not.toThrow();
+    expect(() => checkFaults([parseFault('fit13:no-boot')], 12)).toThrow('nodes 1-12');
+    expect(() => checkFaults([parseFault('0:no-boot')], 12)).toThrow('nodes 1-12');
+  });
+});
