@@ -25,6 +25,12 @@ const entryPoints = Object.fromEntries([
   ...workers.map((file) => [file.split('/').pop().replace(/\.ts$/, ''), join(root, 'src', file)]),
 ]);
 
+const asciiHelp = {
+  name: 'ascii-help',
+  setup: (build) =>
+    build.onResolve({ filter: /^string-width$/ }, ({ importer }) => (/node_modules\/(yargs|cliui|wrap-ansi)\//.test(importer) ? { path: join(root, 'scripts/ascii-width.mjs') } : undefined)),
+};
+
 // built beside dist/ and put in its place at the end: a build that fails, or another at the same time, breaks nothing
 const fresh = join(root, `dist.${process.pid}.tmp`);
 try {
@@ -54,6 +60,7 @@ try {
       ].join(';'),
     },
     alias: { 'react-devtools-core': join(root, 'scripts/empty.mjs') },
+    plugins: [asciiHelp],
     external: ['cpu-features', '*.node'],
   });
   rmSync(join(root, 'dist'), { recursive: true, force: true });

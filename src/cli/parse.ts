@@ -14,8 +14,7 @@ export async function parseArguments(command: Command, argv: string[]): Promise<
   const parsed = await parser.parseAsync(own);
   const options: Record<string, OptionValues[string]> = {};
   for (const [name, spec] of Object.entries(command.options)) options[name] = optionValue(name, spec, parsed[name]);
-  const words = parsed.words;
-  return { args: { words: Array.isArray(words) ? words.map(String) : [], options, rest } };
+  return { args: { words: parsed._.map(String), options, rest } };
 }
 
 function optionValue(name: string, spec: OptionSpec, value: unknown): OptionValues[string] {
@@ -34,7 +33,7 @@ function buildParser(command: Command) {
   let parser = yargs([])
     .scriptName(`imaging-${command.name}`)
     .usage(`imaging-${command.name} [options] ${command.words}\n\n${command.summary[0]?.toUpperCase()}${command.summary.slice(1)}.`)
-    .command('$0 [words..]', false, (y) => y.positional('words', { type: 'string', array: true, hidden: true }))
+    .string('_')
     .parserConfiguration({ 'parse-positional-numbers': false, 'boolean-negation': false, 'camel-case-expansion': false, 'dot-notation': false })
     .version(false)
     .help(false)

@@ -22,7 +22,17 @@ export class BlockMap {
   /** The map of the blocks first .. first + count - 1. */
   static ofRun(first: number, count: number): BlockMap {
     const map = new BlockMap();
-    for (let block = first; block < first + count; block++) map.add(block);
+    const end = first + count;
+    const fullFrom = (first + 7) & ~7;
+    const fullTo = end & ~7;
+    if (fullTo <= fullFrom) {
+      for (let block = first; block < end; block++) map.add(block);
+      return map;
+    }
+    map.bytes.fill(0xff, fullFrom >> 3, fullTo >> 3);
+    map.#count = fullTo - fullFrom;
+    for (let block = first; block < fullFrom; block++) map.add(block);
+    for (let block = fullTo; block < end; block++) map.add(block);
     return map;
   }
 

@@ -19,7 +19,7 @@ export type ClientHub = {
 };
 
 /** A hub has few buffers per client, so that many clients fit. */
-const HUB_BUFFERS = 6;
+const HUB_BUFFERS = 8;
 /** Clients that hear each other at the same instant must not all speak at the same instant. */
 const HUB_JITTER_MS = 50;
 
@@ -69,11 +69,20 @@ type Channel = {
 /** One session's shared socket and its clients. */
 async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Channel> {
   const sessions = new Set<ClientSession>();
+  const members = new Set<string>();
   const toAll = (bytes: Buffer, from: Origin): void => {
-    const envelope = decode(bytes);
+    const envelope = members.has(from.address) ? null : decode(bytes);
     if (!envelope) return;
     const now = performance.now();
     for (const session of sessions) session.onEnvelope(envelope, from, now);
+  };
+  // What one member asks for the others hear at once: through the socket it would come behind all the blocks that
+  // wait there, and by then everybody would have asked for the same.
+  const toOthers = (datagram: Buffer, sender: string): void => {
+    const envelope = decode(datagram);
+    if (!envelope) return;
+    const now = performance.now();
+    for (const session of sessions) if (session.localIp !== sender) session.onEnvelope(envelope, { address: sender, port }, now);
   };
   const failAll = (error: Error): void => {
     for (const session of sessions) session.fail(new Failure('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
@@ -89,7 +98,8 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
       const envelope = decode(bytes);
       if (envelope) session?.onEnvelope(envelope, from, performance.now());
     }, (error) => session?.fail(error));
-    const send = sender(sockets, group);
+    const send = sender(sockets, group, (datagram) => toOthers(datagram, options.localIp));
+    members.add(options.localIp);
     try {
       options.onEvent?.({ type: 'bound', receiveBufferBytes: listener.receiveBufferBytes });
       const live = new ClientSession(options, performance.now(), send.send);
@@ -105,6 +115,7 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
         await send.flushed();
       }
     } finally {
+      members.delete(options.localIp);
       await sockets.close();
     }
   };
@@ -120,10 +131,11 @@ function openSender(options: ReceiveOptions, onDatagram: (bytes: Buffer, from: O
   return openLoopbackSender({ group, port, localIp, loopback: true }, onDatagram, onError);
 }
 
-function sender(sockets: SessionSockets, group: string): { send: (datagram: Buffer) => void; flushed: () => Promise<void> } {
+function sender(sockets: SessionSockets, group: string, onSent: (datagram: Buffer) => void): { send: (datagram: Buffer) => void; flushed: () => Promise<void> } {
   let last = Promise.resolve();
   const send = (datagram: Buffer): void => {
     last = new Promise((resolve) => sockets.send(datagram, group, () => resolve()));
+    onSent(datagram);
   };
   return { send, flushed: () => last };
 }

@@ -7,8 +7,10 @@ export type RateReason = 'measured' | 'backed-off' | 'climbing';
 export const RATE_WINDOW_MS = 100;
 
 const FLOOR_BPS = 10_000_000;
-/** Where an asked rate above it starts; doubling from here reaches any real rate within a few windows. */
+/** Where an asked rate above it starts; growing from here by half it reaches any real rate within a few windows. */
 const START_BPS = 240_000_000;
+/** The same where all receivers share the sender's processors. */
+const LOOPBACK_START_BPS = 80_000_000;
 /** Lost blocks per sent block: below the first, random loss, which a slower rate would not cure; above the second, congestion. */
 const CALM_SHARE = 0.025;
 const CONGESTED_SHARE = 0.06;
@@ -22,14 +24,14 @@ const MAX_RANDOM_SHARE = 0.25;
 /**
  * Adapts the sending rate to what the receivers drain. The signal is the number of blocks that had been sent and are
  * asked for again: a repeat that was still queued, or sent before the last back-off, says nothing about the present
- * rate and is not counted. Starts below the cap and doubles until the first loss; then falls to what was delivered
+ * rate and is not counted. Starts below the cap and grows by half until the first loss; then falls to what was delivered
  * and climbs in steps, short ones near the rate that failed last. Pure: the clock comes with each call.
  */
 export class RateControl {
   readonly #capBps: number;
   readonly #floorBps: number;
   #rateBps: number;
-  #doubling = true;
+  #starting = true;
   #failedBps = Infinity;
   #probeBps = 0;
   #sent = 0;
@@ -45,11 +47,11 @@ export class RateControl {
   #randomShare = 0;
   #trial: { share: number; rateBps: number } | null = null;
 
-  /** `capBps` is the rate asked for, Infinity when none was. */
-  constructor(capBps: number, now: number) {
+  /** `capBps` is the rate asked for, Infinity when none was; `loopback`: the receivers are on this machine. */
+  constructor(capBps: number, loopback: boolean, now: number) {
     this.#capBps = capBps;
     this.#floorBps = Math.min(capBps, FLOOR_BPS);
-    this.#rateBps = Math.min(capBps, START_BPS);
+    this.#rateBps = Math.min(capBps, loopback ? LOOPBACK_START_BPS : START_BPS);
     this.#windowStart = now;
     this.#memoryStart = now;
     this.#epoch = now;
@@ -101,12 +103,12 @@ export class RateControl {
     const excess = share - this.#randomShare * 1.3;
     if (this.#lost > SAMPLE_BLOCKS * CONGESTED_SHARE && excess > CONGESTED_SHARE) return this.#backOff(now, share);
     if (excess > CALM_SHARE && this.#lost > SAMPLE_BLOCKS * CALM_SHARE) {
-      this.#doubling = false;
+      this.#starting = false;
       return null;
     }
     // an idle server learns nothing, and a rate far above what this machine can send would hide the next back-off
     if (busyShare < 0.5 || this.#rateBps >= this.#capBps || this.#rateBps > 2 * this.#measuredBps) return null;
-    this.#rateBps = Math.min(this.#capBps, this.#doubling ? this.#rateBps * 2 : this.#rateBps + this.#step());
+    this.#rateBps = Math.min(this.#capBps, this.#starting ? this.#rateBps * 1.5 : this.#rateBps + this.#step());
     return 'climbing';
   }
 
@@ -131,7 +133,7 @@ export class RateControl {
   #backOff(now: number, share: number): RateReason | null {
     const before = Math.min(this.#rateBps, this.#measuredBps || this.#rateBps);
     this.#trial = share < MAX_RANDOM_SHARE ? { share, rateBps: before } : null;
-    this.#doubling = false;
+    this.#starting = false;
     this.#failedBps = before;
     this.#probeBps = 0.01 * before;
     this.#rateBps = Math.max(this.#floorBps, before * Math.max(0.6, 0.95 * (1 - Math.min(1, share))));

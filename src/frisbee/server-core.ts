@@ -14,6 +14,8 @@ export type ServerCoreOptions = {
   port: number;
   /** Infinity: as fast as receivers take it. */
   rateBps: number;
+  /** The receivers share this machine. */
+  loopback: boolean;
   /** A client that was not heard of for so long has gone. */
   clientSilentMs: number;
   /** Milliseconds on a monotonic clock. */
@@ -55,7 +57,7 @@ export class ServerCore {
     this.#sentMap = new Uint8Array(Math.ceil(geometry.blocks / 8));
     this.#passAt = new Float64Array(geometry.chunks).fill(-Infinity);
     this.#lastRequestAt = now;
-    this.rate = new RateControl(options.rateBps, now);
+    this.rate = new RateControl(options.rateBps, options.loopback, now);
     this.clients = new ClientTable({ chunks: geometry.chunks, totalBlocks: geometry.blocks, silentMs: options.clientSilentMs, emit: options.emit });
   }
 

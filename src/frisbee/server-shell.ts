@@ -84,7 +84,7 @@ export class ServerShell {
       blocks: image.geometry.blocks,
     };
     this.#core = new ServerCore({
-      geometry: image.geometry, srcIp, port: options.port, rateBps: options.rateBps,
+      geometry: image.geometry, srcIp, port: options.port, rateBps: options.rateBps, loopback: options.loopback,
       clientSilentMs: options.clientSilentMs ?? CLIENT_SILENT_MS, now, emit,
     });
     this.#pacer = new Pacer(this.#core.rate.blocksPerSecond, now);

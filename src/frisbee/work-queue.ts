@@ -9,21 +9,23 @@ type Entry = { chunk: number; wanted: BlockMap; /** blocks below it have gone ou
 export type Enqueued = { newBlocks: number; merged: boolean };
 
 /**
- * What clients asked for, first come first served. A chunk has at most two entries: the one being sent, which takes in
- * requests for blocks it has not reached yet, and one waiting behind it. So its size is bounded by the file, whatever
- * clients send.
+ * What clients asked for, first come first served, but repairs before whole chunks: a client holds a buffer for every
+ * chunk that lacks a block, and when it runs out of them it must let whole chunks go by. A chunk has at most two
+ * entries: the one being sent, which takes in requests for blocks it has not reached yet, and one waiting behind it.
+ * So its size is bounded by the file, whatever clients send.
  */
 export class WorkQueue {
-  readonly #waiting = new Map<number, Entry>();
+  readonly #repairs = new Map<number, Entry>();
+  readonly #whole = new Map<number, Entry>();
   #sending: Entry | null = null;
 
   get isEmpty(): boolean {
-    return this.#sending === null && this.#waiting.size === 0;
+    return this.size === 0;
   }
 
   /** Number of entries. */
   get size(): number {
-    return this.#waiting.size + (this.#sending ? 1 : 0);
+    return this.#repairs.size + this.#whole.size + (this.#sending ? 1 : 0);
   }
 
   /**
@@ -33,9 +35,10 @@ export class WorkQueue {
   add(chunk: number, wanted: BlockMap, chunkBlocks: number): Enqueued {
     let newBlocks = 0;
     let merged = false;
+    const whole = wanted.count === chunkBlocks;
     const sending = this.#sending;
     if (sending?.chunk === chunk) {
-      if (wanted.count === chunkBlocks && sending.wanted.count === chunkBlocks - sending.next) return { newBlocks: 0, merged: true };
+      if (whole && sending.wanted.count === chunkBlocks - sending.next) return { newBlocks: 0, merged: true };
       const ahead = wanted.copy();
       ahead.removeRun(0, sending.next);
       merged = ahead.count > 0;
@@ -43,15 +46,16 @@ export class WorkQueue {
       wanted.removeAll(ahead);
       if (wanted.count === 0) return { newBlocks, merged };
     }
-    const waiting = this.#waiting.get(chunk);
+    const waiting = this.#whole.get(chunk) ?? this.#repairs.get(chunk);
     if (waiting) return { newBlocks: newBlocks + waiting.wanted.addAll(wanted), merged: true };
-    this.#waiting.set(chunk, { chunk, wanted, next: 0 });
+    (whole ? this.#whole : this.#repairs).set(chunk, { chunk, wanted, next: 0 });
     return { newBlocks: newBlocks + wanted.count, merged };
   }
 
   /** Takes the next run of at most `limit` blocks; null when nothing is asked for. */
   take(limit: number): Work | null {
-    const entry = this.#sending ?? this.#begin();
+    this.#sending ??= takeFirst(this.#repairs) ?? takeFirst(this.#whole);
+    const entry = this.#sending;
     const run = entry?.wanted.nextRun(entry.next, limit);
     if (!entry || !run) return null;
     entry.wanted.removeRun(run.first, run.count);
@@ -59,13 +63,12 @@ export class WorkQueue {
     if (entry.wanted.count === 0) this.#sending = null;
     return { chunk: entry.chunk, ...run };
   }
+}
 
-  #begin(): Entry | null {
-    for (const entry of this.#waiting.values()) {
-      this.#waiting.delete(entry.chunk);
-      this.#sending = entry;
-      return entry;
-    }
-    return null;
+function takeFirst(entries: Map<number, Entry>): Entry | null {
+  for (const entry of entries.values()) {
+    entries.delete(entry.chunk);
+    return entry;
   }
+  return null;
 }

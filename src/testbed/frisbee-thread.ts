@@ -13,13 +13,18 @@ const CRASHED_STATUS = 134;
 /** What a dying node printed last has so long to get through its shell: a real one's is on the wire already. */
 const LAST_WORDS_MS = 20;
 
-/** Runs the frisbees of many nodes in one thread: our own client, whose sockets nodes on loopback addresses share. */
+/**
+ * Runs the frisbees of many nodes in one thread: our own client, whose sockets nodes on loopback addresses share. A node
+ * that is to die in the middle has a thread of its own, which is ended then: nothing else is as silent, as a client that
+ * is stopped says good-bye to the server.
+ */
 export class FrisbeeThread {
   readonly #data: FrisbeeThreadData;
   #worker: Worker | undefined;
   #lastId = 0;
   readonly #waiting = new Map<number, Waiting>();
   #closed: () => void = () => undefined;
+  readonly #mortal: FrisbeeThread[] = [];
 
   constructor(data: FrisbeeThreadData) {
     this.#data = data;
@@ -27,6 +32,16 @@ export class FrisbeeThread {
 
   /** A node's frisbee. From the first bytes until it ends well, the disk counts as half written. */
   program(faults: FaultProfile, disk: NodeDisk, crash: () => void): Program {
+    if (faults.dropAtPercent === null) return this.#programHere(faults, disk, () => undefined);
+    const mortal = new FrisbeeThread(this.#data);
+    this.#mortal.push(mortal);
+    return mortal.#programHere(faults, disk, () => {
+      mortal.#kill();
+      setTimeout(crash, LAST_WORDS_MS);
+    });
+  }
+
+  #programHere(faults: FaultProfile, disk: NodeDisk, dropped: () => void): Program {
     return async (args, { stderr, signal }) => {
       const { dropAtPercent, diskErrorAtPercent, diskBytesPerSecond, lossPercent, corruptAtPercent } = faults;
       const job: FrisbeeJob = {
@@ -36,7 +51,7 @@ export class FrisbeeThread {
         lossRate: lossPercent / 100,
         lossSeed: lossSeedOf(disk.path),
       };
-      const status = await this.#run(job, signal, (text) => stderr.write(text), () => setTimeout(crash, LAST_WORDS_MS));
+      const status = await this.#run(job, signal, (text) => stderr.write(text), dropped);
       if (status !== 0) return status;
       if (corruptAtPercent !== null) await disk.corrupt(corruptAtPercent);
       disk.markComplete();
@@ -46,6 +61,7 @@ export class FrisbeeThread {
 
   /** Ends all transfers and the thread. */
   async close(): Promise<void> {
+    for (const mortal of this.#mortal) await mortal.close();
     const worker = this.#worker;
     this.#worker = undefined;
     if (!worker) return;
@@ -58,7 +74,15 @@ export class FrisbeeThread {
     this.#endAll(INTERRUPTED_STATUS);
   }
 
-  #run(job: FrisbeeJob, signal: AbortSignal, print: (text: string) => void, crash: () => void): Promise<number> {
+  /** No good-byes; whoever waits is told by the end of the node's session. */
+  #kill(): void {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    worker?.removeAllListeners();
+    void worker?.terminate();
+  }
+
+  #run(job: FrisbeeJob, signal: AbortSignal, print: (text: string) => void, dropped: () => void): Promise<number> {
     if (signal.aborted) return Promise.resolve(INTERRUPTED_STATUS);
     const worker = (this.#worker ??= this.#start());
     const id = ++this.#lastId;
@@ -73,7 +97,7 @@ export class FrisbeeThread {
         resolve(status);
       };
       signal.addEventListener('abort', stop, { once: true });
-      this.#waiting.set(id, { text: print, dropped: crash, ended });
+      this.#waiting.set(id, { text: print, dropped, ended });
       worker.postMessage({ kind: 'start', id, job } satisfies ToFrisbeeThread);
     });
   }

@@ -29,7 +29,7 @@ export function siteLayout(dir: string): SiteLayout {
     nodesFolder: join(dir, 'nodes'),
     upFolder: join(dir, 'up'),
     binFolder: join(dir, 'bin'),
-    runsFolder: join(dir, 'runs'),
+    runsFolder: join(dir, 'state'),
     pingPath: join(dir, 'bin', 'ping'),
     ownerPath: join(dir, 'testbed.json'),
   };
@@ -89,6 +89,7 @@ load_default_timeout = 120
 save_default_timeout = 120
 wait_default_timeout = 60
 timeout_before_telnet = 20
+stall_timeout = 6
 
 [pxelinux]
 config_dir = "${layout.pxeFolder}"

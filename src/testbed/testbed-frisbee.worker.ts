@@ -10,7 +10,7 @@ import { FaultySink } from './faulty-sink.js';
 import type { FrisbeeJob, FrisbeeThreadData, FromFrisbeeThread, ToFrisbeeThread } from './frisbee-jobs.js';
 import { DISK_DEVICE } from './ramdisk.js';
 
-type Running = { job: FrisbeeJob; abort: AbortController; dropped: boolean; done: Promise<void> };
+type Running = { job: FrisbeeJob; abort: AbortController; done: Promise<void> };
 
 const { loopback } = workerData as FrisbeeThreadData; // only FrisbeeThread starts this file
 const running = new Map<number, Running>();
@@ -21,18 +21,17 @@ function say(message: FromFrisbeeThread): void {
   parentPort?.postMessage(message);
 }
 
-/** A dead node's client says nothing more, not even good-bye: it goes when the node is used again. One that was stopped is going. */
-async function buryDead(diskPath: string): Promise<void> {
-  const dead = [...running.values()].filter(({ job, dropped, abort }) => job.diskPath === diskPath && (dropped || abort.signal.aborted));
-  for (const { abort } of dead) abort.abort(new Error('the node starts again'));
-  await Promise.all(dead.map(({ done }) => done));
+/** A client that was stopped takes a moment to leave; the node's next one waits for it. */
+async function stoppedBefore(diskPath: string): Promise<void> {
+  const leaving = [...running.values()].filter(({ job, abort }) => job.diskPath === diskPath && abort.signal.aborted);
+  await Promise.all(leaving.map(({ done }) => done));
 }
 
 function start(id: number, job: FrisbeeJob): void {
-  const entry: Running = { job, abort: new AbortController(), dropped: false, done: Promise.resolve() };
-  const buried = buryDead(job.diskPath);
+  const entry: Running = { job, abort: new AbortController(), done: Promise.resolve() };
+  const free = stoppedBefore(job.diskPath);
   running.set(id, entry);
-  entry.done = buried
+  entry.done = free
     .then(() => runFrisbee(job.args, ioFor(id, entry.abort.signal), overridesFor(id, entry)))
     .then(
       (status) => say({ kind: 'ended', id, status }),
@@ -67,10 +66,7 @@ function overridesFor(id: number, entry: Running): FrisbeeOverrides {
         new NodeDisk(diskPath).markIncomplete();
         return writer.open({ path: diskPath, ...options });
       };
-      return new FaultySink(open, faults, () => {
-        entry.dropped = true;
-        say({ kind: 'dropped', id });
-      });
+      return new FaultySink(open, faults, () => say({ kind: 'dropped', id }));
     },
   };
 }
@@ -86,6 +82,5 @@ async function close(): Promise<void> {
 parentPort?.on('message', (message: ToFrisbeeThread) => {
   if (message.kind === 'start') return start(message.id, message.job);
   if (message.kind === 'close') return void close();
-  const entry = running.get(message.id);
-  if (entry && !entry.dropped) entry.abort.abort(new Error('stopped'));
+  running.get(message.id)?.abort.abort(new Error('stopped'));
 });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
+import { systemCode } from './errors.js';
 
 /** The machine and the process we run in: everything ambient comes through here, so tests can give another one. */
 export type Host = {
@@ -60,5 +61,15 @@ export function processIdentity(pid: number): ProcessIdentity | null {
 /** Whether the very process that wrote `identity` still runs. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const now = processIdentity(identity.pid);
+  if (now === null && isHidden(identity.pid)) return true; // somebody else's, behind hidepid: better one too many than one too few
   return now !== null && now.startTime === identity.startTime && now.bootId === identity.bootId;
+}
+
+function isHidden(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
+  }
 }

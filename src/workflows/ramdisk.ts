@@ -57,8 +57,12 @@ export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: Ramd
 async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<() => Promise<void>> {
   const unlink = await node.at('pxe', RESET_DEADLINE_MS, async () => {
     const mac = node.node.control.mac;
-    const undo = tools.undo.push(`removing the next-boot link of ${node.name}`, () => tools.links.remove(mac));
-    const placed = await tools.links.place(mac, node.name);
+    const placing = tools.links.place(mac, node.name);
+    const undo = tools.undo.push(`removing the next-boot link of ${node.name}`, async () => {
+      await placing.catch(() => {}); // an interrupt does not wait for it, and a link must not appear after its removal
+      await tools.links.remove(mac);
+    });
+    const placed = await placing;
     if (placed.replaced !== null) node.note(`replaced a next-boot link that pointed to ${placed.replaced}`);
     return undo;
   });

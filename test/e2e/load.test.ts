@@ -25,7 +25,7 @@ describe('a testbed of four', () => {
     expect(steps).toEqual(['pxe', 'reset', 'boot', 'write', 'check', 'reboot', 'ssh']);
     expect(result.events.map((event) => event.seq)).toEqual(result.events.map((_, index) => index));
     const disks = ['fit01', 'fit02', 'fit03'].map((node) => sha256(join(testbed.dir, 'nodes', node, 'disk.img')));
-    expect(new Set(disks)).toEqual(new Set([sha256(join(testbed.dir, 'images/demo.raw'))]));
+    expect(new Set(disks)).toEqual(new Set([sha256(join(testbed.dir, 'images/demo.img'))]));
     expect(testbed.links()).toEqual([]);
   });
 
@@ -41,9 +41,9 @@ describe('a testbed of four', () => {
   test('logs: imaging.log with times, the events, and what each node said', async () => {
     const { code } = await testbed.run('imaging-load', ['4', '--progress', 'quiet']);
     expect(code).toBe(0);
-    const runs = readdirSync(join(testbed.dir, 'runs'), { recursive: true }).map(String);
+    const runs = readdirSync(join(testbed.dir, 'state'), { recursive: true }).map(String);
     const log = runs.filter((file) => file.endsWith('fit04.log')).at(-1);
-    expect(readFileSync(join(testbed.dir, 'runs', log ?? ''), 'latin1')).toMatch(/Joined the team[\s\S]*Wrote \d+ bytes/);
+    expect(readFileSync(join(testbed.dir, 'state', log ?? ''), 'latin1')).toMatch(/Joined the team[\s\S]*Wrote \d+ bytes/);
     expect(runs.some((file) => file.endsWith('events.jsonl'))).toBe(true);
   });
 
@@ -117,7 +117,7 @@ test('37 nodes with faults: the bad ones are named, the others do not wait for t
     ['fit09', 'write', expect.stringMatching(/write-stalled|telnet-closed/)],
   ]);
   expect(events.some((event) => event.type === 'node.retry' && event.node === 'fit11' && /off and on/.test(event.reason))).toBe(true);
-});
+}, 90_000);
 
 test('without a testbed around, nothing leaks in: IMAGING_CONFIG that is missing is exit 4', async () => {
   const result = await run('imaging-status', ['1'], { env: { IMAGING_CONFIG: '/nonexistent/imaging.conf' } });

@@ -139,7 +139,7 @@ describe('hostile bytes', () => {
     ['another header size', word(16, 8192), 'ndz-bad-header', 'regionsize is 8192, not 4096'],
     ['no regions', word(20, 0), 'ndz-bad-header', 'regioncount is 0, not 1 to 469'],
     ['too many regions', word(20, 470), 'ndz-bad-header', 'regioncount is 470'],
-    ['more relocations than fit', word(32, 234), 'ndz-bad-header', 'reloccount is 234, not 0 to 233'],
+    ['more relocations than fit', word(32, 235), 'ndz-bad-header', 'reloccount is 235, not 0 to 234'],
     ['negative relocations', word(32, 0x8000_0000), 'ndz-bad-header', 'reloccount is -2147483648'],
     ['a cipher nobody knows', (bytes: DataView) => bytes.setUint16(36, 2, true), 'ndz-bad-header', 'enc_cipher is 2'],
     ['a checksum nobody knows', (bytes: DataView) => bytes.setUint16(38, 2, true), 'ndz-bad-header', 'csum_type is 2'],
