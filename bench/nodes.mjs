@@ -3,7 +3,7 @@
 import { bin, measure, median, print, testbed } from './measure.mjs';
 
 const counts = (process.env.BENCH_NODES ?? '10,100,1000').split(',').map(Number);
-const rows = ['command        nodes   wall s   CPU s   CPU ms/node   RSS MB   exit'];
+print('nodes that cost nothing', ['command        nodes   wall s   CPU s   CPU ms/node   RSS MB   exit']);
 for (const count of counts) {
   const bed = await testbed(count, ['--shell', 'builtin', '--frisbee', 'scripted', '--boot', '0', '--on', '--size', '8']);
   const runs = count > 500 ? 1 : 3;
@@ -11,8 +11,8 @@ for (const count of counts) {
     const results = [];
     for (let i = 0; i < runs; i += 1) results.push(await measure(process.execPath, [bin(`imaging-${name}`), ...args, `1-${count}`], { env: bed.env }));
     const of = (key) => median(results.map((one) => one[key]));
-    rows.push(`${name.padEnd(12)} ${String(count).padStart(7)} ${of('wallS').toFixed(2).padStart(8)} ${of('cpuS').toFixed(2).padStart(7)} ${((of('cpuS') * 1000) / count).toFixed(2).padStart(13)} ${of('rssMB').toFixed(0).padStart(8)} ${results.map((one) => one.code).join(',').padStart(6)}`);
+    const row = `${name.padEnd(12)} ${String(count).padStart(7)} ${of('wallS').toFixed(2).padStart(8)} ${of('cpuS').toFixed(2).padStart(7)} ${((of('cpuS') * 1000) / count).toFixed(2).padStart(13)} ${of('rssMB').toFixed(0).padStart(8)} ${results.map((one) => one.code).join(',').padStart(6)}`;
+    console.log(row);
   }
   await bed.stop();
 }
-print('nodes that cost nothing', rows);

@@ -15,6 +15,7 @@ export async function main(argv: string[]): Promise<void> {
   const ending = listenForSignals();
   const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal };
   quietOnClosedPipe();
+  process.on('uncaughtException', (error) => process.exit(report(error)));
   let code: number;
   try {
     code = await dispatch(argv, context);

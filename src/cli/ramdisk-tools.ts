@@ -2,6 +2,7 @@ import { createPowerClient } from '../power/client.js';
 import { createLinks } from '../pxe/links.js';
 import { bootRecords, type BootRecords } from '../runs/boots.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';
+import { createPinger } from '../workflows/ping.js';
 import type { RamdiskPlan, RamdiskTools } from '../workflows/ramdisk.js';
 import type { Arguments, CommandContext } from './command.js';
 import type { WorkflowTools } from './node-workflow.js';
@@ -24,6 +25,8 @@ export async function ramdiskTools(site: Site, plan: RamdiskPlan, context: Comma
   const { networking, pxelinux } = config;
   const power = await createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
   tools.undo.push('closing the connections to the CMC cards', () => power.close());
+  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, context.host);
+  tools.undo.push('ending the ping probe', () => pinger?.close());
   const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host });
   const children = childRecords(stateDir, context.host);
   for (const swept of await links.sweep()) tools.emit({ type: 'run.note', text: `removed ${swept}, left behind by a run that is gone` });
@@ -35,6 +38,6 @@ export async function ramdiskTools(site: Site, plan: RamdiskPlan, context: Comma
     boots,
     children,
     reset: { power, graceMs: plan.graceMs, recordReset: (node, verb) => boots.record(node, verb) },
-    liveness: { host: context.host, telnetPort: networking.telnetPort, sshPort: networking.sshPort, pingCommand: networking.pingCommand, probeTimeoutMs: 1_000 },
+    liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
   };
 }

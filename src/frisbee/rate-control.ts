@@ -16,7 +16,8 @@ const CALM_SHARE = 0.025;
 const CONGESTED_SHARE = 0.06;
 /** Too few blocks say nothing about a share. */
 const SAMPLE_BLOCKS = 400;
-const MEMORY_MS = 1_000;
+/** After so long, what was counted counts half. */
+const MEMORY_MS = 250;
 const MIN_STEP_BPS = 4_000_000;
 /** More loss than this is never taken for random: what overflows by half still overflows after a back-off. */
 const MAX_RANDOM_SHARE = 0.25;
@@ -88,11 +89,11 @@ export class RateControl {
     this.#sentInWindow = 0;
     this.#busyMsInWindow = 0;
     const change = this.#change(now, busyShare);
-    if (now - this.#memoryStart > MEMORY_MS / 2) {
+    if (now - this.#memoryStart > MEMORY_MS) {
       this.#sent /= 2;
       this.#lost /= 2;
       this.#memoryStart = now;
-      this.#randomShare *= 0.97; // the lossy receiver may be gone
+      this.#randomShare *= 0.985; // the lossy receiver may be gone
     }
     return change;
   }
@@ -115,7 +116,7 @@ export class RateControl {
   /** Back in half a second to just below what failed last; from there on gingerly, but with growing courage. */
   #step(): number {
     if (this.#rateBps < 0.9 * this.#failedBps) return Math.max(MIN_STEP_BPS, 0.06 * this.#failedBps);
-    this.#probeBps = Math.max(MIN_STEP_BPS / 4, this.#probeBps * 1.25);
+    this.#probeBps = Math.max(MIN_STEP_BPS / 4, this.#probeBps * 1.15);
     return this.#probeBps;
   }
 
@@ -135,7 +136,7 @@ export class RateControl {
     this.#trial = share < MAX_RANDOM_SHARE ? { share, rateBps: before } : null;
     this.#starting = false;
     this.#failedBps = before;
-    this.#probeBps = 0.01 * before;
+    this.#probeBps = 0.005 * before;
     this.#rateBps = Math.max(this.#floorBps, before * Math.max(0.6, 0.95 * (1 - Math.min(1, share))));
     this.#epoch = now;
     this.#sent = 0;

@@ -3,7 +3,7 @@ export function nearestNames(word: string, candidates: Iterable<string>, count =
   const wanted = word.toLowerCase();
   return [...new Set(candidates)]
     .map((name) => ({ name, score: unlikeness(wanted, name.toLowerCase()) }))
-    .filter(({ score }) => score < 0.7)
+    .filter(({ score }) => score < 0.6)
     .sort((a, b) => a.score - b.score || (a.name < b.name ? -1 : 1))
     .slice(0, count)
     .map(({ name }) => name);

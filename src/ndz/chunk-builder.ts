@@ -1,4 +1,5 @@
 import { constants, createDeflate, type Deflate } from 'node:zlib';
+import { reasonOf } from '../util/abort.js';
 import { sealChunk } from './checksum.js';
 import { CHUNK_BYTES, encodeChunkHeader, endOfRegions, HEADER_BYTES, MAX_REGIONS, MAX_STREAM_BYTES } from './format.js';
 import { RELOCATION_SHORT_SECTOR, SECTOR_BYTES, type ChunkHeader, type ChunkVersion, type Region } from './format.js';
@@ -38,10 +39,10 @@ export type ChunkPlace = {
 
 /**
  * Compresses what `reader` gives into as few chunks as is sensible: a chunk takes data while 8 KiB of room are left.
- * The chunks are complete but for their header, so several readers' results can be strung together with `placeChunk`.
+ * Rejects with the signal's reason. The chunks are complete but for their header, so several readers' results can be strung together with `placeChunk`.
  */
-export async function* buildChunks(reader: SectorReader, level: number): AsyncGenerator<BuiltChunk> {
-  while ((await reader.nextSector()) !== null) yield await buildChunk(reader, level);
+export async function* buildChunks(reader: SectorReader, level: number, signal?: AbortSignal): AsyncGenerator<BuiltChunk> {
+  while ((await reader.nextSector()) !== null) yield await buildChunk(reader, level, signal);
 }
 
 /** Writes the header of a built chunk in its place; returns the first sector of the next one. */
@@ -73,11 +74,12 @@ export function builtBytes(chunk: BuiltChunk): number {
   return chunk.regions.reduce((sum, region) => sum + region.sectorCount, 0) * SECTOR_BYTES;
 }
 
-async function buildChunk(reader: SectorReader, level: number): Promise<BuiltChunk> {
+async function buildChunk(reader: SectorReader, level: number, signal: AbortSignal | undefined): Promise<BuiltChunk> {
   const stream = new ChunkDeflater(level);
   const regions: Region[] = [];
   try {
     for (let roomBytes = MAX_STREAM_BYTES; roomBytes >= FULL_BYTES; roomBytes = MAX_STREAM_BYTES - stream.sizeBytes) {
+      if (signal?.aborted) throw reasonOf(signal);
       const unitBytes = Math.min(UNIT_BYTES, Math.floor((roomBytes - SLACK_BYTES) / SECTOR_BYTES) * SECTOR_BYTES);
       const isFull = await addUnit(reader, stream, regions, unitBytes);
       if (isFull) break;

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { untilAborted } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
 
 /** Where an image file is written, front to back. `bytes` may be reused when `write` resolves. */
 export type ImageOutput = {
@@ -24,7 +25,7 @@ export async function fileOutput(path: string): Promise<ImageOutput> {
   const existing = await stat(path).catch(() => undefined); // a new file
   const isDirect = existing !== undefined && !existing.isFile() && !existing.isDirectory();
   const finalPath = existing ? await realpath(path) : path;
-  const writtenPath = isDirect ? path : join(dirname(finalPath), `.${basename(finalPath)}.${process.pid}.${Date.now().toString(36)}.tmp`);
+  const writtenPath = isDirect ? path : join(dirname(finalPath), `.${basename(finalPath)}.${systemHost.pid}.${systemHost.now().toString(36)}.tmp`);
   let handle: FileHandle;
   try {
     if (existing?.isDirectory()) throw new Error('it is a folder');

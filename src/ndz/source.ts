@@ -20,6 +20,7 @@ export async function openSource(path: string): Promise<ImageSource> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, 'r');
+    if ((await handle.stat()).isDirectory()) throw new Error('it is a folder');
     const kind = await kindOf(handle);
     if (kind === 'character') return streamSource(handle.createReadStream(), path);
     const sizeBytes = kind === 'block' ? await blockDeviceBytes(handle) : (await handle.stat()).size;

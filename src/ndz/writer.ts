@@ -79,8 +79,7 @@ async function writeChunks(input: ImageSource, reader: SectorReader, target: Ima
   let firstSector = 0;
   let writing: Promise<void> = Promise.resolve();
   try {
-    for await (const chunk of buildChunks(reader, level)) {
-      if (signal?.aborted) throw reasonOf(signal);
+    for await (const chunk of buildChunks(reader, level, signal)) {
       const diskSectors = input.sizeBytes === null ? null : Math.ceil(input.sizeBytes / SECTOR_BYTES);
       firstSector = placeChunk(chunk, { ...identity, index: progress.chunkCount, firstSector, diskSectors });
       progress.chunkCount++;
@@ -94,6 +93,7 @@ async function writeChunks(input: ImageSource, reader: SectorReader, target: Ima
   } finally {
     await writing;
   }
+  if (signal?.aborted) throw reasonOf(signal);
   if (progress.chunkCount === 0) throw new Failure('source-empty', `${input.name}: nothing to save`, 'is it the right disk?');
   if (firstSector >= MAX_SECTORS) throw tooLarge(input);
   const cutBytes = reader.shortSectorBytes === null ? 0 : SECTOR_BYTES - reader.shortSectorBytes;

@@ -13,8 +13,9 @@ export type WriteFaults = {
 };
 
 /**
- * A node's disk with faults, opened when the first bytes come, so that a client that never hears a server leaves it alone. At `dropAtPercent` of the chunks it calls `onDrop` and never answers again, until it is aborted;
- * at `diskErrorAtPercent` it fails as a disk does.
+ * A node's disk with faults, opened when the first bytes come, so that a client that never hears a server leaves it alone.
+ * At `dropAtPercent` of the chunks it calls `onDrop` and never answers again, until it is aborted; at `diskErrorAtPercent`
+ * it fails as a disk does.
  */
 export class FaultySink implements ChunkOutput {
   readonly #open: () => Promise<ChunkOutput>;

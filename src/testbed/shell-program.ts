@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
 import { UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 
@@ -13,8 +14,10 @@ export type ShellProgram = {
   library: string;
 };
 
+export type ShellCandidate = readonly [name: string, args: string[]];
+
 /** Interactive on pipes, so that it says when it wants a line; no start-up files, history or line editing of its own. */
-const CANDIDATES: [name: string, args: string[]][] = [
+const CANDIDATES: readonly ShellCandidate[] = [
   ['bash', ['--norc', '--noprofile', '--noediting', '+o', 'history', '-i']],
   ['busybox', ['sh', '-i']],
   ['dash', ['-i']],
@@ -32,7 +35,8 @@ export const CALLS_FD = 9;
 
 /**
  * `frisbee`, `imagezip` and `nc` as functions of the shell, so that redirections, pipes and `$?` are the shell's own.
- * The body is a subshell, as an interactive bash announces background jobs of its own. 8 and 6 are the call's error and output ends: opened before `run`, so that nothing can be missed.
+ * The body is a subshell, as an interactive bash announces background jobs of its own. 8 and 6 are the call's error and
+ * output ends: opened before `run`, so that nothing can be missed.
  */
 const LIBRARY = `
 __imaging_call() (
@@ -57,15 +61,15 @@ nc() { __in=yes; __imaging_call nc "$@"; }
 case $BASH_VERSION in ?*)
   set +o monitor
   set +H
-  exit() { builtin exit "$@" 2>/dev/null; }
+  eval 'exit() { builtin exit "$@" 2>/dev/null; }' # other shells would not even read that
 esac
 `;
 
 /** Finds a shell and fills `dir` with what sessions need. Throws a UserError (environment) when there is no shell. */
-export function findShell(host: Host, dir: string): ShellProgram {
+export function findShell(host: Host, dir: string, candidates: readonly ShellCandidate[] = CANDIDATES): ShellProgram {
   const folders = (host.env.PATH ?? '/usr/bin:/bin').split(delimiter).filter((folder) => folder.startsWith('/'));
   const find = (name: string): string | undefined => folders.map((folder) => join(folder, name)).find(isExecutable);
-  const found = CANDIDATES.map(([name, args]) => ({ command: find(name), args })).find(({ command }) => command !== undefined);
+  const found = candidates.map(([name, args]) => ({ command: find(name), args })).find(({ command }) => command !== undefined);
   if (found?.command === undefined) throw new UserError('environment', 'no shell (bash, busybox, dash or sh) in PATH', 'use the built-in one: --shell builtin');
   const toolbox = join(dir, 'toolbox');
   mkdirSync(toolbox, { recursive: true });
@@ -74,9 +78,21 @@ export function findShell(host: Host, dir: string): ShellProgram {
     if (path !== undefined && !existsSync(join(toolbox, name))) symlinkSync(path, join(toolbox, name));
   }
   const library = join(dir, 'shell-library.sh');
-  writeFileSync(library, LIBRARY);
+  writeFileSync(library, LIBRARY + withoutApplets(found.command));
   return { command: found.command, args: found.args, toolbox, library };
 }
+
+/** busybox finds its own programs before PATH, mount and reboot among them: all that is not in the toolbox is taken away. */
+function withoutApplets(command: string): string {
+  if (basename(realpathSync(command)) !== 'busybox') return '';
+  const { stdout } = spawnSync(realpathSync(command), ['--list'], { encoding: 'latin1' });
+  const kept = new Set([...TOOLS.split(' '), ...SHELL_BUILTINS.split(' ')]);
+  const absent = stdout.split('\n').filter((name) => /^[a-z0-9._-]+$/i.test(name) && !kept.has(name));
+  const aliases = absent.map((name) => `alias ${name}='__absent ${name}'\n`);
+  return `__absent() { echo "sh: $1: not found" >&2; return 127; }\n${aliases.join('')}`;
+}
+
+const SHELL_BUILTINS = 'kill read sh ash test true false echo printf pwd wait';
 
 function isExecutable(path: string): boolean {
   try {

@@ -103,7 +103,7 @@ default_image = default.ndz
 ${ports.join('\n')}
 telnet_backoff = 0.1
 ssh_backoff = 0.2
-ping_command = "'${layout.pingPath}' {ip}"
+ping_command = "/bin/sh '${layout.pingPath}' {ip}"
 bandwidth = ${bandwidthMibps}
 local_control_ip = ${localControlIp}
 multicast_loop = ${multicastLoop ? 'yes' : 'no'}

@@ -1,18 +1,18 @@
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 import pLimit from 'p-limit';
 import { makeDemoImage } from '../images/demo-image.js';
 import { inspectImage, type ImageInfo } from '../ndz/reader.js';
 import { reasonOf } from '../util/abort.js';
 import { packageRoot } from '../util/dist.js';
 import { UserError, messageOf } from '../util/errors.js';
-import { isAlive, processIdentity, systemHost, type Host } from '../util/host.js';
+import { systemHost, type Host } from '../util/host.js';
 import { UndoStack } from '../util/undo.js';
 import { MAX_NODES, loopbackAddresses, type NodeAddresses } from './addresses.js';
 import { NodeDisk } from './disk.js';
 import type { NodeSpec } from './emulated-node.js';
 import { checkFaults, faultProfile, type Fault } from './fault.js';
+import { FrisbeeThread } from './frisbee-thread.js';
 import { localNodeHost } from './local-node-host.js';
 import type { NodeHost, RunningNode } from './node-host.js';
 import type { NodePhase } from './node-machine.js';
@@ -20,8 +20,8 @@ import { checkOpenFiles } from './open-files.js';
 import { scriptedFrisbee } from './scripted-frisbee.js';
 import { findShell } from './shell-program.js';
 import { linkDefaultImage, siteLayout, writeSite, type SiteLayout } from './site-files.js';
+import { openFolder } from './site-folder.js';
 import { claimSlot, type Slot } from './slot.js';
-import { FrisbeeThread } from './frisbee-thread.js';
 
 export type TestbedOptions = {
   /** Nodes 1 to `count`. */
@@ -89,12 +89,14 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
 
 async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed> {
   const { count, host = systemHost, signal } = options;
-  const layout = siteLayout(await openFolder(options.dir, host, undo));
+  const imageBytes = options.imageBytes ?? DEFAULT_IMAGE_BYTES;
+  const disksBytes = options.frisbee === 'real' ? count * imageBytes : 0;
+  const layout = siteLayout(await openFolder(options.dir, disksBytes + 4 * imageBytes, host, undo));
   const addresses = Array.from({ length: count }, (_, index) => loopbackAddresses(index + 1));
   const slot = await claimSlot(host.pid, addresses[0]?.controlIp ?? '127.0.0.1');
   undo.push('ports', () => slot.release());
   await writeSite(layout, addresses, { slot, count, localControlIp: '127.0.0.1', multicastLoop: true, bandwidthMibps: bandwidthFor(count) });
-  const demoImage = await makeImage(layout, options.imageBytes ?? DEFAULT_IMAGE_BYTES);
+  const demoImage = await makeImage(layout, imageBytes);
   const nodeHost = hostFor(options, host, layout, demoImage);
   undo.push('nodes', () => nodeHost.close());
   const limit = pLimit(STARTED_AT_ONCE);
@@ -115,35 +117,6 @@ async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed>
     status: () => ({ nodes: nodes.map((node) => ({ node: node.name, phase: node.phase() })), problems: nodeHost.problems() }),
     close: () => undo.run(),
   };
-}
-
-/** Creates the folder and takes possession of it. */
-async function openFolder(dir: string | null, host: Host, undo: UndoStack): Promise<string> {
-  if (dir === null) {
-    const made = await mkdtemp(join(await realpath(tmpdir()), 'imaging-testbed-'));
-    undo.push('folder', () => rm(made, { recursive: true, force: true }));
-    return made;
-  }
-  const wanted = resolve(host.cwd(), dir);
-  if (/["':\n]/.test(wanted)) throw new UserError('usage', `${wanted}: a testbed's folder cannot have quotes or colons in its path`);
-  await mkdir(wanted, { recursive: true });
-  const { ownerPath } = siteLayout(wanted);
-  const owner = await readOwner(ownerPath);
-  if (owner && isAlive(owner)) throw new UserError('refused', `${wanted} is in use by the testbed of process ${owner.pid}`, 'choose another --dir, or end that one');
-  await writeFile(ownerPath, JSON.stringify(processIdentity(host.pid)));
-  undo.push('owner record', () => rm(ownerPath, { force: true }));
-  return wanted;
-}
-
-async function readOwner(path: string): Promise<{ pid: number; startTime: string; bootId: string } | null> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (typeof value !== 'object' || value === null) return null;
-    const { pid, startTime, bootId } = value as Partial<Record<string, unknown>>; // every field is checked here
-    return typeof pid === 'number' && typeof startTime === 'string' && typeof bootId === 'string' ? { pid, startTime, bootId } : null;
-  } catch {
-    return null;
-  }
 }
 
 async function makeImage(layout: SiteLayout, sizeBytes: number): Promise<DemoImage> {

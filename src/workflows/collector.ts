@@ -10,7 +10,8 @@ export type Collector = {
   port: number;
   /** Resolves with the bytes received once the node has closed its side and the file is on disk. */
   received: Promise<number>;
-  close(): void;
+  /** Gives up what is under way; resolves when nothing writes to the file any more. */
+  close(): Promise<void>;
 };
 
 export type CollectorOptions = {
@@ -30,6 +31,7 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
     server.once('error', (error) => reject(new Failure('collector', `cannot listen on ${options.localIp}: ${messageOf(error)}`, 'see networking.local_control_ip', { cause: error })));
     server.listen(0, options.localIp, resolve);
   });
+  let writing: Promise<unknown> = Promise.resolve();
   const received = new Promise<number>((resolve, reject) => {
     server.on('connection', (socket) => {
       if (socket.remoteAddress !== options.nodeIp) return void socket.destroy();
@@ -37,19 +39,21 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
       let total = 0;
       socket.on('data', (bytes: Buffer) => options.onBytes((total += bytes.length)));
       const file = createWriteStream(options.path, { flags: 'wx' });
-      pipeline(socket, file, { signal: child.signal })
+      writing = pipeline(socket, file, { signal: child.signal })
         .then(() => syncFile(options.path))
         .then(() => resolve(total), (error: unknown) => reject(new Failure('collect-failed', `writing ${options.path}: ${messageOf(error)}`, 'is there room for the image?', { cause: error })));
     });
   });
-  received.catch(() => {}); // the node's own failure may be told first
+  const result = untilAborted(child.signal, received);
+  result.catch(() => {}); // the node's own failure may be told first
   return {
     port: (server.address() as AddressInfo).port, // a TCP server that listens has one
-    received: untilAborted(child.signal, received),
-    close: () => {
+    received: result,
+    close: async () => {
       server.close();
       child.abort(new Failure('collect-failed', 'given up'));
       child.release();
+      await writing;
     },
   };
 }

@@ -1,17 +1,17 @@
 import { connect } from 'node:net';
 import type { InventoryNode } from '../inventory/inventory.js';
-import { untilAborted, sleep } from '../util/abort.js';
-import type { Host } from '../util/host.js';
+import { sleep, untilAborted, withDeadline } from '../util/abort.js';
+import { Failure } from '../util/errors.js';
+import type { Pinger } from './ping.js';
 
 /** A way to see whether some system runs on a node. */
 export type Probe = 'telnet' | 'ssh' | 'ping';
 
 export type LivenessOptions = {
-  host: Host;
   telnetPort: number;
   sshPort: number;
-  /** Program and arguments of the ping probe, `{ip}` in them for the address; null: no such probe. Its exit status tells. */
-  pingCommand: readonly string[] | null;
+  /** Null: no ping probe. */
+  pinger: Pinger | null;
   /** How long one probe may take, in milliseconds. */
   probeTimeoutMs: number;
   signal: AbortSignal;
@@ -43,22 +43,23 @@ async function tcpSign(probe: 'telnet' | 'ssh', ip: string, port: number, option
   held.resume();
   return {
     probe,
-    gone: (signal) => Promise.race([untilAborted(signal, closed), pollUntilFalse(() => tcpAnswers(ip, port, options), signal)]),
+    gone: (signal) => Promise.race([untilAborted(signal, closed), pollUntil(false, () => tcpAnswers(ip, port, options), signal)]),
     release: () => held.destroy(),
   };
 }
 
-async function pingSign(ip: string, options: LivenessOptions): Promise<Sign | null> {
-  const { pingCommand } = options;
-  if (pingCommand === null || !(await pings(pingCommand, ip, options))) return null;
-  return { probe: 'ping', gone: (signal) => pollUntilFalse(() => pings(pingCommand, ip, options), signal), release: () => {} };
+async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: LivenessOptions): Promise<Sign | null> {
+  if (pinger === null) return null;
+  const answers = (until: AbortSignal): Promise<boolean> => withDeadline(until, probeTimeoutMs + 1_000, () => new Failure('ping-late', 'no answer'), (inner) => pinger.answers(ip, inner)).catch(() => false);
+  if (!(await answers(signal))) return null;
+  return { probe: 'ping', gone: (until) => pollUntil(false, () => answers(until), until), release: () => {} };
 }
 
-/** Resolves once `answers()` is false; rejects with the signal's reason. */
-export async function pollUntilFalse(answers: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+/** Resolves once `ask()` gives what is wanted; rejects with the signal's reason. */
+export async function pollUntil(wanted: boolean, ask: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   for (let round = 0; ; round += 1) {
     await sleep(POLL_MS[Math.min(round, POLL_MS.length - 1)] ?? 400, signal);
-    if (!(await answers())) return;
+    if ((await ask()) === wanted) return;
   }
 }
 
@@ -85,22 +86,5 @@ function tryConnect(ip: string, port: number, timeoutMs: number, signal: AbortSi
     socket.once('connect', () => finish(socket));
     socket.on('error', () => finish(null)); // stays: a kept connection may break at any time
     if (signal.aborted) onAbort();
-  });
-}
-
-function pings(command: readonly string[], ip: string, options: LivenessOptions): Promise<boolean> {
-  const [program = '', ...args] = command.map((word) => word.replaceAll('{ip}', ip));
-  return new Promise((resolve) => {
-    const child = options.host.spawn(program, args, { stdio: 'ignore' });
-    const finish = (value: boolean): void => {
-      clearTimeout(timer);
-      options.signal.removeEventListener('abort', stop);
-      resolve(value);
-    };
-    const stop = (): void => void child.kill('SIGKILL');
-    const timer = setTimeout(stop, options.probeTimeoutMs + 1_000);
-    options.signal.addEventListener('abort', stop, { once: true });
-    child.once('error', () => finish(false)); // no such program: this probe has nothing to say
-    child.once('close', (code) => finish(code === 0));
   });
 }

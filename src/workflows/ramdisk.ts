@@ -5,7 +5,7 @@ import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
 import { ensureReset, type ResetTools } from './ensure-reset.js';
 import type { NodeRun } from './fan-out.js';
-import { pollUntilFalse, takeLiveness, tcpAnswers, type LivenessOptions, type Sign } from './liveness.js';
+import { pollUntil, takeLiveness, tcpAnswers, type LivenessOptions, type Sign } from './liveness.js';
 import { retrying } from './wait.js';
 
 /** How nodes get into the PXE system and out of it again. Times in milliseconds. */
@@ -68,13 +68,18 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
   });
   try {
     await node.at('reset', RESET_DEADLINE_MS + 2 * plan.graceMs, (signal) =>
-      ensureReset(node, () => takeLiveness(node.node, { ...tools.liveness, signal }), tools.reset, signal),
+      ensureReset(node, { on: false, take: () => takeLiveness(node.node, { ...tools.liveness, signal }), newSystem: (until) => telnetAnswers(node, plan, tools, until) }, tools.reset, signal),
     );
     return unlink;
   } catch (error) {
     await unlink();
     throw error;
   }
+}
+
+/** Resolves once telnet, which did not answer before, does. */
+function telnetAnswers(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<void> {
+  return pollUntil(true, () => tcpAnswers(node.node.control.ip, plan.telnetPort, { ...tools.liveness, signal }), signal);
 }
 
 async function telnetUp(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<TelnetSession> {
@@ -86,10 +91,10 @@ async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTo
   // the open telnet session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
   const ramdisk: Sign = {
     probe: 'telnet',
-    gone: (signal) => Promise.race([telnet.closed, pollUntilFalse(() => tcpAnswers(node.node.control.ip, plan.telnetPort, { ...tools.liveness, signal }), signal)]),
+    gone: (signal) => Promise.race([telnet.closed, pollUntil(false, () => tcpAnswers(node.node.control.ip, plan.telnetPort, { ...tools.liveness, signal }), signal)]),
     release: () => {},
   };
-  await node.at('reboot', RESET_DEADLINE_MS + 2 * plan.graceMs, (signal) => ensureReset(node, async () => [ramdisk], tools.reset, signal));
+  await node.at('reboot', RESET_DEADLINE_MS + 2 * plan.graceMs, (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null }, tools.reset, signal));
 }
 
 /** After a failed write the node is reset all the same, so that it does not sit in the PXE system; its failure stands. */

@@ -34,9 +34,17 @@ export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<s
 async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<string> {
   const path = plan.pathOf(node.name);
   const partial = `${path}.partial`;
-  const discard = tools.undo.push(`removing ${partial}`, () => rm(partial, { force: true }));
+  let collecting: Promise<unknown> = Promise.resolve();
+  const discard = tools.undo.push(`removing ${partial}`, async () => {
+    await collecting.catch(() => {}); // an interrupt does not wait for it, and the file must not appear after its removal
+    await rm(partial, { force: true });
+  });
   try {
-    const bytes = await node.at('read', plan.nodeDeadlineMs, (signal) => collect(node, plan, telnet, partial, signal));
+    const bytes = await node.at('read', plan.nodeDeadlineMs, (signal) => {
+      const bytesOf = collect(node, plan, telnet, partial, signal);
+      collecting = bytesOf;
+      return bytesOf;
+    });
     await node.at('check', plan.nodeDeadlineMs, async (signal) => {
       await verifyImage(partial, { signal });
       await rename(partial, path);
@@ -61,6 +69,6 @@ async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, par
     if (status !== 0) throw new Failure('imagezip-failed', `imagezip on ${node.name} failed; its last words: ${JSON.stringify(lastWords.slice(0, 200))}`, "the node's log has its whole output");
     return await collector.received;
   } finally {
-    collector.close();
+    await collector.close();
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CHUNK_BYTES, decodeChunkHeader, MAX_REGIONS, MAX_STREAM_BYTES, type ChunkHeader } from '../../src/ndz/format.js';
+import { decodeChunkHeader, MAX_REGIONS, MAX_STREAM_BYTES, type ChunkHeader } from '../../src/ndz/format.js';
 import { verifyImage } from '../../src/ndz/reader.js';
 import { openDiskSink } from '../../src/ndz/sink.js';
 import { streamSource, type ImageSource } from '../../src/ndz/source.js';
@@ -33,11 +33,11 @@ const headersOf = async (path: string): Promise<ChunkHeader[]> => chunksOf(await
 const image = async (): Promise<string> => join(await temporaryFolder(), 'image.ndz');
 const failure = (code: string, words: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
 
-/** Text, zeros and random bytes in turn: 3 MiB and a bit, three or more chunks. */
+/** Text, zeros and random bytes in turn: 3.5 MiB, three chunks. */
 let mixed: Buffer;
 beforeAll(() => {
   const text = Buffer.from(Array.from({ length: 30_000 }, (_, i) => `line ${i} of a text that compresses\n`).join(''));
-  mixed = Buffer.concat([text.subarray(0, 1_000_000), Buffer.alloc(300_000), randomBytes(2_000_000), Buffer.alloc(40_000), text.subarray(0, 12_345)]);
+  mixed = Buffer.concat([text.subarray(0, 1_000_000), Buffer.alloc(300_000), randomBytes(2_300_000), Buffer.alloc(40_000), text.subarray(0, 12_345)]);
 });
 
 describe('whatever the disk', () => {
@@ -71,7 +71,7 @@ describe('chunks', () => {
     const progress: number[] = [];
     await writeImage(memorySource(mixed), path, { onProgress: ({ chunkCount }) => void progress.push(chunkCount) });
     const headers = await headersOf(path);
-    expect(headers.length).toBeGreaterThanOrEqual(3);
+    expect(headers.length).toBe(3);
     expect(progress).toEqual(headers.map((_, i) => i + 1));
     for (const header of headers.slice(0, -1)) expect(header.sizeBytes).toBeGreaterThan(MAX_STREAM_BYTES - 8192);
     expect(headers.map(({ firstSector }) => firstSector)).toEqual([0, ...headers.slice(0, -1).map(({ lastSector }) => lastSector)]);
@@ -179,7 +179,7 @@ describe('an output file', () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     await expect(writeImage(memorySource(mixed), path, { signal: controller.signal, onProgress: () => controller.abort(reason) })).rejects.toBe(reason);
-    await expect(writeImage(memorySource(mixed, mixed.byteLength + 5000), path)).rejects.toThrow(failure('source-read-failed', 'memory ends at byte 3352345, it had 3357345'));
+    await expect(writeImage(memorySource(mixed, mixed.byteLength + 5000), path)).rejects.toThrow(failure('source-read-failed', `memory ends at byte ${mixed.byteLength}, it had ${mixed.byteLength + 5000}`));
     const broken: ImageSource = { ...memorySource(mixed), read: (offset, length) => (offset > 2_000_000 ? Promise.reject(new Error('EIO')) : Promise.resolve(mixed.subarray(offset, offset + length))) };
     await expect(writeImage(broken, path)).rejects.toThrow('EIO');
     expect(await readdir(folder)).toEqual(['image.ndz']);
@@ -254,7 +254,7 @@ describe('a disk', () => {
     await expect(writeImage(empty, output)).rejects.toThrow(failure('source-empty', empty));
     await expect(writeImage(streamSource(Readable.from([]), 'pipe'), output)).rejects.toThrow(failure('source-empty', 'pipe'));
     await expect(writeImage(join(folder, 'none'), output)).rejects.toThrow(failure('source-read-failed', 'ENOENT'));
-    await expect(writeImage(folder, output)).rejects.toThrow(failure('source-read-failed', 'folder'));
+    await expect(writeImage(folder, output)).rejects.toThrow(failure('source-read-failed', 'it is a folder'));
     await expect(writeImage({ ...memorySource(mixed), sizeBytes: 2 ** 41 }, output)).rejects.toThrow(failure('source-too-large', '2 TiB'));
     expect(await readdir(folder)).toEqual(['empty']);
     expect(await descriptorsOf(folder)).toBe(0);

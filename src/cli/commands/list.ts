@@ -38,7 +38,8 @@ function matching(images: readonly ListedImage[], words: readonly string[]): Lis
 function imagesText(images: readonly ListedImage[], dir: string): string {
   if (images.length === 0) return `no images in ${dir}\n`;
   const width = Math.max(...images.map((image) => image.name.length));
-  const rows = images.map(({ name, sizeBytes, mtimeMs, aliases }) => {
+  const rows = images.map(({ name, sizeBytes, mtimeMs, aliases, brokenLinkTo }) => {
+    if (brokenLinkTo !== null) return `${name.padEnd(width)}  broken link to ${brokenLinkTo}`;
     const date = new Date(mtimeMs - new Date(mtimeMs).getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace('T', ' ');
     return `${name.padEnd(width)}  ${formatBytes(sizeBytes).padStart(9)}  ${date}${aliases.length > 0 ? `  aka ${aliases.join(', ')}` : ''}`;
   });

@@ -1,0 +1,55 @@
+import { accessSync, constants, statfsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { freemem, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { UserError } from '../util/errors.js';
+import { isAlive, processIdentity, type Host, type ProcessIdentity } from '../util/host.js';
+import type { UndoStack } from '../util/undo.js';
+import { siteLayout } from './site-files.js';
+
+const MEMORY_FOLDER = '/dev/shm';
+const TMPFS_MAGIC = 0x0102_1994;
+
+/**
+ * Takes possession of a testbed's folder, and gives it up with `undo`: the one the user named, which stays, or a temporary
+ * one, which goes. Throws UserError (usage: a path that configuration files cannot hold; refused: another testbed's).
+ */
+export async function openFolder(dir: string | null, neededBytes: number, host: Host, undo: UndoStack): Promise<string> {
+  if (dir === null) {
+    const made = await mkdtemp(join(await realpath(temporaryFolder(neededBytes)), 'imaging-testbed-'));
+    undo.push('folder', () => rm(made, { recursive: true, force: true, maxRetries: 3 }));
+    return made;
+  }
+  const wanted = resolve(host.cwd(), dir);
+  if (/["':\n]/.test(wanted)) throw new UserError('usage', `${wanted}: a testbed's folder cannot have quotes or colons in its path`);
+  await mkdir(wanted, { recursive: true });
+  const { ownerPath } = siteLayout(wanted);
+  const owner = await readOwner(ownerPath);
+  if (owner && isAlive(owner)) throw new UserError('refused', `${wanted} is in use by the testbed of process ${owner.pid}`, 'choose another --dir, or end that one');
+  await writeFile(ownerPath, JSON.stringify(processIdentity(host.pid)));
+  undo.push('owner record', () => rm(ownerPath, { force: true }));
+  return wanted;
+}
+
+/** Every transfer ends by bringing a disk to its medium: dozens at once are best kept in memory, when there is plenty of it. */
+function temporaryFolder(neededBytes: number): string {
+  try {
+    accessSync(MEMORY_FOLDER, constants.W_OK | constants.X_OK);
+    const { type, bavail, bsize } = statfsSync(MEMORY_FOLDER);
+    if (type === TMPFS_MAGIC && bavail * bsize > 2 * neededBytes && freemem() > 2 * neededBytes) return MEMORY_FOLDER;
+  } catch {
+    // not there, or not for us
+  }
+  return tmpdir();
+}
+
+async function readOwner(path: string): Promise<ProcessIdentity | null> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (typeof value !== 'object' || value === null) return null;
+    const { pid, startTime, bootId } = value as Partial<Record<string, unknown>>; // every field is checked here
+    return typeof pid === 'number' && typeof startTime === 'string' && typeof bootId === 'string' ? { pid, startTime, bootId } : null;
+  } catch {
+    return null;
+  }
+}
