@@ -86,13 +86,14 @@ export function findShell(host: Host, dir: string, candidates: readonly ShellCan
 function withoutApplets(command: string): string {
   if (basename(realpathSync(command)) !== 'busybox') return '';
   const { stdout } = spawnSync(realpathSync(command), ['--list'], { encoding: 'latin1' });
-  const kept = new Set([...TOOLS.split(' '), ...SHELL_BUILTINS.split(' ')]);
+  const kept = new Set([...TOOLS.split(' '), ...SHELL_NAMES.split(' ')]);
   const absent = stdout.split('\n').filter((name) => /^[a-z0-9._-]+$/i.test(name) && !kept.has(name));
   const aliases = absent.map((name) => `alias ${name}='__absent ${name}'\n`);
   return `__absent() { echo "sh: $1: not found" >&2; return 127; }\n${aliases.join('')}`;
 }
 
-const SHELL_BUILTINS = 'kill read sh ash test true false echo printf pwd wait';
+/** Names that mean something else than an applet: builtins, and the functions above. */
+const SHELL_NAMES = 'kill read sh ash test true false echo printf pwd wait frisbee imagezip nc';
 
 function isExecutable(path: string): boolean {
   try {

@@ -65,7 +65,7 @@ async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, par
     const onLine = (line: string): void => {
       if (line.trim() !== '') lastWords = line.trim();
     };
-    const { status } = await telnet.run(command, { signal, onLine, silenceTimeoutMs: plan.nodeDeadlineMs });
+    const { status } = await telnet.run(command, { signal, onLine, silenceTimeoutMs: plan.stallMs });
     if (status !== 0) throw new Failure('imagezip-failed', `imagezip on ${node.name} failed; its last words: ${JSON.stringify(lastWords.slice(0, 200))}`, "the node's log has its whole output");
     return await collector.received;
   } finally {
