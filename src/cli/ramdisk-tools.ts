@@ -23,7 +23,7 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
 export async function ramdiskTools(site: Site, plan: RamdiskPlan, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
   const { config, stateDir } = site;
   const { networking, pxelinux } = config;
-  const power = await createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
+  const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
   tools.undo.push('closing the connections to the CMC cards', () => power.close());
   const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, context.host);
   tools.undo.push('ending the ping probe', () => pinger?.close());

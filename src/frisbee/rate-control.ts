@@ -7,10 +7,12 @@ export type RateReason = 'measured' | 'backed-off' | 'climbing';
 export const RATE_WINDOW_MS = 100;
 
 const FLOOR_BPS = 10_000_000;
-/** Where an asked rate above it starts; growing from here by half it reaches any real rate within a few windows. */
+/** Where an asked rate above it starts; growing from here it reaches any real rate within a few windows. */
 const START_BPS = 240_000_000;
-/** The same where all receivers share the sender's processors. */
+/** Where all receivers share the sender's processors, they take less and notice later what they missed. */
 const LOOPBACK_START_BPS = 80_000_000;
+const LOOPBACK_GROWTH = 1.2;
+const GROWTH = 1.5;
 /** Lost blocks per sent block: below the first, random loss, which a slower rate would not cure; above the second, congestion. */
 const CALM_SHARE = 0.025;
 const CONGESTED_SHARE = 0.06;
@@ -25,13 +27,14 @@ const MAX_RANDOM_SHARE = 0.25;
 /**
  * Adapts the sending rate to what the receivers drain. The signal is the number of blocks that had been sent and are
  * asked for again: a repeat that was still queued, or sent before the last back-off, says nothing about the present
- * rate and is not counted. Starts below the cap and grows by half until the first loss; then falls to what was delivered
+ * rate and is not counted. Starts below the cap and grows quickly until the first loss; then falls to what was delivered
  * and climbs in steps, short ones near the rate that failed last. Pure: the clock comes with each call.
  */
 export class RateControl {
   readonly #capBps: number;
   readonly #floorBps: number;
   #rateBps: number;
+  readonly #growth: number;
   #starting = true;
   #failedBps = Infinity;
   #probeBps = 0;
@@ -52,6 +55,7 @@ export class RateControl {
   constructor(capBps: number, loopback: boolean, now: number) {
     this.#capBps = capBps;
     this.#floorBps = Math.min(capBps, FLOOR_BPS);
+    this.#growth = loopback ? LOOPBACK_GROWTH : GROWTH;
     this.#rateBps = Math.min(capBps, loopback ? LOOPBACK_START_BPS : START_BPS);
     this.#windowStart = now;
     this.#memoryStart = now;
@@ -109,7 +113,7 @@ export class RateControl {
     }
     // an idle server learns nothing, and a rate far above what this machine can send would hide the next back-off
     if (busyShare < 0.5 || this.#rateBps >= this.#capBps || this.#rateBps > 2 * this.#measuredBps) return null;
-    this.#rateBps = Math.min(this.#capBps, this.#starting ? this.#rateBps * 1.5 : this.#rateBps + this.#step());
+    this.#rateBps = Math.min(this.#capBps, this.#starting ? this.#rateBps * this.#growth : this.#rateBps + this.#step());
     return 'climbing';
   }
 

@@ -36,6 +36,8 @@ export type NodeServices = {
   shell(spec: NodeSpec, disk: NodeDisk, crash: () => void): OpenShell;
   /** The stamp of the image on a disk (the text of its /etc/imaging-image), or null. */
   stamp(diskPath: string): Promise<string | null>;
+  /** A node does something else than before. */
+  phaseChanged(name: string, phase: NodePhase): void;
   /** Something the emulation itself could not do, such as listen on a port. */
   problem(text: string): void;
 };
@@ -101,7 +103,9 @@ export class EmulatedNode {
   #dispatch(event: NodeEvent): { status: number; text: string } | undefined {
     if (this.#closed) return undefined;
     const { state, effects } = step(this.spec.setup, this.#state, event);
+    const before = this.#state.phase;
     this.#state = state;
+    if (state.phase !== before) this.#services.phaseChanged(this.spec.addresses.name, state.phase);
     let answer: { status: number; text: string } | undefined;
     for (const effect of effects) {
       if (effect.type === 'answer') answer = effect;

@@ -7,6 +7,7 @@ import { EmulatedNode, type NodeServices, type NodeSpec } from './emulated-node.
 import { imagezip } from './imagezip-program.js';
 import { netcat } from './netcat.js';
 import type { NodeHost } from './node-host.js';
+import type { NodePhase } from './node-machine.js';
 import type { Program } from './program.js';
 import { realShell } from './real-shell.js';
 import type { ShellProgram } from './shell-program.js';
@@ -25,6 +26,8 @@ export type LocalNodeHostOptions = {
   closeFrisbee(): Promise<void>;
   /** A private key for all sshds, as PEM; undefined: made when needed. */
   sshHostKey?: string;
+  onPhase?(name: string, phase: NodePhase): void;
+  onProblem?(text: string): void;
 };
 
 /** Runs nodes in this process. */
@@ -45,7 +48,9 @@ export function localNodeHost(options: LocalNodeHostOptions): NodeHost {
       return realShell({ host, program, programs, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
     },
     stamp: readStamp,
+    phaseChanged: (name, phase) => options.onPhase?.(name, phase),
     problem: (text) => {
+      options.onProblem?.(text);
       if (problems.length < MAX_PROBLEMS) problems.push(text);
     },
   };

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { makeDemoImage } from '../images/demo-image.js';
 import { inspectImage, type ImageInfo } from '../ndz/reader.js';
@@ -10,18 +10,20 @@ import { systemHost, type Host } from '../util/host.js';
 import { UndoStack } from '../util/undo.js';
 import { MAX_NODES, loopbackAddresses, type NodeAddresses } from './addresses.js';
 import { NodeDisk } from './disk.js';
-import type { NodeSpec } from './emulated-node.js';
+import type { NodePorts, NodeSpec } from './emulated-node.js';
 import { checkFaults, faultProfile, type Fault } from './fault.js';
 import { FrisbeeThread } from './frisbee-thread.js';
 import { localNodeHost } from './local-node-host.js';
+import { GATEWAY, openNamespaces, type Namespaces } from './netns.js';
+import { netnsNodeHost } from './netns-node-host.js';
 import type { NodeHost, RunningNode } from './node-host.js';
 import type { NodePhase } from './node-machine.js';
 import { checkOpenFiles } from './open-files.js';
 import { scriptedFrisbee } from './scripted-frisbee.js';
 import { findShell } from './shell-program.js';
-import { linkDefaultImage, siteLayout, writeSite, type SiteLayout } from './site-files.js';
+import { linkDefaultImage, siteLayout, writeSite, type SiteLayout, type SiteSettings } from './site-files.js';
 import { openFolder } from './site-folder.js';
-import { claimSlot, type Slot } from './slot.js';
+import { claimSlot } from './slot.js';
 
 export type TestbedOptions = {
   /** Nodes 1 to `count`. */
@@ -41,6 +43,10 @@ export type TestbedOptions = {
   imageBytes?: number;
   /** The nodes start switched on, running the demo image. */
   on?: boolean;
+  /** Each node in a network namespace and process of its own, with the ports of real hardware. Needs root and iproute2. */
+  netns?: boolean;
+  /** With `netns`: the program that nodes run as frisbee, instead of our own client. */
+  frisbeeBin?: string;
   signal?: AbortSignal;
   host?: Host;
 };
@@ -67,6 +73,8 @@ const DEFAULT_BOOT_MS = 200;
 const DEFAULT_OS_BOOT_MS = 300;
 const DEFAULT_IMAGE_BYTES = 48 << 20;
 const STARTED_AT_ONCE = 64;
+/** HTTP, telnet and ssh where hardware has them. */
+const REAL_PORTS: NodePorts = { cmc: 80, telnet: 23, ssh: 22 };
 
 /**
  * Starts an emulated testbed: power cards, ramdisks, disks and their systems, and the gateway's files. Resolves when every
@@ -78,6 +86,8 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   if (!Number.isInteger(count) || count < 1 || count > MAX_NODES) throw new UserError('usage', `a testbed has 1 to ${MAX_NODES} nodes, not ${count}`);
   checkFaults(faults, count);
   checkOpenFiles(count);
+  if (options.frisbeeBin !== undefined && options.netns !== true) throw new UserError('usage', 'another frisbee needs network namespaces', 'add --netns: programs that bind all addresses cannot share one network');
+  if (options.netns === true && options.frisbee === 'scripted') throw new UserError('usage', 'with network namespaces nodes really receive', 'leave --frisbee scripted or --netns out');
   const undo = new UndoStack();
   try {
     return await start(options, undo);
@@ -92,17 +102,16 @@ async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed>
   const imageBytes = options.imageBytes ?? DEFAULT_IMAGE_BYTES;
   const disksBytes = options.frisbee === 'real' ? count * imageBytes : 0;
   const layout = siteLayout(await openFolder(options.dir, disksBytes + 4 * imageBytes, host, undo));
-  const addresses = Array.from({ length: count }, (_, index) => loopbackAddresses(index + 1));
-  const slot = await claimSlot(host.pid, addresses[0]?.controlIp ?? '127.0.0.1');
-  undo.push('ports', () => slot.release());
-  await writeSite(layout, addresses, { slot, count, localControlIp: '127.0.0.1', multicastLoop: true, bandwidthMibps: bandwidthFor(count) });
+  const network = options.netns === true ? await bridged(count, host, undo) : await onLoopback(count, host, undo);
+  const { addresses, ports } = network;
+  await writeSite(layout, addresses, { ...network.settings, count, bandwidthMibps: bandwidthFor(count) });
   const demoImage = await makeImage(layout, imageBytes);
-  const nodeHost = hostFor(options, host, layout, demoImage);
+  const nodeHost = network.namespaces ? await netnsHostFor(options, host, layout, network.namespaces) : hostFor(options, host, layout, demoImage);
   undo.push('nodes', () => nodeHost.close());
   const limit = pLimit(STARTED_AT_ONCE);
   const nodes = await limit.map(addresses, async (address) => {
     if (signal?.aborted) throw reasonOf(signal);
-    return nodeHost.start(await prepareNode(address, options, layout, slot, demoImage));
+    return nodeHost.start(await prepareNode(address, options, layout, ports, demoImage));
   });
   return {
     dir: layout.dir,
@@ -113,10 +122,42 @@ async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed>
     },
     nodes,
     demoImage,
-    onGateway: (command) => [...command],
+    onGateway: (command) => network.namespaces?.onGateway(command) ?? [...command],
     status: () => ({ nodes: nodes.map((node) => ({ node: node.name, phase: node.phase() })), problems: nodeHost.problems() }),
     close: () => undo.run(),
   };
+}
+
+type Network = {
+  addresses: readonly NodeAddresses[];
+  ports: NodePorts;
+  settings: Pick<SiteSettings, 'slot' | 'localControlIp' | 'multicastLoop'>;
+  namespaces: Namespaces | null;
+};
+
+async function onLoopback(count: number, host: Host, undo: UndoStack): Promise<Network> {
+  const addresses = Array.from({ length: count }, (_, index) => loopbackAddresses(index + 1));
+  const slot = await claimSlot(host.pid, addresses[0]?.controlIp ?? '127.0.0.1');
+  undo.push('ports', () => slot.release());
+  const ports = { cmc: slot.cmc, telnet: slot.telnet, ssh: slot.ssh };
+  return { addresses, ports, settings: { slot, localControlIp: '127.0.0.1', multicastLoop: true }, namespaces: null };
+}
+
+async function bridged(count: number, host: Host, undo: UndoStack): Promise<Network> {
+  const namespaces = await openNamespaces(count, host);
+  undo.push('network namespaces', () => namespaces.close());
+  const settings = { slot: null, localControlIp: GATEWAY.controlIp, multicastLoop: false };
+  return { addresses: namespaces.nodes, ports: REAL_PORTS, settings, namespaces };
+}
+
+function netnsHostFor(options: TestbedOptions, host: Host, layout: SiteLayout, namespaces: Namespaces): Promise<NodeHost> {
+  return netnsNodeHost({
+    host,
+    namespaces,
+    shellProgram: options.shell === 'real' ? findShell(host, layout.dir) : null,
+    sessionsFolder: join(layout.dir, 'sessions'),
+    frisbeeBin: options.frisbeeBin === undefined ? null : resolve(host.cwd(), options.frisbeeBin),
+  });
 }
 
 async function makeImage(layout: SiteLayout, sizeBytes: number): Promise<DemoImage> {
@@ -144,7 +185,7 @@ function hostFor(options: TestbedOptions, host: Host, layout: SiteLayout, image:
   });
 }
 
-async function prepareNode(addresses: NodeAddresses, options: TestbedOptions, layout: SiteLayout, slot: Slot, image: DemoImage): Promise<NodeSpec> {
+async function prepareNode(addresses: NodeAddresses, options: TestbedOptions, layout: SiteLayout, ports: NodePorts, image: DemoImage): Promise<NodeSpec> {
   const faults = faultProfile(addresses.number, options.faults);
   const folder = join(layout.nodesFolder, addresses.name);
   await mkdir(folder, { recursive: true });
@@ -155,7 +196,7 @@ async function prepareNode(addresses: NodeAddresses, options: TestbedOptions, la
   else await disk.fill(image.rawPath);
   return {
     addresses,
-    ports: { cmc: slot.cmc, telnet: slot.telnet, ssh: slot.ssh },
+    ports,
     pxeFolder: layout.pxeFolder,
     diskPath: disk.path,
     upPath: join(layout.upFolder, addresses.controlIp),

@@ -61,9 +61,9 @@ export class TestNetwork {
     return started;
   }
 
-  /** Throws away so many per mille of the UDP datagrams a host receives. False when this machine cannot. */
+  /** Throws away so many per mille of the UDP datagrams a host receives, until `loseAt(host, 0)`. False when this machine cannot. */
   loseAt(host: number, perMille: number): boolean {
-    const rules = `add table ip lossy; add chain ip lossy in { type filter hook input priority 0; }; add rule ip lossy in meta l4proto udp numgen random mod 1000 < ${perMille} drop`;
+    const rules = perMille === 0 ? 'delete table ip lossy' : `add table ip lossy; add chain ip lossy in { type filter hook input priority 0; }; add rule ip lossy in meta l4proto udp numgen random mod 1000 < ${perMille} drop`;
     try {
       execFileSync('ip', ['netns', 'exec', `${this.#prefix}-${host}`, 'nft', rules], { stdio: 'pipe' });
       return true;

@@ -32,7 +32,7 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
     progress: 'quiet',
     fold: folder(site),
     execute: async (tools) => {
-      const power = await createPowerClient({ port: site.config.networking.cmcPort, requestTimeoutMs: timeoutMs });
+      const power = createPowerClient({ port: site.config.networking.cmcPort, requestTimeoutMs: timeoutMs });
       tools.undo.push('closing the connections to the CMC cards', () => power.close());
       const boots = bootRecords(site.stateDir, context.host);
       return executePower({ nodes, verb, timeoutMs }, { ...tools, power, recordBoot: (node) => boots.record(node, verb), onAnswer: (node, answer) => void answers.set(node, answer) });
