@@ -117,7 +117,7 @@ export class RateControl {
     return 'climbing';
   }
 
-  /** Back in half a second to just below what failed last; from there on gingerly, but with growing courage. */
+  /** Back quickly to just below what was delivered when it failed last; from there on gingerly, but with growing courage. */
   #step(): number {
     if (this.#rateBps < 0.9 * this.#failedBps) return Math.max(MIN_STEP_BPS, 0.06 * this.#failedBps);
     this.#probeBps = Math.max(MIN_STEP_BPS / 4, this.#probeBps * 1.15);
@@ -139,9 +139,10 @@ export class RateControl {
     const before = Math.min(this.#rateBps, this.#measuredBps || this.#rateBps);
     this.#trial = share < MAX_RANDOM_SHARE ? { share, rateBps: before } : null;
     this.#starting = false;
-    this.#failedBps = before;
-    this.#probeBps = 0.005 * before;
-    this.#rateBps = Math.max(this.#floorBps, before * Math.max(0.6, 0.95 * (1 - Math.min(1, share))));
+    const deliveredBps = before * Math.max(0.5, 1 - share);
+    this.#failedBps = deliveredBps;
+    this.#probeBps = 0.005 * deliveredBps;
+    this.#rateBps = Math.max(this.#floorBps, 0.85 * deliveredBps);
     this.#epoch = now;
     this.#sent = 0;
     this.#lost = 0;

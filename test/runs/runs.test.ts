@@ -77,11 +77,11 @@ describe('imaging.log', () => {
 
   test('else in the home folder, else a warning', () => {
     const home = scratch();
-    const log = openLogFile(hostAt('/proc/nowhere', home), () => {});
+    const log = openLogFile(hostAt('/nonexistent', home), () => {});
     log?.close();
     expect(existsSync(join(home, 'imaging.log'))).toBe(true);
     const warnings: string[] = [];
-    expect(openLogFile(hostAt('/proc/nowhere', '/proc/nowhere'), (text) => warnings.push(text))).toBeNull();
+    expect(openLogFile(hostAt('/nonexistent', '/nonexistent'), (text) => warnings.push(text))).toBeNull();
     expect(warnings).toEqual([expect.stringMatching(/^no imaging\.log: /)]);
   });
 });
@@ -103,7 +103,9 @@ describe('a run folder', () => {
 
   test('a folder that cannot be made costs a warning, not the run', () => {
     const warnings: string[] = [];
-    expect(openRunFolder('/proc/nowhere', 'r', (text) => warnings.push(text))).toBeNull();
+    const file = join(scratch(), 'file');
+    writeFileSync(file, '');
+    expect(openRunFolder(file, 'r', (text) => warnings.push(text))).toBeNull();
     expect(warnings).toHaveLength(1);
   });
 });
