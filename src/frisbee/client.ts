@@ -1,5 +1,4 @@
-import { messageOf } from '../util/errors.js';
-import { Failure } from '../util/errors.js';
+import { Failure, messageOf } from '../util/errors.js';
 import { ClientSession, POLL_MS, type ReceiveOptions, type ReceiveResult } from './client-session.js';
 import { openSession } from './sockets.js';
 import { decode } from './wire.js';
@@ -7,6 +6,7 @@ import { decode } from './wire.js';
 export type ReceiveImageOptions = ReceiveOptions & {
   /** See SessionAddress. */
   loopback: boolean;
+  bufferBytes?: number;
   /** After so long without any datagram the group is joined anew. Default: never. */
   keepaliveMs?: number;
 };
@@ -17,11 +17,11 @@ export type ReceiveImageOptions = ReceiveOptions & {
  * Rejects with Failure 'address-in-use' and the like (openSession), 'server-silent', what the sink threw, or the signal's reason.
  */
 export async function receiveImage(options: ReceiveImageOptions): Promise<ReceiveResult> {
-  const { group, port, localIp, loopback, keepaliveMs = Infinity, sink } = options;
+  const { group, port, localIp, loopback, bufferBytes, keepaliveMs = Infinity, sink } = options;
   let session: ClientSession | null = null;
   let heardAt = performance.now();
   const sockets = await openSession(
-    { group, port, localIp, loopback },
+    { group, port, localIp, loopback, ...(bufferBytes === undefined ? {} : { bufferBytes }) },
     (bytes, from) => {
       const envelope = decode(bytes);
       if (!envelope || !session) return;

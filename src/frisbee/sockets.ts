@@ -15,6 +15,8 @@ export type SessionAddress = {
    * 0.0.0.0:port for itself alone, as the real programs do, and nothing of the session loops back to this machine.
    */
   loopback: boolean;
+  /** Socket buffers to ask the kernel for, in bytes; it may grant less (net.core.rmem_max). Default: 1 MiB. */
+  bufferBytes?: number;
 };
 
 export type SessionSockets = {
@@ -85,13 +87,13 @@ export async function openGroupListener(session: SessionAddress, onDatagram: Dat
 }
 
 function sessionSockets(session: SessionAddress, own: Socket, groupSocket: Socket, multicast: boolean): SessionSockets {
-  const { group, port, localIp } = session;
+  const { group, port, localIp, bufferBytes = SOCKET_BUFFER_BYTES } = session;
   const both = own === groupSocket ? [own] : [own, groupSocket];
   let closing: Promise<void> | null = null;
   return {
     // Linux counts its own overhead in and reports twice what was asked for
-    receiveBufferBytes: Math.min(SOCKET_BUFFER_BYTES, groupSocket.getRecvBufferSize() / 2),
-    sendBufferBytes: Math.min(SOCKET_BUFFER_BYTES, own.getSendBufferSize() / 2),
+    receiveBufferBytes: Math.min(bufferBytes, groupSocket.getRecvBufferSize() / 2),
+    sendBufferBytes: Math.min(bufferBytes, own.getSendBufferSize() / 2),
     send: (bytes, address, done) => own.send(bytes, port, address, done),
     rejoin: () => {
       if (!multicast || closing) return;
@@ -110,8 +112,8 @@ function openSocket(session: SessionAddress, bindTo: string, shared: boolean, on
     const socket = createSocket({
       type: 'udp4',
       reuseAddr: shared,
-      recvBufferSize: SOCKET_BUFFER_BYTES,
-      sendBufferSize: SOCKET_BUFFER_BYTES,
+      recvBufferSize: session.bufferBytes ?? SOCKET_BUFFER_BYTES,
+      sendBufferSize: session.bufferBytes ?? SOCKET_BUFFER_BYTES,
       // destinations are always dotted addresses: a look-up, even a trivial one, would cost a turn for each datagram
       lookup: (address, _family, callback) => callback(null, address, 4),
     });

@@ -23,6 +23,7 @@ const USAGE = `usage: frisbee [-qNzOb] [-T sec] [-C MB] [-R n] [-K sec] [-I ms] 
  -m mcastaddr, -p portnum, -i mcastif   The session, and the interface (an address, or its name)
  -T seconds  Give up when the server was silent for so long (default: never)
  -K seconds  Join the multicast group again after so much silence
+ -k KB       Size of the socket buffers (default 1024)
  -C MB       Memory for chunk buffers (default 64)
  -R n        Number of chunks to request ahead (default 2)
  -I ms       Time between requests for the same chunk (default 1000)
@@ -31,7 +32,7 @@ const USAGE = `usage: frisbee [-qNzOb] [-T sec] [-C MB] [-R n] [-K sec] [-I ms] 
 
 /** Options of the program this one stands in for that change nothing here. */
 const IGNORED_FLAGS = 'dnfr';
-const IGNORED_VALUES = 'kWM';
+const IGNORED_VALUES = 'WM';
 /** Options whose meaning we do not offer: refused, so that nobody gets a wrong disk. */
 const REFUSED = 'sDSFQXuce';
 
@@ -84,9 +85,9 @@ async function openWith(writer: WriterThread | null, path: string, options: { ra
 }
 
 function receiveOptions(parsed: FrisbeeArguments, io: ProgramIo, overrides: FrisbeeOverrides): Omit<Parameters<typeof receiveImage>[0], 'sink'> {
-  const { group, port, localIp, loopback, quiet, raw, options } = parsed;
+  const { group, port, localIp, loopback, bufferBytes, quiet, raw, options } = parsed;
   return {
-    group, port, localIp, loopback, raw, ...options, ...overrides.receiveOptions,
+    group, port, localIp, loopback, bufferBytes, raw, ...options, ...overrides.receiveOptions,
     profile: { ...options.profile, ...overrides.receiveOptions?.profile },
     ...(io.signal ? { signal: io.signal } : {}),
     onEvent: (event) => {
@@ -115,7 +116,7 @@ function reportFailure(error: unknown, { port, options }: FrisbeeArguments, { st
 }
 
 async function parseArguments(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<FrisbeeArguments | string> {
-  const options = getopt(argv, `qNzOb${IGNORED_FLAGS}`, `mpiTCRKI${IGNORED_VALUES}${REFUSED}`, ['--loopback']);
+  const options = getopt(argv, `qNzOb${IGNORED_FLAGS}`, `mpikTCRKI${IGNORED_VALUES}${REFUSED}`, ['--loopback']);
   if (typeof options === 'string') return options;
   for (const letter of REFUSED) if (options.values.has(letter)) return `-${letter} is not supported`;
   const [outputPath, ...rest] = options.words;

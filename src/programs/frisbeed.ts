@@ -18,6 +18,7 @@ const USAGE = `usage: frisbeed [-db] [-T sec] [-W bps | -B blocks -G us] [-K sec
  -T timeout  End after so many seconds without a request (default 1800; 0: never; negative: when the last client left)
  -W bandwidth   Rate, in bits per second (default 71808000)
  -B burstsize, -G burstint   The rate as so many blocks every so many microseconds; -G 0: as fast as receivers take it
+ -k KB       Size of the socket buffers (default 1024)
  -K seconds  Join the multicast group again after so much silence
  --loopback  Server and clients share this machine on 127.x addresses (or IMAGING_FRISBEE_LOOPBACK=1)
 `;
@@ -61,10 +62,9 @@ export async function runFrisbeed(argv: readonly string[], io: ProgramIo, overri
   }
 }
 
-function serverOptions({ imagePath, group, port, localIp, loopback, rateBps, idleSeconds, keepaliveMs }: FrisbeedArguments): Parameters<typeof startServer>[0] {
+function serverOptions({ imagePath, group, port, localIp, loopback, bufferBytes, rateBps, idleSeconds, keepaliveMs }: FrisbeedArguments): Parameters<typeof startServer>[0] {
   return {
-    imagePath, group, port, localIp, loopback, keepaliveMs,
-    rateBps,
+    imagePath, group, port, localIp, loopback, bufferBytes, keepaliveMs, rateBps,
     idleTimeoutMs: idleSeconds > 0 ? idleSeconds * 1000 : Infinity,
     desertedTimeoutMs: idleSeconds < 0 ? DESERTED_MS : Infinity,
   };

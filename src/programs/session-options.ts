@@ -5,19 +5,21 @@ import { isMulticast } from '../frisbee/address.js';
 import { messageOf } from '../util/errors.js';
 import { numberValue, type Options } from './getopt.js';
 
-/** What frisbee and frisbeed need to meet: `-m`, `-p`, `-i`. */
-export type SessionArguments = { group: string; port: number; localIp: string; loopback: boolean };
+/** What frisbee and frisbeed need to meet: `-m`, `-p`, `-i`, and the size of their socket buffers, `-k`. */
+export type SessionArguments = { group: string; port: number; localIp: string; loopback: boolean; bufferBytes: number };
 
-/** Reads -m, -p and -i. Returns a complaint when one of them is missing or makes no sense. */
+/** Reads -m, -p, -i and -k. Returns a complaint when one of them is missing or makes no sense. */
 export async function sessionArguments(options: Options, env: Readonly<Record<string, string | undefined>>): Promise<SessionArguments | string> {
   const group = options.values.get('m') ?? (options.flags.has('b') ? '255.255.255.255' : undefined);
   const port = numberValue(options, 'p', 0, 1);
   if (group === undefined || !options.values.has('p')) return 'both -m and -p are needed';
   if (!isIPv4(group)) return `-m ${group}: not an IPv4 address`;
   if (port === null || port > 65535) return `-p ${options.values.get('p') ?? ''}: not a port number`;
+  const bufferKb = numberValue(options, 'k', 1024, 1);
+  if (bufferKb === null) return '-k takes a number of KB';
   const loopback = options.flags.has('--loopback') || env.IMAGING_FRISBEE_LOOPBACK === '1';
   const localIp = await localAddress(options.values.get('i'), group, port);
-  return 'problem' in localIp ? localIp.problem : { group, port, localIp: localIp.address, loopback };
+  return 'problem' in localIp ? localIp.problem : { group, port, localIp: localIp.address, loopback, bufferBytes: Math.min(bufferKb, 4096) * 1024 };
 }
 
 /** The address given, that of the interface named, or the one the kernel would send from. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Writable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ChunkOutput } from '../frisbee/chunk-output.js';
@@ -15,7 +16,14 @@ type Running = { job: FrisbeeJob; abort: AbortController; done: Promise<void> };
 const { loopback } = workerData as FrisbeeThreadData; // only FrisbeeThread starts this file
 const running = new Map<number, Running>();
 const hub = loopback ? createClientHub() : null;
-const writer = new WriterThread();
+/** A thread inflates and writes for many nodes; more of them where there are cores for it. */
+const writers = Array.from({ length: Math.max(1, Math.min(4, availableParallelism() - 2)) }, () => new WriterThread());
+
+function writerFor(id: number): WriterThread {
+  const writer = writers[id % writers.length];
+  if (!writer) throw new Error('no writer');
+  return writer;
+}
 
 function say(message: FromFrisbeeThread): void {
   parentPort?.postMessage(message);
@@ -64,7 +72,7 @@ function overridesFor(id: number, entry: Running): FrisbeeOverrides {
       if (path !== DISK_DEVICE) throw new Failure('disk-open-failed', `opening output file ${path}: No such file or directory`);
       const open = (): Promise<ChunkOutput> => {
         new NodeDisk(diskPath).markIncomplete();
-        return writer.open({ path: diskPath, ...options });
+        return writerFor(id).open({ path: diskPath, ...options });
       };
       return new FaultySink(open, faults, () => say({ kind: 'dropped', id }));
     },
@@ -75,7 +83,7 @@ async function close(): Promise<void> {
   for (const { abort } of running.values()) abort.abort(new Error('the testbed closes'));
   await Promise.all([...running.values()].map(({ done }) => done));
   await hub?.close();
-  await writer.close();
+  for (const writer of writers) await writer.close();
   say({ kind: 'closed' });
 }
 

@@ -39,7 +39,7 @@ export type TestbedOptions = {
   bootMs?: number;
   /** From power to the disk's system, milliseconds. */
   osBootMs?: number;
-  /** Size of the demo image's disk. */
+  /** Size of the demo image's disk; smaller for many nodes unless given. */
   imageBytes?: number;
   /** The nodes start switched on, running the demo image. */
   on?: boolean;
@@ -71,7 +71,9 @@ export type Testbed = {
 
 const DEFAULT_BOOT_MS = 200;
 const DEFAULT_OS_BOOT_MS = 300;
-const DEFAULT_IMAGE_BYTES = 48 << 20;
+const MEBIBYTE = 1 << 20;
+/** What all nodes together write to one machine's memory or disk in a load, unless told otherwise. */
+const DISKS_BYTES = 640 * MEBIBYTE;
 const STARTED_AT_ONCE = 64;
 /** HTTP, telnet and ssh where hardware has them. */
 const REAL_PORTS: NodePorts = { cmc: 80, telnet: 23, ssh: 22 };
@@ -99,7 +101,7 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
 
 async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed> {
   const { count, host = systemHost, signal } = options;
-  const imageBytes = options.imageBytes ?? DEFAULT_IMAGE_BYTES;
+  const imageBytes = options.imageBytes ?? defaultImageBytes(count);
   const disksBytes = options.frisbee === 'real' ? count * imageBytes : 0;
   const layout = siteLayout(await openFolder(options.dir, disksBytes + 4 * imageBytes, host, undo));
   const network = options.netns === true ? await bridged(count, host, undo) : await onLoopback(count, host, undo);
@@ -205,7 +207,11 @@ async function prepareNode(addresses: NodeAddresses, options: TestbedOptions, la
   };
 }
 
+function defaultImageBytes(count: number): number {
+  return MEBIBYTE * Math.max(12, Math.min(48, Math.round(DISKS_BYTES / count / MEBIBYTE)));
+}
+
 /** What so many receivers on one machine can take, on two cores: 33 MB/s at 12, 17 MB/s at 100 (measured). */
 function bandwidthFor(count: number): number {
-  return Math.round(Math.max(40, Math.min(300, 2600 / Math.sqrt(count) / 2)));
+  return Math.round(Math.max(40, Math.min(300, 1300 / Math.sqrt(count))));
 }

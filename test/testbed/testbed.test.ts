@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -164,6 +164,18 @@ describe('testbeds', () => {
       await again.close();
     } finally {
       rmSync(dir, { recursive: true });
+    }
+  });
+
+  it('remove the temporary folders of testbeds that were killed, and only those', async () => {
+    const [dead, unknown] = [mkdtempSync(join(tmpdir(), 'imaging-testbed-')), mkdtempSync(join(tmpdir(), 'imaging-testbed-'))];
+    writeFileSync(join(dead, 'testbed.json'), JSON.stringify({ pid: process.pid, startTime: '1', bootId: 'before' }));
+    try {
+      const [one, two] = [await startTestbed(small), await startTestbed(small)];
+      expect([existsSync(dead), existsSync(unknown), existsSync(one.dir), existsSync(two.dir)]).toEqual([false, true, true, true]);
+      await Promise.all([one.close(), two.close()]);
+    } finally {
+      rmSync(unknown, { recursive: true });
     }
   });
 

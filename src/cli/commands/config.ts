@@ -27,7 +27,7 @@ export function configText(settings: readonly Setting[]): string {
   for (const setting of settings) {
     if (setting.section !== section) lines.push(...(lines.length > 0 ? [''] : []), `[${(section = setting.section)}]`);
     const assignment = `${setting.writtenKey} = ${setting.value}`;
-    lines.push(`${assignment.padEnd(Math.min(60, width + 3))}  ; ${setting.source}`);
+    lines.push(`${assignment.padEnd(width + 3)}  ; ${setting.source}`);
   }
   return `${lines.join('\n')}\n`;
 }
