@@ -50,7 +50,7 @@ export async function makeDemoImage(
     await writeDisk(raw, partition, firstSector, diskSectors);
     const rawPath = join(dir, 'demo.img');
     const ndzPath = join(dir, 'demo.ndz');
-    await writeImage(raw, ndzPath, { checksum: true, ...(signal ? { signal } : {}) });
+    await writeImage(raw, ndzPath, { checksum: true, skipHoles: true, ...(signal ? { signal } : {}) });
     await rename(raw, rawPath);
     return { rawPath, ndzPath, sha256: await sha256Of(rawPath), stampName: STAMP_NAME, hasFileSystem };
   } finally {

@@ -89,7 +89,7 @@ load_default_timeout = 120
 save_default_timeout = 120
 wait_default_timeout = 60
 timeout_before_telnet = 20
-stall_timeout = 6
+stall_timeout = 10
 
 [pxelinux]
 config_dir = "${layout.pxeFolder}"

@@ -30,15 +30,18 @@ function open(count: number, args: Arguments, context: CommandContext): Promise<
   if (boot !== undefined && !(boot >= 0)) throw new UserError('usage', `--boot: ${String(options.boot)} is not a number of seconds`);
   const size = positive(options, 'size');
   const dir = text(options, 'dir');
+  const client = text(options, 'frisbee-bin');
   return startTestbed({
     count,
     faults: texts(options, 'fault').map(parseFault),
     shell: choice(text(options, 'shell'), ['real', 'builtin']) ?? (count > REAL_SHELLS ? 'builtin' : 'real'),
     frisbee: choice(text(options, 'frisbee'), ['real', 'scripted']) ?? 'real',
     on: flag(options, 'on'),
+    netns: flag(options, 'netns'),
     signal: context.signal,
     host: context.host,
     dir: dir ?? null,
+    ...(client === undefined ? {} : { frisbeeBin: client }),
     ...(boot === undefined ? {} : { bootMs: boot * 1000, osBootMs: boot * 1000 }),
     ...(size === undefined ? {} : { imageBytes: Math.round(size) * 1_048_576 }),
   });
