@@ -1,7 +1,7 @@
 import { createBus } from '../events/bus.js';
 import type { Outcome } from '../events/outcome.js';
 import { applyEvent, emptyState, nodesIn, type RunState } from '../events/reducer.js';
-import { EVENT_SCHEMA } from '../events/types.js';
+import { EVENT_SCHEMA, type Emit } from '../events/types.js';
 import { openMonitor, resolveMode, progressModes, type Monitor, type ProgressMode } from '../monitor/monitor.js';
 import { renderSummary } from '../monitor/summary.js';
 import { eventText } from '../monitor/text.js';
@@ -27,9 +27,9 @@ export async function runNodeCommand(command: Command, module: NodeCommandModule
   const resolved = resolveMode(mode, context.stderr, context.host.env);
   const monitor = await openMonitor(resolved, context, state, flag(args.options, 'verbose'));
   const run = newRunId(command.name, context.host);
-  const warnings = [...workflow.warnings];
-  const log = openLogFile(context.host, (text) => warnings.push(text));
-  const folder = workflow.keepsLogs ? openRunFolder(workflow.stateDir, run, (text) => warnings.push(text)) : null;
+  const warnings = createWarnings(workflow.warnings);
+  const log = openLogFile(context.host, warnings.add);
+  const folder = workflow.keepsLogs ? openRunFolder(workflow.stateDir, run, warnings.add) : null;
   try {
     const { outcomes, exitCode } = await execute(command, workflow, context, { run, state, monitor, log, folder, warnings });
     await monitor.close();
@@ -42,7 +42,22 @@ export async function runNodeCommand(command: Command, module: NodeCommandModule
   }
 }
 
-type Around = { run: string; state: RunState; monitor: Monitor; log: LogFile | null; folder: RunFolder | null; warnings: string[] };
+type Around = { run: string; state: RunState; monitor: Monitor; log: LogFile | null; folder: RunFolder | null; warnings: Warnings };
+
+/** Warnings from before the run has a voice wait for it. */
+type Warnings = { add: (text: string) => void; tell: (emit: Emit) => void };
+
+function createWarnings(first: readonly string[]): Warnings {
+  const waiting = [...first];
+  let emit: Emit | null = null;
+  return {
+    add: (text) => (emit ? emit({ type: 'run.warning', text }) : void waiting.push(text)),
+    tell: (voice) => {
+      emit = voice;
+      for (const text of waiting.splice(0)) emit({ type: 'run.warning', text });
+    },
+  };
+}
 
 async function execute(command: Command, workflow: NodeWorkflow, context: CommandContext, around: Around): Promise<{ outcomes: Outcome<unknown>[]; exitCode: number }> {
   const { state, log, folder, run } = around;
@@ -57,7 +72,7 @@ async function execute(command: Command, workflow: NodeWorkflow, context: Comman
   ]);
   const startedMs = context.host.monotonicMs();
   emit({ type: 'run.started', schema: EVENT_SCHEMA, command: command.name, nodes: [...workflow.nodes], details: workflow.details });
-  for (const text of around.warnings) emit({ type: 'run.warning', text });
+  around.warnings.tell(emit);
   const undo = new UndoStack();
   const tools = { host: context.host, emit, signal: context.signal, undo, transcript: folder?.transcript ?? (() => () => {}) };
   let outcomes: Outcome<unknown>[] = [];

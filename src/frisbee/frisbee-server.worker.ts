@@ -1,7 +1,27 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure, messageOf } from '../util/errors.js';
+import type { ServerEvent } from './server-events.js';
 import type { FromServerThread, ToServerThread } from './server.js';
 import { type ServerOptions, ServerShell } from './server-shell.js';
+
+/** So many events at once, then so many per second, reach the main thread: a flood of forged joins must not drown it. */
+const EVENT_BURST = 8_000;
+const EVENTS_PER_SECOND = 1_000;
+
+/** Lets through what the main thread can take; what nobody may miss always. */
+function limited(emit: (event: ServerEvent) => void): (event: ServerEvent) => void {
+  let credit = EVENT_BURST;
+  let lastMs = performance.now();
+  return (event) => {
+    const now = performance.now();
+    credit = Math.min(EVENT_BURST, credit + ((now - lastMs) * EVENTS_PER_SECOND) / 1000);
+    lastMs = now;
+    const essential = event.type === 'failed' || event.type === 'idle' || event.type === 'rate';
+    if (!essential && credit < 1) return;
+    credit -= essential ? 0 : 1;
+    emit(event);
+  };
+}
 
 /** The server's own thread: sending must not wait for whatever the main thread is busy with. */
 async function main(): Promise<void> {
@@ -10,7 +30,7 @@ async function main(): Promise<void> {
   const say = (message: FromServerThread): void => port.postMessage(message);
   const options = workerData as ServerOptions; // only startServer() starts this file
   try {
-    const shell = await ServerShell.start(options, (event) => say({ kind: 'event', event }));
+    const shell = await ServerShell.start(options, limited((event) => say({ kind: 'event', event })));
     port.on('message', (message: ToServerThread) => {
       if (message.kind !== 'stop') return;
       void shell.stop().then((stats) => {

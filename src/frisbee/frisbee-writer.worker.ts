@@ -6,7 +6,7 @@ import { CHUNK_BYTES } from './geometry.js';
 import type { OutputSpec, WriterReply, WriterRequest } from './writer-protocol.js';
 
 /** Inflates and writes for clients whose own thread must not miss a datagram. One thread can write many outputs. */
-const outputs = new Map<number, ChunkOutput>();
+const outputs = new Map<number, { output: ChunkOutput; memory: SharedArrayBuffer }>();
 
 async function open(spec: OutputSpec): Promise<ChunkOutput> {
   if (!spec.raw) return openDiskSink(spec.path, { zeroFill: spec.zeroFill ?? false });
@@ -25,17 +25,21 @@ async function open(spec: OutputSpec): Promise<ChunkOutput> {
 
 async function perform(request: WriterRequest): Promise<OutputResult | null> {
   if (request.step === 'open') {
-    outputs.set(request.output, await open(request.spec));
+    outputs.set(request.output, { output: await open(request.spec), memory: new SharedArrayBuffer(0) });
     return null;
   }
-  const output = outputs.get(request.output);
-  if (!output) throw new Error('no such output');
+  const entry = outputs.get(request.output);
+  if (!entry) throw new Error('no such output');
+  const { output } = entry;
   switch (request.step) {
     case 'begin':
       await output.begin?.(request.sizeBytes);
       return null;
     case 'write':
-      await output.write(request.chunk, request.index, request.sizeBytes);
+      await output.write(new Uint8Array(entry.memory, request.offset, CHUNK_BYTES), request.index, request.sizeBytes);
+      return null;
+    case 'share':
+      entry.memory = request.memory;
       return null;
     case 'abort':
       outputs.delete(request.output);

@@ -15,7 +15,9 @@ export type WriterRequest = { id: number; output: number } & WriterStep;
 export type WriterStep =
   | { step: 'open'; spec: OutputSpec }
   | { step: 'begin'; sizeBytes: number }
-  | { step: 'write'; /** a view of shared memory */ chunk: Uint8Array; index: number; sizeBytes: number }
+  /** From here on, writes mean places in this memory. */
+  | { step: 'share'; memory: SharedArrayBuffer }
+  | { step: 'write'; /** where the chunk begins in the shared memory */ offset: number; index: number; sizeBytes: number }
   | { step: 'finish' }
   | { step: 'abort' };
 

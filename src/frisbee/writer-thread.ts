@@ -28,9 +28,17 @@ export class WriterThread {
     const output = ++this.#outputs;
     await this.#ask(output, { step: 'open', spec });
     let over = false;
+    let shared: ArrayBufferLike | null = null;
+    const write: ChunkOutput['write'] = async (chunk, index, sizeBytes) => {
+      const memory = chunk.buffer;
+      if (!(memory instanceof SharedArrayBuffer)) throw new TypeError('a writer thread needs chunks in shared memory');
+      if (memory !== shared) await this.#ask(output, { step: 'share', memory });
+      shared = memory;
+      await this.#ask(output, { step: 'write', offset: chunk.byteOffset, index, sizeBytes });
+    };
     return {
+      write,
       begin: async (sizeBytes) => void (await this.#ask(output, { step: 'begin', sizeBytes })),
-      write: async (chunk, index, sizeBytes) => void (await this.#ask(output, { step: 'write', chunk, index, sizeBytes })),
       finish: async () => {
         const result = await this.#ask(output, { step: 'finish' });
         over = true;

@@ -17,8 +17,12 @@ export function bootRecords(dir: string, host: Host): BootRecords {
     record: async (node, verb) => {
       const temporary = `${file(node)}.${host.pid}.tmp`;
       try {
-        await mkdir(folder, { recursive: true });
-        await writeFile(temporary, `${JSON.stringify({ lastBootAt: host.now(), verb, by: host.login() })}\n`);
+        const text = `${JSON.stringify({ lastBootAt: host.now(), verb, by: host.login() })}\n`;
+        await writeFile(temporary, text).catch(async (error: unknown) => {
+          if (systemCode(error) !== 'ENOENT') throw error;
+          await mkdir(folder, { recursive: true });
+          await writeFile(temporary, text);
+        });
         await rename(temporary, file(node));
       } catch (error) {
         throw new Failure('no-boot-record', `cannot record in ${folder} that ${node} is told to boot: ${messageOf(error)}`, 'set runs.dir to a folder you may write', { cause: error });

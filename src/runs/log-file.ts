@@ -1,7 +1,7 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { openLineFile } from './line-file.js';
 
 /** `imaging.log`: in the current folder, else in the home folder; lines with time, run and text. */
 export type LogFile = { path: string; write(atMs: number, run: string, text: string): void; close(): void };
@@ -11,17 +11,11 @@ export function openLogFile(host: Host, warn: (text: string) => void): LogFile |
   for (const dir of [host.cwd(), host.home()]) {
     const path = join(dir, 'imaging.log');
     try {
-      const fd = openSync(path, 'a', 0o644);
+      const file = openLineFile(path, 0o644, () => {}); // the screen and the exit code still tell
       return {
         path,
-        write: (atMs, run, text) => {
-          try {
-            writeSync(fd, `${new Date(atMs).toISOString()} ${run} ${text.replace(/[\n\r]+/g, ' | ')}\n`);
-          } catch {
-            // a full disk must not end the run; the screen and the exit code still tell
-          }
-        },
-        close: () => closeSync(fd),
+        write: (atMs, run, text) => file.append(`${new Date(atMs).toISOString()} ${run} ${text.replace(/[\n\r]+/g, ' | ')}`),
+        close: () => file.close(),
       };
     } catch (error) {
       problem = messageOf(error);

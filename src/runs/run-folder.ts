@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { EventSink } from '../events/bus.js';
 import { messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { openLineFile } from './line-file.js';
 
 /** A name for a run that sorts by time and is unique: `20261121-023011-load-3f2a`. */
 export function newRunId(command: string, host: Host): string {
@@ -17,31 +18,35 @@ export type RunFolder = { path: string; journal: EventSink; transcript(node: str
 /** Makes `<dir>/runs/<run>`; returns null and says why when that cannot be written. */
 export function openRunFolder(dir: string, run: string, warn: (text: string) => void): RunFolder | null {
   const path = join(dir, 'runs', run);
-  const files = new Map<string, number>();
-  const append = (name: string, data: Uint8Array | string): void => {
-    try {
-      let fd = files.get(name);
-      if (fd === undefined) files.set(name, (fd = openSync(join(path, name), 'a', 0o640)));
-      if (typeof data === 'string') writeSync(fd, data);
-      else writeSync(fd, data);
-    } catch (error) {
-      if (!files.has('!')) warn(`logs of this run are incomplete: ${messageOf(error)}`);
-      files.set('!', -1); // a full disk must not end the run, and is told once
-    }
+  let told = false;
+  const incomplete = (error: unknown): void => {
+    if (!told) warn(`logs of this run are incomplete: ${messageOf(error)}`);
+    told = true;
   };
   try {
     mkdirSync(path, { recursive: true, mode: 0o750 });
+    const journal = openLineFile(join(path, 'events.jsonl'), 0o640, incomplete);
+    const transcripts = new Map<string, number>();
+    return {
+      path,
+      journal: (event) => journal.append(JSON.stringify(event)),
+      transcript: (node) => (bytes) => {
+        try {
+          let fd = transcripts.get(node);
+          if (fd === undefined) transcripts.set(node, (fd = openSync(join(path, `${node}.log`), 'a', 0o640)));
+          writeSync(fd, bytes);
+        } catch (error) {
+          incomplete(error); // a full disk must not end the run
+        }
+      },
+      close: () => {
+        journal.close();
+        for (const fd of transcripts.values()) closeSync(fd);
+        transcripts.clear();
+      },
+    };
   } catch (error) {
     warn(`no logs of this run are kept: ${messageOf(error)}`);
     return null;
   }
-  return {
-    path,
-    journal: (event) => append('events.jsonl', `${JSON.stringify(event)}\n`),
-    transcript: (node) => (bytes) => append(`${node}.log`, bytes),
-    close: () => {
-      for (const fd of files.values()) if (fd >= 0) closeSync(fd);
-      files.clear();
-    },
-  };
 }
