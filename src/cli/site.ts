@@ -50,6 +50,6 @@ export function folder(site: Site): (names: string[]) => string {
 }
 
 /** The gateway's own address on the control network. */
-export function localControlIp(site: Site): string {
-  return site.config.networking.localControlIp ?? guessLocalControlIp(site.inventory.firstControlIp);
+export async function localControlIp(site: Site): Promise<string> {
+  return site.config.networking.localControlIp ?? (await guessLocalControlIp(site.inventory.firstControlIp));
 }

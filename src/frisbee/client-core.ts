@@ -4,6 +4,7 @@ import { type ChunkBuffer, ChunkBuffers } from './chunk-buffers.js';
 import type { ClientProfile } from './client-profile.js';
 import { type ClientStats, emptyClientStats } from './client-stats.js';
 import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry, geometryOf } from './geometry.js';
+import { Repairs } from './repairs.js';
 import type { Origin } from './server-core.js';
 import { WantList } from './want-list.js';
 import { encode, type Envelope, type Message } from './wire.js';
@@ -46,6 +47,7 @@ const DROPPED = 8;
 export class ClientCore {
   readonly stats: ClientStats = emptyClientStats();
   readonly #options: ClientCoreOptions;
+  readonly #repairs: Repairs;
   /** The server's address, once it has answered: blocks from elsewhere belong to another session. */
   #server = '';
   #geometry: Geometry | null = null;
@@ -60,14 +62,11 @@ export class ClientCore {
   #ticksLeft = 1;
   #backoff = 0;
   #askAt = Infinity;
-  #repairAt = Infinity;
-  #passChunk = -1;
-  #passBlock = -1;
-  #passStart = 0;
   #serverHeardAt = 0;
 
   constructor(options: ClientCoreOptions) {
     this.#options = options;
+    this.#repairs = new Repairs(options.profile.repairDelayMs, options.random);
   }
 
   /** The file's geometry, once the server has answered. */
@@ -93,7 +92,7 @@ export class ClientCore {
       if (now - this.#joinAt >= this.#options.profile.joinRetryMs) this.#join(now);
       return;
     }
-    if (now >= this.#repairAt) this.#repairDue(now);
+    if (this.#repairs.isDue(now)) this.#repair(now);
     if (now >= this.#askAt) {
       this.#askAt = Infinity;
       this.#ask(true, now);
@@ -159,9 +158,8 @@ export class ClientCore {
     if (!geometry || chunk >= geometry.chunks || block >= blocksInChunk(geometry, chunk)) return;
     this.#serverHeardAt = now;
     this.#backoff = 0;
-    if (chunk !== this.#passChunk || block <= this.#passBlock) this.#passBegins(chunk, now);
-    this.#passBlock = block;
-    if (now >= this.#repairAt) this.#repairDue(now);
+    this.#repairs.onBlock(chunk, block, this.#buffers, now);
+    if (this.#repairs.isDue(now)) this.#repair(now);
     const state = this.#state[chunk] ?? 0;
     if (state & DONE) {
       this.stats.duplicateChunks++;
@@ -205,38 +203,8 @@ export class ClientCore {
     this.#ask(false, now);
   }
 
-  /** Blocks of another chunk, or earlier ones of the same, begin to flow: whatever the pass before left out is lost. */
-  #passBegins(chunk: number, now: number): void {
-    const ended = this.#passChunk >= 0 ? this.#buffers.find(this.#passChunk) : undefined;
-    if (ended) {
-      if (ended.askedAt <= this.#passStart) ended.asked.clear(); // that was the answer
-      this.#planRepair(ended, now);
-    }
-    this.#passChunk = chunk;
-    this.#passStart = now;
-  }
-
-  #planRepair(buffer: ChunkBuffer, now: number): void {
-    const { profile, random } = this.#options;
-    const [least, most] = profile.repairDelayMs;
-    if (buffer.repairAt !== Infinity) return;
-    buffer.repairAt = now + least + random() * (most - least);
-    this.#repairAt = Math.min(this.#repairAt, buffer.repairAt);
-  }
-
-  #repairDue(now: number): void {
-    this.#repairAt = Infinity;
-    for (const buffer of this.#buffers.filling()) {
-      if (buffer.repairAt <= now) {
-        buffer.repairAt = Infinity;
-        const lost = buffer.have.missing(buffer.size);
-        lost.removeAll(buffer.asked);
-        // its blocks flow again: only what they have passed by is lost
-        if (buffer.chunk === this.#passChunk) lost.cutTo(this.#passBlock);
-        if (lost.count > 0) this.#sendPartial(buffer, lost, now);
-      }
-      this.#repairAt = Math.min(this.#repairAt, buffer.repairAt);
-    }
+  #repair(now: number): void {
+    for (const { buffer, lost } of this.#repairs.due(this.#buffers, now)) this.#sendPartial(buffer, lost, now);
   }
 
   /** Somebody else asked for something: what comes of it will reach us too, so we need not ask. */

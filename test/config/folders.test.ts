@@ -2,7 +2,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { guessLocalControlIp } from '../../src/config/local-ip.js';
+import { guessLocalControlIp, isOnLink } from '../../src/config/local-ip.js';
 import { runsDir } from '../../src/config/runs-dir.js';
 import { UserError } from '../../src/util/errors.js';
 import { rejected, thrown } from '../nodes/thrown.js';
@@ -14,29 +14,38 @@ describe('the guess of the gateway’s control address', () => {
   });
   const six = { address: 'fe80::1', netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6', mac: '00:00:00:00:00:00', internal: false, cidr: null, scopeid: 2 } as const;
 
-  it('is the address whose network holds the first node', () => {
+  it('is the address whose network holds the first node', async () => {
     const interfaces = { lo: [nic('127.0.0.1', '255.0.0.0')], eth0: [six, nic('192.168.1.100', '255.255.255.0')], eth1: [nic('192.168.3.100', '255.255.255.0')] };
-    expect(guessLocalControlIp('192.168.3.1', interfaces)).toBe('192.168.3.100');
-    expect(guessLocalControlIp('192.168.1.1', interfaces)).toBe('192.168.1.100');
+    expect(await guessLocalControlIp('192.168.3.1', interfaces)).toBe('192.168.3.100');
+    expect(await guessLocalControlIp('192.168.1.1', interfaces)).toBe('192.168.1.100');
   });
 
-  it('goes by each interface’s own prefix, and the narrowest', () => {
+  it('goes by each interface’s own prefix, and the narrowest', async () => {
     const interfaces = { eth0: [nic('10.0.0.1', '255.0.0.0')], eth1: [nic('10.1.2.3', '255.255.252.0')], tun0: [nic('10.1.9.1', '255.255.255.255')] };
-    expect(guessLocalControlIp('10.1.1.7', interfaces)).toBe('10.1.2.3');
-    expect(guessLocalControlIp('10.1.9.7', interfaces)).toBe('10.0.0.1');
-    expect(guessLocalControlIp('200.1.1.1', { eth0: [nic('200.1.1.254', '255.255.255.128'), nic('200.1.1.100', '255.255.255.128')] })).toBe('200.1.1.100');
+    expect(await guessLocalControlIp('10.1.1.7', interfaces)).toBe('10.1.2.3');
+    expect(await guessLocalControlIp('10.1.9.7', interfaces)).toBe('10.0.0.1');
+    expect(await guessLocalControlIp('200.1.1.1', { eth0: [nic('200.1.1.254', '255.255.255.128'), nic('200.1.1.100', '255.255.255.128')] })).toBe('200.1.1.100');
   });
 
-  it('is never a loopback one; without any, the message says what to set', () => {
-    const error = thrown(UserError, () => guessLocalControlIp('127.0.3.1', { lo: [nic('127.0.0.1', '255.0.0.0')], down: undefined }));
-    expect(error).toMatchObject({ kind: 'environment', message: expect.stringContaining('127.0.3.1') });
-    expect(error.hint).toContain('local_control_ip');
+  it('is never a loopback one; without any, the message says what to set', async () => {
+    const guess = guessLocalControlIp('127.0.3.1', { lo: [nic('127.0.0.1', '255.0.0.0')], down: undefined });
+    await expect(guess).rejects.toBeInstanceOf(UserError);
+    await expect(guess).rejects.toMatchObject({ kind: 'environment', message: expect.stringContaining('127.0.3.1'), hint: expect.stringContaining('local_control_ip') });
   });
 
-  it('works on this machine’s interfaces', () => {
+  it('knows networks without a carrier from the routes: direct ones only', () => {
+    const header = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT';
+    const routes = [header, 'eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0', 'br0\t0003A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0', 'eth0\t0005A8C0\t0100A8C0\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0', 'junk', ''].join('\n');
+    expect(isOnLink('192.168.3.7', routes)).toBe(true);
+    expect(isOnLink('192.168.4.7', routes)).toBe(false);
+    expect(isOnLink('192.168.5.7', routes)).toBe(false); // by way of a gateway
+    expect(isOnLink('nonsense', routes)).toBe(false);
+  });
+
+  it('works on this machine’s interfaces', async () => {
     const own = Object.values(networkInterfaces()).flat().find((entry) => entry?.family === 'IPv4' && !entry.internal);
-    if (own) expect(typeof guessLocalControlIp(own.address)).toBe('string');
-    else expect(() => guessLocalControlIp('192.0.2.1')).toThrow(UserError);
+    if (own) expect(typeof (await guessLocalControlIp(own.address))).toBe('string');
+    else await expect(guessLocalControlIp('192.0.2.1')).rejects.toBeInstanceOf(UserError);
   });
 });
 

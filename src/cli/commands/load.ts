@@ -18,7 +18,7 @@ const SLOWEST_BPS = 10_000_000;
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
   const load = await planLoad(args, site, context);
-  const localIp = localControlIp(site);
+  const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
   const missing = load.reset ? await checkTarget(pxelinux.configDir, pxelinux.frisbeeImage) : null;
   return {

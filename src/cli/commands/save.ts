@@ -22,7 +22,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     ...ramdiskPlan(args, site),
     nodes,
     pathOf: (node) => join(dir, `saving__${node}__${day}__${name}.ndz`),
-    localIp: localControlIp(site),
+    localIp: await localControlIp(site),
     nodeDeadlineMs: seconds === undefined ? config.nodes.saveTimeoutMs : seconds * 1000,
     stallMs: config.nodes.stallTimeoutMs,
     imagezip: config.frisbee.imagezip,
