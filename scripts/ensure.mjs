@@ -1,6 +1,6 @@
 // Makes a fresh clone ready: installs when node_modules does not match the lock, builds when dist/ is older than src/.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -22,7 +22,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 // npm writes node_modules/.package-lock.json last, so it is there only after an install that ended well
-if (mtime(at('node_modules/.package-lock.json')) < mtime(at('package-lock.json'))) {
+// (a link to another checkout's is that one's business: npm would empty it)
+const linked = lstatSync(at('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() === true;
+if (!linked && mtime(at('node_modules/.package-lock.json')) < mtime(at('package-lock.json'))) {
   run('npm', ['ci', '--no-audit', '--no-fund'], 'installing');
 }
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { guessLocalControlIp, isOnLink } from '../../src/config/local-ip.js';
 import { runsDir } from '../../src/config/runs-dir.js';
 import { UserError } from '../../src/util/errors.js';
-import { rejected, thrown } from '../nodes/thrown.js';
+import { rejected } from '../nodes/thrown.js';
 import { Site } from './site.js';
 
 describe('the guess of the gateway’s control address', () => {
