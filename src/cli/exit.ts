@@ -1,4 +1,5 @@
-import type { UserErrorKind } from '../util/errors.js';
+import { Failure, UserError, type UserErrorKind } from '../util/errors.js';
+import { Interrupted } from '../workflows/interrupted.js';
 
 /** Every exit code there is; the manual prints this table. */
 export const exitCodes = {
@@ -25,8 +26,13 @@ export const exitCodeMeanings: readonly [code: number, meaning: string][] = [
   [exitCodes.terminate, 'ended by SIGTERM, everything undone'],
 ];
 
-export function exitCodeOf(kind: UserErrorKind): number {
-  return kind === 'usage' ? exitCodes.usage : kind === 'refused' ? exitCodes.refused : exitCodes.environment;
+const byKind: Record<UserErrorKind, number> = { usage: exitCodes.usage, refused: exitCodes.refused, environment: exitCodes.environment };
+
+/** The exit code that an error earns which ends a whole command. */
+export function exitCodeOfError(error: unknown): number {
+  if (error instanceof Interrupted) return error.exitCode;
+  if (error instanceof UserError) return byKind[error.kind];
+  return error instanceof Failure ? exitCodes.environment : exitCodes.bug;
 }
 
 /** Signals that end a command in an orderly way, with the code each earns. */

@@ -8,14 +8,19 @@ import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import type { Command, CommandContext } from './command.js';
 import { commands } from './commands.js';
-import { endingSignals, exitCodeOf, exitCodes } from './exit.js';
+import { endingSignals, exitCodeOfError, exitCodes } from './exit.js';
 
 /** Runs the program: picks the command by the name it was called by or by its first argument, and ends the process. */
 export async function main(argv: string[]): Promise<void> {
   const ending = listenForSignals();
   const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal };
-  quietOnClosedPipe();
-  process.on('uncaughtException', (error) => process.exit(report(error)));
+  outliveReaders();
+  process.on('uncaughtException', (error) => {
+    const code = report(error);
+    if (ending.signal.aborted) process.exit(code);
+    ending.abort(new Interrupted('a defect', code)); // what can be undone is undone
+    setTimeout(() => process.exit(code), DEFECT_PATIENCE_MS).unref();
+  });
   let code: number;
   try {
     code = await dispatch(argv, context);
@@ -78,50 +83,52 @@ export function version(): string {
   return typeof parsed === 'object' && parsed !== null && 'version' in parsed ? String(parsed.version) : 'unknown';
 }
 
+/** Time for undoing after a defect, milliseconds. */
+const DEFECT_PATIENCE_MS = 15_000;
+/** npm and other wrappers pass on a Ctrl-C that the terminal has sent to everybody: this close together they are one. */
+const SAME_SIGNAL_MS = 500;
+
 /** First signal: abort, so that everything is undone and reported. Second one: out, at once. */
 function listenForSignals(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal); // every node listens
+  let firstMs = 0;
   for (const [name, code] of Object.entries(endingSignals)) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(code);
-      controller.abort(new Interrupted(name, code));
+      const nowMs = performance.now();
+      if (!controller.signal.aborted) {
+        firstMs = nowMs;
+        controller.abort(new Interrupted(name, code));
+      } else if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(code);
     });
   }
   return controller;
 }
 
-/** A reader that went away (`| head`) is no error. */
-function quietOnClosedPipe(): void {
+/** A reader that goes away (`| head`) or a terminal that is closed must not end a run half-way: what is written then is lost. */
+function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {
-      if (systemCode(error) === 'EPIPE') process.exit(exitCodes.ok);
-      throw error;
+      if (!['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'].includes(systemCode(error) ?? '')) throw error;
     });
   }
 }
 
 function report(error: unknown): number {
-  if (error instanceof Interrupted) {
-    process.stderr.write(`imaging: ${error.message}\n`);
-    return error.exitCode;
+  const code = exitCodeOfError(error);
+  if (code === exitCodes.bug) {
+    const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
+    process.stderr.write(`imaging ${version()}, Node ${process.version}: this is a defect of imaging itself\n${stack}\n`);
+  } else {
+    const hint = error instanceof UserError || error instanceof Failure ? error.hint : undefined;
+    process.stderr.write(`imaging: ${messageOf(error)}\n${hint ? `  ${hint}\n` : ''}`);
   }
-  if (error instanceof UserError) {
-    process.stderr.write(`imaging: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`);
-    return exitCodeOf(error.kind);
-  }
-  if (error instanceof Failure) {
-    process.stderr.write(`imaging: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`);
-    return exitCodes.environment;
-  }
-  const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
-  process.stderr.write(`imaging ${version()}, Node ${process.version}: this is a defect of imaging itself\n${stack}\n`);
-  return exitCodes.bug;
+  return code;
 }
 
 function flush(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
-    if (stream.destroyed || stream.writableLength === 0) resolve();
+    if (stream.destroyed || stream.errored || stream.writableLength === 0) resolve();
     else stream.write('', () => resolve());
   });
 }

@@ -1,5 +1,4 @@
 import type { Outcome } from '../events/outcome.js';
-import type { RunState } from '../events/reducer.js';
 import type { Emit } from '../events/types.js';
 import type { ProgressMode } from '../monitor/monitor.js';
 import type { Host } from '../util/host.js';
@@ -12,6 +11,8 @@ export type WorkflowTools = {
   undo: UndoStack;
   /** Where a node's raw telnet output goes. */
   transcript: (node: string) => (bytes: Uint8Array) => void;
+  /** To be told as soon as a node has ended: its result lines are printed. */
+  onOutcome: (outcome: Outcome<unknown>) => void;
 };
 
 /** What a command on nodes wants done; selection is over, nothing has been touched yet. */
@@ -28,10 +29,12 @@ export type NodeWorkflow = {
   stateDir: string;
   /** Whether the final table is the command's result (stdout), or only failures are told (stderr) beside the result lines. */
   result: 'table' | 'lines' | 'silent';
+  /** How long lines may be held back to come in order, milliseconds. */
+  patienceMs: number;
   /** How progress is shown unless the command line says. */
   progress: ProgressMode;
   fold: (names: string[]) => string;
   execute(tools: WorkflowTools): Promise<Outcome<unknown>[]>;
-  /** Lines for scripts on stdout, such as `reboot01:on`. */
-  resultLines(outcomes: readonly Outcome<unknown>[], state: RunState): string[];
+  /** Lines for scripts on stdout when a node has ended, such as `reboot01:on`. */
+  resultLines(outcome: Outcome<unknown>): string[];
 };

@@ -1,4 +1,9 @@
+import { access } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import type { Config } from '../config/config.js';
+import { SYSTEM_RUNS_DIR } from '../config/runs-dir.js';
 import { createPowerClient } from '../power/client.js';
+import { checkTarget } from '../pxe/check.js';
 import { createLinks } from '../pxe/links.js';
 import { bootRecords, type BootRecords } from '../runs/boots.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';
@@ -8,6 +13,8 @@ import type { Arguments, CommandContext } from './command.js';
 import type { WorkflowTools } from './node-workflow.js';
 import { flag } from './options.js';
 import type { Site } from './site.js';
+import { sweepLeftovers } from './sweep.js';
+import { systemCode, UserError } from '../util/errors.js';
 
 export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
   return {
@@ -16,6 +23,7 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
     graceMs: config.nodes.idleAfterResetMs,
     telnetBackoffMs: config.networking.telnetBackoffMs,
     telnetPort: config.networking.telnetPort,
+    hardDrive: config.frisbee.hardDrive,
   };
 }
 
@@ -25,19 +33,28 @@ export async function ramdiskTools(site: Site, plan: RamdiskPlan, context: Comma
   const { networking, pxelinux } = config;
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
   tools.undo.push('closing the connections to the CMC cards', () => power.close());
-  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, context.host);
+  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, context.host, (text) => tools.emit({ type: 'run.warning', text }));
   tools.undo.push('ending the ping probe', () => pinger?.close());
-  const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host });
-  const children = childRecords(stateDir, context.host);
-  for (const swept of await links.sweep()) tools.emit({ type: 'run.note', text: `removed ${swept}, left behind by a run that is gone` });
-  for (const pid of await children.sweep()) tools.emit({ type: 'run.note', text: `ended frisbeed (pid ${pid}), left behind by a run that is gone` });
-  const boots = bootRecords(stateDir, context.host);
+  await sweepLeftovers(site, context, tools);
+  const boots = bootRecords(stateDir, [SYSTEM_RUNS_DIR], context.host);
   return {
     ...tools,
-    links,
+    links: createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host }),
     boots,
-    children,
-    reset: { power, graceMs: plan.graceMs, recordReset: (node, verb) => boots.record(node, verb) },
+    children: childRecords(stateDir, context.host),
+    reset: { power, undo: tools.undo, graceMs: plan.graceMs, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
     liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
   };
+}
+
+/** Refuses when next-boot links cannot be made; warns when they would lead nowhere. */
+export async function checkPxe({ configDir, frisbeeImage }: Config['pxelinux']): Promise<string[]> {
+  try {
+    await access(configDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (systemCode(error) === 'EACCES') throw new UserError('refused', `you may not write in ${configDir}, where next-boot links go`, 'ask for write access there, or use -n on nodes that run the PXE system already', { cause: error });
+    throw new UserError('environment', `pxelinux.config_dir: there is no folder ${configDir}`, 'set config_dir in section [pxelinux] to the pxelinux.cfg folder of the TFTP server', { cause: error });
+  }
+  const missing = await checkTarget(configDir, frisbeeImage);
+  return missing === null ? [] : [missing];
 }

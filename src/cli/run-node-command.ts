@@ -7,13 +7,15 @@ import { renderSummary } from '../monitor/summary.js';
 import { eventText } from '../monitor/text.js';
 import { openLogFile, type LogFile } from '../runs/log-file.js';
 import { newRunId, openRunFolder, type RunFolder } from '../runs/run-folder.js';
-import { UserError } from '../util/errors.js';
+import { Failure, messageOf, UserError } from '../util/errors.js';
+import { printable } from '../util/text.js';
 import { UndoStack } from '../util/undo.js';
 import { Interrupted } from '../workflows/interrupted.js';
 import type { Arguments, Command, CommandContext, NodeCommandModule } from './command.js';
-import { exitCodeOf, exitCodes } from './exit.js';
+import { exitCodeOfError, exitCodes } from './exit.js';
 import type { NodeWorkflow } from './node-workflow.js';
 import { flag, text } from './options.js';
+import { openResults, type ResultPrinter } from './results.js';
 
 /** Everything that commands on nodes have in common: monitor, journal, log, undoing, final table, exit code. */
 export async function runNodeCommand(command: Command, module: NodeCommandModule, args: Arguments, context: CommandContext): Promise<number> {
@@ -30,19 +32,22 @@ export async function runNodeCommand(command: Command, module: NodeCommandModule
   const warnings = createWarnings(workflow.warnings);
   const log = openLogFile(context.host, warnings.add);
   const folder = workflow.keepsLogs ? openRunFolder(workflow.stateDir, run, warnings.add) : null;
+  const silent = resolved === 'json' || workflow.result === 'silent';
+  const results = silent ? null : openResults(workflow.nodes, workflow.resultLines, workflow.patienceMs, context.stdout);
   try {
-    const { outcomes, exitCode } = await execute(command, workflow, context, { run, state, monitor, log, folder, warnings });
-    await monitor.close();
-    if (resolved !== 'json') printResult(workflow, outcomes, state, folder, context);
-    return exitCode;
+    return await execute(command, workflow, context, { run, state, monitor, log, folder, warnings, results });
   } finally {
     await monitor.close();
+    results?.close();
+    // plain lines have shown warnings as they came
+    if (resolved === 'tty' || resolved === 'quiet') for (const text of state.warnings) context.stderr.write(`imaging: warning: ${printable(text)}\n`);
+    if (!silent) printTable(workflow, state, folder, context);
     folder?.close();
     log?.close();
   }
 }
 
-type Around = { run: string; state: RunState; monitor: Monitor; log: LogFile | null; folder: RunFolder | null; warnings: Warnings };
+type Around = { run: string; state: RunState; monitor: Monitor; log: LogFile | null; folder: RunFolder | null; warnings: Warnings; results: ResultPrinter | null };
 
 /** Warnings from before the run has a voice wait for it. */
 type Warnings = { add: (text: string) => void; tell: (emit: Emit) => void };
@@ -59,7 +64,8 @@ function createWarnings(first: readonly string[]): Warnings {
   };
 }
 
-async function execute(command: Command, workflow: NodeWorkflow, context: CommandContext, around: Around): Promise<{ outcomes: Outcome<unknown>[]; exitCode: number }> {
+/** Does the work, undoes what must be undone, and returns the exit code; throws what kept the work from being done at all. */
+async function execute(command: Command, workflow: NodeWorkflow, context: CommandContext, around: Around): Promise<number> {
   const { state, log, folder, run } = around;
   const emit = createBus(run, context.host, [
     (event) => applyEvent(state, event),
@@ -74,16 +80,20 @@ async function execute(command: Command, workflow: NodeWorkflow, context: Comman
   emit({ type: 'run.started', schema: EVENT_SCHEMA, command: command.name, nodes: [...workflow.nodes], details: workflow.details });
   around.warnings.tell(emit);
   const undo = new UndoStack();
-  const tools = { host: context.host, emit, signal: context.signal, undo, transcript: folder?.transcript ?? (() => () => {}) };
+  const tools = { host: context.host, emit, signal: context.signal, undo, transcript: folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
+  let thrown: { error: unknown } | null = null;
   let outcomes: Outcome<unknown>[] = [];
-  let thrown: unknown = null;
   try {
     outcomes = await workflow.execute(tools);
   } catch (error) {
-    thrown = error; // told after everything is undone
+    thrown = { error };
+    const { code, hint } = describeError(error);
+    emit({ type: 'run.failed', code, message: messageOf(error), hint });
   }
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
-  const exitCode = thrown === null || context.signal.aborted ? exitCodeOfRun(outcomes, context.signal) : thrown instanceof UserError ? exitCodeOf(thrown.kind) : exitCodes.bug;
+  for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')]) emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
+  const interrupted = context.signal.reason instanceof Interrupted ? context.signal.reason : null;
+  const exitCode = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes));
   emit({
     type: 'run.finished',
     ok: nodesIn(state, 'done'),
@@ -92,12 +102,17 @@ async function execute(command: Command, workflow: NodeWorkflow, context: Comman
     exitCode,
     elapsedMs: Math.round(context.host.monotonicMs() - startedMs),
   });
-  if (thrown !== null) throw thrown;
-  return { outcomes, exitCode };
+  if (thrown && !interrupted) throw thrown.error;
+  return exitCode;
 }
 
-function exitCodeOfRun(outcomes: readonly Outcome<unknown>[], signal: AbortSignal): number {
-  if (signal.reason instanceof Interrupted) return signal.reason.exitCode;
+function describeError(error: unknown): { code: string; hint: string | null } {
+  if (error instanceof UserError) return { code: error.kind, hint: error.hint ?? null };
+  if (error instanceof Failure) return { code: error.code, hint: error.hint ?? null };
+  return { code: error instanceof Interrupted ? 'interrupted' : 'bug', hint: null };
+}
+
+function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[]): number {
   const failures = outcomes.filter((outcome) => !outcome.ok);
   if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
   return failures.length > 0 ? exitCodes.someFailed : exitCodes.ok;
@@ -109,14 +124,13 @@ function progressMode(args: Arguments, workflow: NodeWorkflow): ProgressMode {
   return progressModes.find((mode) => mode === asked) ?? (flag(args.options, 'verbose') ? 'plain' : workflow.progress);
 }
 
-function printResult(workflow: NodeWorkflow, outcomes: readonly Outcome<unknown>[], state: RunState, folder: RunFolder | null, context: CommandContext): void {
-  if (workflow.result === 'silent') return;
-  for (const line of workflow.resultLines(outcomes, state)) context.stdout.write(`${line}\n`);
-  const failed = outcomes.some((outcome) => !outcome.ok);
-  if (workflow.result === 'lines' && !failed) return;
+/** The final table: a command's result, or beside result lines only what went wrong. */
+function printTable(workflow: NodeWorkflow, state: RunState, folder: RunFolder | null, context: CommandContext): void {
+  const bad = nodesIn(state, 'failed').length + nodesIn(state, 'skipped').length > 0;
+  if (workflow.result === 'lines' && !bad) return;
   const out = workflow.result === 'table' ? context.stdout : context.stderr;
   for (const line of renderSummary(state, workflow.fold)) out.write(`${line}\n`);
-  if (folder && failed) out.write(`logs: ${folder.path}\n`);
+  if (folder && bad) out.write(`logs: ${folder.path}\n`);
 }
 
 function planOf(command: Command, workflow: NodeWorkflow) {

@@ -76,6 +76,7 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
 }
 
 function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
+  if (node.phase === 'done' || node.phase === 'failed') return; // what a task says that was given up changes nothing
   switch (event.type) {
     case 'node.step':
       node.phase = 'active';

@@ -21,6 +21,7 @@ export type EventBody =
   | { type: 'server.progress'; node: string | null; address: string; askedBlocks: number; totalBlocks: number; idleMs: number }
   | { type: 'server.rate'; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: 'measured' | 'backed-off' | 'climbing' }
   | { type: 'server.stopped'; sentBlocks: number; repeatedBlocks: number }
+  | { type: 'run.failed'; code: string; message: string; hint: string | null }
   | { type: 'run.finished'; ok: string[]; failed: string[]; skipped: string[]; exitCode: number; elapsedMs: number };
 
 /** One event as it is journaled: `at` in milliseconds since 1970, `seq` counts from 0 without gaps within a run. */

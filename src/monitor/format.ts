@@ -1,3 +1,4 @@
+import { printable } from '../util/text.js';
 import type { NodeState, RunState } from '../events/reducer.js';
 
 /** `1.5 GB`, `24.0 MB`, `312 B`: decimal units, as disks are sold. */
@@ -41,8 +42,8 @@ export function nodeFraction(node: NodeState): number {
   return node.totalBytes > 0 ? Math.min(1, node.doneBytes / node.totalBytes) : 0;
 }
 
-/** Cuts to `width` columns, marking the cut; control characters become blanks so that no peer can paint our screen. */
+/** Cuts to `width` columns, marking the cut; no peer can paint our screen. */
 export function fit(text: string, width: number): string {
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  const clean = printable(text);
   return clean.length <= width ? clean : width <= 1 ? clean.slice(0, width) : `${clean.slice(0, width - 1)}~`;
 }

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
-import { applyEvent, emptyState, type RunState } from '../events/reducer.js';
+import type { RunState } from '../events/reducer.js';
 import type { EventSink } from '../events/bus.js';
+import { printable } from '../util/text.js';
 import { eventText } from './text.js';
 import { overallFraction } from './format.js';
 
@@ -27,7 +28,7 @@ export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: 
     case 'json':
       return { sink: (event) => void streams.stdout.write(`${JSON.stringify(event)}\n`), close: async () => {} };
     case 'plain':
-      return openPlain(streams.stderr, verbose);
+      return openPlain(streams.stderr, state, verbose);
     case 'tty': {
       const { openScreen } = await import('./screen.js');
       return openScreen(streams.stderr, state);
@@ -36,17 +37,15 @@ export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: 
 }
 
 /** Plain lines on `out`: `+012s fit07 boot`; overall progress at every tenth. Small steps only when `verbose`. */
-export function openPlain(out: Writable, verbose: boolean): Monitor {
-  const state = emptyState();
+export function openPlain(out: Writable, state: RunState, verbose: boolean): Monitor {
   let tenth = 0;
   const sink: EventSink = (event) => {
-    applyEvent(state, event);
     const since = `+${String(Math.floor((event.at - (state.startedAt ?? event.at)) / 1000)).padStart(3, '0')}s`;
     const small = event.type === 'node.note' || event.type === 'server.join' || event.type === 'server.leave' || event.type === 'node.step';
     const text = !small || verbose || state.nodes.size <= 40 ? eventText(event) : null;
-    if (text !== null) out.write(`${since} ${text}\n`);
-    const reached = Math.floor(overallFraction(state) * 10);
-    if (event.type === 'node.progress' && reached > tenth) {
+    if (text !== null) out.write(`${since} ${printable(text)}\n`);
+    const reached = event.type === 'node.progress' ? Math.floor(overallFraction(state) * 10) : 0;
+    if (reached > tenth) {
       tenth = reached;
       out.write(`${since} ${reached * 10} % of all nodes\n`);
     }

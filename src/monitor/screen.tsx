@@ -14,7 +14,7 @@ export function Screen({ rows }: { rows: readonly string[] }): ReactElement {
 /** A live screen on a terminal: at most four frames a second, only after a change, and never as tall as the terminal. */
 export function openScreen(out: NodeJS.WriteStream, state: RunState): Monitor {
   let dirty = true;
-  const frame = (): ReactElement => createElement(Screen, { rows: renderRows(state, out.columns ?? 80, out.rows ?? 24, Date.now()) });
+  const frame = (): ReactElement => createElement(Screen, { rows: renderRows(state, out.columns || 80, out.rows || 24, Date.now()) });
   const ink = render(frame(), { stdout: out, stderr: out, stdin: process.stdin, exitOnCtrlC: false, patchConsole: false, maxFps: 1000 / FRAME_MS });
   const draw = (): void => {
     if (!dirty) return;
@@ -28,11 +28,14 @@ export function openScreen(out: NodeJS.WriteStream, state: RunState): Monitor {
     dirty = true;
   };
   out.on('resize', onResize);
+  let closed = false;
   return {
     sink: () => {
       dirty = true;
     },
     close: async () => {
+      if (closed) return;
+      closed = true;
       clearInterval(timer);
       clearInterval(clock);
       out.off('resize', onResize);

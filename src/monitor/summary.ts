@@ -1,4 +1,5 @@
 import { nodesIn, type RunState } from '../events/reducer.js';
+import { printable } from '../util/text.js';
 import { formatDuration } from './format.js';
 
 /**
@@ -15,8 +16,8 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
   if (failed.length > 0) lines.push(`failed   ${count(failed)}  ${fold(failed)}`);
   for (const node of state.nodes.values()) {
     if (!node.failure) continue;
-    lines.push(`  ${node.node}  at ${node.failure.step}: ${oneLine(node.failure.code === 'bug' ? firstLine(node.failure.message) : node.failure.message)} [${node.failure.code}]`);
-    if (node.failure.hint) lines.push(`  ${' '.repeat(node.node.length)}  try: ${node.failure.hint}`);
+    lines.push(`  ${node.node}  at ${node.failure.step}: ${printable(node.failure.code === 'bug' ? firstLine(node.failure.message) : node.failure.message)} [${node.failure.code}]`);
+    if (node.failure.hint) lines.push(`  ${' '.repeat(node.node.length)}  try: ${printable(node.failure.hint)}`);
   }
   const server = state.server;
   const sent = server && server.sentBlocks > 0 ? `, ${server.sentBlocks} blocks sent (${server.repeatedBlocks} again)` : '';
@@ -30,8 +31,4 @@ function count(names: readonly string[]): string {
 
 function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' | ').replace(/[\u0000-\u001f\u007f]/g, ' ');
 }

@@ -36,6 +36,8 @@ export function eventText(event: ImagingEvent): string | null {
       return event.reason === 'measured' ? null : `server ${event.reason} to ${Math.round(event.rateBps / 1e6)} Mbit/s`;
     case 'server.stopped':
       return `server stopped after ${formatBytes(event.sentBlocks * 1024)}, of these ${formatBytes(event.repeatedBlocks * 1024)} sent again`;
+    case 'run.failed':
+      return `not done: ${event.message} [${event.code}]${event.hint ? `; try: ${event.hint}` : ''}`;
     case 'run.finished':
       return `${event.ok.length} ok, ${event.failed.length} failed, ${event.skipped.length} skipped in ${formatDuration(event.elapsedMs)}, exit code ${event.exitCode}`;
   }

@@ -13,8 +13,8 @@ export type PowerAnswer = {
   already: boolean;
 };
 
-/** `busy`: try again later; `garbled`: nothing a card is known to say to this verb. */
-export type ParsedAnswer = { type: 'answer'; answer: PowerAnswer } | { type: 'busy' } | { type: 'garbled' };
+/** `busy`: try again later; `off`: a node that is off cannot be reset; `garbled`: nothing a card is known to say to this verb. */
+export type ParsedAnswer = { type: 'answer'; answer: PowerAnswer } | { type: 'busy' } | { type: 'off' } | { type: 'garbled' };
 
 /**
  * Understands a card's text. Known cards answer `on` / `off` to status, `usrpon` / `usrpoff` to usrpstatus, `ok` or
@@ -34,6 +34,7 @@ export function parsePowerAnswer(verb: PowerVerb, body: string): ParsedAnswer {
     case 'info':
       return text === '' ? { type: 'garbled' } : answer(null);
     case 'reset':
+      if (word === 'already off') return { type: 'off' };
       return word === 'ok' ? answer(null) : { type: 'garbled' };
     case 'on':
     case 'usrpon':

@@ -100,6 +100,7 @@ function attempt(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb:
     const parsed = parsePowerAnswer(verb, text);
     if (parsed.type === 'busy') return 'busy';
     if (statusCode !== 200) throw statusFailure(cmc, port, verb, statusCode, text);
+    if (parsed.type === 'off') throw new Failure('cmc-off', `${cmc.hostname} (${cmc.ip}) cannot reset a node that is off`, 'switch it on with imaging-on');
     if (parsed.type === 'garbled') throw garbledFailure(cmc, port, verb, text);
     return parsed.answer;
   });

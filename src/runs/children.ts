@@ -1,12 +1,13 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf, systemCode } from '../util/errors.js';
 import { isAlive, processIdentity, type Host, type ProcessIdentity } from '../util/host.js';
 
 /**
  * Programs we started that would outlive us if we were killed: one record each in `<dir>/children`, naming the child and
  * us. The next command ends the children whose parent is gone.
  */
-export type ChildRecords = { remember(pid: number): Promise<() => Promise<void>>; sweep(): Promise<number[]> };
+export type ChildRecords = { remember(pid: number): Promise<() => Promise<void>>; sweep(): Promise<{ ended: number[]; problems: string[] }> };
 
 type ChildRecord = { child: ProcessIdentity; parent: ProcessIdentity };
 
@@ -23,16 +24,21 @@ export function childRecords(dir: string, host: Host): ChildRecords {
     },
     sweep: async () => {
       const ended: number[] = [];
+      const problems: string[] = [];
       for (const name of await readdir(folder).catch(() => [])) {
         const record = await readRecord(join(folder, name));
         if (record && isAlive(record.parent)) continue;
-        if (record && isAlive(record.child)) {
-          process.kill(record.child.pid, 'SIGKILL');
-          ended.push(record.child.pid);
+        try {
+          if (record && isAlive(record.child)) {
+            process.kill(record.child.pid, 'SIGKILL');
+            ended.push(record.child.pid);
+          }
+          await rm(join(folder, name), { force: true });
+        } catch (error) {
+          if (systemCode(error) !== 'ESRCH') problems.push(`a server program of a killed run could not be ended (pid ${record?.child.pid ?? '?'}): ${messageOf(error)}`);
         }
-        await rm(join(folder, name), { force: true });
       }
-      return ended;
+      return { ended, problems };
     },
   };
 }

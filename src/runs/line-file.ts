@@ -1,11 +1,19 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 
 /** A text file that lines are added to: written once per turn of the event loop, however many lines came in it. */
 export type LineFile = { append(line: string): void; close(): void };
 
-/** Opens (or creates) a file for appending; throws the system's error. `onError` is told once when lines cannot be written. */
+/**
+ * Opens (or creates) a regular file for appending, never through a link: in a folder that others may write to, a link would
+ * choose where we write. Throws the system's error. `onError` is told once when lines cannot be written.
+ */
 export function openLineFile(path: string, mode: number, onError: (error: unknown) => void): LineFile {
-  const fd = openSync(path, 'a', mode);
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode);
+  if (!fstatSync(fd).isFile()) {
+    closeSync(fd);
+    throw new Error(`${path} is not a regular file`);
+  }
   let waiting: string[] = [];
   let told = false;
   const flush = (): void => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { messageOf } from '../util/errors.js';
+import { printable } from '../util/text.js';
 import type { Host } from '../util/host.js';
 import { openLineFile } from './line-file.js';
 
@@ -14,7 +15,7 @@ export function openLogFile(host: Host, warn: (text: string) => void): LogFile |
       const file = openLineFile(path, 0o644, () => {}); // the screen and the exit code still tell
       return {
         path,
-        write: (atMs, run, text) => file.append(`${new Date(atMs).toISOString()} ${run} ${text.replace(/[\n\r]+/g, ' | ')}`),
+        write: (atMs, run, text) => file.append(`${new Date(atMs).toISOString()} ${run} ${printable(text)}`),
         close: () => file.close(),
       };
     } catch (error) {

@@ -15,6 +15,9 @@ export function newRunId(command: string, host: Host): string {
 /** The folder of one run: its events as JSON lines, and a file with the raw telnet output of each node. */
 export type RunFolder = { path: string; journal: EventSink; transcript(node: string): (bytes: Uint8Array) => void; close(): void };
 
+/** Whatever answers telnet on a node must not fill the gateway's disk. */
+const MAX_TRANSCRIPT_BYTES = 16 << 20;
+
 /** Makes `<dir>/runs/<run>`; returns null and says why when that cannot be written. */
 export function openRunFolder(dir: string, run: string, warn: (text: string) => void): RunFolder | null {
   const path = join(dir, 'runs', run);
@@ -26,22 +29,24 @@ export function openRunFolder(dir: string, run: string, warn: (text: string) => 
   try {
     mkdirSync(path, { recursive: true, mode: 0o750 });
     const journal = openLineFile(join(path, 'events.jsonl'), 0o640, incomplete);
-    const transcripts = new Map<string, number>();
+    const transcripts = new Map<string, { fd: number; bytes: number }>();
     return {
       path,
       journal: (event) => journal.append(JSON.stringify(event)),
       transcript: (node) => (bytes) => {
         try {
-          let fd = transcripts.get(node);
-          if (fd === undefined) transcripts.set(node, (fd = openSync(join(path, `${node}.log`), 'a', 0o640)));
-          writeSync(fd, bytes);
+          let file = transcripts.get(node);
+          if (!file) transcripts.set(node, (file = { fd: openSync(join(path, `${node}.log`), 'a', 0o640), bytes: 0 }));
+          if (file.bytes > MAX_TRANSCRIPT_BYTES) return;
+          file.bytes += bytes.byteLength;
+          writeSync(file.fd, file.bytes > MAX_TRANSCRIPT_BYTES ? Buffer.from('\n[the rest is not kept]\n') : bytes);
         } catch (error) {
           incomplete(error); // a full disk must not end the run
         }
       },
       close: () => {
         journal.close();
-        for (const fd of transcripts.values()) closeSync(fd);
+        for (const { fd } of transcripts.values()) closeSync(fd);
         transcripts.clear();
       },
     };

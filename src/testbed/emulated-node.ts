@@ -33,7 +33,7 @@ export type NodeServices = {
   cmc: CmcServers;
   ssh: SshServers;
   /** The shell of a node's ramdisk; `crash` makes the node die without a word. */
-  shell(spec: NodeSpec, disk: NodeDisk, crash: () => void): OpenShell;
+  shell(spec: NodeSpec, disk: NodeDisk, crash: () => void, uptimeSeconds: () => number): OpenShell;
   /** The stamp of the image on a disk (the text of its /etc/imaging-image), or null. */
   stamp(diskPath: string): Promise<string | null>;
   /** A node does something else than before. */
@@ -65,7 +65,12 @@ export class EmulatedNode {
     this.#services = services;
     this.disk = new NodeDisk(spec.diskPath);
     this.#state = initialState(spec.setup);
-    this.#openShell = services.shell(spec, this.disk, () => this.#dispatch({ type: 'crash' }));
+    this.#openShell = services.shell(
+      spec,
+      this.disk,
+      () => this.#dispatch({ type: 'crash' }),
+      () => (performance.now() - this.#bootedAtMs) / 1000,
+    );
   }
 
   /** Opens the node's power card and, when it is to be running, its system. Rejects when an address is taken. */

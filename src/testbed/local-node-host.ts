@@ -8,6 +8,7 @@ import { imagezip } from './imagezip-program.js';
 import { netcat } from './netcat.js';
 import type { NodeHost } from './node-host.js';
 import type { NodePhase } from './node-machine.js';
+import { procCat } from './proc-files.js';
 import type { Program } from './program.js';
 import { realShell } from './real-shell.js';
 import type { ShellProgram } from './shell-program.js';
@@ -37,15 +38,15 @@ export function localNodeHost(options: LocalNodeHostOptions): NodeHost {
   const services: NodeServices = {
     cmc: new CmcServers(),
     ssh: new SshServers(() => options.sshHostKey),
-    shell: (spec, disk, crash) => {
+    shell: (spec, disk, crash, uptimeSeconds) => {
       const programs = new Map<string, Program>([
         ['frisbee', options.frisbee(spec, disk, crash)],
         ['imagezip', imagezip(disk.path)],
         ['nc', netcat(spec.addresses.controlIp)],
       ]);
       const { shellProgram: program, host } = options;
-      if (!program) return builtinShell(programs);
-      return realShell({ host, program, programs, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
+      if (!program) return builtinShell(programs.set('cat', procCat(uptimeSeconds)));
+      return realShell({ host, program, programs, uptimeSeconds, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
     },
     stamp: readStamp,
     phaseChanged: (name, phase) => options.onPhase?.(name, phase),

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, mkdirSync, realpathSync, symlinkSync
 import { basename, delimiter, join } from 'node:path';
 import { UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { MOUNTS } from './proc-files.js';
 
 /** A shell on this machine that sessions use, found once per testbed. */
 export type ShellProgram = {
@@ -58,6 +59,13 @@ __imaging_call() (
 frisbee() { __in=no; __imaging_call frisbee "$@" </dev/null; }
 imagezip() { __in=no; __imaging_call imagezip "$@" </dev/null; }
 nc() { __in=yes; __imaging_call nc "$@"; }
+cat() {
+  case "$*" in
+    /proc/uptime) set -- "$(( $(date +%s) - IMAGING_BOOTED )).00"; echo "$1 $1" ;;
+    /proc/mounts) echo '${MOUNTS}' ;;
+    *) command cat "$@" ;;
+  esac
+}
 case $BASH_VERSION in ?*)
   set +o monitor
   set +H

@@ -1,5 +1,8 @@
 import { setMaxListeners } from 'node:events';
 
+/** The longest time a timer can be set to; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as it aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -11,7 +14,7 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', onAbort);
       resolve();
-    }, ms);
+    }, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
@@ -32,7 +35,8 @@ export function childSignal(parent?: AbortSignal): { signal: AbortSignal; abort(
 
 /**
  * Runs `work` under a deadline of its own: after `ms` its signal aborts with what `late()` makes, and the returned
- * promise rejects with it at once, even when `work` is slow to notice. `ms` may be Infinity.
+ * promise rejects with it at once, even when `work` is slow to notice. The signal aborts when the work is over, too, so
+ * whatever lost a race in it stops. `ms` may be Infinity.
  */
 export async function withDeadline<T>(
   parent: AbortSignal | undefined,
@@ -40,15 +44,20 @@ export async function withDeadline<T>(
   late: () => Error,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  if (parent?.aborted) throw reasonOf(parent);
   const child = childSignal(parent);
-  const timer = Number.isFinite(ms) ? setTimeout(() => child.abort(late()), Math.max(0, ms)) : undefined;
+  const timer = Number.isFinite(ms) ? setTimeout(() => child.abort(late()), Math.min(Math.max(0, ms), MAX_TIMER_MS)) : undefined;
   try {
     return await untilAborted(child.signal, work(child.signal));
   } finally {
     clearTimeout(timer);
     child.release();
+    child.abort(over);
   }
 }
+
+/** Why the signal of a piece of work that has ended is aborted; nobody waits to see it. */
+const over = new Error('over');
 
 /** Settles as `promise` does, or rejects with the signal's reason when that comes first. */
 export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {

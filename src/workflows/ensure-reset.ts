@@ -1,15 +1,14 @@
-import type { PowerClient, PowerVerb } from '../power/client.js';
+import type { UndoStack } from '../util/undo.js';
 import { withDeadline } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
 import type { NodeRun } from './fan-out.js';
 import type { Probe, Sign } from './liveness.js';
+import { sendVerb, type VerbTools } from './send-verb.js';
 
-export type ResetTools = {
-  power: PowerClient;
+export type ResetTools = VerbTools & {
+  undo: UndoStack;
   /** How long the old system may keep answering after a reset before the reset counts as ignored. */
   graceMs: number;
-  /** Called right before a verb that makes the node boot is sent: whoever waits for the new system wants a boot after it. */
-  recordReset: (node: string, verb: PowerVerb) => Promise<void>;
 };
 
 export type ResetProof = {
@@ -24,48 +23,52 @@ export type ResetProof = {
 /**
  * Makes a node boot, and proves it where proof is possible: everything that answered before must go away, or a system be
  * up that was not. When neither happens within the grace time, the reset was ignored (some cards acknowledge and do
- * nothing): off, then on. Where nothing answered before, the boot itself is the proof, and the caller waits for that.
+ * nothing): off, then on. Resolves with whether it is proven: where nothing answered before, the boot itself is the proof.
  */
-export async function ensureReset(node: NodeRun, proof: ResetProof, tools: ResetTools, signal: AbortSignal): Promise<void> {
+export async function ensureReset(node: NodeRun, proof: ResetProof, tools: ResetTools, signal: AbortSignal): Promise<boolean> {
   const signs: Sign[] = [];
+  const taking = proof.take().then((found) => void signs.push(...found));
   try {
-    const [state, found] = await Promise.all([proof.on ? 'on' : powerState(node, tools, signal), proof.take()]);
-    signs.push(...found);
-    if (state === 'off') return await send(node, 'on', tools, signal);
-    await send(node, 'reset', tools, signal);
+    taking.catch(() => {}); // its failure is seen below, unless the card's comes first
+    if (!proof.on && (await sendVerb(node, 'status', tools, signal)).state === 'off') {
+      await tell(node, 'on', tools, signal);
+      return true;
+    }
+    await taking;
+    await tell(node, 'reset', tools, signal);
     const newSystem = signs.some((sign) => sign.probe === 'telnet') ? null : proof.newSystem;
     const left = await stillThere(signs, newSystem, tools.graceMs, signal);
-    if (left.length === 0) return;
+    if (left.length === 0) return signs.length > 0;
     node.retry(`reset was acknowledged, but ${left.join(' and ')} still answered ${tools.graceMs / 1000} s later; switching off and on instead`);
     await offAndOn(node, signs, tools, signal);
+    return true;
   } finally {
-    for (const sign of signs) sign.release();
+    void taking.catch(() => {}).then(() => signs.forEach((sign) => sign.release()));
   }
 }
 
-async function offAndOn(node: NodeRun, signs: readonly Sign[], tools: ResetTools, signal: AbortSignal): Promise<void> {
-  await send(node, 'off', tools, signal);
-  const left = await stillThere(signs, null, tools.graceMs, signal);
-  if (left.length > 0) {
-    throw new Failure(
-      'reset-ignored',
-      `${node.name}: neither reset nor off of ${node.node.cmc.hostname} (${node.node.cmc.ip}) had any effect: ${left.join(' and ')} still answers`,
-      'the card acknowledges but does not act: unplug it for five minutes, and look at its wiring',
-    );
+/** Switches a node off and on; some cards need to be told off twice. An interrupt in between still switches it on. */
+export async function offAndOn(node: NodeRun, signs: readonly Sign[], tools: ResetTools, signal: AbortSignal): Promise<void> {
+  const switchOn = tools.undo.push(`switching ${node.name} on again`, async () => void (await sendVerb(node, 'on', tools, AbortSignal.timeout(5_000))));
+  let left: Probe[] = [];
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    await tell(node, 'off', tools, signal);
+    left = await stillThere(signs, null, tools.graceMs, signal);
+    if (left.length === 0) break;
   }
-  await send(node, 'on', tools, signal);
-  node.note('switched off and on, and this time it went down');
+  node.note(`sending on to ${node.node.cmc.hostname}`);
+  await switchOn();
+  if (left.length === 0) return;
+  throw new Failure(
+    'reset-ignored',
+    `${node.name}: neither reset nor off of ${node.node.cmc.hostname} (${node.node.cmc.ip}) had any effect: ${left.join(' and ')} still answers`,
+    'the card acknowledges but does not act: unplug it for five minutes, and look at its wiring',
+  );
 }
 
-async function powerState(node: NodeRun, tools: ResetTools, signal: AbortSignal): Promise<'on' | 'off'> {
-  const answer = await tools.power.send(node.node.cmc, 'status', { signal, onBusy: () => node.retry(`${node.node.cmc.hostname} is busy`) });
-  return answer.state === 'off' ? 'off' : 'on';
-}
-
-async function send(node: NodeRun, verb: PowerVerb, tools: ResetTools, signal: AbortSignal): Promise<void> {
-  if (verb !== 'off') await tools.recordReset(node.name, verb);
+async function tell(node: NodeRun, verb: 'reset' | 'on' | 'off', tools: ResetTools, signal: AbortSignal): Promise<void> {
   node.note(`sending ${verb} to ${node.node.cmc.hostname}`);
-  await tools.power.send(node.node.cmc, verb, { signal, onBusy: () => node.retry(`${node.node.cmc.hostname} is busy`) });
+  await sendVerb(node, verb, tools, signal);
 }
 
 /** The probes that go on answering for `ms` after a reset; none as soon as all have gone or the new system is up. */

@@ -3,7 +3,7 @@ import type { NodeFailure, Outcome, Step } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import { childSignal, withDeadline } from '../util/abort.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { Failure, messageOf, UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { Interrupted } from './interrupted.js';
 
@@ -29,6 +29,7 @@ export class NodeRun {
 
   /** Enters a step and does its work under a deadline of its own (milliseconds). */
   async at<T>(step: Step, deadlineMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.signal.throwIfAborted(); // a task that was given up must not go on
     this.step = step;
     this.#lastSeen = null;
     this.#emit({ type: 'node.step', node: this.name, step, attempt: 1 });
@@ -72,6 +73,8 @@ export type FanOutOptions<T> = {
   host: Host;
   emit: Emit;
   describe?: (value: T) => string | null;
+  /** Told as soon as a node has ended. */
+  onOutcome?: (outcome: Outcome<unknown>) => void;
 };
 
 /**
@@ -80,7 +83,15 @@ export type FanOutOptions<T> = {
  */
 export async function fanOut<T>(nodes: readonly InventoryNode[], options: FanOutOptions<T>, task: (node: NodeRun) => Promise<T>): Promise<Outcome<T>[]> {
   const limit = pLimit(Math.max(1, options.concurrency));
-  return Promise.all(nodes.map((node) => limit(() => runOne(node, options, task))));
+  return Promise.all(
+    nodes.map((node) =>
+      limit(async () => {
+        const outcome = await runOne(node, options, task);
+        options.onOutcome?.(outcome);
+        return outcome;
+      }),
+    ),
+  );
 }
 
 async function runOne<T>(node: InventoryNode, options: FanOutOptions<T>, task: (node: NodeRun) => Promise<T>): Promise<Outcome<T>> {
@@ -114,6 +125,7 @@ function toFailure(node: string, step: Step, error: unknown): NodeFailure {
     const message = error.message.startsWith(`${node}:`) ? error.message.slice(node.length + 2) : error.message;
     return { node, step, code: error.code, message, hint: error.hint ?? null };
   }
+  if (error instanceof UserError) return { node, step, code: error.kind, message: error.message, hint: error.hint ?? null };
   if (error instanceof Interrupted) return { node, step, code: 'interrupted', message: error.message, hint: null };
   const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
   return { node, step, code: 'bug', message: stack, hint: "this is a defect of imaging itself: please report it with the stack in the run's log" };

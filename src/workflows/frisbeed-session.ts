@@ -1,12 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { sleep } from '../util/abort.js';
-import { messageOf, systemCode, UserError } from '../util/errors.js';
+import { sleep, withDeadline } from '../util/abort.js';
+import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import type { ImageSession, SessionOptions } from './image-session.js';
 
 /** frisbeed's exit code when its port is taken (EADDRINUSE). */
 const ADDRESS_IN_USE = 98;
+const START_DEADLINE_MS = 10_000;
 
 export type FrisbeedProgram = { path: string; options: readonly string[]; host: Host; /** Remembers the process, so that a later command can end it should we be killed. */ remember: (pid: number) => Promise<() => Promise<void>> };
 
@@ -30,7 +31,7 @@ async function startOnSlot(options: SessionOptions, program: FrisbeedProgram, sl
     child.once('error', (error) => resolve({ code: null, error }));
     child.once('exit', (code) => resolve({ code, error: null }));
   });
-  const forget = child.pid === undefined ? async () => {} : await program.remember(child.pid);
+  let forget = async (): Promise<void> => {};
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL'); // what frisbeed does on SIGTERM (statistics, exit 0) nobody reads
     await ended;
@@ -38,7 +39,9 @@ async function startOnSlot(options: SessionOptions, program: FrisbeedProgram, sl
   };
   let end: Awaited<typeof ended> | null;
   try {
-    end = await Promise.race([ended, holdsPort(child.pid ?? 0, slot.port, options.signal).then(() => null)]);
+    if (child.pid !== undefined) forget = await program.remember(child.pid);
+    const late = (): UserError => new UserError('environment', `${program.path} neither holds UDP port ${slot.port} nor has ended after ${START_DEADLINE_MS / 1000} s`, 'frisbee.server must be frisbeed itself, not a script around it');
+    end = await withDeadline(options.signal, START_DEADLINE_MS, late, (signal) => Promise.race([ended, holdsPort(child.pid ?? 0, slot.port, signal).then(() => null)]));
   } catch (error) {
     await stop();
     throw error;
@@ -54,7 +57,7 @@ function runningSession(options: SessionOptions, slot: { group: string; port: nu
   let stopped = false;
   const failed = process.ended.then(({ code }): Promise<never> => {
     if (stopped) return new Promise(() => {});
-    throw new UserError('environment', `frisbeed ended with code ${code} while nodes were being loaded: ${process.words()}`);
+    throw new Failure('server-ended', `frisbeed ended with code ${code} while nodes were being loaded${process.words() === '' ? '' : `: ${process.words()}`}`, 'run it by hand with -d to see why, or set frisbee.engine = embedded');
   });
   failed.catch(() => {});
   return {

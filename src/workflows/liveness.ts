@@ -1,11 +1,14 @@
 import { connect } from 'node:net';
 import type { InventoryNode } from '../inventory/inventory.js';
-import { sleep, untilAborted, withDeadline } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import { sleep, withDeadline } from '../util/abort.js';
+import { Failure, systemCode } from '../util/errors.js';
 import type { Pinger } from './ping.js';
 
 /** A way to see whether some system runs on a node. */
 export type Probe = 'telnet' | 'ssh' | 'ping';
+
+/** `refused`: the node says that nothing is there; `silent`: nothing came back, which a single lost packet does as well. */
+export type Answer = 'yes' | 'refused' | 'silent';
 
 export type LivenessOptions = {
   telnetPort: number;
@@ -17,10 +20,12 @@ export type LivenessOptions = {
   signal: AbortSignal;
 };
 
-/** Something that answered before a reset; `gone()` resolves once it has been seen not to answer. */
+/** Something that answered before a reset; `gone()` resolves once it has surely stopped. */
 export type Sign = { probe: Probe; gone(signal: AbortSignal): Promise<void>; release(): void };
 
 const POLL_MS = [50, 100, 200, 400];
+/** So many silences in a row are no lost packets. */
+const SILENCES = 3;
 
 /** Tries every probe at once and returns the ones that answer: the proof that a reset happened is that each goes away. */
 export async function takeLiveness(node: InventoryNode, options: LivenessOptions): Promise<Sign[]> {
@@ -33,58 +38,94 @@ export async function takeLiveness(node: InventoryNode, options: LivenessOptions
 }
 
 /**
- * A TCP server on the node. The connection is kept: a system that goes down in order closes it, one that loses power
- * does not, so refused or unanswered new connections count as well.
+ * A TCP server on the node. The connection is kept: a system that goes down in order closes it, and that is the moment
+ * to look again; one that loses power does not, so it is looked at all the time.
  */
 async function tcpSign(probe: 'telnet' | 'ssh', ip: string, port: number, options: LivenessOptions): Promise<Sign | null> {
   const held = await tryConnect(ip, port, options.probeTimeoutMs, options.signal);
-  if (!held) return null;
+  if (typeof held === 'string') return null;
   const closed = new Promise<void>((resolve) => held.once('close', () => resolve()));
   held.resume();
-  return {
-    probe,
-    gone: (signal) => Promise.race([untilAborted(signal, closed), pollUntil(false, () => tcpAnswers(ip, port, options), signal)]),
-    release: () => held.destroy(),
-  };
+  return { probe, gone: (signal) => untilGone((until) => tcpAnswer(ip, port, options.probeTimeoutMs, until), signal, closed), release: () => held.destroy() };
 }
 
 async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: LivenessOptions): Promise<Sign | null> {
   if (pinger === null) return null;
-  const answers = (until: AbortSignal): Promise<boolean> => withDeadline(until, probeTimeoutMs + 1_000, () => new Failure('ping-late', 'no answer'), (inner) => pinger.answers(ip, inner)).catch(() => false);
-  if (!(await answers(signal))) return null;
-  return { probe: 'ping', gone: (until) => pollUntil(false, () => answers(until), until), release: () => {} };
+  const answer = async (until: AbortSignal): Promise<Answer> => {
+    const late = (): Failure => new Failure('ping-late', 'no answer');
+    const answers = await withDeadline(until, probeTimeoutMs + 1_000, late, (inner) => pinger.answers(ip, inner)).catch((error: unknown) => {
+      if (until.aborted) throw error;
+      return false;
+    });
+    return answers ? 'yes' : 'silent';
+  };
+  return (await answer(signal)) === 'yes' ? { probe: 'ping', gone: (until) => untilGone(answer, until), release: () => {} } : null;
 }
 
-/** Resolves once `ask()` gives what is wanted; rejects with the signal's reason. */
-export async function pollUntil(wanted: boolean, ask: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+/** Resolves once nothing is there any more: refused, or silent several times in a row. `hint`: a good moment to ask again. */
+export async function untilGone(ask: (signal: AbortSignal) => Promise<Answer>, signal: AbortSignal, hint: Promise<void> = new Promise(() => {})): Promise<void> {
+  let silences = 0;
+  let hinted = false;
+  for (let round = 0; ; round += 1) {
+    const pause = sleep(POLL_MS[Math.min(round, POLL_MS.length - 1)] ?? 400, signal);
+    pause.catch(() => {}); // when the hint comes first
+    if (hinted) await pause;
+    else hinted = await Promise.race([pause.then(() => false), hint.then(() => true)]);
+    const answer = await ask(signal);
+    signal.throwIfAborted();
+    if (answer === 'refused') return;
+    silences = answer === 'silent' ? silences + 1 : 0;
+    if (silences >= SILENCES) return;
+  }
+}
+
+/** Resolves once a TCP server answers there. */
+export async function untilThere(ip: string, port: number, probeTimeoutMs: number, signal: AbortSignal): Promise<void> {
   for (let round = 0; ; round += 1) {
     await sleep(POLL_MS[Math.min(round, POLL_MS.length - 1)] ?? 400, signal);
-    if ((await ask()) === wanted) return;
+    const answer = await tcpAnswer(ip, port, probeTimeoutMs, signal);
+    signal.throwIfAborted();
+    if (answer === 'yes') return;
   }
 }
 
 /** Whether a TCP server answers there right now. */
-export async function tcpAnswers(ip: string, port: number, options: Pick<LivenessOptions, 'probeTimeoutMs' | 'signal'>): Promise<boolean> {
-  const socket = await tryConnect(ip, port, options.probeTimeoutMs, options.signal);
-  socket?.destroy();
-  return socket !== null;
+export async function tcpAnswer(ip: string, port: number, probeTimeoutMs: number, signal: AbortSignal): Promise<Answer> {
+  const socket = await tryConnect(ip, port, probeTimeoutMs, signal);
+  if (typeof socket === 'string') return socket;
+  socket.destroy();
+  return 'yes';
 }
 
-function tryConnect(ip: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<ReturnType<typeof connect> | null> {
-  return new Promise((resolve) => {
+/** Errors that are this machine's own trouble and say nothing about the node. */
+const OWN_TROUBLE = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'ENETDOWN', 'ENETUNREACH', 'EACCES', 'EPERM']);
+
+function tryConnect(ip: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<ReturnType<typeof connect> | 'refused' | 'silent'> {
+  return new Promise((resolve, reject) => {
     const socket = connect({ host: ip, port });
-    const finish = (value: typeof socket | null): void => {
+    const done = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      socket.removeAllListeners('connect');
-      if (value === null) socket.destroy();
-      resolve(value);
     };
-    const onAbort = (): void => finish(null);
-    const timer = setTimeout(() => finish(null), timeoutMs);
+    const fail = (answer: 'refused' | 'silent'): void => {
+      done();
+      socket.destroy();
+      resolve(answer);
+    };
+    const onAbort = (): void => fail('silent'); // callers look at their signal
+    const timer = setTimeout(() => fail('silent'), timeoutMs);
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.once('connect', () => finish(socket));
-    socket.on('error', () => finish(null)); // stays: a kept connection may break at any time
+    socket.once('connect', () => {
+      done();
+      resolve(socket);
+    });
+    // stays: a kept connection may break at any time
+    socket.on('error', (error) => {
+      const code = systemCode(error) ?? '';
+      if (!OWN_TROUBLE.has(code)) return fail(code === 'ECONNREFUSED' || code === 'ECONNRESET' ? 'refused' : 'silent');
+      done();
+      reject(new Failure('probe-failed', `cannot look whether ${ip}:${port} answers: ${error.message}`, undefined, { cause: error }));
+    });
     if (signal.aborted) onAbort();
   });
 }

@@ -6,7 +6,7 @@ import { Failure } from '../util/errors.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import type { ImageSession } from './image-session.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
-import { waitForSsh, type WaitOptions } from './wait.js';
+import { waitForSsh, type SshWaitOptions } from './wait.js';
 import { writeImage, type WriteOptions } from './write-image.js';
 
 /** Everything a load needs to know; `--dry-run` prints it, `executeLoad` does exactly it. Times in milliseconds. */
@@ -17,17 +17,14 @@ export type LoadPlan = RamdiskPlan & {
   rateBps: number;
   untilSsh: boolean;
   nodeDeadlineMs: number;
-  writeDeadlineMs: number;
   stallMs: number;
-  /** The ramdisk's program and the node's disk. */
+  /** The ramdisk's program. */
   frisbeeClient: string;
-  hardDrive: string;
 };
 
 export type LoadTools = RamdiskTools & {
   emit: Emit;
-  signal: AbortSignal;
-  wait: WaitOptions;
+  wait: SshWaitOptions;
   openSession: () => Promise<ImageSession>;
 };
 
@@ -39,11 +36,9 @@ const CHECK_DEADLINE_MS = 10_000;
  */
 export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Outcome<string>[]> {
   const session = await tools.openSession();
-  const stop = tools.undo.push('stopping the server', () => session.stop());
+  tools.undo.push('stopping the server', () => session.stop());
   const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: plan.reset ? 'pxe' : 'boot', describe: (text: string) => text, ...tools } as const;
-  const outcomes = await fanOut(plan.nodes, options, (node) => loadNode(node, plan, tools, session));
-  await stop();
-  return outcomes;
+  return fanOut(plan.nodes, options, (node) => loadNode(node, plan, tools, session));
 }
 
 async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, session: ImageSession): Promise<string> {
@@ -55,7 +50,7 @@ async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, session
 async function writeAndCheck(node: NodeRun, plan: LoadPlan, telnet: TelnetSession, session: ImageSession): Promise<string> {
   const options: WriteOptions = { program: plan.frisbeeClient, device: plan.hardDrive, stallMs: plan.stallMs, imageChunks: plan.image.chunkCount, session };
   const startedMs = node.host.monotonicMs();
-  const result = await node.at('write', plan.writeDeadlineMs, (signal) => Promise.race([writeImage(node, telnet, options, signal), session.failed]));
+  const result = await node.at('write', plan.nodeDeadlineMs, (signal) => Promise.race([writeImage(node, telnet, options, signal), session.failed]));
   const elapsedS = Math.max(0.001, (node.host.monotonicMs() - startedMs) / 1000);
   await node.at('check', CHECK_DEADLINE_MS, async () => {
     const { effectiveBytes, actualBytes } = plan.image;

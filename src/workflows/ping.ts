@@ -10,9 +10,14 @@ export type Pinger = { answers(ip: string, signal: AbortSignal): Promise<boolean
 /**
  * Runs the ping program (words, `{ip}` in them for the address) once for each question; its exit status is the answer.
  * One small shell starts them all: a program costs this process ten times what it costs that one, and stops its event
- * loop meanwhile. No program, no shell: no answer.
+ * loop meanwhile. No program, no shell: no answer. `warn` is told once when the program itself does not work.
  */
-export function createPinger(command: readonly string[], host: Pick<Host, 'spawn'>): Pinger {
+export function createPinger(command: readonly string[], host: Pick<Host, 'spawn'>, warn: (text: string) => void = () => {}): Pinger {
+  let warned = false;
+  const unusable = (status: string): void => {
+    if (!warned) warn(`the ping probe does not work: ${command[0]} ended with status ${status}; resets are proven by telnet and ssh alone (see networking.ping_command)`);
+    warned = true;
+  };
   const waiting = new Map<number, (answer: boolean) => void>();
   let shell: Shell | null = null;
   let next = 0;
@@ -22,7 +27,7 @@ export function createPinger(command: readonly string[], host: Pick<Host, 'spawn
     waiting.clear();
   };
   const start = (): Shell => {
-    const child = host.spawn('sh', ['-s'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = host.spawn('sh', ['-s'], { stdio: ['pipe', 'pipe', 'ignore'], detached: true }); // a group of its own, to end its pings with it
     let line = '';
     child.stdin.on('error', () => {}); // it ended: 'close' follows
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
@@ -30,6 +35,7 @@ export function createPinger(command: readonly string[], host: Pick<Host, 'spawn
       line = lines.pop() ?? '';
       for (const each of lines) {
         const [id, status] = each.split(' ');
+        if (status !== '0' && status !== '1') unusable(status ?? '');
         waiting.get(Number(id))?.(status === '0');
         waiting.delete(Number(id));
       }
@@ -56,11 +62,19 @@ export function createPinger(command: readonly string[], host: Pick<Host, 'spawn
         if (signal.aborted) stop();
       }),
     close: () => {
-      shell?.kill('SIGKILL');
+      if (shell?.pid !== undefined) killGroup(shell.pid);
     },
   };
 }
 
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it has ended
+  }
 }

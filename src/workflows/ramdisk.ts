@@ -1,11 +1,12 @@
 import type { NextBootLinks } from '../pxe/links.js';
 import { openTelnet, type TelnetSession } from '../telnet/session.js';
-import { Failure } from '../util/errors.js';
+import { Failure, messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
-import { ensureReset, type ResetTools } from './ensure-reset.js';
+import { ensureReset, offAndOn, type ResetTools } from './ensure-reset.js';
 import type { NodeRun } from './fan-out.js';
-import { pollUntil, takeLiveness, tcpAnswers, type LivenessOptions, type Sign } from './liveness.js';
+import { takeLiveness, tcpAnswer, untilGone, untilThere, type LivenessOptions, type Sign } from './liveness.js';
+import { sendVerb } from './send-verb.js';
 import { retrying } from './wait.js';
 
 /** How nodes get into the PXE system and out of it again. Times in milliseconds. */
@@ -17,10 +18,14 @@ export type RamdiskPlan = {
   graceMs: number;
   telnetBackoffMs: number;
   telnetPort: number;
+  /** The node's disk; a system that has it mounted is not the PXE system. */
+  hardDrive: string;
 };
 
 export type RamdiskTools = {
   host: Host;
+  /** The whole run's: an interrupt. */
+  signal: AbortSignal;
   undo: UndoStack;
   links: NextBootLinks;
   reset: ResetTools;
@@ -30,31 +35,33 @@ export type RamdiskTools = {
 };
 
 const RESET_DEADLINE_MS = 60_000;
+const LEAVE_DEADLINE_MS = 10_000;
+const SHELL_SILENCE_MS = 5_000;
 
 /**
  * Boots a node over the network, does `work` in its shell, and boots it from its disk again. The next-boot link goes as
  * soon as telnet answers: whatever boots later must boot the disk. When the work fails the node is reset all the same.
  */
 export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, work: (telnet: TelnetSession) => Promise<T>): Promise<T> {
-  const unlink = plan.reset ? await bootOverNetwork(node, plan, tools) : async () => {};
+  const boot = plan.reset ? await bootOverNetwork(node, plan, tools) : { proven: true, unlink: async () => {} };
   let telnet: TelnetSession | null = null;
   try {
-    telnet = await node.at('boot', plan.bootDeadlineMs, (signal) => telnetUp(node, plan, tools, signal));
-    await unlink();
+    telnet = await firstTelnet(node, plan, tools, boot.proven);
+    await boot.unlink();
     const result = await work(telnet).catch(async (error: unknown) => {
-      if (plan.reset && !node.signal.aborted) await leaveRamdisk(node, tools);
+      if (plan.reset) await leaveRamdisk(node, tools);
       throw error;
     });
     if (plan.reset) await rebootIntoDisk(node, plan, tools, telnet);
     return result;
   } finally {
     telnet?.close();
-    await unlink();
+    await boot.unlink().catch((error: unknown) => node.note(`its next-boot link may be left: ${messageOf(error)}`));
   }
 }
 
-/** Places the next-boot link and resets; returns what takes the link away again. */
-async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<() => Promise<void>> {
+/** Places the next-boot link and resets. */
+async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<{ proven: boolean; unlink: () => Promise<void> }> {
   const unlink = await node.at('pxe', RESET_DEADLINE_MS, async () => {
     const mac = node.node.control.mac;
     const placing = tools.links.place(mac, node.name);
@@ -67,43 +74,84 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
     return undo;
   });
   try {
-    await node.at('reset', RESET_DEADLINE_MS + 2 * plan.graceMs, (signal) =>
-      ensureReset(node, { on: false, take: () => takeLiveness(node.node, { ...tools.liveness, signal }), newSystem: (until) => telnetAnswers(node, plan, tools, until) }, tools.reset, signal),
+    const proven = await node.at('reset', resetDeadlineMs(plan), (signal) =>
+      ensureReset(
+        node,
+        {
+          on: false,
+          take: () => takeLiveness(node.node, { ...tools.liveness, signal }),
+          newSystem: (until) => untilThere(node.node.control.ip, plan.telnetPort, tools.liveness.probeTimeoutMs, until),
+        },
+        tools.reset,
+        signal,
+      ),
     );
-    return unlink;
+    return { proven, unlink };
   } catch (error) {
-    await unlink();
+    await unlink().catch((problem: unknown) => node.note(`its next-boot link may be left: ${messageOf(problem)}`));
     throw error;
   }
 }
 
-/** Resolves once telnet, which did not answer before, does. */
-function telnetAnswers(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<void> {
-  return pollUntil(true, () => tcpAnswers(node.node.control.ip, plan.telnetPort, { ...tools.liveness, signal }), signal);
+/** A reset, and off and on twice over when it is ignored. */
+function resetDeadlineMs(plan: RamdiskPlan): number {
+  return RESET_DEADLINE_MS + 3 * plan.graceMs;
+}
+
+/** Waits for telnet. A node that hung before its reset gave no proof of it: when it does not boot, it is switched off and on once. */
+async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, proven: boolean): Promise<TelnetSession> {
+  const attempt = (): Promise<TelnetSession> => node.at('boot', plan.bootDeadlineMs, (signal) => telnetUp(node, plan, tools, signal));
+  try {
+    return await attempt();
+  } catch (error) {
+    if (proven || !(error instanceof Failure) || error.code !== 'boot-deadline') throw error;
+    node.retry(`nothing answered before the reset, and nothing has come up ${plan.bootDeadlineMs / 1000} s after it; switching off and on`);
+    await node.at('reset', resetDeadlineMs(plan), (signal) => offAndOn(node, [], tools.reset, signal));
+    return attempt();
+  }
 }
 
 async function telnetUp(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<TelnetSession> {
-  const options = { host: node.node.control.ip, port: plan.telnetPort, connectTimeoutMs: 2_000, firstByteTimeoutMs: 5_000, onRaw: tools.transcript(node.name) };
-  return retrying(node, plan.telnetBackoffMs, signal, () => openTelnet({ ...options, signal }));
+  const options = { host: node.node.control.ip, port: plan.telnetPort, connectTimeoutMs: 2_000, firstByteTimeoutMs: SHELL_SILENCE_MS, onRaw: tools.transcript(node.name) };
+  return retrying(node, plan.telnetBackoffMs, signal, async () => {
+    const telnet = await openTelnet({ ...options, signal });
+    try {
+      await checkShell(node, plan, telnet, signal);
+      return telnet;
+    } catch (error) {
+      telnet.close();
+      throw error;
+    }
+  });
+}
+
+/** Some other system may answer telnet too: it asks for a login, or it runs from the very disk that is to be written. */
+async function checkShell(node: NodeRun, plan: RamdiskPlan, telnet: TelnetSession, signal: AbortSignal): Promise<void> {
+  let mounted = false;
+  const onLine = (line: string): void => {
+    if (line.startsWith(plan.hardDrive)) mounted = true;
+  };
+  await telnet.run('cat /proc/mounts', { signal, silenceTimeoutMs: SHELL_SILENCE_MS, onLine }).catch((error: unknown) => {
+    if (!(error instanceof Failure) || error.code !== 'telnet-stalled') throw error;
+    throw new Failure('telnet-no-shell', `telnet on ${node.name} answers, but not as a shell`, 'is this the PXE system, or a login prompt of its disk?', { cause: error });
+  });
+  if (mounted) throw new Failure('not-the-ramdisk', `${node.name} runs a system that has ${plan.hardDrive} mounted: not the PXE system`, 'did it boot its disk? look at its next-boot link, DHCP and TFTP');
 }
 
 async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, telnet: TelnetSession): Promise<void> {
-  // the open telnet session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
-  const ramdisk: Sign = {
-    probe: 'telnet',
-    gone: (signal) => Promise.race([telnet.closed, pollUntil(false, () => tcpAnswers(node.node.control.ip, plan.telnetPort, { ...tools.liveness, signal }), signal)]),
-    release: () => {},
-  };
-  await node.at('reboot', RESET_DEADLINE_MS + 2 * plan.graceMs, (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null }, tools.reset, signal));
+  const { ip } = node.node.control;
+  const { probeTimeoutMs } = tools.liveness;
+  // the open session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
+  const ramdisk: Sign = { probe: 'telnet', gone: (signal) => untilGone((until) => tcpAnswer(ip, plan.telnetPort, probeTimeoutMs, until), signal, telnet.closed), release: () => {} };
+  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null }, tools.reset, signal));
 }
 
-/** After a failed write the node is reset all the same, so that it does not sit in the PXE system; its failure stands. */
+/** After failed work the node is reset all the same, so that it does not sit in the PXE system; its failure stands. */
 async function leaveRamdisk(node: NodeRun, tools: RamdiskTools): Promise<void> {
+  if (tools.signal.aborted) return; // an interrupt leaves nodes as they are
   try {
-    await tools.reset.recordReset(node.name, 'reset');
-    await tools.reset.power.send(node.node.cmc, 'reset', { signal: node.signal, timeoutMs: 5_000 });
+    await sendVerb(node, 'reset', tools.reset, tools.signal, LEAVE_DEADLINE_MS);
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    node.note(`and could not be reset: ${error.message}`);
+    node.note(`left in the PXE system: ${messageOf(error)}`);
   }
 }

@@ -17,13 +17,12 @@ export type SavePlan = RamdiskPlan & {
   localIp: string;
   nodeDeadlineMs: number;
   stallMs: number;
-  /** The ramdisk's programs and the node's disk. */
+  /** The ramdisk's programs. */
   imagezip: string;
   netcat: string;
-  hardDrive: string;
 };
 
-export type SaveTools = RamdiskTools & { emit: Emit; signal: AbortSignal };
+export type SaveTools = RamdiskTools & { emit: Emit };
 
 /** Saves the disks of the plan's nodes, each into a file of its own: link, reset, telnet up, imagezip, check, reset. */
 export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<string>[]> {

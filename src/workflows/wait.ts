@@ -9,15 +9,19 @@ import type { NodeRun } from './fan-out.js';
 
 export type WaitOptions = {
   port: number;
-  username: string;
-  auth: LoginAuth;
   /** Mean time between two attempts, milliseconds. */
   backoffMs: number;
-  /** When the node was last told to boot (ms since 1970), or null when nobody knows. */
+  /** When the node's system was last ended (ms since 1970), or null when nobody knows. */
   lastBoot: (node: string) => Promise<number | null>;
 };
 
+export type SshWaitOptions = WaitOptions & { username: string; auth: LoginAuth };
+
 const ATTEMPT_MS = 5_000;
+/** A node's uptime is rounded and read a moment before we look at the clock. */
+const CLOCK_SLACK_MS = 50;
+/** So long after a reset no old system answers any more, however slowly it goes down. */
+const OLD_SYSTEM_MS = 60_000;
 /** Logins cost CPU on this side; banners hardly any. */
 const logins = pLimit(32);
 const banners = pLimit(256);
@@ -26,36 +30,48 @@ const banners = pLimit(256);
  * Waits until a node answers ssh: its banner first, which is cheap, then one real login. When the time of its last reset is
  * known, the login must find a system booted after that, so the old system cannot pass for the new one.
  */
-export async function waitForSsh(node: NodeRun, options: WaitOptions, signal: AbortSignal): Promise<string> {
+export async function waitForSsh(node: NodeRun, options: SshWaitOptions, signal: AbortSignal): Promise<string> {
   const address = { host: node.node.control.ip, port: options.port };
   const lastBoot = await options.lastBoot(node.name);
   return retrying(node, options.backoffMs, signal, async () => {
     await banners(() => probeBanner({ ...address, timeoutMs: ATTEMPT_MS, signal }));
     const stamp = await logins(() => bootStamp({ ...address, username: options.username, auth: options.auth, timeoutMs: 2 * ATTEMPT_MS, signal }));
-    if (!stamp) return 'ssh OK';
-    const bootedAt = node.host.now() - stamp.uptimeMs;
-    if (lastBoot !== null && bootedAt < lastBoot - CLOCK_SLACK_MS) {
-      const ago = Math.round((node.host.now() - lastBoot) / 1000);
-      throw new Failure('ssh-old-system', `the system that answers booted before the reset of ${ago} s ago: it has not gone down yet`, 'was the reset ignored? see imaging-status and imaging-reset');
-    }
-    return `ssh OK, up ${Math.round(stamp.uptimeMs / 1000)} s`;
+    return `ssh OK, ${newSystem(node, stamp?.uptimeMs ?? null, lastBoot)}`;
   });
 }
 
-/** A node's uptime is rounded and read a moment before we look at the clock. */
-const CLOCK_SLACK_MS = 500;
-
-/** Waits until a node's telnetd (the PXE system) answers and runs a command. */
-export async function waitForTelnet(node: NodeRun, port: number, backoffMs: number, signal: AbortSignal): Promise<string> {
-  return retrying(node, backoffMs, signal, async () => {
-    const session = await openTelnet({ host: node.node.control.ip, port, connectTimeoutMs: ATTEMPT_MS, firstByteTimeoutMs: ATTEMPT_MS, signal });
+/** Waits until a node's telnetd (the PXE system) answers and runs a command, in a system booted since the last reset. */
+export async function waitForTelnet(node: NodeRun, options: WaitOptions, signal: AbortSignal): Promise<string> {
+  const lastBoot = await options.lastBoot(node.name);
+  return retrying(node, options.backoffMs, signal, async () => {
+    const session = await openTelnet({ host: node.node.control.ip, port: options.port, connectTimeoutMs: ATTEMPT_MS, firstByteTimeoutMs: ATTEMPT_MS, signal });
+    let uptimeMs: number | null = null;
+    const onLine = (line: string): void => {
+      const seconds = /^(\d+\.\d+) \d+\.\d+$/.exec(line.trim())?.[1];
+      if (seconds !== undefined) uptimeMs = Number(seconds) * 1000;
+    };
     try {
-      await session.run('true', { signal, silenceTimeoutMs: ATTEMPT_MS });
-      return 'telnet OK';
+      await session.run('cat /proc/uptime', { signal, silenceTimeoutMs: ATTEMPT_MS, onLine });
+      return `telnet OK, ${newSystem(node, uptimeMs, lastBoot)}`;
     } finally {
       session.close();
     }
   });
+}
+
+/** How long the system has been up. Throws when it is, or may be, the one that was there before the last reset. */
+function newSystem(node: NodeRun, uptimeMs: number | null, lastBoot: number | null): string {
+  const nowMs = node.host.now();
+  const sinceMs = lastBoot === null ? null : nowMs - lastBoot;
+  if (uptimeMs === null) {
+    // no Linux: nobody can tell. But a system on its way down fails to answer as well
+    if (sinceMs === null || sinceMs > OLD_SYSTEM_MS) return 'when it booted is not known';
+    throw new Failure('boot-not-proven', `its system does not tell since when it is up, and its reset was only ${Math.round(sinceMs / 1000)} s ago`);
+  }
+  if (lastBoot !== null && sinceMs !== null && nowMs - uptimeMs < lastBoot - CLOCK_SLACK_MS) {
+    throw new Failure('old-system', `the system that answers booted before the reset of ${Math.round(sinceMs / 1000)} s ago: it has not gone down yet`, 'was the reset ignored? see imaging-status and imaging-reset');
+  }
+  return `up ${Math.round(uptimeMs / 1000)} s`;
 }
 
 /**

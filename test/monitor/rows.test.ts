@@ -28,7 +28,7 @@ test('never as tall as the terminal, never wider', () => {
 test('failed first, then active, then the rest folded into a count', () => {
   const state = stateOf(100, [done('fit01'), { type: 'node.step', node: 'fit50', step: 'write', attempt: 1 }, failed('fit99')]);
   const rows = renderRows(state, 80, 12, 2_000);
-  expect(rows[1]).toMatch(/^fit99 +FAILED +at boot: silent for 80 s/);
+  expect(rows[1]).toMatch(/^fit99 +FAILED +at boot: silent \| for 80 s/);
   expect(rows[2]).toMatch(/^fit50 +write/);
   expect(rows.at(-1)).toBe('... 92 more: 91 waiting 1 ok');
 });

@@ -13,13 +13,11 @@ import { scratch } from '../helpers/cli.js';
 describe('boot records', () => {
   test('the last one counts, and survives the process', async () => {
     const dir = scratch();
-    let now = 1_000;
-    const records = bootRecords(dir, { ...systemHost, now: () => now });
+    const records = bootRecords(dir, [], systemHost);
     expect(await records.last('fit01')).toBeNull();
-    await records.record('fit01', 'reset');
-    now = 2_000;
-    await records.record('fit01', 'on');
-    expect(await bootRecords(dir, systemHost).last('fit01')).toBe(2_000);
+    await records.record('fit01', 'reset', 1_000);
+    await records.record('fit01', 'off', 2_000);
+    expect(await bootRecords(scratch(), [dir], systemHost).last('fit01')).toBe(2_000);
     expect(readdirSync(join(dir, 'nodes'))).toEqual(['fit01.json']);
   });
 
@@ -27,9 +25,9 @@ describe('boot records', () => {
     const dir = scratch();
     mkdirSync(join(dir, 'nodes'));
     writeFileSync(join(dir, 'nodes/fit01.json'), '{"lastBoot');
-    expect(await bootRecords(dir, systemHost).last('fit01')).toBeNull();
+    expect(await bootRecords(dir, [], systemHost).last('fit01')).toBeNull();
     writeFileSync(join(dir, 'file'), '');
-    await expect(bootRecords(join(dir, 'file'), systemHost).record('fit01', 'on')).rejects.toMatchObject({ code: 'no-boot-record', message: expect.stringContaining(dir) });
+    await expect(bootRecords(join(dir, 'file'), [], systemHost).record('fit01', 'off', 1)).rejects.toMatchObject({ code: 'no-boot-record', message: expect.stringContaining(dir) });
   });
 });
 
@@ -45,7 +43,7 @@ describe('child records', () => {
     mkdirSync(join(dir, 'children'), { recursive: true });
     writeFileSync(join(dir, 'children', `${orphan.pid}.json`), JSON.stringify({ child: processIdentity(orphan.pid ?? 0), parent: deadIdentity ?? { pid: 1, startTime: '0', bootId: 'x' } }));
     const ended = once(orphan, 'exit');
-    expect(await records.sweep()).toEqual([orphan.pid]);
+    expect(await records.sweep()).toEqual({ ended: [orphan.pid], problems: [] });
     await ended;
     expect(processIdentity(kept.pid ?? 0)).not.toBeNull();
     kept.kill();
@@ -57,7 +55,7 @@ describe('child records', () => {
     mkdirSync(join(dir, 'children'));
     const gone = { pid: 1, startTime: 'x', bootId: 'x' };
     writeFileSync(join(dir, 'children/1.json'), JSON.stringify({ child: { pid: stranger.pid, startTime: 'other', bootId: 'x' }, parent: gone }));
-    expect(await childRecords(dir, systemHost).sweep()).toEqual([]);
+    expect(await childRecords(dir, systemHost).sweep()).toEqual({ ended: [], problems: [] });
     expect(processIdentity(stranger.pid ?? 0)).not.toBeNull();
     expect(readdirSync(join(dir, 'children'))).toEqual([]);
     stranger.kill();

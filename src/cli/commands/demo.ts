@@ -3,6 +3,7 @@ import { verifyDisks } from '../../testbed/verify.js';
 import { executablePath } from '../../util/dist.js';
 import { UserError } from '../../util/errors.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
+import { Interrupted } from '../../workflows/interrupted.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { positive } from '../options.js';
@@ -33,10 +34,13 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
 
 function load(count: number, testbed: Testbed, context: CommandContext): Promise<number> {
   const child = context.host.spawn(process.execPath, [executablePath, 'load', '-i', 'demo', `1-${count}`, '-u'], { stdio: 'inherit', env: { ...context.host.env, ...testbed.env }, cwd: testbed.dir });
-  const pass = (): void => void child.kill('SIGTERM');
+  const pass = (): void => {
+    // Ctrl-C reaches the whole process group, the child included
+    if (context.signal.reason instanceof Interrupted && context.signal.reason.signalName !== 'SIGINT') child.kill('SIGTERM');
+  };
   context.signal.addEventListener('abort', pass, { once: true });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? exitCodes.bug));
+    child.once('close', (code) => resolve(code ?? exitCodes.someFailed));
   });
 }

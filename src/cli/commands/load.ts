@@ -1,6 +1,5 @@
 import { findImage } from '../../images/find.js';
 import { inspectImage } from '../../ndz/reader.js';
-import { checkTarget } from '../../pxe/check.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/embedded-session.js';
 import { startFrisbeedSession } from '../../workflows/frisbeed-session.js';
@@ -8,19 +7,18 @@ import { executeLoad, type LoadPlan } from '../../workflows/load.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
-import { ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
+import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, selectedNodes, type Site } from '../site.js';
 
 const MIB = 1_048_576;
-/** The server never sends slower than this for long, so it bounds how long an image can take. */
-const SLOWEST_BPS = 10_000_000;
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
   const load = await planLoad(args, site, context);
   const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
-  const missing = load.reset ? await checkTarget(pxelinux.configDir, pxelinux.frisbeeImage) : null;
+  const warnings = [...site.warnings, ...tooSlow(load)];
+  if (load.reset) warnings.push(...(await checkPxe(pxelinux)));
   return {
     nodes: load.nodes.map((node) => node.name),
     details: {
@@ -34,12 +32,13 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       untilSsh: load.untilSsh,
       timeoutMs: load.nodeDeadlineMs,
     },
-    warnings: missing === null ? site.warnings : [...site.warnings, missing],
+    warnings,
     dryRun: flag(args.options, 'dry-run'),
     keepsLogs: true,
     stateDir: site.stateDir,
     result: 'table',
     progress: 'auto',
+    patienceMs: Infinity,
     fold: folder(site),
     execute: (tools) => execute(load, localIp, site, context, tools),
     resultLines: () => [],
@@ -59,10 +58,8 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
     ...ramdiskPlan(args, site),
     untilSsh: flag(args.options, 'until-ssh'),
     nodeDeadlineMs: seconds === undefined ? nodes.loadTimeoutMs : seconds * 1000,
-    writeDeadlineMs: 60_000 + (image.sizeBytes * 8 * 1000) / SLOWEST_BPS,
     stallMs: nodes.stallTimeoutMs,
     frisbeeClient: frisbee.client,
-    hardDrive: frisbee.hardDrive,
   };
 }
 
@@ -89,4 +86,11 @@ async function execute(load: LoadPlan, localIp: string, site: Site, context: Com
         ? startFrisbeedSession(session, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, remember: (pid) => ramdisk.children.remember(pid) })
         : startEmbeddedSession(session, context.host),
   });
+}
+
+/** Says so when the image cannot pass in the time there is. */
+function tooSlow({ image, rateBps, nodeDeadlineMs }: LoadPlan): string[] {
+  const neededMs = (image.sizeBytes * 8 * 1000) / rateBps;
+  if (neededMs < nodeDeadlineMs) return [];
+  return [`sending ${image.path} takes at least ${Math.round(neededMs / 1000)} s at this rate, and a node may take ${nodeDeadlineMs / 1000} s in all: raise -t or -b`];
 }

@@ -7,7 +7,8 @@ import { selection } from '../site.js';
 
 /** Prints what a node spec means, on one line; needs no inventory. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const { config } = await loadConfig(context.host);
+  const { config, warnings } = await loadConfig(context.host);
+  for (const text of warnings) if (!text.includes('is missing')) context.stderr.write(`imaging: warning: ${text}\n`);
   const { numbers } = selection(args, config, context);
   const line = flag(args.options, 'folded') ? fold(numbers) : numbers.map((number) => nodeName(number, config.testbed.regularName)).join(' ');
   if (line !== '') context.stdout.write(`${line}\n`);

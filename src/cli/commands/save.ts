@@ -6,7 +6,7 @@ import { executeSave, type SavePlan } from '../../workflows/save.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
 import { positive, text } from '../options.js';
-import { ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
+import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, selectedNodes } from '../site.js';
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
@@ -27,21 +27,22 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     stallMs: config.nodes.stallTimeoutMs,
     imagezip: config.frisbee.imagezip,
     netcat: config.frisbee.netcat,
-    hardDrive: config.frisbee.hardDrive,
   };
   await checkWritable(dir);
+  const warnings = save.reset ? [...site.warnings, ...(await checkPxe(config.pxelinux))] : site.warnings;
   return {
     nodes: nodes.map((node) => node.name),
     details: { files: nodes.map((node) => save.pathOf(node.name)), localIp: save.localIp, reset: save.reset, timeoutMs: save.nodeDeadlineMs },
-    warnings: site.warnings,
+    warnings,
     dryRun: false,
     keepsLogs: true,
     stateDir: site.stateDir,
     result: 'table',
     progress: 'auto',
+    patienceMs: Infinity,
     fold: folder(site),
     execute: async (tools) => executeSave(save, { ...tools, ...(await ramdiskTools(site, save, context, tools)) }),
-    resultLines: (outcomes) => outcomes.flatMap((outcome) => (outcome.ok ? [`${outcome.node}:${save.pathOf(outcome.node)}`] : [])),
+    resultLines: (outcome) => (outcome.ok ? [`${outcome.node}:${save.pathOf(outcome.node)}`] : []),
   };
 }
 

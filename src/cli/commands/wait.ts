@@ -1,4 +1,5 @@
 import type { InventoryNode } from '../../inventory/inventory.js';
+import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { bootRecords } from '../../runs/boots.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { fanOut } from '../../workflows/fan-out.js';
@@ -6,6 +7,7 @@ import { waitForSsh, waitForTelnet } from '../../workflows/wait.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
+import { sweepLeftovers } from '../sweep.js';
 import { folder, openSite, selectedNodes } from '../site.js';
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
@@ -26,19 +28,22 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     stateDir: site.stateDir,
     result: flag(args.options, 'silent') ? 'silent' : 'lines',
     progress: flag(args.options, 'silent') ? 'quiet' : 'auto',
+    patienceMs: Infinity,
     fold: folder(site),
     execute: async (tools) => {
       const auth = byTelnet ? null : await defaultAuth(context.host.home(), context.host.env);
-      const boots = bootRecords(site.stateDir, context.host);
+      await sweepLeftovers(site, context, tools);
+      const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
+      const lastBoot = (name: string): Promise<number | null> => boots.last(name);
       const options = { concurrency: nodes.length, nodeDeadlineMs: timeoutMs, firstStep: probe, describe: (seen: string) => seen, ...tools } as const;
       return fanOut(nodes, options, (node) =>
         node.at(probe, timeoutMs, (signal) =>
           auth === null
-            ? waitForTelnet(node, networking.telnetPort, backoffMs, signal)
-            : waitForSsh(node, { port: networking.sshPort, username, auth, backoffMs, lastBoot: (name) => boots.last(name) }, signal),
+            ? waitForTelnet(node, { port: networking.telnetPort, backoffMs, lastBoot }, signal)
+            : waitForSsh(node, { port: networking.sshPort, username, auth, backoffMs, lastBoot }, signal),
         ),
       );
     },
-    resultLines: (outcomes) => outcomes.map(({ node, ok }) => `${node}:${probe} ${ok ? 'OK' : 'KO'}`),
+    resultLines: ({ node, ok }) => [`${node}:${probe} ${ok ? 'OK' : 'KO'}`],
   };
 }
