@@ -1,15 +1,13 @@
 import type { Writable } from 'node:stream';
 import type { RunState } from '../events/reducer.js';
 import type { EventSink } from '../events/bus.js';
+import type { Monitor } from './contract.js';
 import { printable } from '../util/text.js';
 import { eventText } from './text.js';
 import { overallFraction } from './format.js';
 
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'quiet' | 'json';
 export const progressModes: readonly ProgressMode[] = ['auto', 'tty', 'plain', 'quiet', 'json'];
-
-/** Where progress goes: `sink` takes the events, `close` gives the terminal back. */
-export type Monitor = { sink: EventSink; close(): Promise<void> };
 
 export type MonitorStreams = { stdout: Writable; stderr: NodeJS.WriteStream };
 

@@ -1,7 +1,7 @@
 import { createElement, type ReactElement } from 'react';
 import { render, Text } from 'ink';
 import type { RunState } from '../events/reducer.js';
-import type { Monitor } from './monitor.js';
+import type { Monitor } from './contract.js';
 import { renderRows } from './rows.js';
 
 const FRAME_MS = 250;
