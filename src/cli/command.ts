@@ -46,6 +46,8 @@ type Described = {
   words: string;
   options: Readonly<Record<string, OptionSpec>>;
   examples: readonly (readonly [command: string, meaning: string])[];
+  /** What follows `--` is a command to run. */
+  takesCommand?: boolean;
 };
 
 export type Command =

@@ -120,6 +120,7 @@ export const commands: readonly Command[] = [
     name: 'testbed',
     summary: 'run an emulated testbed: real protocols, no hardware, no root',
     words: 'up|run N [-- command ...]',
+    takesCommand: true,
     options: {
       dir: { type: 'string', alias: 'd', value: 'DIR', describe: 'folder for everything it makes (default: a temporary one)' },
       fault: { type: 'string', multiple: true, value: 'NODE:FAULT', describe: 'what goes wrong on a node, such as fit05:cmc-silent; may be repeated' },

@@ -14,7 +14,7 @@ import { endingSignals, exitCodeOfError, exitCodes } from './exit.js';
 export async function main(argv: string[]): Promise<void> {
   const ending = listenForSignals();
   const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal };
-  outliveReaders();
+  const output = watchOutput(ending);
   process.on('uncaughtException', (error) => {
     const code = report(error);
     if (ending.signal.aborted) process.exit(code);
@@ -28,7 +28,8 @@ export async function main(argv: string[]): Promise<void> {
     code = report(error);
   }
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
-  process.exit(code);
+  await new Promise((resolve) => setImmediate(resolve)); // what could not be written is told a moment later
+  process.exit(code === exitCodes.ok && output.lost ? exitCodes.environment : code);
 }
 
 /** `imaging-load`, `load-image` and `imaging load` all mean the command `load`. */
@@ -105,13 +106,21 @@ function listenForSignals(): AbortController {
   return controller;
 }
 
-/** A reader that goes away (`| head`) or a terminal that is closed must not end a run half-way: what is written then is lost. */
-function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) {
+/**
+ * A reader that goes away (`| head`) or a terminal that is closed must not end a run half-way: what is written then is
+ * lost. An output that cannot be written for another reason, such as a full disk, ends it in order.
+ */
+function watchOutput(ending: AbortController): { lost: boolean } {
+  const output = { lost: false };
+  for (const [name, stream] of [['standard output', process.stdout], ['standard error', process.stderr]] as const) {
     stream.on('error', (error) => {
-      if (!['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'].includes(systemCode(error) ?? '')) throw error;
+      if (['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'].includes(systemCode(error) ?? '') || output.lost) return;
+      output.lost = true;
+      if (stream !== process.stderr) process.stderr.write(`imaging: cannot write to ${name}: ${error.message}\n`);
+      ending.abort(new Interrupted(`${name} that cannot be written`, exitCodes.environment));
     });
   }
+  return output;
 }
 
 function report(error: unknown): number {

@@ -27,11 +27,11 @@ export function texts(options: OptionValues, name: string): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-/** A number greater than 0, or undefined when the option was not given. */
-export function positive(options: OptionValues, name: string): number | undefined {
+/** A number greater than 0, at most a week's seconds by default, or undefined when the option was not given. */
+export function positive(options: OptionValues, name: string, max = 604_800): number | undefined {
   const value = options[name];
   if (value === undefined) return undefined;
   const number = Number(value);
-  if (typeof value === 'boolean' || !Number.isFinite(number) || number <= 0) throw new UserError('usage', `--${name}: ${String(value)} is not a number greater than 0`);
+  if (typeof value === 'boolean' || !Number.isFinite(number) || number <= 0 || number > max) throw new UserError('usage', `--${name}: ${String(value)} is not a number greater than 0 and at most ${max}`);
   return number;
 }

@@ -14,7 +14,9 @@ export async function parseArguments(command: Command, argv: string[]): Promise<
   const parsed = await parser.parseAsync(own);
   const options: Record<string, OptionValues[string]> = {};
   for (const [name, spec] of Object.entries(command.options)) options[name] = optionValue(name, spec, parsed[name]);
-  return { args: { words: parsed._.map(String), options, rest } };
+  // operands after -- are words like all others, unless the command runs a command
+  const words = parsed._.map(String);
+  return { args: command.takesCommand ? { words, options, rest } : { words: [...words, ...rest], options, rest: [] } };
 }
 
 function optionValue(name: string, spec: OptionSpec, value: unknown): OptionValues[string] {
@@ -47,7 +49,7 @@ function buildParser(command: Command) {
   for (const [name, spec] of Object.entries(command.options)) {
     parser = parser.option(name, {
       type: spec.type,
-      describe: spec.describe,
+      describe: spec.value === undefined || spec.choices ? spec.describe : `${spec.describe} (${spec.value})`,
       requiresArg: spec.type !== 'boolean',
       ...(spec.alias === undefined ? {} : { alias: spec.alias }),
       ...(spec.choices === undefined ? {} : { choices: spec.choices }),

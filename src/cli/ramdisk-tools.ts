@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import type { Config } from '../config/config.js';
 import { SYSTEM_RUNS_DIR } from '../config/runs-dir.js';
@@ -14,7 +14,7 @@ import type { WorkflowTools } from './node-workflow.js';
 import { flag } from './options.js';
 import type { Site } from './site.js';
 import { sweepLeftovers } from './sweep.js';
-import { systemCode, UserError } from '../util/errors.js';
+import { UserError } from '../util/errors.js';
 
 export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
   return {
@@ -47,14 +47,13 @@ export async function ramdiskTools(site: Site, plan: RamdiskPlan, context: Comma
   };
 }
 
-/** Refuses when next-boot links cannot be made; warns when they would lead nowhere. */
-export async function checkPxe({ configDir, frisbeeImage }: Config['pxelinux']): Promise<string[]> {
-  try {
-    await access(configDir, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    if (systemCode(error) === 'EACCES') throw new UserError('refused', `you may not write in ${configDir}, where next-boot links go`, 'ask for write access there, or use -n on nodes that run the PXE system already', { cause: error });
-    throw new UserError('environment', `pxelinux.config_dir: there is no folder ${configDir}`, 'set config_dir in section [pxelinux] to the pxelinux.cfg folder of the TFTP server', { cause: error });
-  }
+/** Refuses when next-boot links cannot be made, or would lead nowhere: nodes would be reset in vain. */
+export async function checkPxe({ configDir, frisbeeImage }: Config['pxelinux']): Promise<void> {
+  const found = await stat(configDir).catch(() => null);
+  if (!found?.isDirectory()) throw new UserError('environment', `pxelinux.config_dir: there is no folder ${configDir}`, 'set config_dir in section [pxelinux] to the pxelinux.cfg folder of the TFTP server');
+  await access(configDir, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+    throw new UserError('refused', `you may not write in ${configDir}, where next-boot links go`, 'ask for write access there, or use -n on nodes that run the PXE system already', { cause });
+  });
   const missing = await checkTarget(configDir, frisbeeImage);
-  return missing === null ? [] : [missing];
+  if (missing !== null) throw new UserError('environment', missing, 'install the PXE system there, or set frisbee_image in section [pxelinux]');
 }

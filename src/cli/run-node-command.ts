@@ -120,6 +120,7 @@ function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[]): number {
 }
 
 function progressMode(args: Arguments, workflow: NodeWorkflow): ProgressMode {
+  if (workflow.result === 'silent') return 'quiet';
   if (flag(args.options, 'curses')) return 'tty';
   const asked = text(args.options, 'progress');
   return progressModes.find((mode) => mode === asked) ?? (flag(args.options, 'verbose') ? 'plain' : workflow.progress);

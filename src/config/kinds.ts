@@ -51,6 +51,12 @@ export const program: Kind<string> = {
   parse: (text) => (isPlain(text) && !text.startsWith('-') ? text : undefined),
 };
 
+/** A program of this machine, started without a shell: any name or path. */
+export const localProgram: Kind<string> = {
+  allowed: 'the name or path of a program, without options',
+  parse: (text) => (text !== '' && !text.startsWith('-') && !/[\u0000-\u001f\u007f]/.test(text) ? text : undefined),
+};
+
 function isPlain(text: string): boolean {
   return /^[\w/.+:@,-]+$/.test(text);
 }

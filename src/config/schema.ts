@@ -1,5 +1,5 @@
 import {
-  boolean, choice, decimal, groupPattern, hostname, integer, ipCommand, ipv4, type Kind, nodePath, nodeSpecs, optional, path, port, portPattern, prefix,
+  boolean, choice, decimal, groupPattern, hostname, integer, ipCommand, ipv4, type Kind, localProgram, nodePath, nodeSpecs, optional, path, port, portPattern, prefix,
   program, seconds, text, words,
 } from './kinds.js';
 
@@ -46,7 +46,7 @@ export const schema = define({
   'pxelinux.frisbee_image': { kind: text, default: 'pxefrisbee', status: 'kept', meaning: 'what a next-boot link points at: the boot configuration of the ramdisk, in config_dir' },
 
   'frisbee.engine': { kind: choice('embedded', 'frisbeed'), default: 'embedded', status: 'new', meaning: 'what sends images: the server inside imaging, or the program that frisbee.server names' },
-  'frisbee.server': { kind: program, default: 'frisbeed', status: 'kept', meaning: 'the server program on the gateway, for engine = frisbeed' },
+  'frisbee.server': { kind: localProgram, default: 'frisbeed', status: 'kept', meaning: 'the server program on the gateway, for engine = frisbeed' },
   'frisbee.server_options': { kind: words, default: '-K 3', status: 'kept', meaning: "the server program's options, for engine = frisbeed" },
   'frisbee.client': { kind: program, default: 'frisbee', status: 'kept', meaning: 'the receiving program in the ramdisk' },
   'frisbee.imagezip': { kind: program, default: 'imagezip', status: 'kept', meaning: 'the program in the ramdisk that makes an image of the disk' },

@@ -29,7 +29,7 @@ export function bar(fraction: number, width: number): string {
   return '#'.repeat(filled) + '.'.repeat(Math.max(0, width - filled));
 }
 
-/** Share of the whole run that is done, 0 to 1: nodes that ended count whole, the others by their bytes. */
+/** Share of the whole run that is done, 0 to 1: nodes that are done count whole, the others by their bytes. */
 export function overallFraction(state: RunState): number {
   if (state.nodes.size === 0) return 1;
   let sum = 0;
@@ -38,7 +38,7 @@ export function overallFraction(state: RunState): number {
 }
 
 export function nodeFraction(node: NodeState): number {
-  if (node.phase === 'done' || node.phase === 'failed' || node.phase === 'skipped') return 1;
+  if (node.phase === 'done') return 1;
   return node.totalBytes > 0 ? Math.min(1, node.doneBytes / node.totalBytes) : 0;
 }
 

@@ -33,6 +33,8 @@ export type NextBootLinks = {
    * `pxe-occupied` when a file or folder of that name stands there. Links of dead runs and of other programs are replaced.
    */
   place(mac: string, node: string): Promise<Placed>;
+  /** Removes the link when it is ours; the record stays, and with it the node is ours. May be called any number of times. */
+  unlink(mac: string): Promise<void>;
   /** Removes the link when it is ours, and our record; does nothing otherwise. May be called any number of times. */
   remove(mac: string): Promise<void>;
   /** Removes what dead runs left; returns a phrase for each thing removed. Leaves alone what is not ours to remove. */
@@ -54,6 +56,7 @@ export function createLinks(options: LinksOptions): NextBootLinks {
   };
   return {
     place: async (mac, node) => place(context, linkName(mac), node),
+    unlink: async (mac) => void (await unlink(context, linkName(mac))),
     remove: async (mac) => remove(context, linkName(mac)),
     sweep: () => sweepFolder(context.folder, process),
   };
@@ -111,13 +114,18 @@ async function takeOver(context: Context, name: string, dead: FoundRecord, conte
   }
 }
 
-async function remove(context: Context, link: string): Promise<void> {
+/** Removes our link; false when the node is not ours. */
+async function unlink(context: Context, link: string): Promise<boolean> {
   const { folder } = context;
   const found = await readRecord(folder, recordName(link));
-  if (!found?.record || !isOurs(context, found.record)) return;
+  if (!found?.record || !isOurs(context, found.record)) return false;
   const there = await folder.look(link);
   if (there.type === 'link' && there.target === found.record.target) await folder.remove(link);
-  await folder.remove(recordName(link)); // last: as long as it stands, nobody else of ours touches the link
+  return true;
+}
+
+async function remove(context: Context, link: string): Promise<void> {
+  if (await unlink(context, link)) await context.folder.remove(recordName(link)); // last: as long as it stands, nobody else of ours touches the link
 }
 
 function isOurs(context: Context, record: OwnerRecord): boolean {
@@ -127,5 +135,5 @@ function isOurs(context: Context, record: OwnerRecord): boolean {
 
 function busyFailure(node: string, holder: OwnerRecord | null): Failure {
   const who = holder ? `${holder.login} (pid ${holder.process.pid}, since ${new Date(holder.at).toISOString()})` : 'another process';
-  return new Failure('pxe-busy', `${node} is being booted over the network by another run of ${who}`, 'wait for that run to end, or choose other nodes');
+  return new Failure('pxe-busy', `${node} is in the hands of another run of ${who}`, 'wait for that run to end, or choose other nodes');
 }

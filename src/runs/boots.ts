@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { ensureFolder } from '../util/folders.js';
 import type { Host } from '../util/host.js';
 
 /** When the system of each node was last ended, kept as `<dir>/nodes/<node>.json`: what lets a wait tell the new system from the old. */
@@ -21,7 +22,7 @@ export function bootRecords(dir: string, others: readonly string[], host: Pick<H
       try {
         await writeFile(temporary, text).catch(async (error: unknown) => {
           if (systemCode(error) !== 'ENOENT') throw error;
-          await mkdir(folder, { recursive: true });
+          ensureFolder(folder);
           await writeFile(temporary, text);
         });
         await rename(temporary, join(folder, `${node}.json`));

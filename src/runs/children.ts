@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, systemCode } from '../util/errors.js';
+import { ensureFolder } from '../util/folders.js';
 import { isAlive, processIdentity, type Host, type ProcessIdentity } from '../util/host.js';
 
 /**
@@ -18,7 +19,7 @@ export function childRecords(dir: string, host: Host): ChildRecords {
       const [child, parent] = [processIdentity(pid), processIdentity(host.pid)];
       if (!child || !parent) return async () => {};
       const file = join(folder, `${pid}.json`);
-      await mkdir(folder, { recursive: true });
+      ensureFolder(folder);
       await writeFile(file, JSON.stringify({ child, parent } satisfies ChildRecord));
       return () => rm(file, { force: true });
     },

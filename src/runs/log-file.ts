@@ -9,9 +9,9 @@ export type LogFile = { path: string; write(atMs: number, run: string, text: str
 
 export function openLogFile(host: Host, warn: (text: string) => void): LogFile | null {
   let problem = '';
-  for (const dir of [host.cwd(), host.home()]) {
-    const path = join(dir, 'imaging.log');
+  for (const dir of [() => host.cwd(), () => host.home()]) {
     try {
+      const path = join(dir(), 'imaging.log');
       const file = openLineFile(path, 0o644, () => {}); // the screen and the exit code still tell
       return {
         path,

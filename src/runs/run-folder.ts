@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventSink } from '../events/bus.js';
 import { messageOf } from '../util/errors.js';
+import { ensureFolder } from '../util/folders.js';
 import type { Host } from '../util/host.js';
 import { openLineFile } from './line-file.js';
 
@@ -27,7 +28,7 @@ export function openRunFolder(dir: string, run: string, warn: (text: string) => 
     told = true;
   };
   try {
-    mkdirSync(path, { recursive: true, mode: 0o750 });
+    ensureFolder(path, 0o750);
     const journal = openLineFile(join(path, 'events.jsonl'), 0o640, incomplete);
     const transcripts = new Map<string, { fd: number; bytes: number }>();
     return {

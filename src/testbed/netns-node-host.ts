@@ -7,6 +7,7 @@ import type { Namespaces } from './netns.js';
 import type { NodeHost, RunningNode } from './node-host.js';
 import type { NodePhase } from './node-machine.js';
 import type { FromNodeProcess, ToNodeProcess } from './node-process.js';
+import { newHostKey } from './host-key.js';
 import type { ShellProgram } from './shell-program.js';
 
 export type NetnsNodeHostOptions = {
@@ -22,7 +23,7 @@ const CLOSE_PATIENCE_MS = 4_000;
 /** Runs each node in a process of its own, inside the node's network namespace. */
 export async function netnsNodeHost(options: NetnsNodeHostOptions): Promise<NodeHost> {
   const { default: ssh2 } = await import('ssh2');
-  const sshHostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+  const sshHostKey = newHostKey(ssh2.utils);
   const processes: NodeProcess[] = [];
   const problems: string[] = [];
   const { shellProgram, sessionsFolder, frisbeeBin } = options;

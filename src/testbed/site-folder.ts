@@ -1,8 +1,9 @@
 import { accessSync, constants, statfsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { freemem, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { UserError } from '../util/errors.js';
+import { messageOf, UserError } from '../util/errors.js';
+import { ensureFolder } from '../util/folders.js';
 import { isAlive, processIdentity, type Host, type ProcessIdentity } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
 import { siteLayout } from './site-files.js';
@@ -18,7 +19,11 @@ const TMPFS_MAGIC = 0x0102_1994;
 export async function openFolder(dir: string | null, neededBytes: number, host: Host, undo: UndoStack): Promise<string> {
   const folder = dir === null ? await makeTemporary(neededBytes, undo) : resolve(host.cwd(), dir);
   if (/["':\n]/.test(folder)) throw new UserError('usage', `${folder}: a testbed's folder cannot have quotes or colons in its path`);
-  await mkdir(folder, { recursive: true });
+  try {
+    ensureFolder(folder);
+  } catch (error) {
+    throw new UserError('environment', `cannot make the testbed's folder ${folder}: ${messageOf(error)}`, 'choose another --dir', { cause: error });
+  }
   const { ownerPath } = siteLayout(folder);
   const owner = await readOwner(ownerPath);
   if (owner && isAlive(owner)) throw new UserError('refused', `${folder} is in use by the testbed of process ${owner.pid}`, 'choose another --dir, or end that one');

@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import type { AuthContext, Connection, Server as SshServer, ServerChannel, Session } from 'ssh2';
+import { newHostKey } from './host-key.js';
 import { listenOn } from './listening.js';
 
 /** The system a disk holds, as its sshd shows it. */
@@ -56,7 +57,7 @@ export class SshServers {
 
   async #load(): Promise<{ Server: typeof SshServer; hostKey: string }> {
     const { default: ssh2 } = await import('ssh2');
-    return { Server: ssh2.Server, hostKey: this.#hostKey() ?? ssh2.utils.generateKeyPairSync('ed25519').private };
+    return { Server: ssh2.Server, hostKey: this.#hostKey() ?? newHostKey(ssh2.utils) };
   }
 }
 

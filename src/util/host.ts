@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
-import { systemCode } from './errors.js';
+import { systemCode, UserError } from './errors.js';
 
 /** The machine and the process we run in: everything ambient comes through here, so tests can give another one. */
 export type Host = {
@@ -25,7 +25,13 @@ export type Host = {
 export const systemHost: Host = {
   env: process.env,
   pid: process.pid,
-  cwd: () => process.cwd(),
+  cwd: () => {
+    try {
+      return process.cwd();
+    } catch (cause) {
+      throw new UserError('environment', 'the current folder is gone', 'cd to another one', { cause });
+    }
+  },
   home: () => process.env.HOME ?? homedir(),
   shortHostname: () => hostname().split('.')[0] ?? '',
   login: () => {

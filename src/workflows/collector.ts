@@ -10,6 +10,8 @@ export type Collector = {
   port: number;
   /** Resolves with the bytes received once the node has closed its side and the file is on disk. */
   received: Promise<number>;
+  /** Rejects when the file cannot be written; never resolves. */
+  failed: Promise<never>;
   /** Gives up what is under way; resolves when nothing writes to the file any more. */
   close(): Promise<void>;
 };
@@ -46,9 +48,12 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
   });
   const result = untilAborted(child.signal, received);
   result.catch(() => {}); // the node's own failure may be told first
+  const failed = result.then(() => new Promise<never>(() => {}));
+  failed.catch(() => {});
   return {
     port: (server.address() as AddressInfo).port, // a TCP server that listens has one
     received: result,
+    failed,
     close: async () => {
       server.close();
       child.abort(new Failure('collect-failed', 'given up'));

@@ -62,7 +62,10 @@ export function createPinger(command: readonly string[], host: Pick<Host, 'spawn
         if (signal.aborted) stop();
       }),
     close: () => {
-      if (shell?.pid !== undefined) killGroup(shell.pid);
+      if (!shell) return;
+      shell.kill('SIGKILL'); // it may not have its group yet
+      if (shell.pid !== undefined) killGroup(shell.pid);
+      endAll();
     },
   };
 }

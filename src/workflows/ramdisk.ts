@@ -43,7 +43,7 @@ const SHELL_SILENCE_MS = 5_000;
  * soon as telnet answers: whatever boots later must boot the disk. When the work fails the node is reset all the same.
  */
 export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, work: (telnet: TelnetSession) => Promise<T>): Promise<T> {
-  const boot = plan.reset ? await bootOverNetwork(node, plan, tools) : { proven: true, unlink: async () => {} };
+  const boot = plan.reset ? await bootOverNetwork(node, plan, tools) : { proven: true, unlink: async () => {}, giveUp: async () => {} };
   let telnet: TelnetSession | null = null;
   try {
     telnet = await firstTelnet(node, plan, tools, boot.proven);
@@ -56,22 +56,31 @@ export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: Ramd
     return result;
   } finally {
     telnet?.close();
-    await boot.unlink().catch((error: unknown) => node.note(`its next-boot link may be left: ${messageOf(error)}`));
+    await boot.giveUp().catch((error: unknown) => node.note(`its next-boot link may be left: ${messageOf(error)}`));
   }
 }
 
+type Boot = {
+  /** The reset is proven. */
+  proven: boolean;
+  /** Takes the next-boot link away; the node stays ours, so that no other run starts on it. */
+  unlink: () => Promise<void>;
+  /** Takes the link away and gives the node up. */
+  giveUp: () => Promise<void>;
+};
+
 /** Places the next-boot link and resets. */
-async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<{ proven: boolean; unlink: () => Promise<void> }> {
-  const unlink = await node.at('pxe', RESET_DEADLINE_MS, async () => {
+async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<Boot> {
+  const link = await node.at('pxe', RESET_DEADLINE_MS, async () => {
     const mac = node.node.control.mac;
     const placing = tools.links.place(mac, node.name);
-    const undo = tools.undo.push(`removing the next-boot link of ${node.name}`, async () => {
+    const giveUp = tools.undo.push(`removing the next-boot link of ${node.name}`, async () => {
       await placing.catch(() => {}); // an interrupt does not wait for it, and a link must not appear after its removal
       await tools.links.remove(mac);
     });
     const placed = await placing;
     if (placed.replaced !== null) node.note(`replaced a next-boot link that pointed to ${placed.replaced}`);
-    return undo;
+    return { unlink: () => tools.links.unlink(mac), giveUp };
   });
   try {
     const proven = await node.at('reset', resetDeadlineMs(plan), (signal) =>
@@ -86,9 +95,9 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
         signal,
       ),
     );
-    return { proven, unlink };
+    return { proven, ...link };
   } catch (error) {
-    await unlink().catch((problem: unknown) => node.note(`its next-boot link may be left: ${messageOf(problem)}`));
+    await link.giveUp().catch((problem: unknown) => node.note(`its next-boot link may be left: ${messageOf(problem)}`));
     throw error;
   }
 }

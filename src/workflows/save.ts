@@ -1,10 +1,10 @@
-import { rename, rm } from 'node:fs/promises';
+import { link, rm } from 'node:fs/promises';
 import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import { verifyImage } from '../ndz/reader.js';
 import type { TelnetSession } from '../telnet/session.js';
-import { Failure } from '../util/errors.js';
+import { Failure, systemCode } from '../util/errors.js';
 import { openCollector } from './collector.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
@@ -24,13 +24,15 @@ export type SavePlan = RamdiskPlan & {
 
 export type SaveTools = RamdiskTools & { emit: Emit };
 
+export type SavedImage = { bytes: number; path: string };
+
 /** Saves the disks of the plan's nodes, each into a file of its own: link, reset, telnet up, imagezip, check, reset. */
-export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<string>[]> {
-  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: plan.reset ? 'pxe' : 'boot', describe: (text: string) => text, ...tools } as const;
+export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
+  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: plan.reset ? 'pxe' : 'boot', describe: ({ bytes, path }: SavedImage) => `${(bytes / 1e6).toFixed(1)} MB in ${path}`, ...tools } as const;
   return fanOut(plan.nodes, options, (node) => inRamdisk(node, plan, tools, (telnet) => saveNode(node, plan, tools, telnet)));
 }
 
-async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<string> {
+async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<SavedImage> {
   const path = plan.pathOf(node.name);
   const partial = `${path}.partial`;
   let collecting: Promise<unknown> = Promise.resolve();
@@ -44,11 +46,11 @@ async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet:
       collecting = bytesOf;
       return bytesOf;
     });
-    await node.at('check', plan.nodeDeadlineMs, async (signal) => {
+    const saved = await node.at('check', plan.nodeDeadlineMs, async (signal) => {
       await verifyImage(partial, { signal });
-      await rename(partial, path);
+      return linkUnderFreeName(partial, path);
     });
-    return `${(bytes / 1e6).toFixed(1)} MB in ${path}`;
+    return { bytes, path: saved };
   } finally {
     await discard();
   }
@@ -64,10 +66,23 @@ async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, par
     const onLine = (line: string): void => {
       if (line.trim() !== '') lastWords = line.trim();
     };
-    const { status } = await telnet.run(command, { signal, onLine, silenceTimeoutMs: plan.stallMs });
+    const { status } = await Promise.race([telnet.run(command, { signal, onLine, silenceTimeoutMs: plan.stallMs }), collector.failed]);
     if (status !== 0) throw new Failure('imagezip-failed', `imagezip on ${node.name} failed; its last words: ${JSON.stringify(lastWords.slice(0, 200))}`, "the node's log has its whole output");
     return await collector.received;
   } finally {
     await collector.close();
+  }
+}
+
+/** Gives a file the wanted name, or that with `-2`, `-3` … when there is one already: no image is ever overwritten. */
+async function linkUnderFreeName(file: string, wanted: string): Promise<string> {
+  for (let n = 1; ; n += 1) {
+    const path = n === 1 ? wanted : wanted.replace(/(\.ndz)?$/, (suffix) => `-${n}${suffix}`);
+    try {
+      await link(file, path);
+      return path;
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    }
   }
 }

@@ -49,8 +49,9 @@ test('a silent card does not hold back what the others say', async () => {
   expect(stdout.trim().split('\n').sort()).toEqual(['reboot01:on', 'reboot02:on', 'reboot03:on', 'reboot04:status N/A']);
 });
 
-test('a timeout of months is a long one, not none', async () => {
-  expect((await testbed.run('imaging-status', ['1', '-t', '9999999'])).stdout).toBe('reboot01:on\n');
+test('a timeout of a week is a long one, of months a mistake', async () => {
+  expect((await testbed.run('imaging-status', ['1', '-t', '604800'])).stdout).toBe('reboot01:on\n');
+  expect(await testbed.run('imaging-status', ['1', '-t', '9999999'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/--timeout.*604800/) });
 });
 
 test('a server program that dies fails its nodes, with a cause, and is no defect', async () => {
@@ -96,4 +97,46 @@ test('warnings reach a person who sees no plain lines', async () => {
   const { code, stderr } = await testbed.run('imaging-status', ['1'], { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}` });
   expect(code).toBe(0);
   expect(stderr).toMatch(/warning: .*bandwith.*bandwidth/);
+});
+
+test('what follows -- are nodes too', async () => {
+  expect((await testbed.run('imaging-nodes', ['1', '--', '3'])).stdout).toBe('fit01 fit03\n');
+  const plan = await testbed.run('imaging-load', ['--dry-run', '-a', '--', '~4']);
+  expect(plan.stdout).toMatch(/nodes +1-3 \(3\)/);
+  expect((await testbed.run('imaging-status', ['--', '-1'])).code).toBe(2);
+});
+
+test('an output that cannot be written ends a load in order', () => {
+  const result = bash('imaging-load -i demo 1-2 --progress json >/dev/full');
+  expect(result.status).toBe(4);
+  expect(result.stderr).toMatch(/cannot write to standard output/);
+  expect(testbed.links()).toEqual([]);
+  expect(bash('imaging-nodes 1 >/dev/full').status).toBe(4);
+});
+
+test('a node that is being written belongs to its run: a second load is refused, the first goes on', async () => {
+  const first = testbed.start('imaging-load', ['1-2', '--progress', 'json']);
+  await first.event((event) => event.type === 'node.step' && event.step === 'write' && event.node === 'fit02');
+  const second = await testbed.run('imaging-load', ['2-3', '--progress', 'json']);
+  expect(second.code).toBe(1);
+  expect(second.events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.code]] : []))).toEqual([['fit02', 'pxe-busy']]);
+  expect((await first.finished).code).toBe(0);
+  expect(testbed.links()).toEqual([]);
+});
+
+test('a PXE system that is not there is exit 4, and no node is reset in vain', async () => {
+  const extra = join(scratch(), 'pxe.conf');
+  writeFileSync(extra, '[pxelinux]\nfrisbee_image = nosuch\n');
+  const { code, stderr, events } = await testbed.run('imaging-load', ['1', '--progress', 'json'], { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}` });
+  expect(code).toBe(4);
+  expect(stderr).toContain('nosuch');
+  expect(events).toEqual([]);
+});
+
+test('a folder that cannot be made is said, not waited for', async () => {
+  const extra = join(scratch(), 'runs.conf');
+  writeFileSync(extra, '[runs]\ndir = /proc/nowhere\n');
+  const { code, events } = await testbed.run('imaging-load', ['3', '--progress', 'json'], { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}` });
+  expect(code).toBe(0); // records are not worth a load
+  expect(events.some((event) => event.type === 'run.warning' && /\/proc\/nowhere/.test(event.text))).toBe(true);
 });

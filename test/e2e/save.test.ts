@@ -36,6 +36,13 @@ test('Ctrl-C in the middle leaves no image, not even a partial one', async () =>
   expect(testbed.links()).toEqual([]);
 });
 
+test('two saves in one minute are two images', async () => {
+  const before = images().length;
+  for (const code of [0, 0]) expect((await testbed.run('imaging-save', ['1', '-o', 'twice', '--progress', 'quiet'])).code).toBe(code);
+  expect(images().length).toBe(before + 2);
+  expect(images().some((name) => name.endsWith('__twice-2.ndz') || images().filter((other) => other.endsWith('__twice.ndz')).length === 2)).toBe(true);
+});
+
 test('a name with a slash is refused', async () => {
   const result = await testbed.run('imaging-save', ['1', '-o', '../x']);
   expect(result.code).toBe(2);

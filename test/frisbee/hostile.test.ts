@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import fc from 'fast-check';
 import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
@@ -10,7 +11,7 @@ import { udpDatagrams } from '../helpers/pcap.js';
 
 const PORT = 5005;
 const genuine = ['session-1chunk-loss1pct', 'session-N-join2']
-  .flatMap((name) => udpDatagrams(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url).pathname))
+  .flatMap((name) => udpDatagrams(fileURLToPath(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url))))
   .filter(({ payload }, index, all) => all.findIndex((other) => other.payload.readInt32LE(4) === payload.readInt32LE(4) && other.payload.length === payload.length) === index)
   .map(({ payload }) => payload);
 

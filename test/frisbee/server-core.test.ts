@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { ipToNumber } from '../../src/frisbee/address.js';
@@ -34,7 +35,7 @@ describe('server', () => {
     const sent: string[] = [];
     let reply: Buffer | undefined;
     const expected: string[] = [];
-    for (const { payload, source } of udpDatagrams(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url).pathname)) {
+    for (const { payload, source } of udpDatagrams(fileURLToPath(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url)))) {
       const message = decode(payload)?.message;
       if (source === '10.9.0.1' && message?.kind === 'block') expected.push(`${message.chunk}:${message.block}`);
       else if (source === '10.9.0.1') expect(reply && payload.equals(reply)).toBe(true);

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
@@ -5,7 +6,7 @@ import { BlockMap } from '../../src/frisbee/block-map.js';
 import { decode, encode, type Message } from '../../src/frisbee/wire.js';
 import { udpDatagrams } from '../helpers/pcap.js';
 
-const fixture = (name: string): string => new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url).pathname;
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url));
 
 function kinds(name: string): Record<string, number> {
   const counts: Record<string, number> = {};

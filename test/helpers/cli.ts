@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
 import type { ImagingEvent } from '../../src/events/types.js';
 
 export const bin = fileURLToPath(new URL('../../bin', import.meta.url));
@@ -67,13 +68,13 @@ function parseEvent(line: string): ImagingEvent | null {
 
 const folders: string[] = [];
 
-/** A new temporary folder, removed when the test process ends. */
+/** A new temporary folder, removed when the test file ends. */
 export function scratch(): string {
   const dir = mkdtempSync(join(tmpdir(), 'imaging-test-'));
   folders.push(dir);
   return dir;
 }
 
-process.once('exit', () => {
-  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+afterAll(() => {
+  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
 });

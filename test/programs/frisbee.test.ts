@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { createSocket } from 'node:dgram';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import { getopt } from '../../src/programs/getopt.js';
 import { MemoryOutput, randomFile, temporaryFolder, testSession } from '../helpers/frisbee.js';
 import { udpDatagrams } from '../helpers/pcap.js';
 
-const fixture = (name: string): string => new URL(`../fixtures/frisbee/${name}`, import.meta.url).pathname;
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/frisbee/${name}`, import.meta.url));
 const env = { IMAGING_FRISBEE_LOOPBACK: '1' };
 
 class Text extends Writable {

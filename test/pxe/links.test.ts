@@ -56,7 +56,7 @@ describe('place', () => {
   it.each(['file', 'folder'])('does not touch a %s written by hand', async (kind) => {
     if (kind === 'file') writeFileSync(join(folder, LINK), 'DEFAULT local');
     else mkdirSync(join(folder, LINK));
-    await expect(links().place(MAC, 'fit07')).rejects.toMatchObject({ code: 'pxe-occupied', message: expect.stringContaining(LINK) });
+    await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({ code: 'pxe-occupied', message: expect.stringContaining(LINK) });
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 
@@ -64,8 +64,19 @@ describe('place', () => {
     await links('run-1').place(MAC, 'fit07');
     await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({
       code: 'pxe-busy',
-      message: expect.stringMatching(new RegExp(`^fit07 is being .* ${systemHost.login()} \\(pid ${process.pid}, since 20`)),
+      message: expect.stringMatching(new RegExp(`^fit07 is in the hands of .* ${systemHost.login()} \\(pid ${process.pid}, since 20`)),
     });
+  });
+
+  it('unlinks without giving the node up', async () => {
+    const ours = links();
+    await ours.place(MAC, 'fit07');
+    await ours.unlink(MAC);
+    await ours.unlink(MAC);
+    expect(() => lstatSync(join(folder, LINK))).toThrow(/ENOENT/);
+    await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({ code: 'pxe-busy' });
+    await ours.remove(MAC);
+    await expect(links('run-2').place(MAC, 'fit07')).resolves.toEqual({ replaced: null });
   });
 
   it.each([

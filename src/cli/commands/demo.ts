@@ -20,6 +20,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     say(`made an image on the spot: ${formatBytes(testbed.demoImage.info.sizeBytes)} for a disk of ${formatBytes(testbed.demoImage.diskBytes)}`);
     say(`\n$ imaging-load -i demo 1-${count} -u`);
     const code = await load(count, testbed, context);
+    if (context.signal.reason instanceof Interrupted) return context.signal.reason.exitCode;
     if (code !== 0) return code;
     say('\ncomparing each disk with the image (sha256):');
     const verdicts = await verifyDisks(testbed);

@@ -26,7 +26,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const parts: string[] = [];
   if (wantConfig) parts.push(configText(describe()));
   if (inventory) parts.push(inventoryText(inventory.nodes));
-  if (images) parts.push(imagesText(images, config.frisbee.imagesDir));
+  if (images) parts.push(imagesText(images, args.words, config.frisbee.imagesDir));
   context.stdout.write(parts.join('\n'));
   return exitCodes.ok;
 }
@@ -35,8 +35,8 @@ function matching(images: readonly ListedImage[], words: readonly string[]): Lis
   return images.filter((image) => words.length === 0 || words.some((word) => [image.name, ...image.aliases].some((name) => name.includes(word))));
 }
 
-function imagesText(images: readonly ListedImage[], dir: string): string {
-  if (images.length === 0) return `no images in ${dir}\n`;
+function imagesText(images: readonly ListedImage[], words: readonly string[], dir: string): string {
+  if (images.length === 0) return `no ${words.length > 0 ? 'matching ' : ''}images in ${dir}\n`;
   const width = Math.max(...images.map((image) => image.name.length));
   const rows = images.map(({ name, sizeBytes, mtimeMs, aliases, brokenLinkTo }) => {
     if (brokenLinkTo !== null) return `${name.padEnd(width)}  broken link to ${brokenLinkTo}`;

@@ -4,6 +4,7 @@ import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/embedded-session.js';
 import { startFrisbeedSession } from '../../workflows/frisbeed-session.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
+import { UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
@@ -15,10 +16,10 @@ const MIB = 1_048_576;
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
   const load = await planLoad(args, site, context);
+  if (!load.reset && load.untilSsh) throw new UserError('usage', '-n leaves nodes in the PXE system, -u waits for their new one', 'leave one of them out');
   const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
-  const warnings = [...site.warnings, ...tooSlow(load)];
-  if (load.reset) warnings.push(...(await checkPxe(pxelinux)));
+  if (load.reset) await checkPxe(pxelinux);
   return {
     nodes: load.nodes.map((node) => node.name),
     details: {
@@ -32,7 +33,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       untilSsh: load.untilSsh,
       timeoutMs: load.nodeDeadlineMs,
     },
-    warnings,
+    warnings: [...site.warnings, ...tooSlow(load)],
     dryRun: flag(args.options, 'dry-run'),
     keepsLogs: true,
     stateDir: site.stateDir,
@@ -54,7 +55,7 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   return {
     nodes: selected,
     image,
-    rateBps: Math.round((positive(args.options, 'bandwidth') ?? networking.bandwidthMibps) * MIB),
+    rateBps: Math.round((positive(args.options, 'bandwidth', 100_000) ?? networking.bandwidthMibps) * MIB),
     ...ramdiskPlan(args, site),
     untilSsh: flag(args.options, 'until-ssh'),
     nodeDeadlineMs: seconds === undefined ? nodes.loadTimeoutMs : seconds * 1000,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { UserError } from '../../util/errors.js';
-import { executeSave, type SavePlan } from '../../workflows/save.js';
+import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
 import { positive, text } from '../options.js';
@@ -29,11 +29,11 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     netcat: config.frisbee.netcat,
   };
   await checkWritable(dir);
-  const warnings = save.reset ? [...site.warnings, ...(await checkPxe(config.pxelinux))] : site.warnings;
+  if (save.reset) await checkPxe(config.pxelinux);
   return {
     nodes: nodes.map((node) => node.name),
     details: { files: nodes.map((node) => save.pathOf(node.name)), localIp: save.localIp, reset: save.reset, timeoutMs: save.nodeDeadlineMs },
-    warnings,
+    warnings: site.warnings,
     dryRun: false,
     keepsLogs: true,
     stateDir: site.stateDir,
@@ -42,7 +42,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     patienceMs: Infinity,
     fold: folder(site),
     execute: async (tools) => executeSave(save, { ...tools, ...(await ramdiskTools(site, save, context, tools)) }),
-    resultLines: (outcome) => (outcome.ok ? [`${outcome.node}:${save.pathOf(outcome.node)}`] : []),
+    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
   };
 }
 
@@ -56,4 +56,8 @@ async function checkWritable(dir: string): Promise<void> {
   await access(dir, constants.W_OK).catch((cause: unknown) => {
     throw new UserError('environment', `images cannot be saved in ${dir}`, 'it must exist and you must be allowed to write there', { cause });
   });
+}
+
+function isSaved(value: unknown): value is SavedImage {
+  return typeof value === 'object' && value !== null && 'path' in value;
 }
