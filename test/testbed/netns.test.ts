@@ -15,8 +15,9 @@ const missing = ((): string | null => {
     return 'no iproute2, or no right to make network namespaces';
   }
 })();
-/** Where the 2015 frisbee client is, when there is one: IMAGING_REAL_FRISBEE=/path/to/frisbee. */
-const realFrisbee = process.env.IMAGING_REAL_FRISBEE;
+/** The 2015 frisbee client, when IMAGING_REAL_FRISBEE names the folder that holds it. */
+const realFolder = process.env.IMAGING_REAL_FRISBEE;
+const realFrisbee = realFolder ? join(realFolder, 'frisbee') : undefined;
 
 const clients: [string, string | undefined][] = [['our own client', undefined]];
 if (realFrisbee !== undefined && existsSync(realFrisbee)) clients.push(['the 2015 client', realFrisbee]);
