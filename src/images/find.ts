@@ -3,7 +3,10 @@ import { access, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { messageOf, systemCode, UserError } from '../util/errors.js';
 import { IMAGE_SUFFIX, imageName, listImages } from './list.js';
+import { NATIVE_SUFFIXES } from './formats.js';
 import { nearestNames } from './nearest.js';
+
+const ENDINGS = [IMAGE_SUFFIX, ...NATIVE_SUFFIXES];
 
 /** An image that exists and can be read. */
 export type ImageRef = {
@@ -21,16 +24,17 @@ export type ImageRef = {
  * Finds an image by what a person types. `name` may be
  * - an absolute path: that file;
  * - a relative path (with a slash): that file seen from `cwd`, else from `imagesDir`;
- * - a file name ending in .ndz: that file in `cwd`, else in `imagesDir`;
+ * - a file name ending in .ndz, or as other images' names do (`NATIVE_SUFFIXES`): that file in `cwd`, else in `imagesDir`;
  * - a bare name: a file in `imagesDir` only, so that what lies around in the current folder is never loaded by accident.
- * At each place the name is tried as it is, then with .ndz added; folders do not count.
+ * At each place the name is tried as it is, then with .ndz added, then with the other endings; folders do not count.
+ * What the file holds is not looked at.
  * Throws UserError 'environment' that says where it looked, and names like it.
  */
 export async function findImage(name: string, { imagesDir, cwd }: { imagesDir: string; cwd: string }): Promise<ImageRef> {
   if (name === '') throw new UserError('environment', 'no image given', 'name one with -i, or set default_image in the [frisbee] section of imaging.conf');
   const places = placesOf(name, imagesDir, cwd);
   for (const place of places) {
-    for (const path of [place, `${place}${IMAGE_SUFFIX}`]) {
+    for (const path of [place, ...ENDINGS.map((ending) => `${place}${ending}`)]) {
       const found = await imageAt(path);
       if (found) return found;
     }
@@ -41,7 +45,7 @@ export async function findImage(name: string, { imagesDir, cwd }: { imagesDir: s
 function placesOf(name: string, imagesDir: string, cwd: string): string[] {
   if (isAbsolute(name)) return [name];
   const inStore = resolve(cwd, imagesDir, name);
-  const isPath = name.includes('/') || name.endsWith(IMAGE_SUFFIX);
+  const isPath = name.includes('/') || ENDINGS.some((ending) => name.endsWith(ending));
   return [...new Set(isPath ? [resolve(cwd, name), inStore] : [inStore])];
 }
 

@@ -1,8 +1,6 @@
-import { constants } from 'node:fs';
-import { open, stat, type FileHandle } from 'node:fs/promises';
 import { reasonOf, untilAborted } from '../util/abort.js';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
+import type { TargetKind } from './device.js';
+import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from './target.js';
 
 const PIECE_BYTES = 512 * 1024;
 /** As many as the I/O threads Node.js has by default. */
@@ -33,7 +31,7 @@ export class DiskWriter {
   /** Bytes on a block device, Infinity otherwise. */
   readonly capacityBytes: number;
   readonly stats: WriteStats = { writes: 0, zeroWrites: 0, seeks: 0, blocked: 0, peakBuffers: 0, peakBufferBytes: 0 };
-  readonly #handle: FileHandle;
+  readonly #target: OpenTarget;
   readonly #signal: AbortSignal | undefined;
   readonly #inFlight = new Set<Promise<void>>();
   #inFlightBytes = 0;
@@ -41,11 +39,11 @@ export class DiskWriter {
   #nextOffset = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor(path: string, handle: FileHandle, kind: TargetKind, capacityBytes: number, signal: AbortSignal | undefined) {
-    this.path = path;
-    this.#handle = handle;
-    this.kind = kind;
-    this.capacityBytes = capacityBytes;
+  private constructor(target: OpenTarget, signal: AbortSignal | undefined) {
+    this.path = target.path;
+    this.#target = target;
+    this.kind = target.kind;
+    this.capacityBytes = target.capacityBytes;
     this.#signal = signal;
   }
 
@@ -55,18 +53,7 @@ export class DiskWriter {
    */
   static async open(path: string, signal?: AbortSignal): Promise<DiskWriter> {
     if (signal?.aborted) throw reasonOf(signal);
-    let handle: FileHandle | undefined;
-    try {
-      const existing = await stat(path).catch(() => undefined); // a path that is not there is created below
-      if (existing?.isFIFO() || existing?.isSocket()) throw new Error('it is a pipe or socket; chunks need a file or a disk');
-      const isDevice = existing?.isBlockDevice() || existing?.isCharacterDevice();
-      handle = await open(path, isDevice ? constants.O_RDWR : constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o666);
-      const kind = await kindOf(handle);
-      return new DiskWriter(path, handle, kind, kind === 'block' ? await blockDeviceBytes(handle) : Infinity, signal);
-    } catch (error) {
-      await handle?.close();
-      throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error)}`, openHint(error), { cause: error });
-    }
+    return new DiskWriter(await openTarget(path), signal);
   }
 
   /** Puts `bytes` at `offset`. Throws Failure `disk-too-small` or `disk-write-failed`, or the signal's reason. */
@@ -91,18 +78,13 @@ export class DiskWriter {
   async finish(sizeBytes: number): Promise<void> {
     await this.#untilAborted(Promise.all(this.#inFlight));
     this.#check();
-    try {
-      if (this.kind === 'file') await this.#handle.truncate(sizeBytes);
-      if (this.kind !== 'character') await this.#handle.sync();
-      await this.close();
-    } catch (error) {
-      throw this.#writeFailure(sizeBytes, error);
-    }
+    await this.#target.commit(sizeBytes);
+    await this.close();
   }
 
   /** Waits for what is under way and closes; what was written stays. May be called more than once. */
   close(): Promise<void> {
-    this.#closed ??= Promise.all(this.#inFlight).then(() => this.#handle.close());
+    this.#closed ??= Promise.all(this.#inFlight).then(() => this.#target.discard());
     return this.#closed;
   }
 
@@ -118,8 +100,7 @@ export class DiskWriter {
 
   #checkFits(offset: number, sizeBytes: number): void {
     if (offset + sizeBytes <= this.capacityBytes) return;
-    throw new Failure('disk-too-small', `${this.path} has ${this.capacityBytes} bytes, the image needs ${offset + sizeBytes}`,
-      'the image was made from a larger disk; use a larger disk, or shrink the file system and save it again');
+    throw diskTooSmall(this.path, this.capacityBytes, offset + sizeBytes);
   }
 
   async #start(offset: number, piece: Uint8Array): Promise<void> {
@@ -153,34 +134,12 @@ export class DiskWriter {
   async #writeAll(offset: number, piece: Uint8Array): Promise<void> {
     for (let done = 0; done < piece.byteLength; ) {
       try {
-        const { bytesWritten } = await this.#handle.write(piece, done, piece.byteLength - done, offset + done);
+        const { bytesWritten } = await this.#target.handle.write(piece, done, piece.byteLength - done, offset + done);
         if (bytesWritten === 0) throw new Error('nothing was written');
         done += bytesWritten;
       } catch (error) {
-        throw this.#writeFailure(offset + done, error);
+        throw diskWriteFailure(this.path, offset + done, error);
       }
     }
-  }
-
-  #writeFailure(offset: number, error: unknown): Failure {
-    return new Failure('disk-write-failed', `writing ${this.path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
-  }
-}
-
-function openHint(error: unknown): string {
-  switch (systemCode(error)) {
-    case 'ENOENT': return 'does its folder, or the disk, exist?';
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS': return 'may this user write there?';
-    default: return 'is it a disk or a file that can be written?';
-  }
-}
-
-function writeHint(error: unknown): string {
-  switch (systemCode(error)) {
-    case 'ENOSPC': return 'no room: is the disk large enough for the image?';
-    case 'EIO': return 'the disk reports an error; check its SMART data and its cable, or replace it';
-    default: return 'check the disk and the kernel log';
   }
 }

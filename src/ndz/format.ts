@@ -177,6 +177,8 @@ function decodeIdentity(view: DataView, bytes: Uint8Array, where: string): Pick<
   if (!cipher) throw bad(where, `enc_cipher is ${view.getUint16(36, true)}, not 0 or 1`);
   const checksumType = CHECKSUM_TYPES[view.getUint16(38, true)];
   if (!checksumType) throw bad(where, `csum_type is ${view.getUint16(38, true)}, not 0 (none) or 1 (SHA1), signed or not`);
+  const isStray = checksumType === 'none' && bytes.subarray(CHECKSUM_FIELD.offset, CHECKSUM_FIELD.offset + CHECKSUM_BYTES.sha1).some((byte) => byte !== 0);
+  if (isStray) throw bad(where, 'csum_type is 0 (none), and yet there is a checksum');
   const checksum = checksumType === 'none' ? null : bytes.slice(CHECKSUM_FIELD.offset, CHECKSUM_FIELD.offset + CHECKSUM_BYTES[checksumType]);
   const uuid = Buffer.from(bytes.subarray(UUID_OFFSET, UUID_OFFSET + 16)).toString('hex');
   return { cipher, checksumType, checksum, uuid };

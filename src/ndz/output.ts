@@ -25,7 +25,7 @@ export async function fileOutput(path: string): Promise<ImageOutput> {
   const existing = await stat(path).catch(() => undefined); // a new file
   const isDirect = existing !== undefined && !existing.isFile() && !existing.isDirectory();
   const finalPath = existing ? await realpath(path) : path;
-  const writtenPath = isDirect ? path : join(dirname(finalPath), `.${basename(finalPath)}.${systemHost.pid}.${systemHost.now().toString(36)}.tmp`);
+  const writtenPath = isDirect ? path : join(dirname(finalPath), `.${basename(finalPath)}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`);
   let handle: FileHandle;
   try {
     if (existing?.isDirectory()) throw new Error('it is a folder');

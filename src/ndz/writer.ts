@@ -38,7 +38,11 @@ export type WriteOptions = {
   skipHoles?: boolean;
   /** What to save, instead of the whole disk. */
   ranges?: Iterable<SectorRange> | AsyncIterable<SectorRange>;
+  /** Threads that compress; as many as there are processors unless told otherwise. The image does not depend on it. */
+  workers?: number;
   signal?: AbortSignal;
+  /** Gets every chunk of the image, in order, before it is written. */
+  onChunk?: (bytes: Uint8Array) => void;
   /** Called after every chunk. */
   onProgress?: (progress: WriteProgress) => void;
 };
@@ -74,18 +78,19 @@ export async function writeImage(source: string | ImageSource, output: string | 
 type Identity = { version: 3 | 4; uuid: string | null; checksum: boolean };
 
 async function writeChunks(input: ImageSource, reader: SectorReader, target: ImageOutput, identity: Identity, options: WriteOptions): Promise<WriteResult> {
-  const { level = 4, signal, onProgress } = options;
+  const { level = 4, workers, signal, onProgress } = options;
   const progress = { chunkCount: 0, inputBytes: 0, dataBytes: 0 };
   let firstSector = 0;
   let writing: Promise<void> = Promise.resolve();
   try {
-    for await (const chunk of buildChunks(reader, level, signal)) {
+    for await (const chunk of buildChunks(reader, { level, ...(workers === undefined ? {} : { workers }), ...(signal ? { signal } : {}) })) {
       const diskSectors = input.sizeBytes === null ? null : Math.ceil(input.sizeBytes / SECTOR_BYTES);
       firstSector = placeChunk(chunk, { ...identity, index: progress.chunkCount, firstSector, diskSectors });
       progress.chunkCount++;
       progress.inputBytes = endOfRegions(chunk.regions) * SECTOR_BYTES;
       progress.dataBytes += builtBytes(chunk);
       await writing; // the next chunk is compressed while this one is written
+      options.onChunk?.(chunk.bytes);
       writing = target.write(chunk.bytes);
       writing.catch(() => undefined); // thrown at the next await
       onProgress?.({ ...progress });

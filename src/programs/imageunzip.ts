@@ -1,27 +1,30 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
+import { applyImage, type ApplyProgress } from '../ndz/apply.js';
 import { readChunks } from '../ndz/chunk-stream.js';
+import { missingEnd } from '../ndz/cut-image.js';
 import { chunkTotals } from '../ndz/extents.js';
 import { decodeChunkHeader } from '../ndz/format.js';
 import { inspectImage } from '../ndz/reader.js';
-import { openDiskSink, type WriterResult, type WriterSink } from '../ndz/sink.js';
+import type { WriterResult } from '../ndz/sink.js';
 import { openStreamSink } from '../ndz/stream-sink.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { DotLine, padded } from './dot-line.js';
 import type { ProgramIo } from './program-io.js';
 
-export const imageunzipUsage = `usage: imageunzip [-ozOhv] <input filename | -> [output filename | -]
+export const imageunzipUsage = `usage: imageunzip [-ozOhv] [-s slice] <input filename | -> [output filename | -]
  -o             Output progress indicator (compressed chunks processed)
  -O             Output progress indicator (GBs of uncompressed data written)
+ -s slice       Write into this partition of the output, by the table it has
  -z             Write zeros to free blocks
  -n, -f, -r n, -W n   Accepted and ignored
  -v             Print version info and exit
  -h             Print this help message
 `;
 
-type Args = { input: string; output: string; chunkDots: boolean; byteDots: boolean; zeroFill: boolean };
+type Args = { input: string; output: string; chunkDots: boolean; byteDots: boolean; zeroFill: boolean; slice: number | undefined };
 const OK = 0;
 const FAILED = 1;
 const INTERRUPTED = 143;
@@ -53,45 +56,52 @@ export async function runImageunzip(argv: readonly string[], io: ProgramIo): Pro
 async function restore(args: Args, io: ProgramIo): Promise<void> {
   const startMs = systemHost.monotonicMs();
   const seconds = (): number => (systemHost.monotonicMs() - startMs) / 1000;
-  const withSignal = io.signal ? { signal: io.signal } : {};
-  const chunkCount = args.input === '-' ? 0 : (await inspectImage(args.input, withSignal)).chunkCount;
-  await refuseSameFile(args);
-  const sink = await openSink(args, io);
-  let chunksLeft = chunkCount; // from a pipe the count is not known and goes below zero, as with the 2015 program
+  let chunksLeft = 0; // from a pipe the count is not known and goes below zero, as with the 2015 program
   const line = new DotLine(io.stderr, LINE_DOTS, () => `${padded(seconds(), 4)} ${padded(chunksLeft, 6)}`);
-  const input = args.input === '-' ? io.stdin : createReadStream(args.input, { highWaterMark: 1_048_576 });
-  if (!input) throw new Failure('ndz-unreadable', 'no standard input to read', 'give the path of an image');
-  let doneBytes = 0;
   let dots = 0;
+  const onProgress = ({ doneChunks, chunkCount, dataBytes }: ApplyProgress): void => {
+    chunksLeft = (chunkCount ?? 0) - doneChunks;
+    if (args.chunkDots) line.dot();
+    if (args.byteDots) for (; dots < Math.floor(dataBytes / DOT_BYTES); dots++) line.dot();
+  };
+  const result = args.output === '-' ? await toStream(args, io, onProgress) : await toDisk(args, io, onProgress);
+  if (args.chunkDots || args.byteDots) line.fill();
+  else io.stderr.write(summary(result, seconds(), args.zeroFill));
+  io.stderr.write(bufferLines(result));
+}
+
+async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
+  const { zeroFill, slice } = args;
+  const options = { zeroFill, onProgress, ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
+  const missing = args.input === '-' || slice !== undefined ? null : await missingEnd(args.input, io.signal);
+  if (missing !== null) io.stderr.write(`WARNING: ${args.input}: ${missing}\n`);
+  const result = await applyImage(args.input === '-' ? standardInput(io) : args.input, args.output, options);
+  for (const note of result.notes) io.stderr.write(`WARNING: ${note}\n`);
+  return result;
+}
+
+/** A pipe gets the disk front to back, so chunk after chunk. */
+async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
+  const chunkCount = args.input === '-' ? null : (await inspectImage(args.input, io.signal ? { signal: io.signal } : {})).chunkCount;
+  if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
+  const sink = openStreamSink(io.stdout, io.signal);
+  const input = args.input === '-' ? standardInput(io) : createReadStream(args.input, { highWaterMark: 1_048_576 });
+  let [doneChunks, dataBytes] = [0, 0];
   try {
     for await (const chunk of readChunks(input, args.input === '-' ? 'standard input' : args.input, io.signal)) {
       await sink.write(chunk);
-      chunksLeft--;
-      if (args.chunkDots) line.dot();
-      doneBytes += chunkTotals(decodeChunkHeader(chunk)).actualBytes;
-      if (args.byteDots) for (; dots < Math.floor(doneBytes / DOT_BYTES); dots++) line.dot();
+      dataBytes += chunkTotals(decodeChunkHeader(chunk)).actualBytes;
+      onProgress({ doneChunks: ++doneChunks, chunkCount, dataBytes });
     }
-    const result = await sink.finish();
-    if (args.chunkDots || args.byteDots) line.fill();
-    else io.stderr.write(summary(result, seconds(), args.zeroFill));
-    io.stderr.write(bufferLines(result));
+    return await sink.finish();
   } finally {
     await sink.abort();
   }
 }
 
-async function openSink(args: Args, io: ProgramIo): Promise<WriterSink> {
-  if (args.output !== '-') return openDiskSink(args.output, { zeroFill: args.zeroFill, ...(io.signal ? { signal: io.signal } : {}) });
-  if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
-  return openStreamSink(io.stdout, io.signal);
-}
-
-/** Opening the output would empty the image before it is read. */
-async function refuseSameFile({ input, output }: Args): Promise<void> {
-  const [from, to] = await Promise.all([stat(input), stat(output)].map((promise) => promise.catch(() => undefined)));
-  if (from && to && from.dev === to.dev && from.ino === to.ino) {
-    throw new Failure('disk-open-failed', `${output} is the image itself`, 'give another output file');
-  }
+function standardInput(io: ProgramIo): Readable {
+  if (!io.stdin) throw new Failure('ndz-unreadable', 'no standard input to read', 'give the path of an image');
+  return io.stdin;
 }
 
 function summary(result: WriterResult, seconds: number, zeroFill: boolean): string {
@@ -115,6 +125,7 @@ function bufferLines({ peakBuffers, peakBufferBytes, blocked }: WriterResult): s
 const flag = (short: string): { type: 'boolean'; short: string; default: false } => ({ type: 'boolean', short, default: false });
 const OPTIONS = {
   chunkDots: flag('o'), byteDots: flag('O'), zeroFill: flag('z'), single: flag('n'), direct: flag('f'), version: flag('v'), help: flag('h'),
+  slice: { type: 'string', short: 's' },
   retries: { type: 'string', short: 'r' },
   memory: { type: 'string', short: 'W' },
 } as const;
@@ -137,7 +148,10 @@ function parse(argv: readonly string[], io: ProgramIo): Args | number {
     const [input, output = '-', ...more] = positionals;
     if (input === undefined) return refuse('no image given');
     if (more.length > 0) return refuse(`unexpected '${more.join(' ')}'`);
-    return { input, output, chunkDots: values.chunkDots, byteDots: values.byteDots, zeroFill: values.zeroFill };
+    const slice = values.slice === undefined ? undefined : Number(values.slice);
+    if (slice !== undefined && !(Number.isInteger(slice) && slice > 0)) return refuse(`slice '${values.slice}' is not a partition's number`);
+    if (slice !== undefined && output === '-') return refuse('-s needs a disk or file to write to');
+    return { input, output, slice, chunkDots: values.chunkDots, byteDots: values.byteDots, zeroFill: values.zeroFill };
   } catch (error) {
     if (systemCode(error)?.startsWith('ERR_PARSE_ARGS')) return refuse(messageOf(error).split('. ')[0] ?? '');
     throw error;

@@ -13,7 +13,7 @@ beforeEach(async () => {
   const folder = await temporaryFolder();
   [cwd, imagesDir] = [join(folder, 'here'), join(folder, 'images')];
   for (const dir of [cwd, imagesDir, join(cwd, 'sub'), join(imagesDir, 'users'), join(imagesDir, 'dir.ndz')]) await mkdir(dir);
-  const files = ['fedora-21.ndz', 'fedora-23.ndz', 'ubuntu-14.10.ndz', 'plain', 'users/mine.ndz', 'both.ndz'];
+  const files = ['fedora-21.ndz', 'fedora-23.ndz', 'ubuntu-14.10.ndz', 'plain', 'users/mine.ndz', 'both.ndz', 'debian.img.xz', 'arch.raw', 'arch.ndz'];
   for (const file of files) await writeFile(join(imagesDir, file), 'x');
   for (const file of ['both.ndz', 'local.ndz', 'sub/deep.ndz']) await writeFile(join(cwd, file), 'yy');
   await symlink('fedora-21.ndz', join(imagesDir, 'default.ndz'));
@@ -26,6 +26,9 @@ describe('an image is found', () => {
     ['by file name', () => 'fedora-21.ndz', 'images/fedora-21.ndz'],
     ['by a name with dots in it', () => 'ubuntu-14.10', 'images/ubuntu-14.10.ndz'],
     ['by the name of a file without .ndz', () => 'plain', 'images/plain'],
+    ['by a name that other images have', () => 'debian', 'images/debian.img.xz'],
+    ['by such a file name', () => 'debian.img.xz', 'images/debian.img.xz'],
+    ['as .ndz first', () => 'arch', 'images/arch.ndz'],
     ['by its alias', () => 'default', 'images/default.ndz'],
     ['below the images folder', () => 'users/mine', 'images/users/mine.ndz'],
     ['by absolute path', () => join(imagesDir, 'fedora-21.ndz'), 'images/fedora-21.ndz'],

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deflateSync, gunzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
-import { CHUNK_BYTES, encodeChunkHeader, HEADER_BYTES, inflatedBytes, type ChunkHeader } from '../../src/ndz/format.js';
+import { CHUNK_BYTES } from '../../src/ndz/format.js';
 
 export type Expected = { inflatedBytes: number; effectiveBytes: number; actualBytes: number; writtenBytes: number; writtenSha256: string; diskBytes: number };
 
@@ -40,24 +40,7 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-export const UUID = '000102030405060708090a0b0c0d0e0f';
-
-/** A V4 chunk of one region from sector 0 on, with what `changes` says. */
-export function headerOf(changes: Partial<ChunkHeader> = {}): ChunkHeader {
-  return {
-    version: 4, sizeBytes: 100, index: 0, total: 0, firstSector: 0, lastSector: 8, regions: [{ startSector: 0, sectorCount: 8 }],
-    relocations: [], checksumType: 'none', checksum: null, cipher: 'none', uuid: UUID, ...changes,
-  };
-}
-
-/** A whole chunk around `header`, its stream holding `data` (zeros of the right length unless given). */
-export function chunkOf(header: ChunkHeader, data: Uint8Array = Buffer.alloc(inflatedBytes(header))): Buffer {
-  const stream = deflateSync(data);
-  const chunk = Buffer.alloc(CHUNK_BYTES);
-  chunk.set(encodeChunkHeader({ ...header, sizeBytes: stream.byteLength }));
-  chunk.set(stream, HEADER_BYTES);
-  return chunk;
-}
+export { chunkOf, headerOf, UUID } from './bytes.js';
 
 /** Open file descriptors of this process that lead to `path`. */
 export async function descriptorsOf(path: string): Promise<number> {

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { decodeChunkHeader } from '../../src/ndz/format.js';
 import { inspectImage, verifyImage } from '../../src/ndz/reader.js';
 import { runImagezip } from '../../src/programs/imagezip.js';
 import { runImageunzip } from '../../src/programs/imageunzip.js';
 import type { ProgramIo } from '../../src/programs/program-io.js';
-import { descriptorsOf, expectedOf, fixture, sha256, temporaryFolder, UUID } from '../ndz/images.js';
+import { disk as diskFixture, expected as expectedFree } from '../ndz/allocation/disks.js';
+import { chunksOf, descriptorsOf, expectedOf, fixture, sha256, temporaryFolder, UUID } from '../ndz/images.js';
 
 type Run = { code: number; stdout: Buffer; stderr: string };
 type Program = (argv: readonly string[], io: ProgramIo) => Promise<number>;
@@ -49,9 +51,17 @@ describe('imagezip', () => {
     ].join('\n')));
   });
 
-  it('says that it saves everything when it was not asked to', async () => {
+  it('saves a disk that it does not know whole, and says so', async () => {
     const { raw, image } = await folderWithDisk();
-    expect((await run(runImagezip, [raw, image])).stderr).toMatch(/^imagezip: saving raw: every sector is saved/);
+    const { code, stderr } = await run(runImagezip, [raw, image]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^imagezip: the disk has no partition table.*\nimagezip: the disk holds nothing that is known here: saved raw\n3100672 input \(3100672 compressed\)/);
+  });
+
+  it('says that a pipe is saved whole', async () => {
+    const { image } = await folderWithDisk();
+    expect((await run(runImagezip, ['-', image], { stdin: Readable.from([disk]) })).stderr).toMatch(/^imagezip: saving raw: a pipe can only be saved whole\n/);
+    expect(await run(runImagezip, ['-s1', '-', image], { stdin: Readable.from([disk]) })).toMatchObject({ code: 1, stderr: expect.stringContaining('a pipe cannot be looked into') as unknown });
   });
 
   it('-o shows a dot per filled chunk, 61 to a line', async () => {
@@ -81,7 +91,12 @@ describe('imagezip', () => {
     [[], 'no disk given'],
     [['disk'], 'Must specify an output filename!'],
     [['-Q', 'disk', 'image'], "Unknown option '-Q'"],
-    [['-s', '1', 'disk', 'image'], "Unknown option '-s'"],
+    [['-s', '0', 'disk', 'image'], "partition '0' is not a number from 1 on"],
+    [['-R', 'one', 'disk', 'image'], "partition 'one' is not a number from 1 on"],
+    [['-F', 'x', 'disk', 'image'], "'x' is not a number of sectors"],
+    [['-ln', 'disk', 'image'], '-l and -n do not go together'],
+    [['-l', '-s1', 'disk', 'image'], '-s does not go with it'],
+    [['-I', '2', '-s1', 'disk', 'image'], 'they do not go with -s'],
     [['-z', '10', 'disk', 'image'], "compression level '10' is not 0 to 9"],
     [['-z'], 'argument missing'],
     [['-u', '12', 'disk', 'image'], "uuid '12' is not 32 hex digits"],
@@ -112,6 +127,91 @@ describe('imagezip', () => {
     expect(await running).toMatchObject({ code: 143, stderr: 'imagezip: interrupted\n' });
     expect(await readdir(folder)).toEqual(['raw']);
     expect(await descriptorsOf(folder)).toBe(0);
+  });
+});
+
+describe('imagezip, of partitions', () => {
+  const PARTITION = 2048;
+
+  async function zipped(name: string, ...options: string[]): Promise<Run & { image: string; raw: Buffer; path: string }> {
+    const folder = await temporaryFolder();
+    const [path, image] = [join(folder, 'raw'), join(folder, 'x.ndz')];
+    const raw = diskFixture(name);
+    await writeFile(path, raw);
+    return { ...(await run(runImagezip, [...options, path, image])), image, raw, path };
+  }
+  const regionsOf = async (image: string): Promise<[number, number][]> =>
+    chunksOf(await readFile(image)).flatMap((chunk, i) => decodeChunkHeader(chunk, i).regions.map(({ startSector, sectorCount }): [number, number] => [startSector, startSector + sectorCount]));
+  const lines = (stderr: string): string[] => stderr.split('\n').filter((line) => !/seconds|second compressed|^Image size|^$/.test(line));
+
+  it('leaves out what is free, in the words of the 2015 program', async () => {
+    const { code, stderr, image, path } = await zipped('ext4');
+    expect(code).toBe(0);
+    expect(lines(stderr)).toEqual([
+      'P2: unused, NOT SAVING.', 'P3: unused, NOT SAVING.', 'P4: unused, NOT SAVING.',
+      'partitioner value (28672) different than computed value (26624); using the former',
+    ]);
+    const { diskBytes } = await verifyImage(image);
+    expect(diskBytes).toBe((await stat(path)).size);
+    const free = (expectedFree.ext4 ?? []).filter(([first, end]) => end - first >= 64);
+    const savedSectors = (await regionsOf(image)).reduce((sum, [first, end]) => sum + end - first, 0);
+    expect(savedSectors).toBe(diskBytes / 512 - free.reduce((sum, [first, end]) => sum + end - first, 0));
+  });
+
+  it('-F keeps more free space, -F 0 none', async () => {
+    const sectorsOf = async (...options: string[]): Promise<number> => (await regionsOf((await zipped('ext4-meta-bg', ...options)).image)).reduce((sum, [first, end]) => sum + end - first, 0);
+    const [none, usual, more] = [await sectorsOf('-F', '0'), await sectorsOf(), await sectorsOf('-F', '2000')];
+    expect(none).toBeLessThan(usual);
+    expect(usual).toBeLessThan(more);
+  });
+
+  it('-s saves one partition, counted from its start; a logical one too', async () => {
+    const { code, image, raw, stderr } = await zipped('extended', '-s', '6');
+    expect(code).toBe(0);
+    expect(lines(stderr)).toEqual([]);
+    const { diskBytes } = await verifyImage(image);
+    expect(diskBytes).toBe(6144 * 512);
+    const out = `${image}.out`;
+    await run(runImageunzip, [image, out]);
+    const slice = raw.subarray(20_480 * 512, 26_624 * 512);
+    const restored = await readFile(out);
+    for (const [first, end] of await regionsOf(image)) expect(restored.subarray(first * 512, end * 512).equals(slice.subarray(first * 512, end * 512))).toBe(true);
+    expect(await zipped('ext4', '-s', '2')).toMatchObject({ code: 1, stderr: expect.stringContaining('has no partition 2: it has partitions 1') as unknown });
+  });
+
+  it('-rs saves every sector of it', async () => {
+    expect(await regionsOf((await zipped('ext4', '-rs1')).image)).toEqual([[0, 24_576]]);
+  });
+
+  it('-R saves every sector of a partition, -I none; both may come again', async () => {
+    const raw = await zipped('extended', '-R', '5', '-R1');
+    expect(lines(raw.stderr)).toEqual(expect.arrayContaining(['P1: forcing raw compression.', 'P5: forcing raw compression.', 'P7: Type 0x8e not supported, forcing raw compression.']));
+    expect((await regionsOf(raw.image))[0]?.[0]).toBe(0);
+    expect((await regionsOf(raw.image))[0]?.[1]).toBeGreaterThan(16_384);
+    const skipped = await zipped('extended', '-I6', '-I', '7');
+    expect(lines(skipped.stderr)).toEqual(expect.arrayContaining(['P6: forcing skip, NOT SAVING.', 'P7: forcing skip, NOT SAVING.']));
+    expect((await regionsOf(skipped.image)).some(([first, end]) => first < 26_624 && end > 20_480)).toBe(false);
+  });
+
+  it('-l and -n take a bare file system, of that kind only', async () => {
+    const folder = await temporaryFolder();
+    const [path, image] = [join(folder, 'part'), join(folder, 'x.ndz')];
+    await writeFile(path, diskFixture('ext2').subarray(PARTITION * 512, PARTITION * 512 + 6 * 1_048_576));
+    expect(await run(runImagezip, ['-l', path, image])).toMatchObject({ code: 0 });
+    expect((await regionsOf(image)).length).toBeGreaterThan(1);
+    expect(await run(runImagezip, ['-n', path, image])).toMatchObject({ code: 1, stderr: expect.stringContaining('holds no NTFS file system') as unknown });
+  });
+
+  it('-i says what would be saved, and saves nothing', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'raw');
+    await writeFile(path, diskFixture('gpt'));
+    const { code, stderr } = await run(runImagezip, ['-i', path]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^ {2}P1: Linux, ext4, 'fixture': start 2048, size 8192; \d+\.\d of 4\.0 MiB in use, clean, saved allocated$/m);
+    expect(stderr).toMatch(/^ {2}P2: Linux swap, swap: .* saved header-only$/m);
+    expect(stderr).toMatch(/^Total Number of Valid Sectors: \d+ \(bytes \d+\) in \d+ ranges$/m);
+    expect(await readdir(folder)).toEqual(['raw']);
   });
 });
 

@@ -1,3 +1,5 @@
+import { basename, join } from 'node:path';
+import { ensureNdz } from '../../images/convert.js';
 import { findImage } from '../../images/find.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { defaultAuth } from '../../ssh/keys.js';
@@ -8,10 +10,13 @@ import { UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
+import { ProgressBar } from '../progress-bar.js';
 import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, selectedNodes, type Site } from '../site.js';
 
 const MIB = 1_048_576;
+/** Where each phase of a conversion begins, and its share of the whole. */
+const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as const;
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
@@ -50,7 +55,7 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   const { frisbee, networking, nodes } = site.config;
   const selected = selectedNodes(args, site, context);
   const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
-  const image = await inspectImage(found.path, { signal: context.signal });
+  const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
   const seconds = positive(args.options, 'timeout');
   return {
     nodes: selected,
@@ -62,6 +67,22 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
     stallMs: nodes.stallTimeoutMs,
     frisbeeClient: frisbee.client,
   };
+}
+
+/** The image itself, or what it was converted to: nodes can take .ndz alone. */
+async function ndzOf(path: string, args: Arguments, site: Site, context: CommandContext): Promise<string> {
+  const mode = text(args.options, 'progress');
+  const progress = new ProgressBar(context, `converting ${basename(path)}`, mode === 'quiet' || mode === 'json');
+  try {
+    const { path: ndz, notes } = await ensureNdz(path, {
+      cacheDir: join(site.stateDir, 'converted'), host: context.host, signal: context.signal,
+      onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),
+    });
+    site.warnings.push(...notes.map((note) => `${basename(path)}: ${note}`));
+    return ndz;
+  } finally {
+    progress.end();
+  }
 }
 
 async function execute(load: LoadPlan, localIp: string, site: Site, context: CommandContext, tools: WorkflowTools) {

@@ -1,0 +1,37 @@
+import { lstat } from 'node:fs/promises';
+import { UserError } from '../../util/errors.js';
+import type { Arguments, CommandContext } from '../command.js';
+import type { OptionValues } from '../command.js';
+
+/** One thing `imaging-image` does. */
+export type ImageAction = {
+  /** Its words, for messages: `SOURCE IMAGE`. */
+  words: string;
+  minWords: number;
+  maxWords: number;
+  /** The options it takes besides json and quiet. */
+  options: readonly string[];
+  run(args: Arguments, context: CommandContext): Promise<number>;
+};
+
+/** A whole number of at least `least`, or undefined when the option was not given. Throws a usage UserError. */
+export function wholeNumber(options: OptionValues, name: string, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
+  const value = options[name];
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < least || number > most) {
+    throw new UserError('usage', `--${name}: ${String(value)} is not a whole number ${most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`}`);
+  }
+  return number;
+}
+
+/** Refuses to put a file in the place of one that is there. */
+export async function refuseExisting(path: string, force: boolean): Promise<void> {
+  const found = force ? null : await lstat(path).catch(() => null); // nothing there
+  if (found?.isFile() || found?.isSymbolicLink()) throw new UserError('refused', `${path} exists already`, 'remove it, give another name, or say --force');
+}
+
+/** One JSON document on standard output. */
+export function writeJson(context: CommandContext, value: unknown): void {
+  context.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

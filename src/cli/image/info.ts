@@ -1,0 +1,68 @@
+import { stat } from 'node:fs/promises';
+import { checksumPath, hashFile, readChecksum } from '../../images/checksum-file.js';
+import { readStamp } from '../../images/stamp.js';
+import { formatBytes } from '../../monitor/format.js';
+import { planRanges } from '../../ndz/allocation/plan.js';
+import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
+import { openImageSource } from '../../ndz/image-reader.js';
+import type { ImageInfo } from '../../ndz/reader.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { ProgressBar } from '../progress-bar.js';
+import { writeJson, type ImageAction } from './action.js';
+
+/** Says what an image is and what is in it; nothing is written. */
+export const info: ImageAction = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };
+
+type Sha256 = { expected: string | null; seen: string | null };
+
+async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const [path = ''] = args.words;
+  const progress = new ProgressBar(context, 'sha256', flag(args.options, 'quiet'));
+  const { source, info: image } = await openImageSource(path, context.signal);
+  try {
+    const plan = await planRanges(source, { signal: context.signal });
+    const stamp = await readStamp(source, plan.partitions);
+    const expected = await readChecksum(path);
+    const seen = expected === null ? null : await hashFile(path, { signal: context.signal, onBytes: (bytes) => progress.update(bytes, image.sizeBytes) });
+    const sha256: Sha256 = { expected, seen };
+    const modified = new Date((await stat(path)).mtimeMs).toISOString();
+    progress.end();
+    if (flag(args.options, 'json')) {
+      const { table, partitions, notes } = plan;
+      writeJson(context, { ...image, modified, sha256: expected === null ? null : { expected, seen, ok: expected === seen }, table, partitions, notes, stamp });
+    } else {
+      context.stdout.write(`${lines(image, plan, stamp, sha256, modified).join('\n')}\n`);
+    }
+    return expected === seen ? exitCodes.ok : exitCodes.someFailed;
+  } finally {
+    progress.end();
+    await source.close();
+  }
+}
+
+function lines(image: ImageInfo, plan: Plan, stamp: string | null, { expected, seen }: Sha256, modified: string): string[] {
+  const { path, version, uuid, chunkCount, sizeBytes, diskBytes, actualBytes, checksums } = image;
+  const share = Math.round((100 * actualBytes) / Math.max(1, diskBytes));
+  const rows: [string, string][] = [
+    ['format', `.ndz version ${version}, ${chunkCount} chunk${chunkCount === 1 ? '' : 's'}, ${checksums ? 'each with its SHA-1' : 'without checksums'}`],
+    ...(uuid === null ? [] : [['uuid', uuid] satisfies [string, string]]),
+    ['size', `${formatBytes(sizeBytes)} (${(actualBytes / sizeBytes).toFixed(1)} times smaller than what is in it), modified ${modified.slice(0, 16).replace('T', ' ')}`],
+    ['disk', `${formatBytes(diskBytes)}, of these ${formatBytes(actualBytes)} saved (${share} %)`],
+    ['table', plan.table ?? 'no partition table'],
+    ...plan.partitions.map((partition): [string, string] => [partition.number === 0 ? 'holds' : `partition ${partition.number}`, partitionText(partition)]),
+    ...(stamp === null ? [] : [['stamp', stamp] satisfies [string, string]]),
+    ['sha256', expected === null ? `no ${checksumPath(path)}` : seen === expected ? `${expected}, as its side file says` : `${seen}, BUT ${checksumPath(path)} SAYS ${expected}`],
+    ...plan.notes.map((note): [string, string] => ['note', note]),
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return [path, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)];
+}
+
+/** `Linux, ext4 'root': 812.3 MB of 2.0 GB in use, clean`. */
+export function partitionText({ typeName, type, fileSystem, label, usedBytes, totalBytes, state, savedAs }: PartitionInfo): string {
+  const kind = [typeName ?? type, fileSystem === null ? 'no known file system' : label === null ? fileSystem : `${fileSystem} '${label}'`].filter((word) => word !== '').join(', ');
+  const used = savedAs === 'raw' ? `${formatBytes(totalBytes)}, saved raw` : `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)} in use`;
+  return `${kind}: ${used}${state === 'unknown' ? '' : `, ${state}`}`;
+}

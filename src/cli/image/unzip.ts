@@ -1,0 +1,83 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { formatBytes, formatDuration } from '../../monitor/format.js';
+import { applyImage, type ApplyResult } from '../../ndz/apply.js';
+import { readChunks } from '../../ndz/chunk-stream.js';
+import { missingEnd } from '../../ndz/cut-image.js';
+import { inspectImage } from '../../ndz/reader.js';
+import { openStreamSink } from '../../ndz/stream-sink.js';
+import { Failure, UserError } from '../../util/errors.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { ProgressBar } from '../progress-bar.js';
+import { refuseExisting, wholeNumber, writeJson, type ImageAction } from './action.js';
+
+/** Writes an image onto a disk, into a partition of it, or into a file. */
+export const unzip: ImageAction = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'slice', 'force', 'workers'], run };
+
+async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const [image = '', target = ''] = args.words;
+  const { options } = args;
+  const slice = wholeNumber(options, 'slice', 1);
+  const workers = wholeNumber(options, 'workers', 1, 256);
+  const force = flag(options, 'force');
+  const json = flag(options, 'json');
+  const progress = new ProgressBar(context, 'unzip', flag(options, 'quiet'));
+  const startMs = context.host.monotonicMs();
+  if (target === '-') {
+    if (json || slice !== undefined) throw new UserError('usage', `${json ? '--json' : '--slice'} and standard output do not go together`);
+    return toStandardOutput(image, progress, context);
+  }
+  if (slice === undefined) await refuseExisting(target, force);
+  if (image !== '-' && slice === undefined && !force) await refuseCut(image, context.signal);
+  let result: ApplyResult;
+  try {
+    result = await applyImage(image === '-' ? process.stdin : image, target, {
+      zeroFill: flag(options, 'zero'), atomic: true, exclusive: !force, signal: context.signal,
+      ...(slice === undefined ? {} : { slice }),
+      ...(workers === undefined ? {} : { workers }),
+      onProgress: ({ doneChunks, chunkCount, dataBytes }) => progress.update(dataBytes, chunkCount === null ? null : (dataBytes / doneChunks) * chunkCount),
+    });
+  } catch (error) {
+    progress.end();
+    if (error instanceof Failure && error.code === 'disk-busy') throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
+    throw error;
+  } finally {
+    progress.end();
+  }
+  for (const note of result.notes) context.stderr.write(`imaging: warning: ${note}\n`);
+  const elapsedMs = context.host.monotonicMs() - startMs;
+  if (json) writeJson(context, { image, target, ...result, elapsedMs: Math.round(elapsedMs) });
+  else {
+    const rate = formatBytes(Math.round(result.actualBytes / Math.max(0.001, elapsedMs / 1000)));
+    const isFile = (await stat(target)).isFile();
+    context.stdout.write(`${target}: ${formatBytes(result.actualBytes)} written${isFile && slice === undefined ? `, a file of ${formatBytes(result.diskBytes)}` : ''}; ${formatDuration(elapsedMs)}, ${rate}/s\n`);
+  }
+  return exitCodes.ok;
+}
+
+async function refuseCut(image: string, signal: AbortSignal): Promise<void> {
+  const missing = await missingEnd(image, signal);
+  if (missing !== null) throw new UserError('environment', `${image}: ${missing}`, 'copy it again; to write it as it is, --force');
+}
+
+/** A pipe gets the disk front to back, free space as zeros. */
+async function toStandardOutput(image: string, progress: ProgressBar, { stdout, signal }: CommandContext): Promise<number> {
+  const info = image === '-' ? null : await inspectImage(image, { signal });
+  const sink = openStreamSink(stdout, signal);
+  let done = 0;
+  try {
+    const input = image === '-' ? process.stdin : createReadStream(image, { highWaterMark: 1_048_576 });
+    for await (const chunk of readChunks(input, image === '-' ? 'standard input' : image, signal)) {
+      await sink.write(chunk);
+      done += chunk.byteLength;
+      progress.update(done, info?.sizeBytes ?? null);
+    }
+    await sink.finish();
+  } finally {
+    progress.end();
+    await sink.abort();
+  }
+  return exitCodes.ok;
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { reasonOf } from '../util/abort.js';
+import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
+
+const READ_BYTES = 1024 * 1024;
+
+/** Where the checksum of a file lies: beside it, in the format of sha256sum. */
+export function checksumPath(path: string): string {
+  return `${path}.sha256`;
+}
+
+/** Writes `<path>.sha256`, at once. Throws Failure `image-write-failed`. */
+export async function writeChecksum(path: string, sha256: string): Promise<void> {
+  const target = checksumPath(path);
+  const fresh = `${target}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`;
+  try {
+    const handle = await open(fresh, 'w', 0o666);
+    try {
+      await handle.writeFile(`${sha256}  ${basename(path)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, target);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw new Failure('image-write-failed', `writing ${target}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
+  }
+}
+
+/** Removes `<path>.sha256`, which must not outlive the file that it was of. */
+export async function removeChecksum(path: string): Promise<void> {
+  await rm(checksumPath(path), { force: true });
+}
+
+/** What `<path>.sha256` says, as 64 hex digits; null without one. Throws Failure `checksum-unreadable` when it says nothing we understand. */
+export async function readChecksum(path: string): Promise<string | null> {
+  let text: string;
+  try {
+    text = await readFile(checksumPath(path), 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw new Failure('checksum-unreadable', `reading ${checksumPath(path)}: ${messageOf(error)}`, undefined, { cause: error });
+  }
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  // a file may list several; one for another name says nothing about this one
+  const matches = lines.map((line) => /^([0-9a-fA-F]{64})(?:\s+[ *]?(.+?)\s*)?$/.exec(line));
+  const own = matches.find((match) => match && (match[2] === undefined || basename(match[2]) === basename(path)));
+  if (own?.[1]) return own[1].toLowerCase();
+  throw new Failure('checksum-unreadable', `${checksumPath(path)} has no SHA-256 of ${basename(path)}`, 'make it anew: sha256sum IMAGE > IMAGE.sha256');
+}
+
+/** SHA-256 of a whole file, hex. Throws Failure `ndz-unreadable`, or the signal's reason. */
+export async function hashFile(path: string, { signal, onBytes }: { signal?: AbortSignal; onBytes?: (doneBytes: number) => void } = {}): Promise<string> {
+  const hash = createHash('sha256');
+  let done = 0;
+  try {
+    for await (const piece of createReadStream(path, { highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>) {
+      if (signal?.aborted) throw reasonOf(signal);
+      hash.update(piece);
+      onBytes?.((done += piece.byteLength));
+    }
+  } catch (error) {
+    if (signal?.aborted) throw reasonOf(signal);
+    throw new Failure('ndz-unreadable', `reading ${path} at byte ${done}: ${messageOf(error)}`, 'does it exist, and may this user read it?', { cause: error });
+  }
+  return hash.digest('hex');
+}

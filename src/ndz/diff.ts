@@ -1,0 +1,144 @@
+import { availableParallelism } from 'node:os';
+import { untilAborted } from '../util/abort.js';
+import { workerPath } from '../util/dist.js';
+import { planRanges } from './allocation/plan.js';
+import type { PartitionInfo } from './allocation/plan-types.js';
+import type { DiffCounts, DiffData, DiffJob, DiffResult, DiffRun } from './diff-span.js';
+import { SECTOR_BYTES } from './format.js';
+import { openImageSource, openIndexed, type OpenImage } from './image-reader.js';
+import type { ImageInfo } from './reader.js';
+import { WorkerPool } from './worker-pool.js';
+
+export type { DiffCounts, DiffKind, DiffRun } from './diff-span.js';
+
+/** A part of the disk in which the images differ. Counts are in bytes. */
+export type DiffPart = {
+  /** null: outside of all partitions (boot area, partition table, gaps). */
+  partition: PartitionInfo | null;
+  startSector: number;
+  endSector: number;
+  bytes: DiffCounts;
+};
+
+export type ImageDiff = {
+  a: ImageInfo;
+  b: ImageInfo;
+  /** Neither content, nor what is left out, nor the disks' sizes differ. */
+  same: boolean;
+  bytes: DiffCounts;
+  /** Parts with differences, in disk order, by the partitions of A (of B when A has none). */
+  parts: DiffPart[];
+  /** The first runs of sectors that differ, in disk order. */
+  runs: DiffRun[];
+  /** How many runs there are. */
+  runCount: number;
+};
+
+export type DiffOptions = { maxRuns?: number; workers?: number; signal?: AbortSignal; onProgress?: (doneSectors: number, totalSectors: number) => void };
+
+/** Chunks of the larger image that make one job. */
+const SPAN_CHUNKS = 8;
+
+/**
+ * Compares what two images hold, sector by sector, in worker threads; how they were compressed does not matter.
+ * Throws as `inspectImage` and `inflateChunk` do, Failure `worker-crashed`, or the signal's reason.
+ */
+export async function diffImages(pathA: string, pathB: string, options: DiffOptions = {}): Promise<ImageDiff> {
+  const { maxRuns = 1000, workers = availableParallelism(), signal } = options;
+  const parts = await partsOf(pathA, pathB, signal);
+  const a = await openIndexed(pathA, signal);
+  try {
+    const b = await openIndexed(pathB, signal);
+    try {
+      const data: DiffData = { a: { fd: a.fd, name: pathA, index: a.index }, b: { fd: b.fd, name: pathB, index: b.index }, borders: parts.map(({ startSector }) => startSector), maxRuns };
+      const results = await diffSpans(data, spansOf(a, b), workers, options);
+      return summary(a.info, b.info, parts, results, maxRuns);
+    } finally {
+      await b.close();
+    }
+  } finally {
+    await a.close();
+  }
+}
+
+async function diffSpans(data: DiffData, spans: readonly DiffJob[], workers: number, { signal, onProgress }: DiffOptions): Promise<DiffResult[]> {
+  const pool = new WorkerPool<DiffJob, DiffResult>({ file: workerPath('diff'), size: workers, data, does: 'compare' });
+  const total = spans.at(-1)?.to ?? 0;
+  let done = 0;
+  const all = Promise.all(spans.map(async (span) => {
+    const result = await pool.run(span);
+    onProgress?.((done += span.to - span.from), total);
+    return result;
+  }));
+  try {
+    return await (signal ? untilAborted(signal, all) : all);
+  } finally {
+    await pool.close();
+    await all.catch(() => undefined);
+  }
+}
+
+/** Spans of sectors that together are both disks. */
+function spansOf(a: OpenImage, b: OpenImage): DiffJob[] {
+  const larger = a.index.starts.length >= b.index.starts.length ? a.index : b.index;
+  const end = Math.ceil(Math.max(a.info.diskBytes, b.info.diskBytes) / SECTOR_BYTES);
+  const borders = [...larger.starts].filter((start, position) => position % SPAN_CHUNKS === 0 && position > 0 && start > 0 && start < end);
+  return [0, ...borders].map((from, i) => ({ from, to: borders[i] ?? end })).filter(({ from, to }) => to > from);
+}
+
+type Part = Omit<DiffPart, 'bytes'>;
+
+/** The disk cut at its partitions. */
+async function partsOf(pathA: string, pathB: string, signal: AbortSignal | undefined): Promise<Part[]> {
+  let partitions: PartitionInfo[] = [];
+  for (const path of [pathA, pathB]) if (partitions.length === 0) partitions = await partitionsOf(path, signal);
+  const parts: Part[] = [];
+  let at = 0;
+  for (const partition of partitions.toSorted((x, y) => x.startSector - y.startSector)) {
+    const { startSector, sectorCount } = partition;
+    if (startSector < at) continue; // overlapping partitions cannot be told apart
+    if (startSector > at) parts.push({ partition: null, startSector: at, endSector: startSector });
+    parts.push({ partition, startSector, endSector: startSector + sectorCount });
+    at = startSector + sectorCount;
+  }
+  return [...parts, { partition: null, startSector: at, endSector: Infinity }];
+}
+
+async function partitionsOf(path: string, signal: AbortSignal | undefined): Promise<PartitionInfo[]> {
+  const { source } = await openImageSource(path, signal);
+  try {
+    return (await planRanges(source, signal ? { signal } : {})).partitions;
+  } finally {
+    await source.close();
+  }
+}
+
+function summary(a: ImageInfo, b: ImageInfo, parts: readonly Part[], results: readonly DiffResult[], maxRuns: number): ImageDiff {
+  const bytesOf = (all: readonly DiffCounts[]): DiffCounts => {
+    const sum = (kind: keyof DiffCounts): number => all.reduce((total, counts) => total + counts[kind], 0) * SECTOR_BYTES;
+    return { changed: sum('changed'), 'only-a': sum('only-a'), 'only-b': sum('only-b') };
+  };
+  const isAny = (bytes: DiffCounts): boolean => bytes.changed + bytes['only-a'] + bytes['only-b'] > 0;
+  const bytes = bytesOf(results.flatMap(({ counts }) => counts));
+  const counted = parts.map((part, i) => ({ ...part, bytes: bytesOf(results.flatMap(({ counts }) => counts[i] ?? [])) }));
+  const end = Math.ceil(Math.max(a.diskBytes, b.diskBytes) / SECTOR_BYTES);
+  const known = results.flatMap(({ runs }) => runs);
+  const runs = joined(known);
+  return {
+    a, b, bytes, same: !isAny(bytes) && a.diskBytes === b.diskBytes,
+    parts: counted.filter((part) => isAny(part.bytes)).map((part) => ({ ...part, endSector: Math.min(part.endSector, end) })),
+    runs: runs.slice(0, maxRuns),
+    runCount: results.reduce((sum, { runCount }) => sum + runCount, 0) - (known.length - runs.length),
+  };
+}
+
+/** Runs that were cut at a span's border, put together. */
+function joined(runs: readonly DiffRun[]): DiffRun[] {
+  const result: DiffRun[] = [];
+  for (const run of runs) {
+    const last = result.at(-1);
+    if (last && last.kind === run.kind && last.startSector + last.sectorCount === run.startSector) last.sectorCount += run.sectorCount;
+    else result.push({ ...run });
+  }
+  return result;
+}

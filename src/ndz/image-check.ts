@@ -1,0 +1,77 @@
+import { Failure } from '../util/errors.js';
+import { chunkTotals, diskEndBytes } from './extents.js';
+import { endOfRegions, type ChunkHeader, type ChunkVersion } from './format.js';
+import { refuseEncrypted } from './inflate.js';
+
+/** What the headers of a whole image say. */
+export type ImageSummary = {
+  version: ChunkVersion;
+  /** 32 hex digits; null before V4. */
+  uuid: string | null;
+  /** Size of the disk that was imaged (in V1: as far as its data reaches). */
+  diskBytes: number;
+  /** E and A of the "Wrote E bytes (A actual)" a client prints after loading this image without zero fill. */
+  effectiveBytes: number;
+  actualBytes: number;
+  /** Whether every chunk carries a SHA1 that is verified on loading. */
+  checksums: boolean;
+};
+
+/** Folds the headers of an image, in file order, into what is known of it. */
+export class ImageCheck {
+  readonly #chunkCount: number | null;
+  #first: ChunkHeader | undefined;
+  #last: ChunkHeader | undefined;
+  #effectiveBytes = 0;
+  #actualBytes = 0;
+  #checksums = true;
+
+  /** `chunkCount` is null when the image comes through a pipe. */
+  constructor(chunkCount: number | null) {
+    this.#chunkCount = chunkCount;
+  }
+
+  /** Throws Failure `ndz-chunk-order`, `ndz-uuid-mismatch`, `ndz-truncated` or `ndz-encrypted`. */
+  add(header: ChunkHeader, position: number): void {
+    const where = `chunk ${position}`;
+    refuseEncrypted(header, where);
+    const first = (this.#first ??= header);
+    if (header.index !== position) throw outOfOrder(`${where}: numbered ${header.index}`);
+    if (header.version !== first.version) throw otherImage(`${where}: version ${header.version}, chunk 0 has version ${first.version}`);
+    if (header.uuid !== first.uuid) throw otherImage(`${where}: uuid ${header.uuid}, chunk 0 has ${first.uuid}`);
+    if (header.version === 1 && header.total !== 0 && this.#chunkCount !== null && header.total !== this.#chunkCount) {
+      throw new Failure('ndz-truncated', `${where}: says the image has ${header.total} chunks, the file has ${this.#chunkCount}`, 'copy the image again');
+    }
+    this.#checkContinues(header, where);
+    const { effectiveBytes, actualBytes } = chunkTotals(header);
+    this.#effectiveBytes += effectiveBytes;
+    this.#actualBytes += actualBytes;
+    this.#checksums &&= header.checksumType === 'sha1';
+    this.#last = header;
+  }
+
+  result(): ImageSummary {
+    if (!this.#first || !this.#last) throw new Failure('ndz-empty', 'no chunks');
+    const { version, uuid } = this.#first;
+    const [effectiveBytes, actualBytes, checksums] = [this.#effectiveBytes, this.#actualBytes, this.#checksums];
+    return { version, uuid, diskBytes: diskEndBytes(this.#last), effectiveBytes, actualBytes, checksums };
+  }
+
+  #checkContinues(header: ChunkHeader, where: string): void {
+    const expected = this.#last?.lastSector ?? 0;
+    if (header.version === 1) {
+      if (header.firstSector < expected) throw outOfOrder(`${where}: starts at sector ${header.firstSector}, the chunk before ends at ${expected}`);
+    } else if (header.firstSector !== expected) {
+      throw outOfOrder(`${where}: speaks for sectors from ${header.firstSector} on, expected ${expected}`);
+    }
+    if (this.#last && endOfRegions(this.#last.regions) > (header.regions[0]?.startSector ?? 0)) throw outOfOrder(`${where}: its regions overlap the chunk before`);
+  }
+}
+
+function outOfOrder(message: string): Failure {
+  return new Failure('ndz-chunk-order', message, 'are chunks missing, or is this a piece of an image?');
+}
+
+function otherImage(message: string): Failure {
+  return new Failure('ndz-uuid-mismatch', message, 'were two images joined?');
+}

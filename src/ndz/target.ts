@@ -1,0 +1,116 @@
+import { constants } from 'node:fs';
+import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
+import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
+
+export type TargetOptions = {
+  /** A regular file appears under its name, or is replaced, only by `commit`. */
+  atomic?: boolean;
+  /** A block device in use (mounted, swap, part of a RAID) is refused. */
+  exclusive?: boolean;
+  /** Keep what a regular file holds. */
+  keep?: boolean;
+};
+
+/** A regular file, block device or character device that is open for writing. */
+export type OpenTarget = {
+  path: string;
+  handle: FileHandle;
+  kind: TargetKind;
+  /** Bytes on a block device, Infinity otherwise. */
+  capacityBytes: number;
+  /** Puts everything on the medium and closes; a regular file first gets `sizeBytes`, unless null. */
+  commit(sizeBytes: number | null): Promise<void>;
+  /** Closes; what an atomic file would have become is removed. Does nothing after `commit`. */
+  discard(): Promise<void>;
+};
+
+/**
+ * Opens `path` for writing: a regular file is created or emptied, a device is left as it is.
+ * Throws Failure `disk-open-failed` naming path and cause, or `disk-busy`.
+ */
+export async function openTarget(path: string, { atomic = false, exclusive = false, keep = false }: TargetOptions = {}): Promise<OpenTarget> {
+  let handle: FileHandle | undefined;
+  try {
+    const existing = await stat(path).catch(() => undefined); // a path that is not there is created below
+    if (existing?.isFIFO() || existing?.isSocket()) throw new Error('it is a pipe or socket; chunks need a file or a disk');
+    const isDevice = existing?.isBlockDevice() === true || existing?.isCharacterDevice() === true;
+    const finalPath = existing ? await realpath(path) : path;
+    if (existing?.isDirectory()) throw Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR' });
+    const isBeside = atomic && !isDevice && !keep;
+    const writtenPath = isBeside ? join(dirname(finalPath), `.${basename(finalPath)}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`) : path;
+    handle = await open(writtenPath, flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep }), 0o666);
+    const kind = await kindOf(handle);
+    const capacityBytes = kind === 'block' ? await blockDeviceBytes(handle) : Infinity;
+    return opened(path, handle, kind, capacityBytes, isBeside ? { writtenPath, finalPath } : null);
+  } catch (error) {
+    await handle?.close();
+    if (systemCode(error) === 'EBUSY') throw new Failure('disk-busy', `${path} is in use: it, or a partition of it, is mounted, swap, or part of another device`, 'unmount it first', { cause: error });
+    throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error)}`, openHint(error), { cause: error });
+  }
+}
+
+function flagsOf({ isDevice, isBeside, exclusive, keep }: { isDevice: boolean; isBeside: boolean; exclusive: boolean; keep: boolean }): number {
+  // on a block device O_EXCL asks the kernel whether anything else uses it, mounted partitions included
+  if (isDevice) return constants.O_RDWR | (exclusive ? constants.O_EXCL : 0);
+  if (keep) return constants.O_RDWR;
+  return constants.O_RDWR | constants.O_CREAT | (isBeside ? constants.O_EXCL : constants.O_TRUNC);
+}
+
+function opened(path: string, handle: FileHandle, kind: TargetKind, capacityBytes: number, beside: { writtenPath: string; finalPath: string } | null): OpenTarget {
+  let isOpen = true;
+  let isCommitted = false;
+  const close = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await handle.close();
+  };
+  return {
+    path, handle, kind, capacityBytes,
+    async commit(sizeBytes) {
+      try {
+        if (kind === 'file' && sizeBytes !== null) await handle.truncate(sizeBytes);
+        if (kind !== 'character') await handle.sync();
+        await close();
+        if (beside) await rename(beside.writtenPath, beside.finalPath);
+        isCommitted = true;
+      } catch (error) {
+        throw diskWriteFailure(path, sizeBytes ?? 0, error);
+      }
+    },
+    async discard() {
+      await close();
+      if (beside && !isCommitted) await rm(beside.writtenPath, { force: true });
+    },
+  };
+}
+
+/** What writing at byte `offset` of `path` came to. */
+export function diskWriteFailure(path: string, offset: number, error: unknown): Failure {
+  return new Failure('disk-write-failed', `writing ${path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
+}
+
+export function diskTooSmall(path: string, hasBytes: number, neededBytes: number): Failure {
+  return new Failure('disk-too-small', `${path} has ${hasBytes} bytes, the image needs ${neededBytes}`,
+    'the image was made from a larger disk; use a larger disk, or shrink the file system and save it again');
+}
+
+function openHint(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'ENOENT': return 'does its folder, or the disk, exist?';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS': return 'may this user write there?';
+    default: return 'is it a disk or a file that can be written?';
+  }
+}
+
+function writeHint(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'ENOSPC': return 'no room: is the disk large enough for the image?';
+    case 'EIO': return 'the disk reports an error; check its SMART data and its cable, or replace it';
+    default: return 'check the disk and the kernel log';
+  }
+}

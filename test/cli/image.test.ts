@@ -1,0 +1,223 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { bin, run, start, type Finished } from '../helpers/cli.js';
+import { CHUNK_BYTES } from '../../src/ndz/format.js';
+import { fixture, temporaryFolder } from '../ndz/images.js';
+import { hasLoop, loopDevice } from '../ndz/loop.js';
+
+const MIB = 1024 * 1024;
+let folder: string;
+const at = (name: string): string => join(folder, name);
+const image = (...args: string[]): Promise<Finished> => run('imaging-image', args, { cwd: folder });
+const json = (finished: Finished): Record<string, unknown> => JSON.parse(finished.stdout) as Record<string, unknown>;
+
+/** A disk of 8 MiB with a table, one partition of text and noise. */
+function disk(): Buffer {
+  const bytes = Buffer.concat([Buffer.alloc(MIB), randomBytes(2 * MIB), Buffer.alloc(5 * MIB, 'some text ')]);
+  bytes[450] = 0x8e;
+  bytes.writeUInt32LE(2048, 454);
+  bytes.writeUInt32LE(14_336, 458);
+  bytes.writeUInt16LE(0xaa55, 510);
+  return bytes;
+}
+
+beforeEach(async () => {
+  folder = await temporaryFolder();
+});
+
+describe('there and back', () => {
+  it('zip, info, verify, unzip, verify, diff', async () => {
+    const content = disk();
+    await writeFile(at('disk'), content);
+    const zip = await image('zip', 'disk', 'x.ndz', '--uuid', '00010203-0405-0607-0809-0a0b0c0d0e0f');
+    expect(zip).toMatchObject({ code: 0, stdout: expect.stringMatching(/^x\.ndz: [\d.]+ MB in 3 chunks, for 8\.4 MB in use of a disk of 8\.4 MB; .*\/s\n$/) as unknown });
+    expect(zip.stderr).toMatch(/warning: partition 1 .*saved raw\n(.*\n)*zip 100 %/);
+    const sha256 = createHash('sha256').update(await readFile(at('x.ndz'))).digest('hex');
+    expect(await readFile(at('x.ndz.sha256'), 'utf8')).toBe(`${sha256}  x.ndz\n`);
+    const info = await image('info', 'x.ndz');
+    expect(info.code).toBe(0);
+    for (const words of ['version 4, 3 chunks, each with its SHA-1', '000102030405060708090a0b0c0d0e0f', 'table        mbr', 'partition 1  Linux LVM', `${sha256}, as its side file says`]) expect(info.stdout).toContain(words);
+    expect(await image('verify', 'x.ndz')).toMatchObject({ code: 0, stdout: 'x.ndz: good: 3 chunks inflate to 8.4 MB; its SHA-1s and its SHA-256 match\n' });
+    expect(await image('unzip', 'x.ndz', 'out')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^out: 8\.4 MB written, a file of 8\.4 MB; /) as unknown });
+    expect(Buffer.compare(await readFile(at('out')), content)).toBe(0);
+    expect(await image('verify', 'x.ndz', 'out')).toMatchObject({ code: 0, stdout: 'out: holds x.ndz: all 3 regions compared, 8.4 MB\n' });
+    await writeFile(at('out'), content.fill(0x55, 3 * MIB, 3 * MIB + 600));
+    expect(await image('verify', 'x.ndz', 'out')).toMatchObject({ code: 1, stdout: expect.stringMatching(/^out: DIFFERS from x\.ndz at byte 3145728, sector 6144, in the region of \d+ sectors from \d+ on\n$/) as unknown });
+    await image('zip', 'out', 'y.ndz', '-q', '--level', '9');
+    const diff = await image('diff', 'x.ndz', 'y.ndz', '-q');
+    expect(diff).toMatchObject({ code: 1, stderr: '' });
+    expect(diff.stdout).toMatch(/^x\.ndz \(A\) and y\.ndz \(B\) differ: 1\.0 kB changed\n {2}partition 1 \(Linux LVM.*\): 1\.0 kB changed\n {2}in 1 run of sectors:\n {4}6144-6145 {2}changed\n$/);
+    expect(await image('diff', 'x.ndz', 'x.ndz')).toMatchObject({ code: 0, stdout: 'x.ndz and x.ndz hold the same disk\n' });
+  });
+
+  it('as JSON, and quietly', async () => {
+    await writeFile(at('disk'), disk());
+    const options = ['--json', '-q'];
+    const zip = await image('zip', 'disk', 'x.ndz', ...options);
+    expect(json(zip)).toMatchObject({ image: 'x.ndz', sizeBytes: 3 * CHUNK_BYTES, diskBytes: 8 * MIB, version: 4, partitions: [{ number: 1, savedAs: 'raw' }] });
+    expect(json(await image('info', 'x.ndz', ...options))).toMatchObject({ path: 'x.ndz', chunkCount: 3, checksums: true, table: 'mbr', stamp: null, sha256: { ok: true }, partitions: [{ number: 1, type: '0x8e' }] });
+    expect(json(await image('verify', 'x.ndz', ...options))).toMatchObject({ ok: true, diskBytes: 8 * MIB });
+    expect(json(await image('unzip', 'x.ndz', 'out', ...options))).toMatchObject({ diskBytes: 8 * MIB, actualBytes: 8 * MIB, chunkCount: 3 });
+    expect(json(await image('verify', 'x.ndz', 'out', '--sample', '1', ...options))).toMatchObject({ ok: true, regionCount: 3, checkedCount: 3, difference: null });
+    expect(json(await image('diff', 'x.ndz', 'x.ndz', ...options))).toMatchObject({ same: true, runs: [] });
+    expect((await image('unzip', 'x.ndz', 'out2', '-q')).stderr).toBe('');
+  });
+
+  it('through pipes', async () => {
+    const content = disk();
+    await writeFile(at('disk'), content);
+    execFileSync('bash', ['-c', `set -o pipefail; cat disk | "$0" zip - - | tee x.ndz | "$0" unzip - - > out`, join(bin, 'imaging-image')], { cwd: folder, stdio: ['ignore', 'inherit', 'ignore'] });
+    expect(Buffer.compare(await readFile(at('out')), content)).toBe(0);
+    execFileSync('bash', ['-c', `"$0" unzip - out2 -q < x.ndz`, join(bin, 'imaging-image')], { cwd: folder, stdio: 'ignore' });
+    expect(Buffer.compare(await readFile(at('out2')), content)).toBe(0);
+  });
+
+  it('one partition', async () => {
+    const content = disk();
+    await writeFile(at('disk'), content);
+    expect((await image('zip', 'disk', 'x.ndz', '--slice', '1')).code).toBe(0);
+    await writeFile(at('other'), Buffer.from(content).fill(0, MIB));
+    expect(await image('unzip', 'x.ndz', 'other', '--slice', '1')).toMatchObject({ code: 0 });
+    expect(Buffer.compare(await readFile(at('other')), content)).toBe(0);
+    expect(await image('verify', 'x.ndz', 'other', '--slice', '1')).toMatchObject({ code: 0 });
+    expect(await image('verify', 'x.ndz', 'other')).toMatchObject({ code: 1 });
+    expect(await image('zip', 'disk', 'y.ndz', '--slice', '3')).toMatchObject({ code: 4, stderr: expect.stringContaining('no partition 3') as unknown });
+  });
+});
+
+describe('what is refused', () => {
+  it('to replace a file, unless forced', async () => {
+    await writeFile(at('disk'), disk());
+    await writeFile(at('x.ndz'), 'old');
+    expect(await image('zip', 'disk', 'x.ndz')).toMatchObject({ code: 3, stderr: expect.stringMatching(/x\.ndz exists already\n.*--force/) as unknown });
+    expect(await readFile(at('x.ndz'), 'utf8')).toBe('old');
+    expect((await image('zip', 'disk', 'x.ndz', '-f')).code).toBe(0);
+    expect(await image('unzip', 'x.ndz', 'disk')).toMatchObject({ code: 3, stderr: expect.stringContaining('disk exists already') as unknown });
+    expect((await image('unzip', 'x.ndz', 'disk', '--force')).code).toBe(0);
+    expect(await image('zip', 'disk', 'disk', '-f')).toMatchObject({ code: 2, stderr: expect.stringContaining('is the source itself') as unknown });
+    expect(await image('unzip', 'x.ndz', 'x.ndz', '-f')).toMatchObject({ code: 4, stderr: expect.stringContaining('is the image itself') as unknown });
+  });
+
+  it.each<[string[], string]>([
+    [[], 'no action given'],
+    [['zap', 'a', 'b'], 'did you mean zip?'],
+    [['toString'], 'unknown action "toString"'],
+    [['zip', 'a'], 'zip takes SOURCE IMAGE, not "a"'],
+    [['info'], 'info takes IMAGE, not nothing'],
+    [['diff', 'a', 'b', 'c'], 'diff takes A B'],
+    [['zip', 'a', 'b', '--level', '10'], '--level: 10 is not a whole number from 0 to 9'],
+    [['zip', 'a', 'b', '--slice', '0'], '--slice: 0 is not a whole number'],
+    [['zip', 'a', 'b', '--uuid', 'x'], '--uuid: x is not 32 hex digits'],
+    [['unzip', 'a', 'b', '--level', '1'], '--level means nothing to unzip'],
+    [['verify', 'a', '--sample', '3'], '--sample is for comparing a disk'],
+    [['verify', 'a', 'b', '--sample', '3', '--full'], 'do not go together'],
+    [['zip', 'a', '-', '--json'], 'do not go together'],
+  ])('%j', async (args, words) => {
+    expect(await image(...args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) as unknown });
+  });
+
+  it('a missing file', async () => {
+    for (const args of [['zip', 'none', 'x'], ['unzip', 'none', 'x'], ['info', 'none'], ['verify', 'none'], ['diff', 'none', 'none']]) {
+      expect(await image(...args)).toMatchObject({ code: 4, stderr: expect.stringMatching(/none.*ENOENT/) as unknown });
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+describe('a damaged image', () => {
+  it.each<[string, () => Buffer, string]>([
+    ['in its stream', () => fixture('frag-ext2-F0').fill(0xff, CHUNK_BYTES + 5000, CHUNK_BYTES + 5010), 'chunk 1: its compressed stream is damaged'],
+    ['cut', () => fixture('frag-ext2-F0').subarray(0, -1), 'the last chunk has only 1048575'],
+    ['without its last chunk', () => fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES), 'its last chunks are missing'],
+    ['that is none', () => Buffer.alloc(CHUNK_BYTES, 'x'), 'not with the magic number'],
+  ])('%s is found by verify, and unzip leaves nothing', async (_, bytes, words) => {
+    await writeFile(at('x.ndz'), bytes());
+    expect(await image('verify', 'x.ndz')).toMatchObject({ code: 1, stdout: expect.stringMatching(new RegExp(`^x\\.ndz: DAMAGED: .*${words}`)) as unknown });
+    expect(json(await image('verify', 'x.ndz', '--json'))).toMatchObject({ ok: false, code: expect.stringMatching(/^ndz-/) as unknown });
+    expect(await image('unzip', 'x.ndz', 'out')).toMatchObject({ code: 4, stderr: expect.stringContaining(words) as unknown });
+    expect(await readdir(folder)).toEqual(['x.ndz']);
+  });
+
+  it('is found by its side file alone', async () => {
+    await writeFile(at('x.ndz'), fixture('ext4'));
+    await writeFile(at('x.ndz.sha256'), `${'0'.repeat(64)}  x.ndz\n`);
+    expect(await image('verify', 'x.ndz')).toMatchObject({ code: 1, stdout: expect.stringContaining('its SHA-256 is') as unknown });
+    expect(await image('info', 'x.ndz')).toMatchObject({ code: 1, stdout: expect.stringContaining('BUT x.ndz.sha256 SAYS 0000') as unknown });
+  });
+});
+
+it('info shows the file systems of images that the 2015 imagezip made, and their stamp', async () => {
+  await writeFile(at('x.ndz'), fixture('ext2-swap'));
+  const { stdout } = await image('info', 'x.ndz');
+  expect(stdout).toMatch(/partition 1 {2}Linux, ext2 'fixture': 1\.0 MB of 10\.5 MB in use, clean/);
+  expect(stdout).toMatch(/partition 2 {2}Linux swap, swap: 32\.8 kB of 4\.2 MB in use/);
+  const { makeDemoImage } = await import('../../src/images/demo-image.js');
+  const demo = await makeDemoImage(folder, { sizeBytes: 16 * MIB });
+  if (!demo.hasFileSystem) return;
+  expect((await image('info', 'demo.ndz')).stdout).toMatch(/stamp {8}\d{4}-.* - node none - image demo - by imaging/);
+});
+
+describe('an interrupted one leaves nothing', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('zip by %s', async (signal) => {
+    await writeFile(at('disk'), randomBytes(64 * MIB));
+    const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9'], { cwd: folder });
+    running.child.stderr.once('data', () => running.child.kill(signal));
+    expect(await running.finished).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143 });
+    expect(await readdir(folder)).toEqual(['disk']);
+  });
+
+  it('unzip', async () => {
+    await writeFile(at('disk'), randomBytes(48 * MIB));
+    await image('zip', 'disk', 'x.ndz', '--level', '0', '-q');
+    const running = start('imaging-image', ['unzip', 'x.ndz', 'out', '--workers', '1'], { cwd: folder });
+    running.child.stderr.once('data', () => running.child.kill('SIGINT'));
+    expect(await running.finished).toMatchObject({ code: 130 });
+    expect((await readdir(folder)).sort()).toEqual(['disk', 'x.ndz', 'x.ndz.sha256']);
+  });
+
+  it('zip into a pipe whose reader goes away', async () => {
+    await writeFile(at('disk'), randomBytes(32 * MIB));
+    const child = spawn('bash', ['-c', '"$0" zip disk - -q | head -c 100 >/dev/null; exit ${PIPESTATUS[0]}', join(bin, 'imaging-image')], { cwd: folder });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect([0, 4]).toContain(code); // it may notice at once or when it writes
+    expect(await readdir(folder)).toEqual(['disk']);
+  });
+});
+
+// needs root
+describe.skipIf(process.getuid?.() !== 0)('a full disk', () => {
+  it('ends zip and unzip with its name, and leaves nothing', async () => {
+    await writeFile(at('disk'), randomBytes(8 * MIB));
+    await image('zip', 'disk', 'x.ndz', '-q');
+    await mkdir(at('small'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'none', at('small')]);
+    onTestFinished(() => void execFileSync('umount', [at('small')]));
+    expect(await image('zip', 'disk', 'small/x.ndz', '-q')).toMatchObject({ code: 4, stderr: expect.stringMatching(/writing small\/x\.ndz: ENOSPC.*\n.*free some space/) as unknown });
+    expect(await image('unzip', 'x.ndz', 'small/out', '-q')).toMatchObject({ code: 4, stderr: expect.stringMatching(/writing small\/out at byte \d+: ENOSPC/) as unknown });
+    expect(await readdir(at('small'))).toEqual([]);
+  });
+});
+
+// needs root and loop devices
+describe.skipIf(!hasLoop)('a disk', () => {
+  it('is written, verified, and refused while it is mounted', async () => {
+    await writeFile(at('x.ndz'), fixture('ext4'));
+    const device = await loopDevice(Buffer.alloc(16 * MIB, 'old'));
+    expect(await image('unzip', 'x.ndz', device, '--zero')).toMatchObject({ code: 0, stdout: expect.stringMatching(/: 16\.8 MB written; /) as unknown });
+    expect(await image('verify', 'x.ndz', device, '--full')).toMatchObject({ code: 0 });
+    expect(json(await image('verify', 'x.ndz', device, '--json'))).toMatchObject({ fromMedium: true });
+    execFileSync('mke2fs', ['-q', '-F', device], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+    await mkdir(at('point'));
+    execFileSync('mount', [device, at('point')]);
+    onTestFinished(() => void execFileSync('umount', [at('point')]));
+    const refused = await image('unzip', 'x.ndz', device);
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringMatching(new RegExp(`${device} is in use.*\\n.*--force`)) as unknown });
+    expect((await stat(at('point'))).isDirectory()).toBe(true);
+    const zip = await image('zip', device, 'y.ndz');
+    expect(zip).toMatchObject({ code: 0, stderr: expect.stringMatching(/warning: .*mounted/) as unknown });
+    expect(await image('zip', 'x.ndz', device)).toMatchObject({ code: 3, stderr: expect.stringContaining('an image belongs into a file') as unknown });
+  });
+});

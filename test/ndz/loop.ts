@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { temporaryFolder } from './images.js';
+
+const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+
+/** Whether this user may set up a loop device. */
+export const hasLoop = ((): boolean => {
+  try {
+    execFileSync('losetup', ['-f'], { stdio: 'ignore', env });
+    return process.getuid?.() === 0;
+  } catch {
+    return false;
+  }
+})();
+
+/** A block device with that content, gone after the test. */
+export async function loopDevice(content: Uint8Array): Promise<string> {
+  const file = join(await temporaryFolder(), 'backing');
+  await writeFile(file, content);
+  const device = execFileSync('losetup', ['-f', '--show', file], { encoding: 'utf8', env }).trim();
+  onTestFinished(() => void execFileSync('losetup', ['-d', device], { env }));
+  return device;
+}
