@@ -27,15 +27,27 @@ export async function eachChunk<Item>(
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   const unlessAborted = <T>(promise: Promise<T>): Promise<T> => (signal ? untilAborted(signal, promise) : promise);
-  for await (const item of items) {
+  let fail: (error: unknown) => void = () => undefined;
+  const failure = new Promise<never>((_, reject) => (fail = reject));
+  failure.catch(() => undefined); // thrown where it is waited for
+  const iterator = iterate(items);
+  for (;;) {
     if (signal?.aborted) throw reasonOf(signal);
+    // a pipe may be silent for ever: a disk that fails meanwhile must end this too
+    const next = await unlessAborted(Promise.race([iterator.next(), failure]));
+    if (next.done) break;
+    const item = next.value;
     const work = pool.run(jobOf(item)).then((result) => {
       running.delete(work);
       onDone(result, item);
     });
-    work.catch(() => undefined); // it stays in `running` and is thrown by the next wait
+    work.catch(fail);
     running.add(work);
     if (running.size >= atOnce) await unlessAborted(Promise.race(running));
   }
   await unlessAborted(Promise.all(running));
+}
+
+async function* iterate<Item>(items: Iterable<Item> | AsyncIterable<Item>): AsyncGenerator<Item> {
+  yield* items;
 }

@@ -34,7 +34,8 @@ const LINE_DOTS = 67;
 /**
  * `imageunzip`, for callers of the 2015 program: its options (those above), its lines on standard error, its exit codes
  * (0 restored, 1 anything else; 143 when the signal aborts). Differences: a regular file gets the imaged disk's full
- * size, a file is inspected before the output is touched, and a partial last chunk is an error.
+ * size, a file is inspected before the output is touched, and a partial last chunk is an error, as is an image without the
+ * last chunks that its partition table speaks of.
  */
 export async function runImageunzip(argv: readonly string[], io: ProgramIo): Promise<number> {
   const args = parse(argv, io);
@@ -74,7 +75,7 @@ async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyPro
   const { zeroFill, slice } = args;
   const options = { zeroFill, onProgress, ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
   const missing = args.input === '-' || slice !== undefined ? null : await missingEnd(args.input, io.signal);
-  if (missing !== null) io.stderr.write(`WARNING: ${args.input}: ${missing}\n`);
+  if (missing !== null) throw new Failure('ndz-truncated', `${args.input}: ${missing}`, 'copy the image again; imaging-image unzip --force writes it as it is');
   const result = await applyImage(args.input === '-' ? standardInput(io) : args.input, args.output, options);
   for (const note of result.notes) io.stderr.write(`WARNING: ${note}\n`);
   return result;

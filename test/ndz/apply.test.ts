@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { applyImage } from '../../src/ndz/apply.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../src/ndz/format.js';
@@ -253,4 +253,10 @@ it('every chunk of an image is applied once, whatever their number and the threa
   const pieces = Readable.from(chunksOf(await readFile(image)).flatMap((chunk) => [chunk.subarray(0, 1000), chunk.subarray(1000)]));
   await applyImage(pieces, disk, { workers: 2 });
   expect(Buffer.compare(await readFile(disk), wanted)).toBe(0);
+});
+
+it('from a pipe that has gone silent, ends when the disk fails', async () => {
+  const silent = new PassThrough();
+  silent.write(fixture('frag-ext2-F0').subarray(0, CHUNK_BYTES));
+  await expect(applyImage(silent, '/dev/full')).rejects.toThrow(failure('disk-write-failed', 'ENOSPC'));
 });

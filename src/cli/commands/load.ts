@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage } from '../../images/find.js';
+import { missingEnd } from '../../ndz/cut-image.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/embedded-session.js';
@@ -78,7 +79,8 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
       cacheDir: join(site.stateDir, 'converted'), host: context.host, signal: context.signal,
       onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),
     });
-    site.warnings.push(...notes.map((note) => `${basename(path)}: ${note}`));
+    const missing = await missingEnd(ndz, context.signal);
+    site.warnings.push(...[...notes, ...(missing === null ? [] : [missing])].map((note) => `${basename(path)}: ${note}`));
     return ndz;
   } finally {
     progress.end();

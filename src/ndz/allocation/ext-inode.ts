@@ -6,6 +6,8 @@ import { Inconsistent } from './volume.js';
 const EXTENTS_FLAG = 0x8_0000;
 const EXTENT_MAGIC = 0xf30a;
 const MAX_DEPTH = 5;
+/** A tree that refers to itself would have no end. */
+const MAX_NODES = 4096;
 /** Enough for the longest journal in the smallest pieces that one has. */
 const MAX_PIECES = 1 << 16;
 const MAX_MAPPED = 1 << 22;
@@ -24,19 +26,25 @@ export async function blockMap(blocks: ExtBlocks, fileSystem: ExtSuper, inode: n
   const bytes = await blocks.inPlace(inodeTable + Math.floor(offset / blockBytes), offset % blockBytes, 128);
   const root = bytes.subarray(0x28, 0x64);
   const pieces: Piece[] = [];
-  if (bytes.readUInt32LE(0x20) & EXTENTS_FLAG) await addExtents(blocks, root, MAX_DEPTH, pieces);
+  if (bytes.readUInt32LE(0x20) & EXTENTS_FLAG) await addExtents(blocks, root, MAX_DEPTH, pieces, { left: MAX_NODES });
   else await addIndirect(blocks, root, pieces);
   return (fileBlock) => {
-    const piece = pieces.find(({ first, count }) => fileBlock >= first && fileBlock < first + count);
-    if (!piece) throw new Inconsistent(`block ${fileBlock} of its journal is nowhere`);
+    let [low, high] = [0, pieces.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((pieces[middle]?.first ?? 0) <= fileBlock) low = middle + 1;
+      else high = middle;
+    }
+    const piece = pieces[low - 1];
+    if (!piece || fileBlock >= piece.first + piece.count) throw new Inconsistent(`block ${fileBlock} of its journal is nowhere`);
     return piece.place + fileBlock - piece.first;
   };
 }
 
 /** A node of the extent tree: a header, then extents, or the nodes below. */
-async function addExtents(blocks: ExtBlocks, node: Buffer, depthLeft: number, pieces: Piece[]): Promise<void> {
+async function addExtents(blocks: ExtBlocks, node: Buffer, depthLeft: number, pieces: Piece[], nodes: { left: number }): Promise<void> {
   const [magic, entries, depth] = [node.readUInt16LE(0), node.readUInt16LE(2), node.readUInt16LE(6)];
-  if (magic !== EXTENT_MAGIC || depth > depthLeft || 12 + entries * 12 > node.byteLength) throw new Inconsistent('an extent tree in it is broken');
+  if (magic !== EXTENT_MAGIC || depth > depthLeft || nodes.left-- === 0 || 12 + entries * 12 > node.byteLength) throw new Inconsistent('an extent tree in it is broken');
   for (let at = 12; at < 12 + entries * 12; at += 12) {
     if (depth === 0) {
       const length = node.readUInt16LE(at + 4);
@@ -45,7 +53,7 @@ async function addExtents(blocks: ExtBlocks, node: Buffer, depthLeft: number, pi
       continue;
     }
     const below = await blocks.inPlace(node.readUInt32LE(at + 4) + node.readUInt16LE(at + 8) * 0x1_0000_0000);
-    await addExtents(blocks, below, depth - 1, pieces);
+    await addExtents(blocks, below, depth - 1, pieces, nodes);
   }
 }
 
@@ -71,6 +79,7 @@ async function addIndirect(blocks: ExtBlocks, root: Buffer, pieces: Piece[]): Pr
 
 function addPiece(pieces: Piece[], piece: Piece): void {
   const last = pieces.at(-1);
+  if (last && piece.first < last.first + last.count) throw new Inconsistent('an extent tree in it is broken');
   if (last && last.first + last.count === piece.first && last.place + last.count === piece.place) last.count += piece.count;
   else if (pieces.length < MAX_PIECES) pieces.push(piece);
   else throw new Inconsistent('its journal is in too many pieces');

@@ -10,7 +10,8 @@ const INCOMPAT = { is64bit: 0x2, checksumV2: 0x8, checksumV3: 0x10, fastCommit: 
 const KNOWN_INCOMPAT = 0x3f;
 const TAG = { escaped: 1, sameUuid: 2, last: 8 } as const;
 const UUID_BYTES = 16;
-const MAX_JOURNAL_BLOCKS = 1 << 22;
+/** Four times what mke2fs makes at most. */
+const MAX_JOURNAL_BLOCKS = 1 << 20;
 
 type Journal = { firstBlock: number; blockCount: number; start: number; sequence: number; incompat: number; place: (journalBlock: number) => number };
 
@@ -35,7 +36,11 @@ export async function readExtJournal(volume: Volume, fileSystem: ExtSuper): Prom
     if (magic !== MAGIC || blockSequence !== sequence) break;
     next();
     if (type === BLOCK_TYPE.commit) {
-      for (const { block, copy } of pending) copies.set(block, [...(copies.get(block) ?? []), copy]);
+      for (const { block, copy } of pending) {
+        const known = copies.get(block);
+        if (known) known.push(copy);
+        else copies.set(block, [copy]);
+      }
       pending = [];
       sequence = (sequence + 1) >>> 0;
     } else if (type === BLOCK_TYPE.descriptor) {

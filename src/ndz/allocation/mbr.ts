@@ -9,6 +9,7 @@ const TABLE_OFFSET = 446;
 const ENTRY_BYTES = 16;
 const ENTRIES = 4;
 const PROTECTIVE = 0xee;
+const DYNAMIC = 0x42;
 const EXTENDED = new Set([0x05, 0x0f, 0x85]);
 const FIRST_LOGICAL = 5;
 /** As many links of a chain of logical partitions as are followed; Linux stops at 100. */
@@ -44,6 +45,8 @@ export async function readMbr(disk: Volume, sector: Buffer, sectorBytes: number)
     table.notes.push(`the chain of logical partitions in extended partition ${container.slot + 1} is broken; what it may have held is saved`);
     table.endSector = Math.max(table.endSector, container.start + container.count);
   }
+  // Windows' dynamic disks keep their database in the last MiB of the disk
+  if (entries.some(({ type }) => type === DYNAMIC)) table.endSector = disk.sectorCount;
   for (const { startSector, sectorCount } of table.partitions) table.endSector = Math.max(table.endSector, startSector + sectorCount);
   return table;
 }

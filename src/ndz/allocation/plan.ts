@@ -59,7 +59,7 @@ async function planBare(source: ImageSource, disk: Volume, use: DiskUse, options
   const whole: PartitionEntry = { number: 0, type: '', typeName: null, startSector: 0, sectorCount: disk.sectorCount };
   const { info, free, notes, isUnknown } = await readPartition(disk, whole, use, options);
   const wanted = FAMILY[options.bare ?? 'any'];
-  if (!wanted.names.test(info.fileSystem ?? '') && options.raw !== true) {
+  if (!wanted.names.test(info.fileSystem ?? '')) {
     throw new Failure('file-system-missing', `${source.name} holds no ${wanted.title} file system`, 'is it the partition, not the disk?');
   }
   if (isUnknown && missing !== null) notes.unshift(`${missing}, and is not one file system either`);

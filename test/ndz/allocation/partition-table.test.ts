@@ -113,6 +113,11 @@ describe('a master boot record', () => {
     expect(leftOut(result)).toEqual([]);
   });
 
+  it('is kept up to the end on a dynamic disk of Windows, whose database is there', async () => {
+    const result = await plan(bytesOf([{ type: 0x42, start: 64, count: 1000 }], []));
+    expect(leftOut(result)).toEqual([]);
+  });
+
   it('wins over a stale boot sector that it was written into', async () => {
     const fat = disk('fat16').subarray(2048 * 512);
     writeMbr(fat, 0, [{ type: 0x83, start: 4096, count: 1000 }]);

@@ -61,6 +61,24 @@ describe('what was not left in order', () => {
     expect(isWithin(leftOut(blind), inPart)).toBe(false);
   });
 
+  it('ext4 whose journal has a tree of four million equal branches: saved raw, soon', async () => {
+    const result = await plan(part('ext4-dirty', (bytes) => {
+      const journal = bytes.indexOf(Buffer.from('c03b399800000004', 'hex')) / 1024;
+      const oneExtent = Buffer.from([0x0a, 0xf3, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, journal & 0xff, journal >> 8]);
+      const inode = bytes.indexOf(oneExtent, 2048); // the superblock has a copy of it
+      expect(inode).toBeGreaterThan(0);
+      const block = 9000; // in free space
+      const node = (at: number, entries: number, depth: number, below: number): void => {
+        bytes.fill(0, at, at + 60);
+        bytes.set([0x0a, 0xf3, entries, 0, entries, 0, depth], at);
+        for (let i = 0; i < entries; i++) bytes.set([0, 0, 0, 0, below & 0xff, below >> 8, 0, 0, 0, 0, 0, 0], at + 12 + i * 12);
+      };
+      node(inode, 4, 5, block + 4);
+      for (const depth of [4, 3, 2, 1, 0]) node((block + depth) * 1024, depth === 0 ? 0 : 34, depth, block + depth - 1);
+    }));
+    expect(result.notes).toEqual(['the disk looks like ext, but an extent tree in it is broken: saved raw']);
+  });
+
   it.each([
     ['ext2', 'has errors', (bytes: Buffer) => bytes.writeUInt16LE(3, 1024 + 0x3a), 'is marked as having errors'],
     ['ext2', 'is not unmounted', (bytes: Buffer) => bytes.writeUInt16LE(0, 1024 + 0x3a), 'was not unmounted cleanly and has no journal'],
