@@ -24,7 +24,7 @@ test('a reader that goes away does not end a load half-way', () => {
 
 const noPty = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0 ? '' : ' (skipped: no program script, of util-linux)';
 test.skipIf(noPty !== '')(`a terminal that is closed ends a load, and nothing is left${noPty}`, async () => {
-  const child = spawn('script', ['-qec', 'imaging-load -i demo 1-3 --progress plain', '/dev/null'], { env: { ...process.env, ...testbed.env }, cwd: scratch(), stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn('script', ['-qec', 'imaging-load -i demo 1,3 --progress plain', '/dev/null'], { env: { ...process.env, ...testbed.env }, cwd: scratch(), stdio: ['pipe', 'pipe', 'ignore'] });
   await new Promise<void>((resolve) => child.stdout.on('data', (text: Buffer) => void (text.includes('boot') && resolve())));
   expect(testbed.links().length).toBeGreaterThan(0);
   child.kill('SIGKILL'); // the pty goes with it
