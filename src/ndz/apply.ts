@@ -7,6 +7,7 @@ import { planRanges } from './allocation/plan.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
 import { readChunks } from './chunk-stream.js';
+import { missingEnd } from './cut-image.js';
 import { dataExtents } from './extents.js';
 import { CHUNK_BYTES, decodeChunkHeader, SECTOR_BYTES, type ChunkHeader } from './format.js';
 import { ImageCheck } from './image-check.js';
@@ -22,6 +23,8 @@ export type ApplyOptions = {
   slice?: number;
   /** A regular file appears, or is replaced, only when it is complete. */
   atomic?: boolean;
+  /** Take an image even if its partition table speaks of sectors beyond its end. */
+  allowCut?: boolean;
   /** Refuse a block device that is in use. */
   exclusive?: boolean;
   workers?: number;
@@ -49,7 +52,7 @@ export type ApplyResult = WriterResult & {
  * Writes an image onto a disk, into a partition, or into a regular file, with worker threads that inflate and write. A
  * regular file (not in slice mode) ends up with the imaged disk's size, free space and blocks of zeros as holes. An image
  * in a file is inspected, and the disk's size compared, before the first write; from a stream its chunks must be in order.
- * Throws Failure: those of `inspectImage`, `readChunks` and `inflateChunk`, `disk-open-failed`, `disk-busy`,
+ * Throws Failure: `ndz-cut`, those of `inspectImage`, `readChunks` and `inflateChunk`, `disk-open-failed`, `disk-busy`,
  * `disk-too-small`, `disk-write-failed`, `slice-missing`, `worker-crashed`; or the signal's reason.
  */
 export async function applyImage(image: string | Readable, targetPath: string, options: ApplyOptions = {}): Promise<ApplyResult> {
@@ -57,6 +60,7 @@ export async function applyImage(image: string | Readable, targetPath: string, o
   const headers = new HeaderFold();
   const info = typeof image === 'string' ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) }) : null;
   if (info) await refuseSameFile(info.path, targetPath);
+  if (info && !options.allowCut && options.slice === undefined) await refuseCut(info);
   const part = options.slice === undefined ? null : await sliceOf(targetPath, options.slice);
   const target = await openTarget(targetPath, { atomic: options.atomic ?? false, exclusive: options.exclusive ?? false, keep: part !== null });
   try {
@@ -150,6 +154,11 @@ function jobTargetOf(target: OpenTarget, part: Part | null, slice: number | unde
   const { handle, kind, capacityBytes } = target;
   if (!part) return { fd: handle.fd, path: target.path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
   return { fd: handle.fd, path: `partition ${slice} of ${target.path}`, baseBytes: part.startBytes, limitBytes: part.sizeBytes, isBlank: false };
+}
+
+async function refuseCut(info: ImageInfo): Promise<void> {
+  const missing = await missingEnd(info);
+  if (missing !== null) throw new Failure('ndz-cut', `${info.path}: ${missing}`, 'copy the image again');
 }
 
 /** Opening the target would empty the image before it is read. */

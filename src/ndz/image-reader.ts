@@ -50,7 +50,8 @@ export async function openImageSource(path: string, signal?: AbortSignal): Promi
   return { source: sized(Math.max(diskBytes, Math.min(tableEnd(head), MAX_SECTORS) * SECTOR_BYTES)), info: image.info };
 }
 
-async function readDisk(reader: ImageReader, offset: number, length: number): Promise<Uint8Array> {
+/** Bytes of the imaged disk, zeros where the image leaves them out. */
+export async function readDisk(reader: ImageReader, offset: number, length: number): Promise<Uint8Array> {
   const bytes = Buffer.alloc(length);
   const [from, to] = [Math.floor(offset / SECTOR_BYTES), Math.ceil((offset + length) / SECTOR_BYTES)];
   for await (const segment of reader.segments(from, to)) {

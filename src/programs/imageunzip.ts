@@ -74,8 +74,6 @@ async function restore(args: Args, io: ProgramIo): Promise<void> {
 async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
   const { zeroFill, slice } = args;
   const options = { zeroFill, onProgress, ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
-  const missing = args.input === '-' || slice !== undefined ? null : await missingEnd(args.input, io.signal);
-  if (missing !== null) throw new Failure('ndz-truncated', `${args.input}: ${missing}`, 'copy the image again; imaging-image unzip --force writes it as it is');
   const result = await applyImage(args.input === '-' ? standardInput(io) : args.input, args.output, options);
   for (const note of result.notes) io.stderr.write(`WARNING: ${note}\n`);
   return result;
@@ -83,7 +81,10 @@ async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyPro
 
 /** A pipe gets the disk front to back, so chunk after chunk. */
 async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
-  const chunkCount = args.input === '-' ? null : (await inspectImage(args.input, io.signal ? { signal: io.signal } : {})).chunkCount;
+  const info = args.input === '-' ? null : await inspectImage(args.input, io.signal ? { signal: io.signal } : {});
+  const missing = info && (await missingEnd(info));
+  if (info && missing !== null) throw new Failure('ndz-cut', `${info.path}: ${missing}`, 'copy the image again');
+  const chunkCount = info?.chunkCount ?? null;
   if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
   const sink = openStreamSink(io.stdout, io.signal);
   const input = args.input === '-' ? standardInput(io) : createReadStream(args.input, { highWaterMark: 1_048_576 });

@@ -141,6 +141,12 @@ describe('a damaged image', () => {
     expect(await readdir(folder)).toEqual(['x.ndz']);
   });
 
+  it('without its last chunk is written when forced', async () => {
+    await writeFile(at('x.ndz'), fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES));
+    expect(await image('unzip', 'x.ndz', 'out')).toMatchObject({ code: 4, stderr: expect.stringContaining('--force') as unknown });
+    expect(await image('unzip', 'x.ndz', 'out', '--force')).toMatchObject({ code: 0 });
+  });
+
   it('is found by its side file alone', async () => {
     await writeFile(at('x.ndz'), fixture('ext4'));
     await writeFile(at('x.ndz.sha256'), `${'0'.repeat(64)}  x.ndz\n`);

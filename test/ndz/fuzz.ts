@@ -50,7 +50,7 @@ async function restore(path: string, imageFd: number, diskFd: number): Promise<s
     const image = { fd: imageFd, name: path, uuid: info.uuid, version: info.version };
     const data: ChunkJobData = { image, target: { fd: diskFd, path: 'disk', baseBytes: 0, limitBytes: 64 * 1024 * 1024, isBlank: true } };
     for (let position = 0; position < info.chunkCount; position++) await chunkJob({ kind: 'check', position }, data);
-    if ((await missingEnd(path)) !== null) return 'ndz-cut';
+    if ((await missingEnd(info)) !== null) return 'ndz-cut';
     for (let position = 0; position < info.chunkCount; position++) await chunkJob({ kind: 'apply', position, bytes: null, zeroFill: false }, data);
     return null;
   } catch (error) {

@@ -57,6 +57,8 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   const selected = selectedNodes(args, site, context);
   const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
+  const missing = await missingEnd(image);
+  if (missing !== null) site.warnings.push(`${basename(found.path)}: ${missing}`);
   const seconds = positive(args.options, 'timeout');
   return {
     nodes: selected,
@@ -79,8 +81,7 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
       cacheDir: join(site.stateDir, 'converted'), host: context.host, signal: context.signal,
       onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),
     });
-    const missing = await missingEnd(ndz, context.signal);
-    site.warnings.push(...[...notes, ...(missing === null ? [] : [missing])].map((note) => `${basename(path)}: ${note}`));
+    site.warnings.push(...notes.map((note) => `${basename(path)}: ${note}`));
     return ndz;
   } finally {
     progress.end();

@@ -27,14 +27,13 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const startMs = context.host.monotonicMs();
   if (target === '-') {
     if (json || slice !== undefined) throw new UserError('usage', `${json ? '--json' : '--slice'} and standard output do not go together`);
-    return toStandardOutput(image, progress, context);
+    return toStandardOutput(image, force, progress, context);
   }
   if (slice === undefined) await refuseExisting(target, force);
-  if (image !== '-' && slice === undefined && !force) await refuseCut(image, context.signal);
   let result: ApplyResult;
   try {
     result = await applyImage(image === '-' ? process.stdin : image, target, {
-      zeroFill: flag(options, 'zero'), atomic: true, exclusive: !force, signal: context.signal,
+      zeroFill: flag(options, 'zero'), atomic: true, exclusive: !force, allowCut: force, signal: context.signal,
       ...(slice === undefined ? {} : { slice }),
       ...(workers === undefined ? {} : { workers }),
       onProgress: ({ doneChunks, chunkCount, dataBytes }) => progress.update(dataBytes, chunkCount === null ? null : (dataBytes / doneChunks) * chunkCount),
@@ -42,6 +41,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   } catch (error) {
     progress.end();
     if (error instanceof Failure && error.code === 'disk-busy') throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
+    if (error instanceof Failure && error.code === 'ndz-cut') throw new UserError('environment', error.message, `${error.hint ?? ''}; to write it as it is, --force`, { cause: error });
     throw error;
   } finally {
     progress.end();
@@ -57,14 +57,11 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   return exitCodes.ok;
 }
 
-async function refuseCut(image: string, signal: AbortSignal): Promise<void> {
-  const missing = await missingEnd(image, signal);
-  if (missing !== null) throw new UserError('environment', `${image}: ${missing}`, 'copy it again; to write it as it is, --force');
-}
-
 /** A pipe gets the disk front to back, free space as zeros. */
-async function toStandardOutput(image: string, progress: ProgressBar, { stdout, signal }: CommandContext): Promise<number> {
+async function toStandardOutput(image: string, force: boolean, progress: ProgressBar, { stdout, signal }: CommandContext): Promise<number> {
   const info = image === '-' ? null : await inspectImage(image, { signal });
+  const missing = info && !force ? await missingEnd(info) : null;
+  if (missing !== null) throw new UserError('environment', `${image}: ${missing}`, 'copy the image again; to write it as it is, --force');
   const sink = openStreamSink(stdout, signal);
   let done = 0;
   try {

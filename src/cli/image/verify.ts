@@ -47,8 +47,8 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
     }
     const half = expected === null ? 0 : 0.5;
     info = await verifyImage(image, { ...workersOf(options), signal: context.signal, onProgress: (done, total) => progress.update((half + (1 - half) * (done / total)) * total * 1_048_576, total * 1_048_576) });
-    const missing = await missingEnd(image, context.signal);
-    if (missing !== null) throw new Failure('ndz-truncated', `${image}: ${missing}`, 'copy the image again');
+    const missing = await missingEnd(info);
+    if (missing !== null) throw new Failure('ndz-cut', `${image}: ${missing}`, 'copy the image again');
   } finally {
     progress.end();
   }
