@@ -8,11 +8,11 @@ export const RATE_WINDOW_MS = 100;
 
 const FLOOR_BPS = 10_000_000;
 /** Where an asked rate above it starts; growing from here it reaches any real rate within a few windows. */
-const START_BPS = 240_000_000;
+const START_BPS = 400_000_000;
 /** Where all receivers share the sender's processors, they take less and notice later what they missed. */
 const LOOPBACK_START_BPS = 80_000_000;
 const LOOPBACK_GROWTH = 1.2;
-const GROWTH = 1.5;
+const GROWTH = 2;
 /** Lost blocks per sent block: below the first, random loss, which a slower rate would not cure; above the second, congestion. */
 const CALM_SHARE = 0.025;
 const CONGESTED_SHARE = 0.06;
