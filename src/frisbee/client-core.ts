@@ -7,7 +7,7 @@ import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry, geometryOf } f
 import { Repairs } from './repairs.js';
 import type { Origin } from './server-core.js';
 import { WantList } from './want-list.js';
-import { encode, type Envelope, type Message } from './wire.js';
+import { BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES, blockChunk, blockNumber, blockSrcIp, decode, encode, type Envelope, isBlock, type Message } from './wire.js';
 
 /** What the core needs done. All calls are synchronous and must not call back into the core. */
 export type ClientActions = {
@@ -100,14 +100,23 @@ export class ClientCore {
     if (now >= this.#tickAt) this.#tick(now);
   }
 
-  /** Takes in one decoded datagram. */
+  /** Takes in one datagram. Of a BLOCK, which most of them are, nothing is made on the way to its place. */
+  onDatagram(datagram: Buffer, from: Origin, now: number): void {
+    if (isBlock(datagram)) return this.#onBlock(datagram, from, now);
+    const envelope = decode(datagram);
+    if (envelope) this.onEnvelope(envelope, from, now);
+  }
+
+  #onBlock(datagram: Buffer, from: Origin, now: number): void {
+    if (from.port !== this.#options.port || blockSrcIp(datagram) === this.#options.srcIp) return;
+    this.#tickAt = now + this.#options.profile.tickMs;
+    if (from.address === this.#server) this.#takeBlock(blockChunk(datagram), blockNumber(datagram), datagram, now);
+  }
+
+  /** Takes in a decoded datagram that is no BLOCK. */
   onEnvelope({ srcIp, message }: Envelope, from: Origin, now: number): void {
     if (from.port !== this.#options.port || srcIp === this.#options.srcIp) return;
     this.#tickAt = now + this.#options.profile.tickMs;
-    if (message.kind === 'block') {
-      if (from.address === this.#server) this.#onBlock(message.chunk, message.block, message.data, now);
-      return;
-    }
     if (numberToIp(srcIp) !== from.address) return;
     if (message.kind === 'joined') this.#onJoined(message, from.address, now);
     else if (message.kind === 'request') this.#onOverheard(message.chunk, BlockMap.ofRun(message.first, message.count), true, now);
@@ -153,9 +162,9 @@ export class ClientCore {
     this.stats.inProgress = Math.min(profile.inProgress, count);
   }
 
-  #onBlock(chunk: number, block: number, data: Uint8Array, now: number): void {
+  #takeBlock(chunk: number, block: number, datagram: Buffer, now: number): void {
     const geometry = this.#geometry;
-    if (!geometry || chunk >= geometry.chunks || block >= blocksInChunk(geometry, chunk)) return;
+    if (!geometry || chunk < 0 || chunk >= geometry.chunks || block < 0 || block >= blocksInChunk(geometry, chunk)) return;
     this.#serverHeardAt = now;
     this.#backoff = 0;
     this.#repairs.onBlock(chunk, block, this.#buffers, now);
@@ -172,7 +181,8 @@ export class ClientCore {
       this.stats.duplicateBlocks++;
       return;
     }
-    this.#memory[buffer.slot]?.set(data, block * BLOCK_BYTES);
+    const memory = this.#memory[buffer.slot];
+    if (memory) datagram.copy(memory, block * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES);
     this.#ticksLeft = this.#options.profile.idleTicks;
     if (buffer.have.count === buffer.size) this.#complete(buffer, now);
   }

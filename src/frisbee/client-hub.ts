@@ -2,7 +2,7 @@ import { Failure, messageOf } from '../util/errors.js';
 import { ClientSession, POLL_MS, type ReceiveOptions, type ReceiveResult } from './client-session.js';
 import type { Origin } from './server-core.js';
 import { openGroupListener, openLoopbackSender, type SessionSockets } from './sockets.js';
-import { decode } from './wire.js';
+import { decode, isBlock } from './wire.js';
 
 /**
  * Many clients of one machine, each with a 127.x address of its own, that share one socket per session for what is
@@ -71,10 +71,14 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
   const sessions = new Set<ClientSession>();
   const members = new Set<string>();
   const toAll = (bytes: Buffer, from: Origin): void => {
-    const envelope = members.has(from.address) ? null : decode(bytes);
-    if (!envelope) return;
+    if (members.has(from.address)) return;
     const now = performance.now();
-    for (const session of sessions) session.onEnvelope(envelope, from, now);
+    if (isBlock(bytes)) {
+      for (const session of sessions) session.onDatagram(bytes, from, now);
+      return;
+    }
+    const envelope = decode(bytes);
+    if (envelope) for (const session of sessions) session.onEnvelope(envelope, from, now);
   };
   // What one member asks for the others hear at once: through the socket it would come behind all the blocks that
   // wait there, and by then everybody would have asked for the same.
@@ -94,10 +98,7 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
   }, POLL_MS);
   const receive = async (options: ReceiveOptions, running: Set<ClientSession>): Promise<ReceiveResult> => {
     let session: ClientSession | null = null;
-    const sockets = await openSender(options, (bytes, from) => {
-      const envelope = decode(bytes);
-      if (envelope) session?.onEnvelope(envelope, from, performance.now());
-    }, (error) => session?.fail(error));
+    const sockets = await openSender(options, (bytes, from) => session?.onDatagram(bytes, from, performance.now()), (error) => session?.fail(error));
     const send = sender(sockets, group, (datagram) => toOthers(datagram, options.localIp));
     members.add(options.localIp);
     try {

@@ -102,11 +102,19 @@ export class ClientSession {
     return this.#options.localIp;
   }
 
+  /** Takes in one datagram. */
+  onDatagram(bytes: Buffer, from: Origin, now: number): void {
+    if (!this.#over && !this.#isLost()) this.#core.onDatagram(bytes, from, now);
+  }
+
+  /** Takes in a decoded datagram that is no BLOCK, for callers with many sessions. */
   onEnvelope(envelope: Envelope, from: Origin, now: number): void {
-    if (this.#over) return;
+    if (!this.#over && !this.#isLost()) this.#core.onEnvelope(envelope, from, now);
+  }
+
+  #isLost(): boolean {
     const { lossRate = 0 } = this.#options;
-    if (lossRate > 0 && this.#lossRandom() < lossRate) return;
-    this.#core.onEnvelope(envelope, from, now);
+    return lossRate > 0 && this.#lossRandom() < lossRate;
   }
 
   /** Call every POLL_MS. */

@@ -1,7 +1,6 @@
 import { Failure, messageOf } from '../util/errors.js';
 import { ClientSession, POLL_MS, type ReceiveOptions, type ReceiveResult } from './client-session.js';
 import { openSession } from './sockets.js';
-import { decode } from './wire.js';
 
 export type ReceiveImageOptions = ReceiveOptions & {
   /** See SessionAddress. */
@@ -23,10 +22,8 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
   const sockets = await openSession(
     { group, port, localIp, loopback, ...(bufferBytes === undefined ? {} : { bufferBytes }) },
     (bytes, from) => {
-      const envelope = decode(bytes);
-      if (!envelope || !session) return;
       heardAt = performance.now();
-      session.onEnvelope(envelope, from, heardAt);
+      session?.onDatagram(bytes, from, heardAt);
     },
     (error) => session?.fail(new Failure('socket-failed', `UDP port ${port}: ${messageOf(error)}`, undefined, { cause: error })),
   ).catch(async (error: unknown) => {

@@ -189,6 +189,18 @@ export function newBlockDatagram(srcIp: number): Buffer {
   return newDatagram(REQUEST, SUBTYPE.block, 8 + BLOCK_BYTES, srcIp);
 }
 
+/** Whether a datagram is a BLOCK as `decode` would accept it; where its fields are is the same in all of them. */
+export function isBlock(bytes: Buffer): boolean {
+  if (bytes.length < BLOCK_DATAGRAM_BYTES || bytes.readInt32LE(4) !== SUBTYPE.block || bytes.readInt32LE(0) !== REQUEST) return false;
+  const bodyBytes = bytes.readInt32LE(8);
+  return bodyBytes >= 8 + BLOCK_BYTES && bytes.length >= HEADER_BYTES + bodyBytes;
+}
+
+/** A BLOCK's sender, chunk and block, as written there by whoever sent it. */
+export const blockSrcIp = (bytes: Buffer): number => bytes.readUInt32BE(12);
+export const blockChunk = (bytes: Buffer): number => bytes.readInt32LE(16);
+export const blockNumber = (bytes: Buffer): number => bytes.readInt32LE(20);
+
 /** Fills in which block a BLOCK datagram carries. */
 export function setBlockPosition(datagram: Buffer, chunk: number, block: number): void {
   datagram.writeInt32LE(chunk, 16);

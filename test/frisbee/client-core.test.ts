@@ -6,7 +6,7 @@ import { type ClientProfile, REAL_PROFILE } from '../../src/frisbee/client-profi
 import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
 import { seededRandom } from '../../src/frisbee/random.js';
 import { WantList } from '../../src/frisbee/want-list.js';
-import { decode, type Message } from '../../src/frisbee/wire.js';
+import { decode, encode, type Message } from '../../src/frisbee/wire.js';
 
 const PORT = 5005;
 const SERVER = '10.9.0.1';
@@ -33,7 +33,7 @@ function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inO
     },
   });
   const freed: number[] = [];
-  const hear = (message: Message, from = SERVER): void => core.onEnvelope({ srcIp: ipToNumber(from), message }, { address: from, port: PORT }, now);
+  const hear = (message: Message, from = SERVER): void => core.onDatagram(encode({ srcIp: ipToNumber(from), message }), { address: from, port: PORT }, now);
   const tools = {
     core, sent, ready, hear,
     get now() { return now; },
@@ -160,7 +160,7 @@ describe('client', () => {
     block(0, 0, '10.9.0.9');
     block(1, 0);
     block(0x7fffffff, 0);
-    client.core.onEnvelope({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk: 0, block: 0, data: DATA } }, { address: SERVER, port: PORT + 1 }, client.now);
+    client.core.onDatagram(encode({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk: 0, block: 0, data: DATA } }), { address: SERVER, port: PORT + 1 }, client.now);
     client.blocks(0, 1, 1024);
     expect(client.core.complete).toBe(false);
     block(0, 0);

@@ -74,8 +74,7 @@ test('a client survives any storm of datagrams, before and after it joined, and 
       core.onEnvelope({ srcIp: ipToNumber('10.9.0.1'), message }, { address: '10.9.0.1', port: PORT }, now);
     }
     for (const bytes of datagrams) {
-      const envelope = decode(bytes);
-      if (envelope) core.onEnvelope(envelope, claimed(bytes), (now += 3));
+      core.onDatagram(bytes, claimed(bytes), (now += 3));
       core.poll(now);
     }
     expect(allocated).toBeLessThanOrEqual(3);
