@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, open, readdir, readlink, rename, symlink, unlink, writeFile } from 'node:fs/promises';
+import { link, lstat, open, readdir, readlink, rename, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, UserError, messageOf, systemCode } from '../util/errors.js';
 import type { ProcessIdentity } from '../util/host.js';
@@ -38,14 +38,14 @@ export class PxeFolder {
     });
   }
 
-  /** The contents of a small file of ours, null when there is none. */
-  read(name: string): Promise<string | null> {
+  /** The contents of a small file of ours and when it was touched last (ms since 1970), null when there is none. */
+  read(name: string): Promise<{ contents: string; touchedAt: number } | null> {
     return this.#doing('read', name, async () => {
       const file = await orNull(open(join(this.path, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
       if (!file) return null;
       try {
         const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_RECORD_BYTES), 0, MAX_RECORD_BYTES, 0);
-        return buffer.toString('utf8', 0, bytesRead);
+        return { contents: buffer.toString('utf8', 0, bytesRead), touchedAt: (await file.stat()).mtimeMs };
       } finally {
         await file.close();
       }
@@ -65,6 +65,17 @@ export class PxeFolder {
         await orNull(unlink(temporary));
       }
     });
+  }
+
+  /** When a file or link was touched last, ms since 1970; 0 when there is none. */
+  touchedAt(name: string): Promise<number> {
+    return this.#doing('look at', name, async () => (await orNull(lstat(join(this.path, name))))?.mtimeMs ?? 0);
+  }
+
+  /** Sets a file's time to now; nothing happens when there is none. */
+  touch(name: string): Promise<void> {
+    const now = new Date();
+    return this.#doing('touch', name, async () => void (await orNull(utimes(join(this.path, name), now, now))));
   }
 
   /** Puts a file in the place of the one that stands there. */

@@ -1,35 +1,37 @@
 import { isAlive, type ProcessIdentity } from '../util/host.js';
-import { claimDead, isLive, readRecord } from './claim.js';
+import { claimDead, type Here, isLive, readRecord, SILENT_MS } from './claim.js';
 import type { PxeFolder } from './folder.js';
 import { linkOfRecord, ownerOfTemporary, recordName, tokenOfClaim } from './names.js';
 import type { FoundRecord, OwnerRecord } from './owner-record.js';
 import { Failure } from '../util/errors.js';
 
 /** Removes links, records and unfinished files of runs that are gone; returns a phrase for each. */
-export async function sweepFolder(folder: PxeFolder, process: ProcessIdentity): Promise<string[]> {
+export async function sweepFolder(folder: PxeFolder, process: ProcessIdentity, here: Here): Promise<string[]> {
   const names = await folder.list();
   const swept: string[] = [];
   for (const name of names) {
-    const phrase = await tolerating(() => sweepOne(folder, process, name));
+    const phrase = await tolerating(() => sweepOne(folder, process, here, name));
     if (phrase) swept.push(phrase);
   }
   // claims last: those of dead records went with their records, what is left is of claimants that died
-  for (const name of names) await tolerating(() => sweepClaim(folder, names, name));
+  for (const name of names) await tolerating(() => sweepClaim(folder, here, names, name));
   return swept;
 }
 
-async function sweepOne(folder: PxeFolder, process: ProcessIdentity, name: string): Promise<string | null> {
+async function sweepOne(folder: PxeFolder, process: ProcessIdentity, here: Here, name: string): Promise<string | null> {
   const link = linkOfRecord(name);
-  if (link) return sweepRecord(folder, process, link);
+  if (link) return sweepRecord(folder, process, here, link);
   const owner = ownerOfTemporary(name);
   if (!owner || isAlive(owner)) return null;
+  // of another boot: perhaps of another machine, which may be about to put it in its place
+  if (owner.bootId !== process.bootId && here.now() - (await folder.touchedAt(name)) < SILENT_MS) return null;
   return (await folder.remove(name)) ? `unfinished file ${name}` : null;
 }
 
-async function sweepRecord(folder: PxeFolder, process: ProcessIdentity, link: string): Promise<string | null> {
+async function sweepRecord(folder: PxeFolder, process: ProcessIdentity, here: Here, link: string): Promise<string | null> {
   const found = await readRecord(folder, recordName(link));
-  if (!found || isLive(found)) return null;
-  const release = await claimDead(folder, process, found.token);
+  if (!found || isLive(found, here)) return null;
+  const release = await claimDead(folder, process, here, found.token);
   if (!release) return null; // another process is at it
   try {
     if ((await readRecord(folder, recordName(link)))?.token !== found.token) return null;
@@ -52,11 +54,11 @@ function ownerPhrase({ node, login, process }: OwnerRecord): string {
   return ` of ${node} (${login}, pid ${process.pid})`;
 }
 
-async function sweepClaim(folder: PxeFolder, names: readonly string[], name: string): Promise<string | null> {
+async function sweepClaim(folder: PxeFolder, here: Here, names: readonly string[], name: string): Promise<string | null> {
   const token = tokenOfClaim(name);
   if (!token) return null;
   const found = await readRecord(folder, name);
-  if (!found || isLive(found)) return null;
+  if (!found || isLive(found, here)) return null;
   // as long as what it claims is there, it is a link in a chain that others may stand on
   for (const other of names) {
     if (other === name || !(linkOfRecord(other) || tokenOfClaim(other))) continue;

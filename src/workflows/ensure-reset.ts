@@ -18,6 +18,8 @@ export type ResetProof = {
   take: () => Promise<Sign[]>;
   /** Resolves when the new system is up; counts as proof when telnet was not among what answered before. */
   newSystem: ((signal: AbortSignal) => Promise<void>) | null;
+  /** Off and on at once, without a reset first. */
+  powerCycle: boolean;
 };
 
 /**
@@ -35,6 +37,10 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
       return true;
     }
     await taking;
+    if (proof.powerCycle) {
+      await offAndOn(node, signs, tools, signal);
+      return true;
+    }
     await tell(node, 'reset', tools, signal);
     const newSystem = signs.some((sign) => sign.probe === 'telnet') ? null : proof.newSystem;
     const left = await stillThere(signs, newSystem, tools.graceMs, signal);

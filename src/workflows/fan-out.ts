@@ -13,34 +13,59 @@ export class NodeRun {
   readonly signal: AbortSignal;
   readonly host: Host;
   readonly #emit: Emit;
-  step: Step | null = null;
+  /** Which try at the node this is, from 1. */
+  readonly attempt: number;
+  readonly #parent: NodeRun | null;
+  #step: Step | null = null;
   #lastSeen: Failure | null = null;
 
-  constructor(node: InventoryNode, signal: AbortSignal, host: Host, emit: Emit) {
+  constructor(node: InventoryNode, signal: AbortSignal, host: Host, emit: Emit, attempt = 1, parent: NodeRun | null = null) {
     this.node = node;
     this.signal = signal;
     this.host = host;
+    this.attempt = attempt;
     this.#emit = emit;
+    this.#parent = parent;
   }
 
   get name(): string {
     return this.node.name;
   }
 
+  /** The step it is at; failures are booked on it. */
+  get step(): Step | null {
+    return this.#step;
+  }
+
+  /** The same node, tried the `attempt`th time, until `signal` aborts. */
+  again(attempt: number, signal: AbortSignal): NodeRun {
+    return new NodeRun(this.node, signal, this.host, this.#emit, attempt, this);
+  }
+
   /** Enters a step and does its work under a deadline of its own (milliseconds). */
   async at<T>(step: Step, deadlineMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.signal.throwIfAborted(); // a task that was given up must not go on
-    this.step = step;
-    this.#lastSeen = null;
-    this.#emit({ type: 'node.step', node: this.name, step, attempt: 1 });
+    this.#enter(step);
+    this.#emit({ type: 'node.step', node: this.name, step, attempt: this.attempt });
     const late = (): Failure => this.late(`${step}-deadline`, `step ${step} not done within ${seconds(deadlineMs)}`);
     return withDeadline(this.signal, deadlineMs, late, work);
+  }
+
+  #enter(step: Step): void {
+    this.#step = step;
+    this.#lastSeen = null;
+    if (this.#parent) this.#parent.#enter(step);
   }
 
   /** Remembers why an attempt did not work: a deadline that ends the attempts tells it. */
   seen(failure: Failure): void {
     if (failure.code !== this.#lastSeen?.code) this.note(failure.message);
+    this.#remember(failure);
+  }
+
+  #remember(failure: Failure): void {
     this.#lastSeen = failure;
+    if (this.#parent) this.#parent.#remember(failure);
   }
 
   /** The failure of having run out of time, with what was seen last. */
@@ -50,11 +75,11 @@ export class NodeRun {
   }
 
   note(text: string): void {
-    this.#emit({ type: 'node.note', node: this.name, step: this.step ?? 'cmc', text });
+    this.#emit({ type: 'node.note', node: this.name, step: this.#step ?? 'cmc', text });
   }
 
   retry(reason: string): void {
-    this.#emit({ type: 'node.retry', node: this.name, step: this.step ?? 'cmc', reason });
+    this.#emit({ type: 'node.retry', node: this.name, step: this.#step ?? 'cmc', reason });
   }
 
   progress(doneBytes: number, totalBytes: number): void {

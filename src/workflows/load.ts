@@ -3,21 +3,34 @@ import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { Failure } from '../util/errors.js';
+import { type Attempt, inAttempts, type RetryPlan } from './attempts.js';
 import { fanOut, type NodeRun } from './fan-out.js';
+import { holding } from './hold.js';
 import type { ImageSession } from './image-session.js';
+import { createQuorum } from './quorum.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
 import { waitForSsh, type SshWaitOptions } from './wait.js';
 import { writeImage, type WriteOptions } from './write-image.js';
 
+/** What holds for one node, which may differ from the others. Times in milliseconds. */
+export type NodeSettings = RamdiskPlan & {
+  /** Most the server sends it, bits per second; nodes with the same rate share a session. */
+  rateBps: number;
+  attemptDeadlineMs: number;
+  stallMs: number;
+};
+
 /** Everything a load needs to know; `--dry-run` prints it, `executeLoad` does exactly it. Times in milliseconds. */
-export type LoadPlan = RamdiskPlan & {
+export type LoadPlan = Pick<RetryPlan, 'passes' | 'pauseMs'> & {
   nodes: readonly InventoryNode[];
   image: { path: string; sizeBytes: number; chunkCount: number; diskBytes: number; effectiveBytes: number; actualBytes: number };
-  /** Most the server sends, bits per second. */
-  rateBps: number;
+  settings: (node: string) => NodeSettings;
+  reset: boolean;
   untilSsh: boolean;
+  /** For a node's whole way, all attempts together; Infinity: as long as its attempts may take. */
   nodeDeadlineMs: number;
-  stallMs: number;
+  /** So many good nodes are enough; null: all of them. */
+  enough: number | null;
   /** The ramdisk's program. */
   frisbeeClient: string;
 };
@@ -25,32 +38,77 @@ export type LoadPlan = RamdiskPlan & {
 export type LoadTools = RamdiskTools & {
   emit: Emit;
   wait: SshWaitOptions;
-  openSession: () => Promise<ImageSession>;
+  openSession: (rateBps: number) => Promise<ImageSession>;
+  onOutcome?: (outcome: Outcome<unknown>) => void;
 };
 
 const CHECK_DEADLINE_MS = 10_000;
+const SSH_DEADLINE_MS = 300_000;
+/** What writing once more in the same ramdisk may cure. */
+const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
 
 /**
- * Loads the plan's image onto its nodes, each on its own way: link, reset, telnet up, unlink, frisbee, check, reset.
- * The server starts first, so a bad image costs no reset; nodes join it as they come up.
+ * Loads the plan's image onto its nodes, each on its own way: lock, link, reset, telnet up, unlink, frisbee, check, reset.
+ * The servers start first, so a bad image costs no reset; nodes join them as they come up, and again when they are tried again.
  */
 export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Outcome<string>[]> {
-  const session = await tools.openSession();
-  tools.undo.push('stopping the server', () => session.stop());
-  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: plan.reset ? 'pxe' : 'boot', describe: (text: string) => text, ...tools } as const;
-  return fanOut(plan.nodes, options, (node) => loadNode(node, plan, tools, session));
+  const sessions = await openSessions(plan, tools);
+  const quorum = createQuorum(plan.enough, tools.signal, tools.host.monotonicMs);
+  try {
+    const options = {
+      ...tools, concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe: (text: string) => text, signal: quorum.signal,
+      onOutcome: (outcome: Outcome<unknown>) => {
+        quorum.onOutcome(outcome);
+        tools.onOutcome?.(outcome);
+      },
+    } as const;
+    return await fanOut(plan.nodes, options, (node) => holding(node, tools, () => loadNode(node, plan, tools, sessions, quorum.mayRetry)));
+  } finally {
+    quorum.close();
+  }
 }
 
-async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, session: ImageSession): Promise<string> {
-  const written = await inRamdisk(node, plan, tools, (telnet) => writeAndCheck(node, plan, telnet, session));
-  if (!plan.untilSsh) return written;
-  return `${written}; ${await node.at('ssh', plan.nodeDeadlineMs, (signal) => waitForSsh(node, tools.wait, signal))}`;
+/** One server for each rate there is. */
+async function openSessions(plan: LoadPlan, tools: LoadTools): Promise<ReadonlyMap<number, ImageSession>> {
+  const sessions = new Map<number, ImageSession>();
+  for (const { name } of plan.nodes) {
+    const { rateBps } = plan.settings(name);
+    if (sessions.has(rateBps)) continue;
+    const session = await tools.openSession(rateBps);
+    tools.undo.push('stopping the server', () => session.stop());
+    sessions.set(rateBps, session);
+  }
+  return sessions;
 }
 
-async function writeAndCheck(node: NodeRun, plan: LoadPlan, telnet: TelnetSession, session: ImageSession): Promise<string> {
-  const options: WriteOptions = { program: plan.frisbeeClient, device: plan.hardDrive, stallMs: plan.stallMs, imageChunks: plan.image.chunkCount, session };
+async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, sessions: ReadonlyMap<number, ImageSession>, mayRetry: () => boolean): Promise<string> {
+  const settings = plan.settings(node.name);
+  const session = sessions.get(settings.rateBps);
+  if (!session) throw new Error(`no session of ${settings.rateBps} bits/s`);
+  return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, mayRetry, async (tried, attempt) => {
+    const written = await inRamdisk(tried, settings, tools, (telnet) => writeAndCheck(tried, plan, settings, tools, telnet, session, attempt), attempt);
+    if (!plan.untilSsh) return written;
+    return `${written}; ${await tried.at('ssh', SSH_DEADLINE_MS * attempt.patience, (signal) => waitForSsh(tried, tools.wait, signal))}`;
+  });
+}
+
+async function writeAndCheck(node: NodeRun, plan: LoadPlan, settings: NodeSettings, tools: LoadTools, telnet: TelnetSession, session: ImageSession, attempt: Attempt): Promise<string> {
+  try {
+    return await writeOnce(node, plan, settings, tools, telnet, session);
+  } catch (error) {
+    if (!attempt.repeatsSteps || !(error instanceof Failure) || !WRITE_AGAIN.has(error.code)) throw error;
+    node.retry(`${error.message}; writing once more`);
+    return writeOnce(node, plan, settings, tools, telnet, session);
+  }
+}
+
+async function writeOnce(node: NodeRun, plan: LoadPlan, settings: NodeSettings, tools: LoadTools, telnet: TelnetSession, session: ImageSession): Promise<string> {
+  const options: WriteOptions = { program: plan.frisbeeClient, device: settings.hardDrive, stallMs: settings.stallMs, imageChunks: plan.image.chunkCount, session };
   const startedMs = node.host.monotonicMs();
-  const result = await node.at('write', plan.nodeDeadlineMs, (signal) => Promise.race([writeImage(node, telnet, options, signal), session.failed]));
+  const result = await node.at('write', Infinity, async (signal) => {
+    await tools.permit(node.name, signal);
+    return Promise.race([writeImage(node, telnet, options, signal), session.failed]);
+  });
   const elapsedS = Math.max(0.001, (node.host.monotonicMs() - startedMs) / 1000);
   await node.at('check', CHECK_DEADLINE_MS, async () => {
     const { effectiveBytes, actualBytes } = plan.image;

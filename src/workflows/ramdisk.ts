@@ -3,11 +3,14 @@ import { openTelnet, type TelnetSession } from '../telnet/session.js';
 import { Failure, messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
+import { type Attempt, FIRST_ATTEMPT } from './attempts.js';
 import { ensureReset, offAndOn, type ResetTools } from './ensure-reset.js';
 import type { NodeRun } from './fan-out.js';
 import { takeLiveness, tcpAnswer, untilGone, untilThere, type LivenessOptions, type Sign } from './liveness.js';
+import type { Permit } from './permit.js';
 import { sendVerb } from './send-verb.js';
 import { retrying } from './wait.js';
+import type { Window } from './window.js';
 
 /** How nodes get into the PXE system and out of it again. Times in milliseconds. */
 export type RamdiskPlan = {
@@ -28,6 +31,12 @@ export type RamdiskTools = {
   signal: AbortSignal;
   undo: UndoStack;
   links: NextBootLinks;
+  /** Asked before each reset. */
+  permit: Permit;
+  /** How long to wait for a node that another run holds, in milliseconds; 0: not at all. */
+  waitLockMs: number;
+  /** Resets of many nodes are spread by it. */
+  window: Window;
   reset: ResetTools;
   liveness: Omit<LivenessOptions, 'signal'>;
   /** Where a node's raw telnet output goes. */
@@ -42,11 +51,11 @@ const SHELL_SILENCE_MS = 5_000;
  * Boots a node over the network, does `work` in its shell, and boots it from its disk again. The next-boot link goes as
  * soon as telnet answers: whatever boots later must boot the disk. When the work fails the node is reset all the same.
  */
-export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, work: (telnet: TelnetSession) => Promise<T>): Promise<T> {
-  const boot = plan.reset ? await bootOverNetwork(node, plan, tools) : { proven: true, unlink: async () => {}, giveUp: async () => {} };
+export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, work: (telnet: TelnetSession) => Promise<T>, attempt: Attempt = FIRST_ATTEMPT): Promise<T> {
+  const boot = plan.reset ? await bootOverNetwork(node, plan, tools, attempt) : { proven: true, unlink: async () => {} };
   let telnet: TelnetSession | null = null;
   try {
-    telnet = await firstTelnet(node, plan, tools, boot.proven);
+    telnet = await firstTelnet(node, plan, tools, attempt, boot.proven);
     await boot.unlink();
     const result = await work(telnet).catch(async (error: unknown) => {
       if (plan.reset) await leaveRamdisk(node, tools);
@@ -56,48 +65,45 @@ export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: Ramd
     return result;
   } finally {
     telnet?.close();
-    await boot.giveUp().catch((error: unknown) => node.note(`its next-boot link may be left: ${messageOf(error)}`));
+    await boot.unlink().catch((error: unknown) => node.note(`its next-boot link may be left: ${messageOf(error)}`));
   }
 }
 
-type Boot = {
-  /** The reset is proven. */
-  proven: boolean;
-  /** Takes the next-boot link away; the node stays ours, so that no other run starts on it. */
-  unlink: () => Promise<void>;
-  /** Takes the link away and gives the node up. */
-  giveUp: () => Promise<void>;
-};
+/** `proven`: the reset is; `unlink` takes the next-boot link away. */
+type Boot = { proven: boolean; unlink: () => Promise<void> };
 
 /** Places the next-boot link and resets. */
-async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<Boot> {
-  const link = await node.at('pxe', RESET_DEADLINE_MS, async () => {
+async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, attempt: Attempt): Promise<Boot> {
+  await tools.window.turn(node.signal);
+  const unlink = await node.at('pxe', RESET_DEADLINE_MS, async () => {
     const mac = node.node.control.mac;
     const placing = tools.links.place(mac, node.name);
-    const giveUp = tools.undo.push(`removing the next-boot link of ${node.name}`, async () => {
+    const remove = tools.undo.push(`removing the next-boot link of ${node.name}`, async () => {
       await placing.catch(() => {}); // an interrupt does not wait for it, and a link must not appear after its removal
-      await tools.links.remove(mac);
+      await tools.links.unlink(mac);
     });
     const placed = await placing;
     if (placed.replaced !== null) node.note(`replaced a next-boot link that pointed to ${placed.replaced}`);
-    return { unlink: () => tools.links.unlink(mac), giveUp };
+    return remove;
   });
   try {
-    const proven = await node.at('reset', resetDeadlineMs(plan), (signal) =>
-      ensureReset(
+    const proven = await node.at('reset', resetDeadlineMs(plan) * attempt.patience, async (signal) => {
+      await tools.permit(node.name, signal);
+      return ensureReset(
         node,
         {
           on: false,
           take: () => takeLiveness(node.node, { ...tools.liveness, signal }),
           newSystem: (until) => untilThere(node.node.control.ip, plan.telnetPort, tools.liveness.probeTimeoutMs, until),
+          powerCycle: attempt.powerCycle,
         },
         tools.reset,
         signal,
-      ),
-    );
-    return { proven, ...link };
+      );
+    });
+    return { proven, unlink };
   } catch (error) {
-    await link.giveUp().catch((problem: unknown) => node.note(`its next-boot link may be left: ${messageOf(problem)}`));
+    await unlink().catch((problem: unknown) => node.note(`its next-boot link may be left: ${messageOf(problem)}`));
     throw error;
   }
 }
@@ -107,16 +113,23 @@ function resetDeadlineMs(plan: RamdiskPlan): number {
   return RESET_DEADLINE_MS + 3 * plan.graceMs;
 }
 
-/** Waits for telnet. A node that hung before its reset gave no proof of it: when it does not boot, it is switched off and on once. */
-async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, proven: boolean): Promise<TelnetSession> {
-  const attempt = (): Promise<TelnetSession> => node.at('boot', plan.bootDeadlineMs, (signal) => telnetUp(node, plan, tools, signal));
+/**
+ * Waits for telnet. When it does not come, the node is switched off and on once: where nothing had answered before, the
+ * reset may have been ignored, and some boards hang in their first boot.
+ */
+async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, attempt: Attempt, proven: boolean): Promise<TelnetSession> {
+  const deadlineMs = plan.bootDeadlineMs * attempt.patience;
+  const boot = (): Promise<TelnetSession> => node.at('boot', deadlineMs, (signal) => telnetUp(node, plan, tools, signal));
   try {
-    return await attempt();
+    return await boot();
   } catch (error) {
-    if (proven || !(error instanceof Failure) || error.code !== 'boot-deadline') throw error;
-    node.retry(`nothing answered before the reset, and nothing has come up ${plan.bootDeadlineMs / 1000} s after it; switching off and on`);
-    await node.at('reset', resetDeadlineMs(plan), (signal) => offAndOn(node, [], tools.reset, signal));
-    return attempt();
+    if (!plan.reset || !attempt.repeatsSteps || !(error instanceof Failure) || error.code !== 'boot-deadline') throw error;
+    node.retry(`${proven ? '' : 'nothing answered before the reset, and '}nothing has come up ${deadlineMs / 1000} s after it; switching off and on`);
+    await node.at('reset', resetDeadlineMs(plan), async (signal) => {
+      await tools.permit(node.name, signal);
+      await offAndOn(node, [], tools.reset, signal);
+    });
+    return boot();
   }
 }
 
@@ -152,7 +165,7 @@ async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTo
   const { probeTimeoutMs } = tools.liveness;
   // the open session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
   const ramdisk: Sign = { probe: 'telnet', gone: (signal) => untilGone((until) => tcpAnswer(ip, plan.telnetPort, probeTimeoutMs, until), signal, telnet.closed), release: () => {} };
-  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null }, tools.reset, signal));
+  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null, powerCycle: false }, tools.reset, signal));
 }
 
 /** After failed work the node is reset all the same, so that it does not sit in the PXE system; its failure stands. */

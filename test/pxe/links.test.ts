@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -63,8 +63,8 @@ describe('place', () => {
   it('refuses a node that another live run holds, naming it', async () => {
     await links('run-1').place(MAC, 'fit07');
     await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({
-      code: 'pxe-busy',
-      message: expect.stringMatching(new RegExp(`^fit07 is in the hands of .* ${systemHost.login()} \\(pid ${process.pid}, since 20`)),
+      code: 'node-busy',
+      message: expect.stringMatching(new RegExp(`^fit07 is in the hands of run run-1 of ${systemHost.login()} \\(pid ${process.pid} on .*, since 20`)),
     });
   });
 
@@ -74,8 +74,8 @@ describe('place', () => {
     await ours.unlink(MAC);
     await ours.unlink(MAC);
     expect(() => lstatSync(join(folder, LINK))).toThrow(/ENOENT/);
-    await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({ code: 'pxe-busy' });
-    await ours.remove(MAC);
+    await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({ code: 'node-busy' });
+    await ours.release(MAC);
     await expect(links('run-2').place(MAC, 'fit07')).resolves.toEqual({ replaced: null });
   });
 
@@ -113,18 +113,67 @@ describe('place', () => {
 
 });
 
-describe('remove', () => {
+describe('claim', () => {
+  it('makes a node ours without a link, until it is released', async () => {
+    const ours = links('run-1');
+    await ours.claim(MAC, 'fit07');
+    await ours.claim(MAC, 'fit07');
+    expect(readdirSync(folder)).toEqual([RECORD]);
+    await expect(links('run-2').claim(MAC, 'fit07')).rejects.toMatchObject({ code: 'node-busy', hint: expect.stringContaining('--wait-lock') });
+    expect(await links('run-2').holder(MAC)).toMatchObject({ run: 'run-1', login: systemHost.login(), pid: process.pid, host: systemHost.shortHostname() });
+    expect(await ours.holder(MAC)).toBeNull();
+    await ours.place(MAC, 'fit07');
+    await ours.release(MAC);
+    expect(readdirSync(folder)).toEqual([]);
+    expect(await links('run-2').holder(MAC)).toBeNull();
+  });
+
+  it('keeps a node that was claimed when its link cannot be placed', async () => {
+    const ours = links('run-1');
+    await ours.claim(MAC, 'fit07');
+    writeFileSync(join(folder, LINK), 'DEFAULT local');
+    await expect(ours.place(MAC, 'fit07')).rejects.toMatchObject({ code: 'pxe-occupied' });
+    expect(readdirSync(folder).sort()).toEqual([RECORD, LINK].sort());
+  });
+
+  it('believes a run on another machine as long as it shows itself', async () => {
+    const path = join(folder, RECORD);
+    const otherBoot = { pid: 1, startTime: '1', bootId: 'of another machine' };
+    writeFileSync(path, deadRecord({ host: 'othergateway', process: otherBoot }));
+    await expect(links().claim(MAC, 'fit07')).rejects.toMatchObject({ code: 'node-busy', message: expect.stringContaining('on othergateway') });
+    expect(await links().sweep()).toEqual([]);
+    const longAgo = new Date(Date.now() - 600_000);
+    utimesSync(path, longAgo, longAgo);
+    await links().claim(MAC, 'fit07');
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ run: 'run-1', host: systemHost.shortHostname() });
+  });
+
+  it('shows itself', async () => {
+    const ours = links();
+    await ours.claim(MAC, 'fit07');
+    const path = join(folder, RECORD);
+    const longAgo = new Date(Date.now() - 600_000);
+    utimesSync(path, longAgo, longAgo);
+    await ours.beat();
+    expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(60_000);
+    await ours.release(MAC);
+    await ours.beat();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('release', () => {
   it('removes link and record, and may be called again', async () => {
     const run = links();
     await run.place(MAC, 'fit07');
-    await run.remove(MAC);
+    await run.release(MAC);
     expect(readdirSync(folder)).toEqual([]);
-    await run.remove(MAC);
+    await run.release(MAC);
   });
 
   it("leaves another run's link alone", async () => {
     await links('run-1').place(MAC, 'fit07');
-    await links('run-2').remove(MAC);
+    await links('run-2').release(MAC);
     expect(existsSync(join(folder, RECORD))).toBe(true);
     expect(readlinkSync(join(folder, LINK))).toBe('pxefrisbee');
   });
@@ -134,13 +183,13 @@ describe('remove', () => {
     await run.place(MAC, 'fit07');
     rmSync(join(folder, LINK));
     symlinkSync('memtest', join(folder, LINK));
-    await run.remove(MAC);
+    await run.release(MAC);
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 
   it('leaves links without a record', async () => {
     symlinkSync('pxefrisbee', join(folder, LINK));
-    await links().remove(MAC);
+    await links().release(MAC);
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 });
@@ -254,7 +303,7 @@ describe('several processes at once', () => {
       for (const one of racers) one.say('place');
       const answers = await Promise.all(racers.map((one) => one.hear()));
       expect(answers.filter((answer) => answer === 'placed'), `round ${round}: ${answers.join(' ')}`).toHaveLength(1);
-      expect(answers.filter((answer) => answer === 'pxe-busy')).toHaveLength(racers.length - 1);
+      expect(answers.filter((answer) => answer === 'node-busy')).toHaveLength(racers.length - 1);
       const winner = racers.splice(answers.indexOf('placed'), 1)[0];
       await winner?.end(); // kill -9: its link and record stay
       expect(lstatSync(join(folder, LINK)).isSymbolicLink()).toBe(true);

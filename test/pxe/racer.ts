@@ -26,7 +26,7 @@ async function fight(times: number): Promise<string> {
   for (let won = 0, turn = 0; won < times; turn++) {
     if (turn % 5 === 0) await links.sweep();
     const outcome = await place();
-    if (outcome === 'pxe-busy') continue;
+    if (outcome === 'node-busy') continue;
     if (outcome !== 'placed') return outcome;
     won += 1;
     // an abstract socket: exclusive, and gone with its process however that ends
@@ -38,7 +38,7 @@ async function fight(times: number): Promise<string> {
       return `two hold the node: ${String(error)}`;
     }
     held.close();
-    await links.remove(mac);
+    await links.release(mac);
   }
   return 'done';
 }
