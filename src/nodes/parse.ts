@@ -129,8 +129,8 @@ function remove(selected: Set<number>, { first, last, step }: Range): void {
 function misformed(text: string, word: string, names: NodeNames, origin: WordOrigin): UserError {
   if (/^[0-9]+(-[0-9]+){3,}$/.test(text)) return wrong(origin, `"${shown(word)}" has more than three numbers`, FORMS);
   const said = `"${shown(word)}" is neither a node nor a range of nodes`;
+  if (/\S\s+\S/.test(word)) return wrong(origin, said, 'it holds a blank: give several words, each in quotes of its own if it needs any');
   if (looksLikeImage(word, names)) return wrong(origin, said, 'it looks like an image: did you forget -i?');
-  if (/\S\s+\S/.test(word)) return wrong(origin, said, 'it holds a blank: give several words without quotes around them');
   return wrong(origin, said, FORMS);
 }
 
