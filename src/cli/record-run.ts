@@ -1,10 +1,8 @@
 import type { EventSink } from '../events/bus.js';
 import type { RunState } from '../events/reducer.js';
-import { healthOf } from '../runs/health.js';
 import { rotateHistory } from '../runs/history-rotation.js';
-import { attemptOf, openHistory, readHistory } from '../runs/history.js';
+import { attemptOf, openHistory } from '../runs/history.js';
 import { PLAN_SCHEMA, PLAN_VARIABLES, stampInputs, type RunPlan } from '../runs/plan-file.js';
-import { prometheusText, writePrometheus } from '../runs/prometheus.js';
 import { resultOf, writeResult } from '../runs/result-file.js';
 import { pruneRuns } from '../runs/retention.js';
 import { openRunFolder, type RunFolder } from '../runs/run-folder.js';
@@ -12,6 +10,7 @@ import type { StoredRun } from '../runs/store.js';
 import { messageOf } from '../util/errors.js';
 import { processIdentity } from '../util/host.js';
 import type { CommandContext } from './command.js';
+import { putMetrics } from './metrics.js';
 import type { NodeWorkflow } from './node-workflow.js';
 
 /** What is kept of a run: its folder, a line of history for each node, metrics. */
@@ -64,7 +63,7 @@ export function recordRun(plan: RunPlan, workflow: NodeWorkflow, state: RunState
         [`the result of this run is not kept`, () => putResult(folder, state)],
         [`old runs were not removed`, () => void pruneRuns(workflow.stateDir, workflow.retention, host.now())],
         [`the history of nodes was not put aside`, () => rotateHistory(workflow.stateDir, host.now(), host.pid)],
-        [`runs.prometheus_file was not written`, () => putMetrics(workflow, context)],
+        [`runs.prometheus_file was not written`, () => putMetrics(workflow, host)],
       ];
       return attempts.flatMap(([what, work]) => failureOf(what, work));
     },
@@ -84,12 +83,6 @@ function tryOpenHistory(dir: string, warn: (text: string) => void): ReturnType<t
 function putResult(folder: RunFolder | null, state: RunState): void {
   const result = resultOf(state);
   if (folder && result) writeResult(folder.path, result);
-}
-
-function putMetrics({ prometheusFile, stateDir, quarantineAfter }: NodeWorkflow, { host }: CommandContext): void {
-  if (prometheusFile === null) return;
-  const history = readHistory(stateDir);
-  writePrometheus(prometheusFile, prometheusText(history, healthOf(history, quarantineAfter), host.now()), host.pid);
 }
 
 function failureOf(what: string, work: () => void): string[] {

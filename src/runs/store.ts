@@ -76,6 +76,14 @@ export function newestRuns(dir: string, count: number, command?: string): Stored
   return found.slice(0, count);
 }
 
+/** The runs that were resumed from a run, or from one of these, oldest first. */
+export function continuationsOf(dir: string, run: string): StoredRun[] {
+  const chain = new Set([run]);
+  const later = runNames(dir).filter((name) => timeOfName(name) >= timeOfName(run)).reverse();
+  const candidates = later.flatMap((name) => openRun(dir, name) ?? []).sort((a, b) => a.plan.startedAt - b.plan.startedAt);
+  return candidates.filter(({ run: name, plan }) => plan.continues !== null && chain.has(plan.continues) && chain.add(name).size > 0);
+}
+
 /**
  * The run that a person means: `last`, `last-load`, a run's name, or the beginning of one.
  *

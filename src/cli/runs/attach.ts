@@ -27,6 +27,7 @@ export const attach: RunsAction = {
     const mode = monitorMode(options, context);
     const state = emptyState();
     const leaving = listenForLeaving(context.signal);
+    if (mode === 'tty') context.stderr.write(`following run ${run.run}; q leaves it alone\n`);
     const monitor = await openMonitor(mode, context, state, flag(options, 'verbose'));
     try {
       await follow(run, state, monitor, leaving.signal);

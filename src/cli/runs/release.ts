@@ -3,6 +3,7 @@ import { healthOf } from '../../runs/health.js';
 import { openHistory, readHistory } from '../../runs/history.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import { exitCodes } from '../exit.js';
+import { putMetrics } from '../metrics.js';
 import { nodeNamesOf, type RunsAction } from './action.js';
 
 /** Lets nodes out of quarantine: their failures so far count no more towards it. */
@@ -19,6 +20,7 @@ export const release: RunsAction = {
     if (released.length > 0) {
       record(dir, released.map((node) => ({ at: context.host.now(), node, released: true as const, by: context.host.login() })));
       context.stdout.write(`released: ${foldNames(released)}\n`);
+      putMetrics({ stateDir: dir, prometheusFile: config.runs.prometheusFile, quarantineAfter: config.nodes.quarantineAfter }, context.host);
     }
     if (unaffected.length > 0) context.stdout.write(`had no failures that count towards quarantine: ${foldNames(unaffected)}\n`);
     return exitCodes.ok;

@@ -1,6 +1,6 @@
 import { foldNames } from '../../nodes/names.js';
 import { changedInputs, PLAN_VARIABLES, stampInputs } from '../../runs/plan-file.js';
-import { findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
+import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import type { Arguments, Command, CommandContext } from '../command.js';
 import { commands } from '../commands.js';
@@ -24,11 +24,14 @@ export const resume: RunsAction = {
   options: [...OWN_OPTIONS, 'force', 'dry-run'],
   run: async (args, context, { dir }) => {
     const run = findRun(dir, args.words[0] ?? 'last');
-    if (run.standing === 'running') throw new UserError('refused', `run ${run.run} is still at work (pid ${run.plan.process?.pid ?? '?'})`, `follow it with: imaging-runs attach ${run.run}`);
-    const { ok } = nodesByOutcome(run);
-    const left = run.plan.nodes.filter((node) => !ok.includes(node));
+    const all = [run, ...continuationsOf(dir, run.run)];
+    const busy = all.find(({ standing }) => standing === 'running');
+    if (busy) throw new UserError('refused', `run ${busy.run}${busy === run ? '' : `, resumed from ${run.run},`} is still at work (pid ${busy.plan.process?.pid ?? '?'})`, `follow it with: imaging-runs attach ${busy.run}`);
+    const done = new Set(all.flatMap((each) => nodesByOutcome(each).ok));
+    const left = run.plan.nodes.filter((node) => !done.has(node));
     if (left.length === 0) {
-      context.stdout.write(`nothing is left: all ${run.plan.nodes.length} nodes of run ${run.run} are done\n`);
+      const by = all.slice(1).map((each) => each.run);
+      context.stdout.write(`nothing is left: all ${run.plan.nodes.length} nodes of run ${run.run} are done${by.length > 0 ? `, with ${by.join(', ')}` : ''}\n`);
       return exitCodes.ok;
     }
     if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
