@@ -9,9 +9,9 @@ const ROUNDS = 10;
 let testbed: ChildTestbed;
 const env: Record<string, string> = {};
 beforeAll(async () => {
-  testbed = await testbedUp(4, '--size', '2', '--boot', '0.02');
+  testbed = await testbedUp(4, '--size', '2', '--boot', '0.1');
   const quick = join(scratch(), 'quick.conf');
-  writeFileSync(quick, '[nodes]\nidle_after_reset = 0.3\n');
+  writeFileSync(quick, '[nodes]\nidle_after_reset = 1\n[networking]\nping_command =\n');
   env.IMAGING_CONFIG = `${testbed.env.IMAGING_CONFIG}:${quick}`;
 });
 afterAll(() => testbed.close());
