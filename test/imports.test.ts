@@ -19,7 +19,7 @@ const mayImport: Record<string, readonly string[]> = {
   ssh: ['util'],
   frisbee: ['util', 'ndz'],
   images: ['util', 'ndz'],
-  runs: ['util', 'events'],
+  runs: ['util', 'events', 'nodes'],
   workflows: ['util', 'events', 'inventory', 'nodes', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
   monitor: ['util', 'events'],
   programs: ['util', 'ndz', 'frisbee'],

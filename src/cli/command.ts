@@ -26,6 +26,8 @@ export type CommandContext = {
   stderr: NodeJS.WriteStream;
   /** Aborted with `Interrupted` by SIGINT, SIGTERM and SIGHUP. */
   signal: AbortSignal;
+  /** The command's name and what followed it, as typed. */
+  argv: readonly string[];
 };
 
 /** A command that works on nodes returns a workflow, and everything around it (selection, monitor, table, exit code) is shared. */

@@ -1,5 +1,5 @@
 import type { Command, OptionSpec } from './command.js';
-import { nodeOptions, timeoutOption } from './options.js';
+import { nodeOptions, runOptions, timeoutOption } from './options.js';
 
 const specs = '[node ...]';
 
@@ -40,6 +40,7 @@ export const commands: readonly Command[] = [
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the nodes already run the PXE system, and stay in it' },
       'until-ssh': { type: 'boolean', alias: 'u', describe: 'a node is done only when its new system answers ssh' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
+      ...runOptions,
     },
     examples: [
       ['imaging-load -i fedora-21 1-12', 'load fedora-21 onto nodes 1 to 12'],
@@ -58,6 +59,7 @@ export const commands: readonly Command[] = [
       output: { type: 'string', alias: 'o', value: 'NAME', describe: 'what to call the image' },
       timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
+      ...runOptions,
     },
     examples: [['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"]],
     load: () => import('./commands/save.js'),
@@ -90,6 +92,32 @@ export const commands: readonly Command[] = [
     },
     examples: [['imaging-nodes 1-12 ~4-6', 'fit01 fit02 fit03 fit07 ... fit12']],
     load: () => import('./commands/nodes.js'),
+  },
+  {
+    kind: 'plain',
+    name: 'runs',
+    summary: 'look at runs: list, show, follow, replay and resume them; how healthy nodes are',
+    words: 'list | show [RUN] | log [RUN] NODE | events [RUN] | replay [RUN] | attach [RUN] | resume [RUN] | stats [node ...] | release node ...',
+    options: {
+      count: { type: 'number', alias: 'n', value: 'N', describe: 'list: how many, the newest (default 20)' },
+      json: { type: 'boolean', describe: 'list, show, stats: as JSON' },
+      speed: { type: 'number', value: 'X', describe: 'replay: X times as fast as it was (default: 1 on a terminal, else without pauses)' },
+      raw: { type: 'boolean', describe: 'log: every byte as it came, control sequences included' },
+      force: { type: 'boolean', describe: 'resume: although the image has changed since' },
+      'dry-run': { type: 'boolean', describe: 'resume: say what would be done, touch nothing' },
+      ...runOptions,
+      progress: nodeOptions.progress,
+      curses: nodeOptions.curses,
+      verbose: nodeOptions.verbose,
+    },
+    examples: [
+      ['imaging-runs', 'the newest runs: who did what to which nodes, and how it went'],
+      ['imaging-runs show last', 'the plan, every node, every failure and what to try'],
+      ['imaging-runs log 7', 'what node 7 said in the last run'],
+      ['imaging-runs attach', 'follow the last run as if it had been started here; q leaves it alone'],
+      ['imaging-runs resume', 'the last run again, for the nodes that it did not get done'],
+    ],
+    load: () => import('./commands/runs.js'),
   },
   {
     kind: 'plain',

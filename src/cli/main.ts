@@ -1,19 +1,18 @@
 import { setMaxListeners } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Interrupted } from '../workflows/interrupted.js';
-import { packageRoot } from '../util/dist.js';
 import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import type { Command, CommandContext } from './command.js';
 import { commands } from './commands.js';
 import { endingSignals, exitCodeOfError, exitCodes } from './exit.js';
+import { version } from './version.js';
 
 /** Runs the program: picks the command by the name it was called by or by its first argument, and ends the process. */
 export async function main(argv: string[]): Promise<void> {
   const ending = listenForSignals();
-  const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal };
+  const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal, argv: [] };
   const output = watchOutput(ending);
   process.on('uncaughtException', (error) => {
     const code = report(error);
@@ -44,7 +43,7 @@ export function findCommand(calledBy: string, words: readonly string[]): { comma
 
 async function dispatch(argv: string[], context: CommandContext): Promise<number> {
   const { command, rest } = findCommand(basename(argv[1] ?? ''), argv.slice(2));
-  if (command) return runCommand(command, rest, context);
+  if (command) return runCommand(command, rest, { ...context, argv: [command.name, ...rest] });
   const first = argv[2];
   if (first === '--version' || first === 'version') {
     context.stdout.write(`${version()}\n`);
@@ -77,11 +76,6 @@ function overview(): string {
   const width = Math.max(...commands.map((command) => command.name.length));
   const lines = commands.map((command) => `  imaging-${command.name.padEnd(width)}  ${command.summary}`);
   return `imaging ${version()}: operating-system images onto machines and back\n\n${lines.join('\n')}\n\nEach is also 'imaging ${'<name>'}'; each has --help.\n`;
-}
-
-export function version(): string {
-  const parsed: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
-  return typeof parsed === 'object' && parsed !== null && 'version' in parsed ? String(parsed.version) : 'unknown';
 }
 
 /** Time for undoing after a defect, milliseconds. */

@@ -1,6 +1,8 @@
 import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
 import type { ProgressMode } from '../monitor/monitor.js';
+import type { SkippedNode } from '../runs/result-file.js';
+import type { Retention } from '../runs/retention.js';
 import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
 
@@ -15,8 +17,19 @@ export type WorkflowTools = {
   onOutcome: (outcome: Outcome<unknown>) => void;
 };
 
+/** What of the site decides on how a run is kept; see `runSettings`. */
+export type RunSettings = {
+  /** Where run folders, boot records and the health history are. */
+  stateDir: string;
+  /** Nodes that were selected and are left alone, such as those in quarantine. */
+  skipped: readonly SkippedNode[];
+  retention: Retention;
+  prometheusFile: string | null;
+  quarantineAfter: number;
+};
+
 /** What a command on nodes wants done; selection is over, nothing has been touched yet. */
-export type NodeWorkflow = {
+export type NodeWorkflow = RunSettings & {
   /** Control names, in order. */
   nodes: readonly string[];
   /** What the plan says besides its nodes: goes into the first event and is what `--dry-run` prints. */
@@ -25,8 +38,8 @@ export type NodeWorkflow = {
   dryRun: boolean;
   /** Whether the run keeps a folder with its events and the nodes' raw output. */
   keepsLogs: boolean;
-  /** Where such folders and the boot records are. */
-  stateDir: string;
+  /** Files that it reads: for the run to be resumed they must be the same. */
+  inputs?: readonly string[];
   /** Whether the final table is the command's result (stdout), or only failures are told (stderr) beside the result lines. */
   result: 'table' | 'lines' | 'silent';
   /** How long lines may be held back to come in order, milliseconds. */

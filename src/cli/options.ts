@@ -10,6 +10,12 @@ export const nodeOptions = {
   verbose: { type: 'boolean', alias: 'v', describe: 'show every step of every node' },
 } satisfies Record<string, OptionSpec>;
 
+/** Options of the commands that take long and work on the nodes' disks. */
+export const runOptions = {
+  detach: { type: 'boolean', describe: 'go on in the background: print the name of the run and return' },
+  'include-quarantined': { type: 'boolean', describe: 'take nodes in quarantine as well (see nodes.quarantine_after)' },
+} satisfies Record<string, OptionSpec>;
+
 export const timeoutOption = (what: string): OptionSpec => ({ type: 'number', alias: 't', value: 'SECONDS', describe: what });
 
 export function flag(options: OptionValues, name: string): boolean {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { createBus } from '../events/bus.js';
 import type { Outcome } from '../events/outcome.js';
 import { applyEvent, emptyState, nodesIn, type RunState } from '../events/reducer.js';
@@ -7,48 +8,70 @@ import { openMonitor, resolveMode, progressModes, type ProgressMode } from '../m
 import { renderSummary } from '../monitor/summary.js';
 import { eventText } from '../monitor/text.js';
 import { openLogFile, type LogFile } from '../runs/log-file.js';
-import { newRunId, openRunFolder, type RunFolder } from '../runs/run-folder.js';
+import { changedInputs, type RunPlan } from '../runs/plan-file.js';
+import { newRunId, type RunFolder } from '../runs/run-folder.js';
+import type { StoredRun } from '../runs/store.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
 import { printable } from '../util/text.js';
 import { UndoStack } from '../util/undo.js';
 import { Interrupted } from '../workflows/interrupted.js';
 import type { Arguments, Command, CommandContext, NodeCommandModule } from './command.js';
+import { acceptRun, backgroundRun, startInBackground } from './detach.js';
 import { exitCodeOfError, exitCodes } from './exit.js';
 import type { NodeWorkflow } from './node-workflow.js';
 import { flag, text } from './options.js';
+import { allNodes, nothingRecorded, planRecord, recordRun, type Recording } from './record-run.js';
 import { openResults, type ResultPrinter } from './results.js';
+import { version } from './version.js';
+
+/** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
+export type Resumed = { from: StoredRun; force: boolean };
 
 /** Everything that commands on nodes have in common: monitor, journal, log, undoing, final table, exit code. */
-export async function runNodeCommand(command: Command, module: NodeCommandModule, args: Arguments, context: CommandContext): Promise<number> {
+export async function runNodeCommand(command: Command, module: NodeCommandModule, args: Arguments, context: CommandContext, resumed: Resumed | null = null): Promise<number> {
   const workflow = await module.plan(args, context);
   const mode = progressMode(args, workflow);
   if (workflow.dryRun) {
     context.stdout.write(mode === 'json' ? `${JSON.stringify(planOf(command, workflow))}\n` : renderPlan(command, workflow));
     return exitCodes.ok;
   }
+  const background = backgroundRun(context.host);
+  const plan = planRecord(background ?? newRunId(command.name, context.host), command.name, workflow, context, version(), resumed?.from ?? null, background !== null);
+  if (resumed && !resumed.force) refuseChanged(resumed.from, plan);
+  if (flag(args.options, 'detach') && background === null) return startInBackground(command.name, workflow.stateDir, context);
+  return runPlan(plan, workflow, resolveMode(mode, context.stderr, context.host.env), flag(args.options, 'verbose'), context);
+}
+
+async function runPlan(plan: RunPlan, workflow: NodeWorkflow, mode: Exclude<ProgressMode, 'auto'>, verbose: boolean, context: CommandContext): Promise<number> {
   const state = emptyState();
-  const resolved = resolveMode(mode, context.stderr, context.host.env);
-  const monitor = await openMonitor(resolved, context, state, flag(args.options, 'verbose'));
-  const run = newRunId(command.name, context.host);
   const warnings = createWarnings(workflow.warnings);
+  const recording = workflow.keepsLogs ? recordRun(plan, workflow, state, context, warnings.add) : nothingRecorded;
+  acceptRun();
+  const monitor = await openMonitor(mode, context, state, verbose);
   const log = openLogFile(context.host, warnings.add);
-  const folder = workflow.keepsLogs ? openRunFolder(workflow.stateDir, run, warnings.add) : null;
-  const silent = resolved === 'json' || workflow.result === 'silent';
+  const silent = mode === 'json' || workflow.result === 'silent';
   const results = silent ? null : openResults(workflow.nodes, workflow.resultLines, workflow.patienceMs, context.stdout);
   try {
-    return await execute(command, workflow, context, { run, state, monitor, log, folder, warnings, results });
+    return await execute(plan, workflow, context, { state, monitor, log, recording, warnings, results });
   } finally {
     await monitor.close();
     results?.close();
+    const problems = recording.close();
     // plain lines have shown warnings as they came
-    if (resolved === 'tty' || resolved === 'quiet') for (const text of state.warnings) context.stderr.write(`imaging: warning: ${printable(text)}\n`);
-    if (!silent) printTable(workflow, state, folder, context);
-    folder?.close();
+    const untold = mode === 'tty' || mode === 'quiet' ? [...state.warnings, ...problems] : problems;
+    for (const text of untold) context.stderr.write(`imaging: warning: ${printable(text)}\n`);
+    if (!silent) printTable(workflow, state, recording.folder, context);
     log?.close();
   }
 }
 
-type Around = { run: string; state: RunState; monitor: Monitor; log: LogFile | null; folder: RunFolder | null; warnings: Warnings; results: ResultPrinter | null };
+function refuseChanged(from: StoredRun, plan: RunPlan): void {
+  const changed = changedInputs(from.plan.inputs, plan.inputs);
+  if (changed.length === 0) return;
+  throw new UserError('refused', `what run ${from.run} read has changed since: ${changed.join('; ')}`, 'nodes that are done have the old one: load all of them again, or resume with --force');
+}
+
+type Around = { state: RunState; monitor: Monitor; log: LogFile | null; recording: Recording; warnings: Warnings; results: ResultPrinter | null };
 
 /** Warnings from before the run has a voice wait for it. */
 type Warnings = { add: (text: string) => void; tell: (emit: Emit) => void };
@@ -66,11 +89,11 @@ function createWarnings(first: readonly string[]): Warnings {
 }
 
 /** Does the work, undoes what must be undone, and returns the exit code; throws what kept the work from being done at all. */
-async function execute(command: Command, workflow: NodeWorkflow, context: CommandContext, around: Around): Promise<number> {
-  const { state, log, folder, run } = around;
+async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, context: CommandContext, around: Around): Promise<number> {
+  const { state, log, recording } = around;
   const emit = createBus(run, context.host, [
     (event) => applyEvent(state, event),
-    folder?.journal ?? (() => {}),
+    recording.sink,
     (event) => {
       const line = eventText(event);
       if (line !== null) log?.write(event.at, run, line);
@@ -78,10 +101,11 @@ async function execute(command: Command, workflow: NodeWorkflow, context: Comman
     around.monitor.sink,
   ]);
   const startedMs = context.host.monotonicMs();
-  emit({ type: 'run.started', schema: EVENT_SCHEMA, command: command.name, nodes: [...workflow.nodes], details: workflow.details });
+  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, nodes: allNodes(workflow), details: workflow.details });
   around.warnings.tell(emit);
+  for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
   const undo = new UndoStack();
-  const tools = { host: context.host, emit, signal: context.signal, undo, transcript: folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
+  const tools = { host: context.host, emit, signal: context.signal, undo, transcript: recording.folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
   let thrown: { error: unknown } | null = null;
   let outcomes: Outcome<unknown>[] = [];
   try {
@@ -94,7 +118,7 @@ async function execute(command: Command, workflow: NodeWorkflow, context: Comman
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
   for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')]) emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
   const interrupted = context.signal.reason instanceof Interrupted ? context.signal.reason : null;
-  const exitCode = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes));
+  const exitCode = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes, workflow.skipped.length));
   emit({
     type: 'run.finished',
     ok: nodesIn(state, 'done'),
@@ -113,10 +137,10 @@ function describeError(error: unknown): { code: string; hint: string | null } {
   return { code: error instanceof Interrupted ? 'interrupted' : 'bug', hint: null };
 }
 
-function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[]): number {
+function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], skipped: number): number {
   const failures = outcomes.filter((outcome) => !outcome.ok);
   if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
-  return failures.length > 0 ? exitCodes.someFailed : exitCodes.ok;
+  return failures.length + skipped > 0 ? exitCodes.someFailed : exitCodes.ok;
 }
 
 function progressMode(args: Arguments, workflow: NodeWorkflow): ProgressMode {
@@ -132,7 +156,9 @@ function printTable(workflow: NodeWorkflow, state: RunState, folder: RunFolder |
   if (workflow.result === 'lines' && !bad) return;
   const out = workflow.result === 'table' ? context.stdout : context.stderr;
   for (const line of renderSummary(state, workflow.fold)) out.write(`${line}\n`);
-  if (folder && bad) out.write(`logs: ${folder.path}\n`);
+  if (!folder || !bad) return;
+  out.write(`logs: ${folder.path}\n`);
+  if (workflow.result === 'table') out.write(`once more for those that are not done: imaging-runs resume ${basename(folder.path)}\n`);
 }
 
 function planOf(command: Command, workflow: NodeWorkflow) {

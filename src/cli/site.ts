@@ -6,41 +6,56 @@ import type { Inventory, InventoryNode } from '../inventory/inventory.js';
 import { loadInventory } from '../inventory/load.js';
 import { fold, type NodeNames } from '../nodes/names.js';
 import { checkKnown, emptySelection, selectNodes, type Selection } from '../nodes/select.js';
+import type { SkippedNode } from '../runs/result-file.js';
 import type { Arguments, CommandContext } from './command.js';
+import type { RunSettings } from './node-workflow.js';
+import { setResolver } from './node-sets.js';
 import { flag } from './options.js';
+import { withoutQuarantined } from './quarantine.js';
 
 /** The testbed as configuration and inventory describe it. */
-export type Site = { config: Config; warnings: string[]; names: NodeNames; inventory: Inventory; stateDir: string };
+export type Site = { config: Config; warnings: string[]; names: NodeNames; inventory: Inventory; stateDir: string; /** Selected, but left alone. */ skipped: SkippedNode[] };
 
 export async function openSite(context: CommandContext): Promise<Site> {
   const { config, warnings } = await loadConfig(context.host);
   const names = namesOf(config);
   const inventory = await loadInventory(config.testbed.inventoryPath, names);
-  return { config, warnings, names, inventory, stateDir: await runsDir(config.runs.dir, context.host) };
+  return { config, warnings, names, inventory, stateDir: await runsDir(config.runs.dir, context.host), skipped: [] };
 }
 
 export function namesOf(config: Config): NodeNames {
   return { regularName: config.testbed.regularName, rebootName: config.testbed.rebootName };
 }
 
-/** What the command line, `-a` and NODES select; not yet compared with the inventory. */
-export function selection(args: Arguments, config: Config, context: CommandContext): Selection {
+/** How the site's runs are kept: part of every workflow on nodes. */
+export function runSettings({ config, stateDir, skipped }: Site): RunSettings {
+  const { keep, keepDays, prometheusFile } = config.runs;
+  return { stateDir, skipped, retention: { keep, keepDays }, prometheusFile, quarantineAfter: config.nodes.quarantineAfter };
+}
+
+/** What the command line, `-a` and NODES select; not yet compared with the inventory. `stateDir`: where the runs of `@failed:RUN` are. */
+export function selection(args: Arguments, config: Config, context: CommandContext, stateDir: string | null): Selection {
   return selectNodes({
     args: args.words,
     allNodes: flag(args.options, 'all-nodes'),
     env: context.host.env,
     allScope: config.testbed.allScope,
     names: namesOf(config),
+    resolve: setResolver(config.groups, namesOf(config), stateDir),
   });
 }
 
-/** The selected nodes; every one is in the inventory, and there is at least one. */
+/**
+ * The selected nodes; every one is in the inventory, and there is at least one. For commands with the option
+ * `--include-quarantined`, those in quarantine are left out unless it is given, and put into `site.skipped`.
+ */
 export function selectedNodes(args: Arguments, site: Site, context: CommandContext): InventoryNode[] {
-  const selected = selection(args, site.config, context);
+  const selected = selection(args, site.config, context, site.stateDir);
   checkKnown(selected, site.inventory.numbers, site.names);
   const nodes = selected.numbers.flatMap((number) => site.inventory.byNumber(number) ?? []);
   if (nodes.length === 0) throw emptySelection(selected, site.names);
-  return nodes;
+  if (!('include-quarantined' in args.options) || flag(args.options, 'include-quarantined')) return nodes;
+  return withoutQuarantined(nodes, site);
 }
 
 /** Folds node names into a short set of numbers: `1-3,7`. */

@@ -13,6 +13,8 @@ export type Config = {
     readonly loadTimeoutMs: number;
     readonly saveTimeoutMs: number;
     readonly waitTimeoutMs: number;
+    /** 0: never. */
+    readonly quarantineAfter: number;
   };
   readonly pxelinux: { readonly configDir: string; readonly frisbeeImage: string };
   readonly frisbee: {
@@ -42,8 +44,16 @@ export type Config = {
     readonly localControlIp: string | null;
     readonly multicastLoop: boolean;
   };
-  /** Null: to be chosen, see `runsDir`. */
-  readonly runs: { readonly dir: string | null };
+  readonly runs: {
+    /** Null: to be chosen, see `runsDir`. */
+    readonly dir: string | null;
+    readonly keep: number;
+    /** 0: for ever. */
+    readonly keepDays: number;
+    readonly prometheusFile: string | null;
+  };
+  /** Node specs by the name of the group, which is in lower case; their grammar is checked where they are used. */
+  readonly groups: ReadonlyMap<string, string>;
 };
 
 /** Gives the typed value of a key. */
@@ -52,7 +62,7 @@ export type Read = <T>(spec: KeySpec<T>) => T;
 export type MakeSlots = (groupPattern: string, portPattern: PortPattern, size: number) => readonly MulticastSlot[];
 
 /** Fills in a `Config`, key by key. */
-export function buildConfig(read: Read, makeSlots: MakeSlots): Config {
+export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMap<string, string>): Config {
   return {
     permissions: { leasesServer: read(schema['permissions.leases_server']), leasesPort: read(schema['permissions.leases_port']) },
     testbed: {
@@ -69,6 +79,7 @@ export function buildConfig(read: Read, makeSlots: MakeSlots): Config {
       loadTimeoutMs: read(schema['nodes.load_default_timeout']),
       saveTimeoutMs: read(schema['nodes.save_default_timeout']),
       waitTimeoutMs: read(schema['nodes.wait_default_timeout']),
+      quarantineAfter: read(schema['nodes.quarantine_after']),
     },
     pxelinux: { configDir: read(schema['pxelinux.config_dir']), frisbeeImage: read(schema['pxelinux.frisbee_image']) },
     frisbee: {
@@ -94,6 +105,7 @@ export function buildConfig(read: Read, makeSlots: MakeSlots): Config {
       localControlIp: read(schema['networking.local_control_ip']),
       multicastLoop: read(schema['networking.multicast_loop']),
     },
-    runs: { dir: read(schema['runs.dir']) },
+    runs: { dir: read(schema['runs.dir']), keep: read(schema['runs.keep']), keepDays: read(schema['runs.keep_days']), prometheusFile: read(schema['runs.prometheus_file']) },
+    groups,
   };
 }

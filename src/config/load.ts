@@ -4,7 +4,7 @@ import { buildConfig, type Config } from './config.js';
 import { type LayersHost, readLayers, SYSTEM_FILE } from './layers.js';
 import { type Found, Lookup } from './lookup.js';
 import { multicastSlots } from './patterns.js';
-import { allKeys, type KeySpec, schema } from './schema.js';
+import { allKeys, freeSections, type KeySpec, schema } from './schema.js';
 
 /** What of the host the configuration depends on. */
 export type ConfigHost = LayersHost & Pick<Host, 'shortHostname'>;
@@ -25,7 +25,7 @@ export type LoadedConfig = {
   config: Config;
   /** One line each: unknown, renamed and dropped keys, a missing system file. */
   warnings: string[];
-  /** Every key of the schema, in its order. */
+  /** Every key of the schema, in its order, then what the sections of free keys hold. */
   describe(): Setting[];
 };
 
@@ -41,11 +41,13 @@ export async function loadConfig(host: ConfigHost, systemFile = SYSTEM_FILE): Pr
   const reader = new Reader(lookup, host.home());
   for (const spec of allKeys) reader.check(spec);
   reader.throwProblems();
+  const free = Object.keys(freeSections).flatMap((section) => lookup.keysOf(section).flatMap((key) => describeFree(lookup, section, key)));
   const config = buildConfig(
     (spec) => reader.value(spec),
     (groups, ports, size) => reader.slots(groups, ports, size),
+    new Map(free.filter(({ section }) => section === 'groups').map(({ key, value }) => [key, value])),
   );
-  return { config, warnings: [...warnings, ...lookup.warnings], describe: () => allKeys.map((spec) => describe(spec, reader.found(spec))) };
+  return { config, warnings: [...warnings, ...lookup.warnings], describe: () => [...allKeys.map((spec) => describe(spec, reader.found(spec))), ...free] };
 }
 
 class Reader {
@@ -98,4 +100,9 @@ class Reader {
 
 function describe({ section, key }: KeySpec<unknown>, { value, file, writtenKey }: Found): Setting {
   return { section, key, value, source: file ?? 'default', writtenKey };
+}
+
+function describeFree(lookup: Lookup, section: string, key: string): Setting[] {
+  const found = lookup.find(section, key);
+  return found === null ? [] : [{ section, key, value: found.value, source: found.file ?? 'default', writtenKey: found.writtenKey }];
 }

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Layer } from './layers.js';
 import { nearest } from './nearest.js';
-import { allKeys, droppedKeys, renamedKeys } from './schema.js';
+import { allKeys, droppedKeys, freeSections, renamedKeys } from './schema.js';
 
 /** A value as written, with where it stands. */
 export type Found = {
@@ -36,6 +36,12 @@ export class Lookup {
     return this.#values.get(`${section}.${key}`) ?? null;
   }
 
+  /** The keys that a section of free keys has, without the host that may follow a dot, in alphabetical order. */
+  keysOf(section: string): string[] {
+    const keys = [...this.#values.keys()].filter((name) => name.startsWith(`${section}.`)).map((name) => name.split('.')[1] ?? '');
+    return [...new Set(keys)].filter((key) => this.find(section, key) !== null).sort();
+  }
+
   #add({ file, values }: Layer): void {
     for (const [section, settings] of values) {
       if (!sections.has(section) && !(`${section}.*` in droppedKeys)) {
@@ -53,7 +59,7 @@ export class Lookup {
     const name = `${section}.${key}`;
     const dropped = droppedKeys[`${section}.*`] ?? ownValue(droppedKeys, name);
     const renamed = ownValue(renamedKeys, name);
-    if (names.has(name)) set(name);
+    if (names.has(name) || Object.hasOwn(freeSections, section)) set(name);
     else if (dropped !== undefined) this.warnings.push(`${file}: [${section}] ${writtenKey} is no longer used: ${dropped}`);
     else if (renamed !== undefined) {
       this.warnings.push(`${file}: [${section}] ${writtenKey} is called ${renamed} here`);
@@ -62,7 +68,7 @@ export class Lookup {
   }
 }
 
-const sections: ReadonlySet<string> = new Set(allKeys.map((spec) => spec.section));
+const sections: ReadonlySet<string> = new Set([...allKeys.map((spec) => spec.section), ...Object.keys(freeSections)]);
 const names: ReadonlySet<string> = new Set(allKeys.map((spec) => `${spec.section}.${spec.key}`));
 
 function suggestion(section: string, key: string): string {

@@ -41,6 +41,7 @@ export const schema = define({
   'nodes.load_default_timeout': { kind: seconds(1), default: '300', unit: 's', status: 'kept', meaning: 'how long one node may take in all to be loaded; -t overrides' },
   'nodes.save_default_timeout': { kind: seconds(1), default: '300', unit: 's', status: 'kept', meaning: 'how long one node may take in all to be saved; -t overrides' },
   'nodes.wait_default_timeout': { kind: seconds(0.1), default: '60', unit: 's', status: 'kept', meaning: 'how long imaging-wait waits for a node; -t overrides' },
+  'nodes.quarantine_after': { kind: integer(0, 1000), default: '0', status: 'new', meaning: 'how many failed loads and saves in a row put a node in quarantine, where load and save skip it; 0: never' },
 
   'pxelinux.config_dir': { kind: path, default: '/tftpboot/pxelinux.cfg/', status: 'kept', meaning: 'the TFTP folder where next-boot links are made' },
   'pxelinux.frisbee_image': { kind: text, default: 'pxefrisbee', status: 'kept', meaning: 'what a next-boot link points at: the boot configuration of the ramdisk, in config_dir' },
@@ -69,12 +70,18 @@ export const schema = define({
   'networking.multicast_loop': { kind: boolean, default: 'no', status: 'new', meaning: 'whether images are also sent to receivers on this very machine, as the emulated testbed needs' },
 
   'runs.dir': { kind: optional(path), default: '', status: 'new', meaning: 'where the journals and logs of runs go; empty: /var/lib/imaging when it can be written, else ~/.local/state/imaging' },
+  'runs.keep': { kind: integer(1, 1_000_000), default: '200', status: 'new', meaning: 'how many runs of each command are kept' },
+  'runs.keep_days': { kind: integer(0, 36_500), default: '90', unit: 'days', status: 'new', meaning: 'how long runs are kept; 0: as long as runs.keep says' },
+  'runs.prometheus_file': { kind: optional(path), default: '', status: 'new', meaning: 'where each run leaves counters and gauges for the textfile collector of Prometheus, a name ending in .prom; empty: nowhere' },
 });
 
 export type KeyName = keyof typeof schema & string;
 
 /** All keys, in the order of the table. */
 export const allKeys: readonly KeySpec<unknown>[] = Object.values(schema);
+
+/** Sections whose keys are names that the site chooses, and what their values are. */
+export const freeSections: Readonly<Record<string, string>> = { groups: 'sets of nodes: name = node specs' };
 
 /** Later names of a key (rhubarbe's): the value counts, with a warning. */
 export const renamedKeys: Readonly<Record<string, KeyName>> = {

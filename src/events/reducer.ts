@@ -13,6 +13,10 @@ export type NodeState = {
   note: string;
   failure: NodeFailure | null;
   elapsedMs: number | null;
+  /** When the step began, milliseconds since 1970. */
+  stepAt: number | null;
+  /** How long it was in each step that it has left, all attempts together. */
+  stepsMs: Partial<Record<Step, number>>;
 };
 
 /** Where a whole run stands: what the monitor draws, what the final table and the exit code are made of. */
@@ -25,15 +29,18 @@ export type RunState = {
   server: { engine: string; group: string; port: number; rateBps: number; sentBlocks: number; repeatedBlocks: number } | null;
   warnings: string[];
   lastNote: string;
-  finished: { exitCode: number; elapsedMs: number } | null;
+  /** Why the whole run could not be done. */
+  error: { code: string; message: string; hint: string | null } | null;
+  /** `at`: milliseconds since 1970. */
+  finished: { at: number; exitCode: number; elapsedMs: number } | null;
 };
 
 export function emptyState(): RunState {
-  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, warnings: [], lastNote: '', finished: null };
+  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, warnings: [], lastNote: '', error: null, finished: null };
 }
 
 function newNode(node: string): NodeState {
-  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, note: '', failure: null, elapsedMs: null };
+  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, note: '', failure: null, elapsedMs: null, stepAt: null, stepsMs: {} };
 }
 
 /** Folds one event into the state, in place: a thousand nodes make too many events for copies. */
@@ -67,8 +74,11 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
     case 'server.stopped':
       if (state.server) Object.assign(state.server, { sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks });
       break;
+    case 'run.failed':
+      state.error = { code: event.code, message: event.message, hint: event.hint };
+      break;
     case 'run.finished':
-      state.finished = { exitCode: event.exitCode, elapsedMs: event.elapsedMs };
+      state.finished = { at: event.at, exitCode: event.exitCode, elapsedMs: event.elapsedMs };
       break;
     default: // joins, leaves and the server's view of progress are for the journal
   }
@@ -77,9 +87,11 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
 
 function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
   if (node.phase === 'done' || node.phase === 'failed') return; // what a task says that was given up changes nothing
+  if (event.type === 'node.step' || event.type === 'node.done' || event.type === 'node.failed') leaveStep(node, event.at);
   switch (event.type) {
     case 'node.step':
       node.phase = 'active';
+      node.stepAt = event.at;
       node.step = event.step;
       node.attempt = event.attempt;
       node.note = '';
@@ -111,6 +123,11 @@ function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
       break;
     default:
   }
+}
+
+function leaveStep(node: NodeState, at: number): void {
+  if (node.step !== null && node.stepAt !== null) node.stepsMs[node.step] = (node.stepsMs[node.step] ?? 0) + Math.max(0, at - node.stepAt);
+  node.stepAt = null;
 }
 
 /** The nodes in a phase, in the order of the selection. */

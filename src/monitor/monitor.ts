@@ -18,8 +18,11 @@ export function resolveMode(mode: ProgressMode, stderr: NodeJS.WriteStream, env:
   return stderr.isTTY && env.TERM !== 'dumb' ? 'tty' : 'plain';
 }
 
-/** Opens the monitor for a resolved mode; `state` is folded by whoever owns it, the monitor only reads it. */
-export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: MonitorStreams, state: RunState, verbose: boolean): Promise<Monitor> {
+/**
+ * Opens the monitor for a resolved mode; `state` is folded by whoever owns it, the monitor only reads it. `now` is the time
+ * that the run is in, milliseconds since 1970.
+ */
+export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: MonitorStreams, state: RunState, verbose: boolean, now: () => number = Date.now): Promise<Monitor> {
   switch (mode) {
     case 'quiet':
       return { sink: () => {}, close: async () => {} };
@@ -29,7 +32,7 @@ export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: 
       return openPlain(streams.stderr, state, verbose);
     case 'tty': {
       const { openScreen } = await import('./screen.js');
-      return openScreen(streams.stderr, state);
+      return openScreen(streams.stderr, state, now);
     }
   }
 }

@@ -12,9 +12,9 @@ export function Screen({ rows }: { rows: readonly string[] }): ReactElement {
 }
 
 /** A live screen on a terminal: at most four frames a second, only after a change, and never as tall as the terminal. */
-export function openScreen(out: NodeJS.WriteStream, state: RunState): Monitor {
+export function openScreen(out: NodeJS.WriteStream, state: RunState, now: () => number): Monitor {
   let dirty = true;
-  const frame = (): ReactElement => createElement(Screen, { rows: renderRows(state, out.columns || 80, out.rows || 24, Date.now()) });
+  const frame = (): ReactElement => createElement(Screen, { rows: renderRows(state, out.columns || 80, out.rows || 24, now()) });
   const ink = render(frame(), { stdout: out, stderr: out, stdin: process.stdin, exitOnCtrlC: false, patchConsole: false, maxFps: 1000 / FRAME_MS });
   const draw = (): void => {
     if (!dirty) return;

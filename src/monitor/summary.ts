@@ -12,6 +12,7 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
   const lines: string[] = [];
   if (ok.length > 0) lines.push(`ok       ${count(ok)}  ${fold(ok)}`);
   if (skipped.length > 0) lines.push(`skipped  ${count(skipped)}  ${fold(skipped)}`);
+  for (const [reason, nodes] of reasons(state)) lines.push(`  ${fold(nodes)}  ${printable(reason)}`);
   if (left.length > 0) lines.push(`not done ${count(left)}  ${fold(left)}`);
   if (failed.length > 0) lines.push(`failed   ${count(failed)}  ${fold(failed)}`);
   for (const node of state.nodes.values()) {
@@ -23,6 +24,13 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
   const sent = server && server.sentBlocks > 0 ? `, ${server.sentBlocks} blocks sent (${server.repeatedBlocks} again)` : '';
   if (state.finished) lines.push(`imaging-${state.command}: ${ok.length} of ${state.nodes.size} ok in ${formatDuration(state.finished.elapsedMs)}${sent}`);
   return lines;
+}
+
+/** Why nodes were skipped: those with the same reason together. */
+function reasons(state: RunState): Map<string, string[]> {
+  const byReason = new Map<string, string[]>();
+  for (const { node, phase, note } of state.nodes.values()) if (phase === 'skipped') byReason.set(note, [...(byReason.get(note) ?? []), node]);
+  return byReason;
 }
 
 function count(names: readonly string[]): string {

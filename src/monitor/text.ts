@@ -1,8 +1,8 @@
-import type { ImagingEvent } from '../events/types.js';
+import type { EventBody } from '../events/types.js';
 import { formatBytes, formatDuration } from './format.js';
 
 /** One event as one line of text without time or prefix, or null when it is too small to tell. */
-export function eventText(event: ImagingEvent): string | null {
+export function eventText(event: EventBody): string | null {
   switch (event.type) {
     case 'run.started':
       return `imaging-${event.command} on ${event.nodes.length} node${event.nodes.length === 1 ? '' : 's'}`;

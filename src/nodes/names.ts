@@ -38,3 +38,11 @@ export function fold(numbers: Iterable<number>): string {
   }
   return folded;
 }
+
+/** `fold` for host names: `fit01`, `fit02` are `1-2`. Names that do not end in a number are listed as they are. */
+export function foldNames(names: readonly string[]): string {
+  const numbers = names.map((name) => /\d{1,9}$/.exec(name)?.[0]);
+  const odd = names.filter((_, index) => numbers[index] === undefined);
+  const folded = fold(numbers.flatMap((number) => (number === undefined ? [] : Number(number))));
+  return [...(folded === '' ? [] : [folded]), ...odd].join(',');
+}

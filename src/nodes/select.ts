@@ -1,7 +1,7 @@
 import { UserError } from '../util/errors.js';
 import { looksLikeImage } from './image-words.js';
 import { ascending, fold, type NodeNames } from './names.js';
-import { applyNodeSpecs } from './parse.js';
+import { applyNodeSpecs, type SetResolver } from './parse.js';
 
 /** What decides on the nodes of a command. */
 export type SelectionInput = {
@@ -13,6 +13,8 @@ export type SelectionInput = {
   /** Configuration `testbed.all_scope`; null when it is not set. */
   allScope: string | null;
   names: NodeNames;
+  /** What `@group` and `@failed:RUN` stand for. */
+  resolve?: SetResolver;
 };
 
 /** Node numbers, ascending, and the words they were made from (for `checkKnown` and `emptySelection`). */
@@ -25,11 +27,11 @@ export type Selection = { numbers: number[]; words: string[] };
  *
  * @throws UserError `usage` for a misformed word or when nothing says which nodes; `environment` when `testbed.all_scope` is misformed.
  */
-export function selectNodes({ args, allNodes, env, allScope, names }: SelectionInput): Selection {
+export function selectNodes({ args, allNodes, env, allScope, names, resolve }: SelectionInput): Selection {
   const selected = new Set<number>();
   const words: string[] = [];
   const apply = (more: readonly string[], name: string | null, kind: 'usage' | 'environment' = 'usage'): void => {
-    applyNodeSpecs(selected, more, names, { name, kind });
+    applyNodeSpecs(selected, more, names, { name, kind }, resolve);
     words.push(...more);
   };
 
@@ -66,7 +68,7 @@ export function checkKnown({ numbers, words }: Selection, known: { has(number: n
 /** What load, save and wait throw when the selection came out empty (`imaging-nodes` prints nothing and exits 0). */
 export function emptySelection({ words }: Selection, names: NodeNames): UserError {
   const selection = cut(words.join(' '), 200);
-  return new UserError('usage', `the selection is empty: ${selection}`, forgottenImage(words, names) ?? "words apply from left to right: '1-12 ~4', not '~4 1-12'; 5-3 is empty");
+  return new UserError('usage', `the selection is empty: ${selection}`, forgottenImage(words, names) ?? "words apply from left to right: '1-12 ~4', not '~4 1-12'; 5-3 is empty, and so may be a set such as @failed:last");
 }
 
 function forgottenImage(words: readonly string[], names: NodeNames): string | null {

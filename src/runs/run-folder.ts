@@ -4,7 +4,10 @@ import type { EventSink } from '../events/bus.js';
 import { messageOf } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
 import type { Host } from '../util/host.js';
+import { syncFolder } from './json-file.js';
 import { openLineFile } from './line-file.js';
+import { writePlan, type RunPlan } from './plan-file.js';
+import { runsFolder } from './store.js';
 
 /** A name for a run that sorts by time and is unique: `20261121-023011-load-3f2a`. */
 export function newRunId(command: string, host: Host): string {
@@ -19,9 +22,12 @@ export type RunFolder = { path: string; journal: EventSink; transcript(node: str
 /** Whatever answers telnet on a node must not fill the gateway's disk. */
 const MAX_TRANSCRIPT_BYTES = 16 << 20;
 
-/** Makes `<dir>/runs/<run>`; returns null and says why when that cannot be written. */
-export function openRunFolder(dir: string, run: string, warn: (text: string) => void): RunFolder | null {
-  const path = join(dir, 'runs', run);
+/**
+ * Makes `<dir>/runs/<run>`; returns null and says why when that cannot be written. The plan, when there is one, is on disk
+ * when this returns.
+ */
+export function openRunFolder(dir: string, run: string, warn: (text: string) => void, plan: RunPlan | null = null): RunFolder | null {
+  const path = join(runsFolder(dir), run);
   let told = false;
   const incomplete = (error: unknown): void => {
     if (!told) warn(`logs of this run are incomplete: ${messageOf(error)}`);
@@ -29,6 +35,8 @@ export function openRunFolder(dir: string, run: string, warn: (text: string) => 
   };
   try {
     ensureFolder(path, 0o750);
+    if (plan) writePlan(path, plan);
+    if (plan) syncFolder(runsFolder(dir));
     const journal = openLineFile(join(path, 'events.jsonl'), 0o640, incomplete);
     const transcripts = new Map<string, { fd: number; bytes: number }>();
     return {

@@ -12,7 +12,7 @@ function open(isTTY: boolean, quiet = false, env: Record<string, string> = {}): 
     done();
   } });
   const stderr = Object.assign(stream, { isTTY, columns: 80 }) as unknown as NodeJS.WriteStream; // as: all that the bar looks at
-  const context: CommandContext = { host: { ...systemHost, env, monotonicMs: () => now }, stdout: stream, stderr, signal: new AbortController().signal };
+  const context: CommandContext = { host: { ...systemHost, env, monotonicMs: () => now }, stdout: stream, stderr, signal: new AbortController().signal, argv: [] };
   return { bar: new ProgressBar(context, 'zip', quiet), text: () => text, at: (ms) => void (now = 1000 + ms) };
 }
 

@@ -21,7 +21,7 @@ describe('the configuration', () => {
     const { config, warnings, describe } = await site.load();
     expect(warnings).toEqual([]);
     expect(config.testbed).toEqual({ regularName: 'fit', rebootName: 'reboot', inventoryPath: '/etc/imaging-inventory.json', allScope: null });
-    expect(config.nodes).toEqual({ idleAfterResetMs: 15_000, timeoutBeforeTelnetMs: 80_000, statusTimeoutMs: 5_000, stallTimeoutMs: 60_000, loadTimeoutMs: 300_000, saveTimeoutMs: 300_000, waitTimeoutMs: 60_000 });
+    expect(config.nodes).toEqual({ idleAfterResetMs: 15_000, timeoutBeforeTelnetMs: 80_000, statusTimeoutMs: 5_000, stallTimeoutMs: 60_000, loadTimeoutMs: 300_000, saveTimeoutMs: 300_000, waitTimeoutMs: 60_000, quarantineAfter: 0 });
     expect(config.pxelinux).toEqual({ configDir: '/tftpboot/pxelinux.cfg', frisbeeImage: 'pxefrisbee' });
     expect(config.frisbee).toEqual({
       engine: 'embedded', server: 'frisbeed', serverOptions: ['-K', '3'], client: 'frisbee', imagezip: 'imagezip', netcat: 'nc', hardDrive: '/dev/sda',
@@ -34,7 +34,8 @@ describe('the configuration', () => {
     expect(config.networking.slots).toHaveLength(20);
     expect(config.networking.slots[19]).toEqual({ group: '234.5.6.20', port: 10_020 });
     expect(config.permissions).toEqual({ leasesServer: 'faraday.inria.fr', leasesPort: 12_346 });
-    expect(config.runs).toEqual({ dir: null });
+    expect(config.runs).toEqual({ dir: null, keep: 200, keepDays: 90, prometheusFile: null });
+    expect(config.groups.size).toBe(0);
     expect(describe().every(({ source }) => source === 'default')).toBe(true);
   });
 
@@ -214,5 +215,19 @@ describe('files that are no configuration', () => {
     await site.write({ etc: section('networking', 'colour = red') });
     const host = { ...site.host, cwd: () => join(site.root, 'etc') };
     expect((await loadConfig(host, site.etc)).warnings).toHaveLength(1);
+  });
+
+  it('has groups under names of the site’s own, for this host where it says so', async () => {
+    await site.write({
+      etc: section('groups', 'Pairs = 2-12-2 ~4', 'usrp = 1,3', 'usrp.faraday = 5-6', 'usrp.bemol = 9', 'none.bemol = 1'),
+      cwd: section('groups', 'pairs = 2,4'),
+    });
+    const { config, warnings, describe } = await site.load();
+    expect(warnings).toEqual([]);
+    expect([...config.groups]).toEqual([['pairs', '2,4'], ['usrp', '5-6']]);
+    expect(describe().slice(-2)).toEqual([
+      { section: 'groups', key: 'pairs', value: '2,4', source: site.path('cwd'), writtenKey: 'pairs' },
+      { section: 'groups', key: 'usrp', value: '5-6', source: site.etc, writtenKey: 'usrp.faraday' },
+    ]);
   });
 });

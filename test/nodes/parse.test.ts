@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fold, nodeName } from '../../src/nodes/names.js';
+import { looksLikeImage } from '../../src/nodes/image-words.js';
+import { fold, foldNames, nodeName } from '../../src/nodes/names.js';
 import { MAX_NODES, parseNodeSpecs } from '../../src/nodes/parse.js';
 import { selectNodes } from '../../src/nodes/select.js';
 import { UserError } from '../../src/util/errors.js';
@@ -104,6 +105,57 @@ describe('the grammar of node specs', () => {
   });
 });
 
+describe('set algebra', () => {
+  const sets: Record<string, number[]> = { usrp: [3, 9, 1], 'failed:last': [2], 'ok:20261121-0230-fit': [5, 6], none: [] };
+  const algebra = (line: string): string => fold(parseNodeSpecs(line.split(' '), names, undefined, (reference) => sets[reference] ?? [99]));
+
+  it.each([
+    ['1-12 &4-6', '4-6'],
+    ['1-12 and:4-6', '4-6'],
+    ['&4-6', ''],
+    ['1-12 &2-12-5', '2,7,12'],
+    ['1-5 ^4-8', '1-3,6-8'],
+    ['1-5 xor:4-8', '1-3,6-8'],
+    ['^4-8', '4-8'],
+    ['1-3 ^1-3', ''],
+    ['1-12 &1-3,5', '1-3,5'],
+    ['1-12,&1-6,^6-7,~1', '2-5,7'],
+    ['1-12 &fit4-reboot6', '4-6'],
+    ['1-12 fit&4', '4'],
+    ['1-12 and:fit4-reboot6', '4-6'],
+    ['1-9 &5-3', ''],
+    ['@usrp', '1,3,9'],
+    ['1-12 ~@usrp', '2,4-8,10-12'],
+    ['1-12 &@usrp ~@failed:last', '1,3,9'],
+    ['1-4 and:@usrp,@failed:last', '1-3'],
+    ['1-2 ^@usrp', '2-3,9'],
+    ['1-2 &@none', ''],
+    ['@ok:20261121-0230-fit', '5-6'],
+  ])('%s selects %s', (line, folded) => {
+    expect(algebra(line)).toBe(folded);
+  });
+
+  it.each(['&', '^', '&&1', '~&1', 'and:', 'and:and:1', '^~1', '&~@usrp'])('refuses %j, naming it', (word) => {
+    expect(thrown(UserError, () => parseNodeSpecs(['1', word], names, undefined, () => [])).message).toContain(`"${word}" is neither`);
+  });
+
+  it('knows no sets unless it is told what they are', () => {
+    expect(thrown(UserError, () => parseNodeSpecs(['@usrp'], names))).toMatchObject({ kind: 'usage', message: expect.stringContaining('@usrp') });
+  });
+
+  it('does not take a set or an operator for an image', () => {
+    for (const word of ['@failed:last', 'and:1-x', '~@usrp', 'xor:@usrp']) expect(looksLikeImage(word, names), word).toBe(word === 'and:1-x');
+    expect(looksLikeImage('saving__fit01__2015-11-25@01-16__x', names)).toBe(true);
+  });
+
+  it('is bounded whatever sets hold', () => {
+    const many = Array.from({ length: MAX_NODES + 1 }, (_, n) => n);
+    for (const word of ['@many', '^@many']) expect(thrown(UserError, () => parseNodeSpecs([word], names, undefined, () => many)).message).toContain('above 100000 nodes');
+    expect(thrown(UserError, () => parseNodeSpecs(['^1-999999999'], names)).message).toContain('above 100000 nodes');
+    expect(fold(parseNodeSpecs(['1-9 &3-999999999'.split(' ')].flat(), names))).toBe('3-9');
+  });
+});
+
 describe('node sets, whatever the numbers', () => {
   const numbers = fc.uniqueArray(fc.nat(2000), { maxLength: 300 });
   const piece = fc.tuple(fc.boolean(), fc.nat(60), fc.option(fc.nat(60)), fc.integer({ min: 1, max: 7 }));
@@ -125,6 +177,32 @@ describe('node sets, whatever the numbers', () => {
         expect(parseNodeSpecs(words, names)).toEqual(put.filter((n) => !taken.includes(n)).sort((a, b) => a - b));
       }),
     );
+  });
+
+  it('agrees with set algebra, piece by piece', () => {
+    const operators = ['', '~', '&', '^', 'and:', 'xor:'] as const;
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...operators), fc.nat(30), fc.nat(30)), { minLength: 1, maxLength: 12 }), (pieces) => {
+        let expected = new Set<number>();
+        const words = pieces.map(([operator, first, last]) => {
+          const other = Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
+          if (operator === '') expected = new Set([...expected, ...other]);
+          else if (operator === '~') expected = new Set([...expected].filter((n) => !other.includes(n)));
+          else if (operator === '&' || operator === 'and:') expected = new Set(other.filter((n) => expected.has(n)));
+          else expected = new Set([...[...expected].filter((n) => !other.includes(n)), ...other.filter((n) => !expected.has(n))]);
+          return `${operator}${first}-${last}`;
+        });
+        const sorted = [...expected].sort((a, b) => a - b);
+        expect(parseNodeSpecs(words, names)).toEqual(sorted);
+        expect(parseNodeSpecs([words.join(',')], names)).toEqual(sorted);
+        expect(parseNodeSpecs(words.map((word) => word.replace(/\d+-\d+$/, (range) => `@${range}`)), names, undefined, (range) => parseNodeSpecs([range], names))).toEqual(sorted);
+      }),
+    );
+  });
+
+  it('host names fold like numbers, odd ones stay', () => {
+    expect(foldNames(['fit03', 'fit01', 'fit02', 'fit100', 'gateway'])).toBe('1-3,100,gateway');
+    expect(foldNames([])).toBe('');
   });
 
   it('agrees with the plain reading of the rules, word by word or joined by commas', () => {

@@ -13,7 +13,7 @@ import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
 import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
-import { folder, localControlIp, openSite, selectedNodes, type Site } from '../site.js';
+import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
 
 const MIB = 1_048_576;
 /** Where each phase of a conversion begins, and its share of the whole. */
@@ -42,7 +42,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     warnings: [...site.warnings, ...tooSlow(load)],
     dryRun: flag(args.options, 'dry-run'),
     keepsLogs: true,
-    stateDir: site.stateDir,
+    inputs: [load.image.path],
+    ...runSettings(site),
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,

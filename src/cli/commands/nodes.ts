@@ -1,4 +1,5 @@
 import { loadConfig } from '../../config/load.js';
+import { runsDir } from '../../config/runs-dir.js';
 import { fold, nodeName } from '../../nodes/names.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -9,7 +10,8 @@ import { selection } from '../site.js';
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
   for (const text of warnings) if (!text.includes('is missing')) context.stderr.write(`imaging: warning: ${text}\n`);
-  const { numbers } = selection(args, config, context);
+  const stateDir = await runsDir(config.runs.dir, context.host).catch(() => null); // only sets of runs need it
+  const { numbers } = selection(args, config, context, stateDir);
   const line = flag(args.options, 'folded') ? fold(numbers) : numbers.map((number) => nodeName(number, config.testbed.regularName)).join(' ');
   if (line !== '') context.stdout.write(`${line}\n`);
   return exitCodes.ok;

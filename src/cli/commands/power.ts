@@ -8,7 +8,7 @@ import type { Arguments, CommandContext, NodeCommandModule } from '../command.js
 import type { NodeWorkflow } from '../node-workflow.js';
 import { positive } from '../options.js';
 import { sweepLeftovers } from '../sweep.js';
-import { folder, openSite, selectedNodes } from '../site.js';
+import { folder, openSite, runSettings, selectedNodes } from '../site.js';
 
 /** The command that sends one verb to the nodes' CMC cards. */
 export function powerModule(name: string): NodeCommandModule {
@@ -27,8 +27,8 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
     details: { verb, timeoutMs },
     warnings: site.warnings,
     dryRun: false,
-    keepsLogs: false,
-    stateDir: site.stateDir,
+    keepsLogs: verb === 'on' || verb === 'off' || verb === 'reset',
+    ...runSettings(site),
     result: 'lines',
     progress: 'quiet',
     patienceMs: 250,

@@ -7,7 +7,7 @@ import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
 import { positive, text } from '../options.js';
 import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
-import { folder, localControlIp, openSite, selectedNodes } from '../site.js';
+import { folder, localControlIp, openSite, runSettings, selectedNodes } from '../site.js';
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
@@ -36,7 +36,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     warnings: site.warnings,
     dryRun: false,
     keepsLogs: true,
-    stateDir: site.stateDir,
+    ...runSettings(site),
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,

@@ -8,7 +8,7 @@ import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
 import { sweepLeftovers } from '../sweep.js';
-import { folder, openSite, selectedNodes } from '../site.js';
+import { folder, openSite, runSettings, selectedNodes } from '../site.js';
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
@@ -24,8 +24,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     details: { probe, timeoutMs, backoffMs, ...(byTelnet ? {} : { username }) },
     warnings: site.warnings,
     dryRun: false,
-    keepsLogs: false,
-    stateDir: site.stateDir,
+    keepsLogs: true,
+    ...runSettings(site),
     result: flag(args.options, 'silent') ? 'silent' : 'lines',
     progress: flag(args.options, 'silent') ? 'quiet' : 'auto',
     patienceMs: Infinity,

@@ -1,0 +1,53 @@
+import { loadConfig } from '../../config/load.js';
+import type { Config } from '../../config/config.js';
+import { runsDir } from '../../config/runs-dir.js';
+import { fold, nodeName } from '../../nodes/names.js';
+import { parseNodeSpecs } from '../../nodes/parse.js';
+import { UserError } from '../../util/errors.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { setResolver } from '../node-sets.js';
+import { namesOf } from '../site.js';
+
+/** Where runs are, and how nodes are called. */
+export type RunsSite = { config: Config; dir: string };
+
+/** One thing `imaging-runs` does. */
+export type RunsAction = {
+  /** Its words, for messages: `[RUN] NODE`. */
+  words: string;
+  minWords: number;
+  maxWords: number;
+  /** The options it takes. */
+  options: readonly string[];
+  run(args: Arguments, context: CommandContext, site: RunsSite): Promise<number>;
+};
+
+export async function openRunsSite(context: CommandContext): Promise<RunsSite> {
+  const { config, warnings } = await loadConfig(context.host);
+  for (const text of warnings) if (!text.includes('is missing')) context.stderr.write(`imaging: warning: ${text}\n`);
+  return { config, dir: await runsDir(config.runs.dir, context.host) };
+}
+
+/** The names of the nodes that specs mean; they need not be in any inventory. */
+export function nodeNamesOf(words: readonly string[], { config, dir }: RunsSite): string[] {
+  const names = namesOf(config);
+  return parseNodeSpecs(words, names, undefined, setResolver(config.groups, names, dir)).map((number) => nodeName(number, names.regularName));
+}
+
+/** The one node that a spec means. Throws a usage UserError when it means another number of them. */
+export function oneNode(word: string, site: RunsSite): string {
+  const names = nodeNamesOf([word], site);
+  if (names.length === 1 && names[0] !== undefined) return names[0];
+  throw new UserError('usage', `${JSON.stringify(word)} is ${names.length} nodes`, `say one of them${names.length > 1 ? `: ${fold(parseNodeSpecs([word], namesOf(site.config))).slice(0, 60)}` : ''}`);
+}
+
+/** `2026-11-21 02:30`, local time. */
+export function localTime(atMs: number): string {
+  return new Date(atMs - new Date(atMs).getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace('T', ' ');
+}
+
+/** Rows as text, each column as wide as its widest cell; the last one is not padded. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows.reduce<number[]>((widest, row) => row.map((cell, index) => Math.max(cell.length, widest[index] ?? 0)), []);
+  return rows.map((row) => `${row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd()}\n`).join('');
+}

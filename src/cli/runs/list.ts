@@ -1,0 +1,53 @@
+import { foldNames } from '../../nodes/names.js';
+import { newestRuns, nodesByOutcome, runsFolder, type StoredRun } from '../../runs/store.js';
+import { UserError } from '../../util/errors.js';
+import { printable } from '../../util/text.js';
+import type { OptionValues } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { columns, localTime, type RunsAction } from './action.js';
+
+const DEFAULT_COUNT = 20;
+
+/** The newest runs, one line each. */
+export const list: RunsAction = {
+  words: '',
+  minWords: 0,
+  maxWords: 0,
+  options: ['count', 'json'],
+  run: async ({ options }, context, { dir }) => {
+    const runs = newestRuns(dir, countOf(options));
+    if (flag(options, 'json')) context.stdout.write(`${JSON.stringify(runs.map(runSummary), null, 2)}\n`);
+    else if (runs.length === 0) context.stdout.write(`no runs in ${runsFolder(dir)}\n`);
+    else context.stdout.write(columns([['run', 'when', 'who', 'command', 'nodes', 'ok', 'failed', 'skipped', 'state'], ...runs.map(row)]));
+    return exitCodes.ok;
+  },
+};
+
+function countOf(options: OptionValues): number {
+  const value = options.count ?? DEFAULT_COUNT;
+  if (!Number.isInteger(value) || Number(value) < 1) throw new UserError('usage', `--count: ${String(value)} is not a whole number of 1 or more`);
+  return Number(value);
+}
+
+/** A run as `list --json` and `show --json` tell it. */
+export function runSummary(run: StoredRun) {
+  const { plan, result, standing } = run;
+  const outcome = nodesByOutcome(run);
+  return {
+    run: run.run, command: plan.command, state: standing, startedAt: plan.startedAt, finishedAt: result?.finishedAt ?? null, exitCode: result?.exitCode ?? null,
+    login: plan.login, nodes: plan.nodes, ...outcome, folded: Object.fromEntries(Object.entries(outcome).map(([how, nodes]) => [how, foldNames(nodes)])),
+    continues: plan.continues, detached: plan.detached, folder: run.path,
+  };
+}
+
+function row(run: StoredRun): string[] {
+  const { plan, standing } = run;
+  const { ok, failed, skipped, left } = nodesByOutcome(run);
+  const state = left.length > 0 ? `${standing}, ${left.length} not done` : standing;
+  return [run.run, localTime(plan.startedAt), printable(plan.login), plan.command, shortened(foldNames(plan.nodes)), ...[ok, failed, skipped].map((nodes) => String(nodes.length)), state];
+}
+
+function shortened(folded: string): string {
+  return folded.length <= 30 ? folded : `${folded.slice(0, 27)}...`;
+}

@@ -1,0 +1,50 @@
+import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { foldNames } from '../../nodes/names.js';
+import { findRun } from '../../runs/store.js';
+import { EscapeStripper, LineSplitter } from '../../telnet/terminal-text.js';
+import { UserError } from '../../util/errors.js';
+import type { CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { oneNode, type RunsAction } from './action.js';
+
+/** What a node said in a run: its telnet output, without what controls terminals. */
+export const log: RunsAction = {
+  words: '[RUN] NODE',
+  minWords: 1,
+  maxWords: 2,
+  options: ['raw'],
+  run: async ({ words, options }, context, site) => {
+    const node = oneNode(words.at(-1) ?? '', site);
+    const run = findRun(site.dir, words.length === 2 ? (words[0] ?? '') : 'last');
+    const path = join(run.path, `${node}.log`);
+    if (!existsSync(path)) {
+      const said = readdirSync(run.path).filter((name) => name.endsWith('.log') && run.plan.nodes.includes(name.slice(0, -4)));
+      const hint = said.length > 0 ? `there are logs of ${foldNames(said.map((name) => name.slice(0, -4)).sort())}` : 'no node came as far as telnet in it';
+      throw new UserError('usage', `run ${run.run} has no log of ${node}${run.plan.nodes.includes(node) ? '' : ', which was not part of it'}`, hint);
+    }
+    if (flag(options, 'raw')) await copyRaw(path, context);
+    else await copyText(path, context);
+    return exitCodes.ok;
+  },
+};
+
+async function copyRaw(path: string, { stdout }: CommandContext): Promise<void> {
+  for await (const piece of createReadStream(path)) if (!stdout.write(piece)) await once(stdout, 'drain');
+}
+
+async function copyText(path: string, { stdout }: CommandContext): Promise<void> {
+  const stripper = new EscapeStripper();
+  let lines: string[] = [];
+  // U+0080 to U+009F start sequences as well, in terminals that know 8-bit controls
+  const splitter = new LineSplitter((line) => void lines.push(`${line.replace(/[\u0080-\u009f]/g, '')}\n`));
+  for await (const piece of createReadStream(path, 'utf8')) {
+    splitter.push(stripper.strip(String(piece)));
+    if (!stdout.write(lines.join(''))) await once(stdout, 'drain');
+    lines = [];
+  }
+  splitter.flush();
+  stdout.write(lines.join(''));
+}

@@ -1,0 +1,70 @@
+import { applyEvent, emptyState } from '../../events/reducer.js';
+import { openMonitor, progressModes, resolveMode } from '../../monitor/monitor.js';
+import { readJournal } from '../../runs/journal.js';
+import { findRun, type StoredRun } from '../../runs/store.js';
+import { sleep } from '../../util/abort.js';
+import { UserError } from '../../util/errors.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag, positive, text } from '../options.js';
+import type { RunsAction } from './action.js';
+import { summaryOf } from './show.js';
+
+/** The events of a run as JSON lines. */
+export const events: RunsAction = {
+  words: '[RUN]',
+  minWords: 0,
+  maxWords: 1,
+  options: [],
+  run: async ({ words }, context, { dir }) => {
+    for (const event of readJournal(findRun(dir, words[0] ?? 'last').path)) context.stdout.write(`${JSON.stringify(event)}\n`);
+    return exitCodes.ok;
+  },
+};
+
+/** Shows a run once more, as it went. */
+export const replay: RunsAction = {
+  words: '[RUN]',
+  minWords: 0,
+  maxWords: 1,
+  options: ['speed', 'progress', 'curses', 'verbose'],
+  run: async ({ words, options }, context, { dir }) => {
+    const mode = monitorMode(options, context);
+    const speed = positive(options, 'speed', 1_000_000) ?? (mode === 'tty' ? 1 : Infinity);
+    await play(findRun(dir, words[0] ?? 'last'), speed, mode, flag(options, 'verbose'), context);
+    return exitCodes.ok;
+  },
+};
+
+/** How a run is shown: as the options of every command on nodes say. */
+export function monitorMode(options: Arguments['options'], context: CommandContext): ReturnType<typeof resolveMode> {
+  const asked = text(options, 'progress');
+  const mode = progressModes.find((each) => each === asked) ?? (flag(options, 'curses') ? 'tty' : flag(options, 'verbose') ? 'plain' : 'auto');
+  return resolveMode(mode, context.stderr, context.host.env);
+}
+
+async function play(run: StoredRun, speed: number, mode: ReturnType<typeof resolveMode>, verbose: boolean, context: CommandContext): Promise<void> {
+  const state = emptyState();
+  const { host } = context;
+  let first: number | null = null;
+  let last = 0;
+  const startedMs = host.monotonicMs();
+  // the clock of the run that is shown, which goes `speed` times as fast as ours
+  const now = (): number => (Number.isFinite(speed) ? (first ?? 0) + (host.monotonicMs() - startedMs) * speed : last);
+  const monitor = await openMonitor(mode, context, state, verbose, now);
+  try {
+    for (const event of readJournal(run.path)) {
+      first ??= event.at;
+      last = event.at;
+      const waitMs = Number.isFinite(speed) ? (event.at - now()) / speed : 0;
+      if (waitMs > 1) await sleep(waitMs, context.signal);
+      context.signal.throwIfAborted();
+      applyEvent(state, event);
+      monitor.sink(event);
+    }
+    if (first === null) throw new UserError('usage', `run ${run.run} has no events`, 'it was killed before its first one');
+  } finally {
+    await monitor.close();
+  }
+  if (mode !== 'json') for (const line of summaryOf(run, state)) context.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,82 @@
+import { foldNames } from '../../nodes/names.js';
+import { changedInputs, PLAN_VARIABLES, stampInputs } from '../../runs/plan-file.js';
+import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
+import { messageOf, UserError } from '../../util/errors.js';
+import type { Arguments, Command, CommandContext } from '../command.js';
+import { commands } from '../commands.js';
+import { backgroundRun } from '../detach.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { parseArguments } from '../parse.js';
+import { runNodeCommand } from '../run-node-command.js';
+import type { RunsAction } from './action.js';
+
+type NodeCommand = Extract<Command, { kind: 'nodes' }>;
+
+/** How a run shows itself, and where: said anew each time, not taken from the run that is resumed. */
+const OWN_OPTIONS = ['progress', 'curses', 'verbose', 'detach', 'include-quarantined'];
+
+/** Does a run again, in its folder and environment, for the nodes that it did not get done. */
+export const resume: RunsAction = {
+  words: '[RUN]',
+  minWords: 0,
+  maxWords: 1,
+  options: [...OWN_OPTIONS, 'force', 'dry-run'],
+  run: async (args, context, { dir }) => {
+    const run = findRun(dir, args.words[0] ?? 'last');
+    const all = [run, ...continuationsOf(dir, run.run)];
+    const busy = all.find(({ standing }) => standing === 'running');
+    if (busy) throw new UserError('refused', `run ${busy.run}${busy === run ? '' : `, resumed from ${run.run},`} is still at work (pid ${busy.plan.process?.pid ?? '?'})`, `follow it with: imaging-runs attach ${busy.run}`);
+    const done = new Set(all.flatMap((each) => nodesByOutcome(each).ok));
+    const left = run.plan.nodes.filter((node) => !done.has(node));
+    if (left.length === 0) {
+      const by = all.slice(1).map((each) => each.run);
+      context.stdout.write(`nothing is left: all ${run.plan.nodes.length} nodes of run ${run.run} are done${by.length > 0 ? `, with ${by.join(', ')}` : ''}\n`);
+      return exitCodes.ok;
+    }
+    if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
+    const there = inPlaceOf(run, context);
+    if (backgroundRun(context.host) === null) context.stderr.write(`resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}\n`);
+    const command = commandOf(run);
+    return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, { from: run, force: flag(args.options, 'force') });
+  },
+};
+
+function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: CommandContext): number {
+  const lines = [
+    `would resume run ${run}, and has touched nothing:`,
+    `  command  imaging-${plan.command} ${plan.argv.join(' ')}`,
+    `  folder   ${plan.cwd}`,
+    ...Object.entries(plan.env).map(([name, value]) => `  ${name}=${value}`),
+    `  nodes    ${foldNames(left)} (${left.length} of ${plan.nodes.length})`,
+    ...changedInputs(plan.inputs, stampInputs(plan.inputs.map(({ path }) => path))).map((what) => `  changed  ${what}: needs --force`),
+  ];
+  context.stdout.write(`${lines.join('\n')}\n`);
+  return exitCodes.ok;
+}
+
+function commandOf({ run, plan }: StoredRun): NodeCommand {
+  const command = commands.find((each) => each.name === plan.command);
+  if (command?.kind === 'nodes') return command;
+  throw new UserError('environment', `run ${run} is of imaging-${plan.command}, which this version does not have`, `it was made by imaging ${plan.version}`);
+}
+
+/** The recorded options with the nodes that are left, and the presentation that is asked for now. */
+async function argumentsOf(command: NodeCommand, { run, plan }: StoredRun, left: readonly string[], args: Arguments): Promise<Arguments> {
+  const parsed = await parseArguments(command, [...plan.argv]);
+  if ('help' in parsed) throw new UserError('environment', `run ${run} has no command that can be done again`);
+  const options = { ...parsed.args.options, 'all-nodes': undefined };
+  const own = OWN_OPTIONS.filter((name) => name in options).map((name) => [name, args.options[name]]);
+  return { words: [...left], options: { ...options, ...Object.fromEntries(own) }, rest: [] };
+}
+
+/** The surroundings of the run that is resumed: its folder and the variables it depends on. */
+function inPlaceOf({ run, plan }: StoredRun, context: CommandContext): CommandContext {
+  try {
+    process.chdir(plan.cwd);
+  } catch (cause) {
+    throw new UserError('environment', `run ${run} was started in ${plan.cwd}, and that folder cannot be entered: ${messageOf(cause)}`, 'make it again, or start a new run', { cause });
+  }
+  const variables = Object.fromEntries(PLAN_VARIABLES.map((name) => [name, plan.env[name]]));
+  return { ...context, host: { ...context.host, env: { ...context.host.env, ...variables } } };
+}

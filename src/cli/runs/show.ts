@@ -1,0 +1,73 @@
+import { formatBytes, formatDuration } from '../../monitor/format.js';
+import { renderSummary } from '../../monitor/summary.js';
+import { eventText } from '../../monitor/text.js';
+import { foldNames } from '../../nodes/names.js';
+import type { NodeState, RunState } from '../../events/reducer.js';
+import { foldJournal } from '../../runs/journal.js';
+import { findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
+import { printable } from '../../util/text.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { columns, localTime, type RunsAction } from './action.js';
+import { runSummary } from './list.js';
+
+/** A run's plan, its nodes, its failures with what to try. */
+export const show: RunsAction = {
+  words: '[RUN]',
+  minWords: 0,
+  maxWords: 1,
+  options: ['json'],
+  run: async ({ words, options }, context, { dir }) => {
+    const run = findRun(dir, words[0] ?? 'last');
+    const state = foldJournal(run.path);
+    if (flag(options, 'json')) context.stdout.write(`${JSON.stringify({ ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, null, 2)}\n`);
+    else context.stdout.write([planText(run), nodesText(run, state), `${summaryOf(run, state).join('\n')}\n`].join('\n'));
+    return exitCodes.ok;
+  },
+};
+
+/** The final table, and what is to be done next. */
+export function summaryOf(run: StoredRun, state: RunState): string[] {
+  const lines = renderSummary(state, foldNames);
+  if (state.error) lines.push(printable(eventText({ type: 'run.failed', ...state.error }) ?? ''));
+  const { failed, skipped, left } = nodesByOutcome(run);
+  const standing = state.finished === null ? run.standing : state.finished.exitCode === 0 ? 'done' : 'failed';
+  if (standing === 'died') lines.push(`died: its process is gone, and it has no result; go on with: imaging-runs resume ${run.run}`);
+  else if (standing === 'failed' && failed.length + skipped.length + left.length > 0) lines.push(`once more for those that are not done: imaging-runs resume ${run.run}`);
+  return lines;
+}
+
+function planText({ run, path, plan, standing, result }: StoredRun): string {
+  const details = Object.entries(plan.details).map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
+  return columns(
+    [
+      ['run', run],
+      ['state', `${standing}${result ? `, exit code ${result.exitCode}` : ''}${plan.detached ? ', in the background' : ''}`],
+      ['when', `${localTime(plan.startedAt)}${result ? `, took ${formatDuration(result.elapsedMs)}` : ''}`],
+      ['who', `${plan.login}@${plan.host}, pid ${plan.process?.pid ?? '?'}, imaging ${plan.version}`],
+      ['command', `imaging-${plan.command} ${plan.argv.join(' ')}`],
+      ['folder', plan.cwd],
+      ...Object.entries(plan.env),
+      ['nodes', `${foldNames(plan.nodes)} (${plan.nodes.length})`],
+      ...(plan.continues === null ? [] : [['continues', plan.continues]]),
+      ...details,
+      ['logs', path],
+    ].map((row) => row.map(printable)),
+  );
+}
+
+function nodesText({ plan }: StoredRun, state: RunState): string {
+  const rows = plan.nodes.map((name) => rowOf(name, state.nodes.get(name)));
+  return columns([['node', 'state', 'step', 'time', 'bytes', 'steps'], ...rows]);
+}
+
+function rowOf(name: string, node: NodeState | undefined): string[] {
+  const steps = Object.entries(node?.stepsMs ?? {}).map(([step, ms]) => `${step} ${formatDuration(ms)}`).join(', ');
+  const bytes = node && node.doneBytes > 0 ? formatBytes(node.doneBytes) : '';
+  const time = node?.elapsedMs == null ? '' : formatDuration(node.elapsedMs);
+  return [name, node?.phase === 'done' ? 'ok' : (node?.phase ?? 'waiting'), node?.step ?? '', time, bytes, steps];
+}
+
+function stepsOf(state: RunState): Record<string, NodeState['stepsMs']> {
+  return Object.fromEntries([...state.nodes.values()].map(({ node, stepsMs }) => [node, stepsMs]));
+}

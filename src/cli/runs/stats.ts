@@ -1,0 +1,35 @@
+import { formatDuration } from '../../monitor/format.js';
+import { healthOf, type NodeHealth } from '../../runs/health.js';
+import { readHistory } from '../../runs/history.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { columns, localTime, nodeNamesOf, type RunsAction } from './action.js';
+
+/** How healthy nodes are, those that fail most first. */
+export const stats: RunsAction = {
+  words: '[node ...]',
+  minWords: 0,
+  maxWords: Infinity,
+  options: ['json'],
+  run: async ({ words, options }, context, site) => {
+    const wanted = words.length === 0 ? null : new Set(nodeNamesOf(words, site));
+    const health = healthOf(readHistory(site.dir), site.config.nodes.quarantineAfter).filter(({ node }) => wanted?.has(node) ?? true);
+    if (flag(options, 'json')) context.stdout.write(`${JSON.stringify(health, null, 2)}\n`);
+    else if (health.length === 0) context.stdout.write(`nothing is known of ${wanted === null ? 'any node' : 'these nodes'} yet\n`);
+    else context.stdout.write(columns([['node', 'runs', 'last 20', 'state', 'last fine', 'failures', 'median times'], ...health.map(row)]));
+    return exitCodes.ok;
+  },
+};
+
+function row(node: NodeHealth): string[] {
+  const failures = node.failures.map(({ step, code, count }) => `${count} x ${step} [${code}]`).join(', ');
+  const times = Object.entries(node.medianMs).map(([step, ms]) => `${step} ${formatDuration(ms)}`).join(', ');
+  const { runs, failed } = node.recent;
+  return [node.node, String(node.runs), `${failed} of ${runs} failed`, stateOf(node), node.lastOkAt === null ? 'never' : localTime(node.lastOkAt), failures === '' ? '-' : failures, times];
+}
+
+function stateOf({ isQuarantined, isFlaky, recent, failedInARow }: NodeHealth): string {
+  if (isQuarantined) return `quarantined (${failedInARow} in a row)`;
+  if (isFlaky) return 'flaky';
+  return recent.failed > 0 && recent.failed === recent.runs ? 'failing' : 'ok';
+}

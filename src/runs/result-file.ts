@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import type { Step } from '../events/outcome.js';
+import type { NodeState, RunState } from '../events/reducer.js';
+import { foldNames } from '../nodes/names.js';
+import { isObject, isTexts, readJson, writeDurably } from './json-file.js';
+
+/** Version of result.json; grows when a field changes its meaning. */
+export const RESULT_SCHEMA = 1;
+
+export type FailedNode = { node: string; step: Step; code: string; message: string; hint: string | null; elapsedMs: number | null };
+export type SkippedNode = { node: string; reason: string };
+
+/** `result.json`: how a run went, the same that its events say. Times in milliseconds since 1970. */
+export type RunResult = {
+  schema: number;
+  run: string;
+  command: string;
+  exitCode: number;
+  startedAt: number | null;
+  finishedAt: number;
+  elapsedMs: number;
+  ok: string[];
+  failed: FailedNode[];
+  skipped: SkippedNode[];
+  /** The same sets as short node specs: `1-3,7`. */
+  folded: { ok: string; failed: string; skipped: string };
+  /** What kept the whole run from being done. */
+  error: { code: string; message: string; hint: string | null } | null;
+};
+
+/** The result that a run's folded events give; null while it has not finished. */
+export function resultOf(state: RunState): RunResult | null {
+  if (state.finished === null) return null;
+  const nodes = [...state.nodes.values()];
+  const inPhase = (phase: NodeState['phase']): NodeState[] => nodes.filter((node) => node.phase === phase);
+  const [ok, failed, skipped] = [inPhase('done'), inPhase('failed'), inPhase('skipped')];
+  const folded = (list: readonly NodeState[]): string => foldNames(list.map(({ node }) => node));
+  return {
+    schema: RESULT_SCHEMA,
+    run: state.run,
+    command: state.command,
+    exitCode: state.finished.exitCode,
+    startedAt: state.startedAt,
+    finishedAt: state.finished.at,
+    elapsedMs: state.finished.elapsedMs,
+    ok: ok.map(({ node }) => node),
+    failed: failed.flatMap(({ failure, elapsedMs }) => (failure ? [{ ...failure, elapsedMs }] : [])),
+    skipped: skipped.map(({ node, note }) => ({ node, reason: note })),
+    folded: { ok: folded(ok), failed: folded(failed), skipped: folded(skipped) },
+    error: state.error,
+  };
+}
+
+/** Puts the result on disk, whole or not at all. Throws the system's error. */
+export function writeResult(folder: string, result: RunResult): void {
+  writeDurably(join(folder, 'result.json'), `${JSON.stringify(result, null, 1)}\n`, 0o640);
+}
+
+/** The result in a run's folder; null when there is none that can be read. */
+export function readResult(folder: string): RunResult | null {
+  const value = readJson(join(folder, 'result.json'));
+  return isResult(value) ? value : null;
+}
+
+function isResult(value: unknown): value is RunResult {
+  if (!isObject(value) || !isObject(value.folded)) return false;
+  const { schema, exitCode, finishedAt, elapsedMs, ok, failed, skipped } = value;
+  return (
+    schema === RESULT_SCHEMA && typeof exitCode === 'number' && typeof finishedAt === 'number' && typeof elapsedMs === 'number' && isTexts(ok) &&
+    Array.isArray(failed) && failed.every((each) => isObject(each) && typeof each.node === 'string' && typeof each.step === 'string' && typeof each.code === 'string') &&
+    Array.isArray(skipped) && skipped.every((each) => isObject(each) && typeof each.node === 'string')
+  );
+}

@@ -1,0 +1,123 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { nodesIn, type RunState } from '../events/reducer.js';
+import { systemCode, UserError } from '../util/errors.js';
+import { isAlive } from '../util/host.js';
+import { foldJournal } from './journal.js';
+import { readPlan, type RunPlan } from './plan-file.js';
+import { readResult, type RunResult } from './result-file.js';
+
+/** `died`: it has no result and its process is gone. `failed`: at least one node, or the whole of it, did not work out. */
+export type Standing = 'running' | 'done' | 'failed' | 'died';
+
+/** A run as its folder has it. */
+export type StoredRun = { run: string; path: string; plan: RunPlan; result: RunResult | null; standing: Standing };
+
+/** How nodes of a run went, each list in the order of its plan. `left`: not finished, in a run that lives or has died. */
+export type NodesByOutcome = { ok: string[]; failed: string[]; skipped: string[]; left: string[] };
+
+const RUN_NAME = /^(\d{8}-\d{6})-([a-z]+)-[0-9a-f]{4}$/;
+
+/** Whether a folder of that name may be a run's. */
+export function isRunName(name: string): boolean {
+  return RUN_NAME.test(name);
+}
+
+/** The command a run's name says. */
+export function commandOfName(name: string): string {
+  return RUN_NAME.exec(name)?.[2] ?? '';
+}
+
+/** Milliseconds since 1970 that a run's name says, to the second. */
+export function timeOfName(name: string): number {
+  const [, y, mo, d, h, mi, s] = /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)/.exec(name) ?? [];
+  return Date.UTC(Number(y), Number(mo) - 1, Number(d), Number(h), Number(mi), Number(s));
+}
+
+export function runsFolder(dir: string): string {
+  return join(dir, 'runs');
+}
+
+/** The names of the runs that are kept in `<dir>/runs`, newest first; within a second in no particular order. */
+export function runNames(dir: string): string[] {
+  try {
+    return readdirSync(runsFolder(dir)).filter(isRunName).sort().reverse();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw new UserError('environment', `the runs in ${runsFolder(dir)} cannot be read: ${error instanceof Error ? error.message : String(error)}`, 'see runs.dir', { cause: error });
+  }
+}
+
+/** A run by its whole name; null when it has no plan, as when it was killed before it touched anything. */
+export function openRun(dir: string, run: string): StoredRun | null {
+  const path = join(runsFolder(dir), run);
+  const plan = readPlan(path);
+  if (plan === null) return null;
+  const result = readResult(path);
+  return { run, path, plan, result, standing: standingOf(plan, result) };
+}
+
+function standingOf(plan: RunPlan, result: RunResult | null): Standing {
+  if (result !== null) return result.exitCode === 0 ? 'done' : 'failed';
+  return plan.process !== null && isAlive(plan.process) ? 'running' : 'died';
+}
+
+/** The newest `count` runs that have a plan, newest first. */
+export function newestRuns(dir: string, count: number, command?: string): StoredRun[] {
+  const names = runNames(dir).filter((name) => command === undefined || commandOfName(name) === command);
+  const found: StoredRun[] = [];
+  for (let index = 0; index < names.length && found.length < count; ) {
+    // several runs may have begun in one second: their plans tell which came last
+    const second = names[index]!.slice(0, 15);
+    const together: StoredRun[] = [];
+    for (; index < names.length && names[index]!.startsWith(second); index += 1) together.push(...[openRun(dir, names[index]!)].filter((run) => run !== null));
+    found.push(...together.sort((a, b) => b.plan.startedAt - a.plan.startedAt));
+  }
+  return found.slice(0, count);
+}
+
+/** The runs that were resumed from a run, or from one of these, oldest first. */
+export function continuationsOf(dir: string, run: string): StoredRun[] {
+  const chain = new Set([run]);
+  const later = runNames(dir).filter((name) => timeOfName(name) >= timeOfName(run)).reverse();
+  const candidates = later.flatMap((name) => openRun(dir, name) ?? []).sort((a, b) => a.plan.startedAt - b.plan.startedAt);
+  return candidates.filter(({ run: name, plan }) => plan.continues !== null && chain.has(plan.continues) && chain.add(name).size > 0);
+}
+
+/**
+ * The run that a person means: `last`, `last-load`, a run's name, or the beginning of one.
+ *
+ * @throws UserError `usage` when there is none, or several
+ */
+export function findRun(dir: string, reference: string): StoredRun {
+  const last = /^last(?:-([a-z]+))?$/.exec(reference);
+  if (last) {
+    const newest = newestRuns(dir, 1, last[1])[0];
+    if (newest) return newest;
+    throw new UserError('usage', last[1] === undefined ? `there is no run in ${runsFolder(dir)} yet` : `there is no run of imaging-${last[1]} in ${runsFolder(dir)}`, "'imaging-runs list' shows what there is");
+  }
+  const matching = reference === '' ? [] : runNames(dir).filter((name) => name.startsWith(reference));
+  if (matching.length > 1 && !matching.includes(reference)) throw new UserError('usage', `${JSON.stringify(reference)} may be ${matching.length} runs`, `say more of its name: ${matching.slice(0, 3).join(', ')}`);
+  const name = matching.includes(reference) ? reference : matching[0];
+  const run = name === undefined ? null : openRun(dir, name);
+  if (run) return run;
+  if (name !== undefined) throw new UserError('usage', `run ${name} has no plan: it ended before it touched anything`);
+  const newest = newestRuns(dir, 3).map((each) => each.run);
+  throw new UserError('usage', `there is no run ${JSON.stringify(shortened(reference))} in ${runsFolder(dir)}`, newest.length > 0 ? `say last, or a run's name: the newest are ${newest.join(', ')}` : 'no run is kept there yet');
+}
+
+function shortened(text: string): string {
+  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
+}
+
+/** How the nodes of a run went, or have gone so far. */
+export function nodesByOutcome({ path, plan, result }: StoredRun): NodesByOutcome {
+  if (result) return { ok: result.ok, failed: result.failed.map(({ node }) => node), skipped: result.skipped.map(({ node }) => node), left: [] };
+  return outcomeOf(foldJournal(path), plan.nodes);
+}
+
+export function outcomeOf(state: RunState, planned: readonly string[]): NodesByOutcome {
+  const [ok, failed, skipped] = [nodesIn(state, 'done'), nodesIn(state, 'failed'), nodesIn(state, 'skipped')];
+  const over = new Set([...ok, ...failed, ...skipped]);
+  return { ok, failed, skipped, left: planned.filter((node) => !over.has(node)) };
+}
