@@ -1,5 +1,5 @@
 import type { Command, OptionSpec } from './command.js';
-import { nodeOptions, runOptions, timeoutOption } from './options.js';
+import { minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
 
 const specs = '[node ...]';
 
@@ -36,10 +36,12 @@ export const commands: readonly Command[] = [
       ...nodeOptions,
       image: { type: 'string', alias: 'i', value: 'IMAGE', describe: 'image to load: a name in frisbee.images_dir or a path (default: frisbee.default_image)' },
       bandwidth: { type: 'number', alias: 'b', value: 'MIBPS', describe: 'most the server sends, in Mibit/s (default: networking.bandwidth)' },
-      timeout: timeoutOption('time one node may take in all (default: nodes.load_default_timeout)'),
+      timeout: timeoutOption('time one node may take in all, all attempts together (default: what image, rate and history ask for)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the nodes already run the PXE system, and stay in it' },
       'until-ssh': { type: 'boolean', alias: 'u', describe: 'a node is done only when its new system answers ssh' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
+      'min-success': minSuccessOption,
+      ...retryOptions,
       ...runOptions,
     },
     examples: [
@@ -59,6 +61,7 @@ export const commands: readonly Command[] = [
       output: { type: 'string', alias: 'o', value: 'NAME', describe: 'what to call the image' },
       timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
+      ...retryOptions,
       ...runOptions,
     },
     examples: [['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"]],

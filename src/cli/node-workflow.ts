@@ -7,6 +7,8 @@ import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
 
 export type WorkflowTools = {
+  /** Name of the run. */
+  run: string;
   host: Host;
   emit: Emit;
   signal: AbortSignal;
@@ -47,6 +49,8 @@ export type NodeWorkflow = RunSettings & {
   /** How progress is shown unless the command line says. */
   progress: ProgressMode;
   fold: (names: string[]) => string;
+  /** So many good nodes are enough for exit code 0; all of them when missing. */
+  enough?: number | null;
   execute(tools: WorkflowTools): Promise<Outcome<unknown>[]>;
   /** Lines for scripts on stdout when a node has ended, such as `reboot01:on`. */
   resultLines(outcome: Outcome<unknown>): string[];

@@ -16,6 +16,15 @@ export const runOptions = {
   'include-quarantined': { type: 'boolean', describe: 'take nodes in quarantine as well (see nodes.quarantine_after)' },
 } satisfies Record<string, OptionSpec>;
 
+/** Options of the commands that take nodes through several steps. */
+export const retryOptions = {
+  passes: { type: 'number', value: 'N', describe: 'try each node up to N times, each time harder (default: nodes.passes)' },
+  window: { type: 'string', value: 'N/SECONDS', describe: 'spread resets: at most N nodes in so many seconds, such as 20/2s (default: nodes.boot_window)' },
+  'wait-lock': { type: 'number', value: 'SECONDS', describe: 'wait so long for nodes that another run holds (default: not at all)' },
+} satisfies Record<string, OptionSpec>;
+
+export const minSuccessOption = { type: 'string', value: 'SHARE', describe: 'end soon after so many nodes are done, such as 90% or 30; exit code 0 then' } satisfies OptionSpec;
+
 export const timeoutOption = (what: string): OptionSpec => ({ type: 'number', alias: 't', value: 'SECONDS', describe: what });
 
 export function flag(options: OptionValues, name: string): boolean {

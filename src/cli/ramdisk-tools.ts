@@ -4,14 +4,16 @@ import type { Config } from '../config/config.js';
 import { SYSTEM_RUNS_DIR } from '../config/runs-dir.js';
 import { createPowerClient } from '../power/client.js';
 import { checkTarget } from '../pxe/check.js';
-import { createLinks } from '../pxe/links.js';
+import { BEAT_MS, createLinks } from '../pxe/links.js';
 import { bootRecords, type BootRecords } from '../runs/boots.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';
 import { createPinger } from '../workflows/ping.js';
 import type { RamdiskPlan, RamdiskTools } from '../workflows/ramdisk.js';
+import { createWindow } from '../workflows/window.js';
 import type { Arguments, CommandContext } from './command.js';
 import type { WorkflowTools } from './node-workflow.js';
 import { flag } from './options.js';
+import { waitLockMs, windowSize } from './retry-options.js';
 import type { Site } from './site.js';
 import { sweepLeftovers } from './sweep.js';
 import { UserError } from '../util/errors.js';
@@ -28,7 +30,7 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
 }
 
 /** What load and save need to get nodes into the PXE system, from the configuration. Sweeps first what a killed run left. */
-export async function ramdiskTools(site: Site, plan: RamdiskPlan, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
+export async function ramdiskTools(args: Arguments, site: Site, graceMs: number, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
   const { config, stateDir } = site;
   const { networking, pxelinux } = config;
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
@@ -36,13 +38,19 @@ export async function ramdiskTools(site: Site, plan: RamdiskPlan, context: Comma
   const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, context.host, (text) => tools.emit({ type: 'run.warning', text }));
   tools.undo.push('ending the ping probe', () => pinger?.close());
   await sweepLeftovers(site, context, tools);
+  const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host, run: tools.run });
+  const beat = setInterval(() => void links.beat().catch(() => {}), BEAT_MS).unref(); // a folder that is gone shows elsewhere
+  tools.undo.push('ending the sign of life', () => clearInterval(beat));
   const boots = bootRecords(stateDir, [SYSTEM_RUNS_DIR], context.host);
   return {
     ...tools,
-    links: createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host }),
+    links,
+    permit: async () => {},
+    waitLockMs: waitLockMs(args),
+    window: createWindow(windowSize(args) ?? config.nodes.bootWindow, context.host.monotonicMs),
     boots,
     children: childRecords(stateDir, context.host),
-    reset: { power, undo: tools.undo, graceMs: plan.graceMs, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
+    reset: { power, undo: tools.undo, graceMs, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
     liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
   };
 }

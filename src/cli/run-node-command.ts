@@ -105,7 +105,7 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
   around.warnings.tell(emit);
   for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
   const undo = new UndoStack();
-  const tools = { host: context.host, emit, signal: context.signal, undo, transcript: recording.folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
+  const tools = { run, host: context.host, emit, signal: context.signal, undo, transcript: recording.folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
   let thrown: { error: unknown } | null = null;
   let outcomes: Outcome<unknown>[] = [];
   try {
@@ -118,7 +118,7 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
   for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')]) emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
   const interrupted = context.signal.reason instanceof Interrupted ? context.signal.reason : null;
-  const exitCode = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes, workflow.skipped.length));
+  const exitCode = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes, workflow));
   emit({
     type: 'run.finished',
     ok: nodesIn(state, 'done'),
@@ -137,10 +137,15 @@ function describeError(error: unknown): { code: string; hint: string | null } {
   return { code: error instanceof Interrupted ? 'interrupted' : 'bug', hint: null };
 }
 
-function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], skipped: number): number {
+/** Failures that say the run may not work on a node, which nobody has touched. */
+const REFUSALS: ReadonlySet<string> = new Set(['node-busy', 'no-lease', 'lease-unknown']);
+
+function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], { skipped, enough }: NodeWorkflow): number {
   const failures = outcomes.filter((outcome) => !outcome.ok);
   if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
-  return failures.length + skipped > 0 ? exitCodes.someFailed : exitCodes.ok;
+  if (failures.length > 0 && failures.length === outcomes.length && failures.every(({ failure }) => failure.step === 'lock' && REFUSALS.has(failure.code))) return exitCodes.refused;
+  if (enough !== undefined && enough !== null && outcomes.length - failures.length >= enough) return exitCodes.ok;
+  return failures.length + skipped.length > 0 ? exitCodes.someFailed : exitCodes.ok;
 }
 
 function progressMode(args: Arguments, workflow: NodeWorkflow): ProgressMode {

@@ -8,9 +8,14 @@ export type Config = {
   readonly nodes: {
     readonly idleAfterResetMs: number;
     readonly timeoutBeforeTelnetMs: number;
+    readonly timeoutBeforeSshMs: number;
     readonly statusTimeoutMs: number;
     readonly stallTimeoutMs: number;
     readonly loadTimeoutMs: number;
+    readonly passes: number;
+    readonly retryPauseMs: number;
+    /** Null: all at once. */
+    readonly bootWindow: { readonly nodes: number; readonly perMs: number } | null;
     readonly saveTimeoutMs: number;
     readonly waitTimeoutMs: number;
     /** 0: never. */
@@ -54,7 +59,35 @@ export type Config = {
   };
   /** Node specs by the name of the group, which is in lower case; their grammar is checked where they are used. */
   readonly groups: ReadonlyMap<string, string>;
+  /** What differs for single nodes; where several hold for a node, the last one that has a key counts. */
+  readonly overrides: readonly NodeOverride[];
 };
+
+/** The section `[node SPECS]`: what it does not say is undefined. */
+export type NodeOverride = {
+  readonly specs: string;
+  readonly bandwidthMibps: number | undefined;
+  readonly hardDrive: string | undefined;
+  readonly idleAfterResetMs: number | undefined;
+  readonly timeoutBeforeTelnetMs: number | undefined;
+  readonly timeoutBeforeSshMs: number | undefined;
+  readonly stallTimeoutMs: number | undefined;
+  readonly loadTimeoutMs: number | undefined;
+};
+
+/** Fills in a `NodeOverride`. `read` gives undefined for a key that the section does not have. */
+export function buildOverride(specs: string, read: <T>(spec: KeySpec<T>) => T | undefined): NodeOverride {
+  return {
+    specs,
+    bandwidthMibps: read(schema['networking.bandwidth']),
+    hardDrive: read(schema['frisbee.hard_drive']),
+    idleAfterResetMs: read(schema['nodes.idle_after_reset']),
+    timeoutBeforeTelnetMs: read(schema['nodes.timeout_before_telnet']),
+    timeoutBeforeSshMs: read(schema['nodes.timeout_before_ssh']),
+    stallTimeoutMs: read(schema['nodes.stall_timeout']),
+    loadTimeoutMs: read(schema['nodes.load_default_timeout']),
+  };
+}
 
 /** Gives the typed value of a key. */
 export type Read = <T>(spec: KeySpec<T>) => T;
@@ -62,7 +95,7 @@ export type Read = <T>(spec: KeySpec<T>) => T;
 export type MakeSlots = (groupPattern: string, portPattern: PortPattern, size: number) => readonly MulticastSlot[];
 
 /** Fills in a `Config`, key by key. */
-export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMap<string, string>): Config {
+export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMap<string, string>, overrides: readonly NodeOverride[]): Config {
   return {
     permissions: { leasesServer: read(schema['permissions.leases_server']), leasesPort: read(schema['permissions.leases_port']) },
     testbed: {
@@ -74,9 +107,13 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
     nodes: {
       idleAfterResetMs: read(schema['nodes.idle_after_reset']),
       timeoutBeforeTelnetMs: read(schema['nodes.timeout_before_telnet']),
+      timeoutBeforeSshMs: read(schema['nodes.timeout_before_ssh']),
       statusTimeoutMs: read(schema['nodes.status_default_timeout']),
       stallTimeoutMs: read(schema['nodes.stall_timeout']),
       loadTimeoutMs: read(schema['nodes.load_default_timeout']),
+      passes: read(schema['nodes.passes']),
+      retryPauseMs: read(schema['nodes.retry_pause']),
+      bootWindow: read(schema['nodes.boot_window']),
       saveTimeoutMs: read(schema['nodes.save_default_timeout']),
       waitTimeoutMs: read(schema['nodes.wait_default_timeout']),
       quarantineAfter: read(schema['nodes.quarantine_after']),
@@ -107,5 +144,6 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
     },
     runs: { dir: read(schema['runs.dir']), keep: read(schema['runs.keep']), keepDays: read(schema['runs.keep_days']), prometheusFile: read(schema['runs.prometheus_file']) },
     groups,
+    overrides,
   };
 }

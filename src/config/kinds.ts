@@ -115,6 +115,16 @@ export function seconds(min: number): Kind<number> {
   };
 }
 
+/** So many nodes in so much time; the value is milliseconds. */
+export const windowSize: Kind<{ nodes: number; perMs: number }> = {
+  allowed: 'a number of nodes and a time, such as 20/2s',
+  parse: (text) => {
+    const [, nodes, time] = /^([1-9]\d{0,5})\/(\d{1,5}(?:\.\d{1,3})?)s?$/.exec(text) ?? [];
+    const perMs = Math.round(Number(time) * 1000);
+    return nodes === undefined || !(perMs > 0) ? undefined : { nodes: Number(nodes), perMs };
+  },
+};
+
 export const boolean: Kind<boolean> = {
   allowed: 'yes, true, on or 1; no, false, off or 0 (in any case)',
   parse: (text) => {

@@ -1,10 +1,10 @@
 import { UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
-import { buildConfig, type Config } from './config.js';
+import { buildConfig, buildOverride, type Config } from './config.js';
 import { type LayersHost, readLayers, SYSTEM_FILE } from './layers.js';
 import { type Found, Lookup } from './lookup.js';
 import { multicastSlots } from './patterns.js';
-import { allKeys, freeSections, type KeySpec, schema } from './schema.js';
+import { allKeys, freeSections, type KeySpec, nodeKeys, schema } from './schema.js';
 
 /** What of the host the configuration depends on. */
 export type ConfigHost = LayersHost & Pick<Host, 'shortHostname'>;
@@ -40,14 +40,16 @@ export async function loadConfig(host: ConfigHost, systemFile = SYSTEM_FILE): Pr
   const lookup = new Lookup(layers, host.shortHostname());
   const reader = new Reader(lookup, host.home());
   for (const spec of allKeys) reader.check(spec);
+  const overrides = [...lookup.nodeSections].map((section) => buildOverride(section.replace(/^node\s+/, ''), (spec) => reader.valueIn(section, spec)));
   reader.throwProblems();
   const free = Object.keys(freeSections).flatMap((section) => lookup.keysOf(section).flatMap((key) => describeFree(lookup, section, key)));
   const config = buildConfig(
     (spec) => reader.value(spec),
     (groups, ports, size) => reader.slots(groups, ports, size),
     new Map(free.filter(({ section }) => section === 'groups').map(({ key, value }) => [key, value])),
+    overrides,
   );
-  return { config, warnings: [...warnings, ...lookup.warnings], describe: () => [...allKeys.map((spec) => describe(spec, reader.found(spec))), ...free] };
+  return { config, warnings: [...warnings, ...lookup.warnings], describe: () => [...allKeys.map((spec) => describe(spec, reader.found(spec))), ...free, ...describeOverrides(lookup)] };
 }
 
 class Reader {
@@ -71,6 +73,15 @@ class Reader {
   value<T>(spec: KeySpec<T>): T {
     const value = this.#parse(spec);
     if (value === undefined) throw new Error(`${spec.section}.${spec.key} was not checked`);
+    return value;
+  }
+
+  /** The value of a key in a section other than its own; undefined when it is not there. */
+  valueIn<T>(section: string, spec: KeySpec<T>): T | undefined {
+    const found = this.#lookup.find(section, spec.key);
+    if (found === null) return undefined;
+    const value = spec.kind.parse(found.value, { folder: found.folder, home: this.#home });
+    if (value === undefined) this.#problems.push(`${found.file}: [${section}] ${found.writtenKey} = ${JSON.stringify(found.value.slice(0, 80))} is not allowed: it must be ${spec.kind.allowed}`);
     return value;
   }
 
@@ -105,4 +116,8 @@ function describe({ section, key }: KeySpec<unknown>, { value, file, writtenKey 
 function describeFree(lookup: Lookup, section: string, key: string): Setting[] {
   const found = lookup.find(section, key);
   return found === null ? [] : [{ section, key, value: found.value, source: found.file ?? 'default', writtenKey: found.writtenKey }];
+}
+
+function describeOverrides(lookup: Lookup): Setting[] {
+  return [...lookup.nodeSections].flatMap((section) => nodeKeys.flatMap((name) => describeFree(lookup, section, schema[name].key)));
 }

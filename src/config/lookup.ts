@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Layer } from './layers.js';
 import { nearest } from './nearest.js';
-import { allKeys, droppedKeys, freeSections, renamedKeys } from './schema.js';
+import { allKeys, droppedKeys, freeSections, nodeKeys, renamedKeys, schema } from './schema.js';
 
 /** A value as written, with where it stands. */
 export type Found = {
@@ -17,6 +17,8 @@ export type Found = {
 /** All layers on top of each other: the last file that has a key decides on it. */
 export class Lookup {
   readonly warnings: string[] = [];
+  /** Sections of the form `node SPECS`, in the order of their first appearance. */
+  readonly nodeSections = new Set<string>();
   readonly #values = new Map<string, Found>();
   readonly #host: string;
 
@@ -44,12 +46,23 @@ export class Lookup {
 
   #add({ file, values }: Layer): void {
     for (const [section, settings] of values) {
+      if (/^node\s/.test(section)) {
+        this.nodeSections.add(section);
+        for (const [writtenKey, value] of settings) this.#addForNodes(file, section, writtenKey, value);
+        continue;
+      }
       if (!sections.has(section) && !(`${section}.*` in droppedKeys)) {
         this.warnings.push(`${file}: unknown section [${section}]${didYouMean(nearest(section, sections), '[', ']')}`);
         continue;
       }
       for (const [writtenKey, value] of settings) this.#addSetting(file, section, writtenKey, value, settings);
     }
+  }
+
+  #addForNodes(file: string, section: string, writtenKey: string, value: string): void {
+    const [key = ''] = writtenKey.split('.');
+    if (keysForNodes.includes(key)) this.#values.set(`${section}.${writtenKey}`, { value, file, folder: dirname(file), writtenKey });
+    else this.warnings.push(`${file}: [${section}] ${writtenKey} cannot be set for single nodes${didYouMean(nearest(key, keysForNodes))}`);
   }
 
   #addSetting(file: string, section: string, writtenKey: string, value: string, others: ReadonlyMap<string, string>): void {
@@ -69,6 +82,7 @@ export class Lookup {
 }
 
 const sections: ReadonlySet<string> = new Set([...allKeys.map((spec) => spec.section), ...Object.keys(freeSections)]);
+const keysForNodes: readonly string[] = nodeKeys.map((name) => schema[name].key);
 const names: ReadonlySet<string> = new Set(allKeys.map((spec) => `${spec.section}.${spec.key}`));
 
 function suggestion(section: string, key: string): string {

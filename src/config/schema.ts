@@ -1,6 +1,6 @@
 import {
   boolean, choice, decimal, groupPattern, hostname, integer, ipCommand, ipv4, type Kind, localProgram, nodePath, nodeSpecs, optional, path, port, portPattern, prefix,
-  program, seconds, text, words,
+  program, seconds, text, windowSize, words,
 } from './kinds.js';
 
 /** A key's standing towards the tool of 2015: taken over under its name, or new. */
@@ -36,9 +36,13 @@ export const schema = define({
 
   'nodes.idle_after_reset': { kind: seconds(0), default: '15', unit: 's', status: 'kept', meaning: 'how long the old system may go on answering after a reset before the reset counts as ignored' },
   'nodes.timeout_before_telnet': { kind: seconds(1), default: '80', unit: 's', status: 'kept', meaning: 'how long a node may take from its reset until it answers telnet' },
+  'nodes.timeout_before_ssh': { kind: seconds(1), default: '300', unit: 's', status: 'new', meaning: 'how long a node may take from its last reset until its new system answers ssh, where a load waits for that' },
   'nodes.status_default_timeout': { kind: seconds(0.1), default: '5', unit: 's', status: 'kept', meaning: 'how long a CMC card may take to answer one request' },
-  'nodes.stall_timeout': { kind: seconds(1), default: '60', unit: 's', status: 'new', meaning: 'how long a node may be silent in the middle of a transfer, neither printing nor asking for data, before it counts as dead' },
-  'nodes.load_default_timeout': { kind: seconds(1), default: '300', unit: 's', status: 'kept', meaning: 'how long one node may take in all to be loaded; -t overrides' },
+  'nodes.stall_timeout': { kind: seconds(1), default: '30', unit: 's', status: 'new', meaning: 'how long a node may be silent in the middle of a transfer, neither printing nor asking for data, before it counts as dead' },
+  'nodes.load_default_timeout': { kind: seconds(1), default: '300', unit: 's', status: 'kept', meaning: 'how long one attempt at loading a node may take, at least: large images and slow nodes get more; -t is for all attempts together' },
+  'nodes.passes': { kind: integer(1, 100), default: '2', status: 'new', meaning: 'how many times a node is tried in all by load and save, each time harder: off and on, longer deadlines; --passes overrides' },
+  'nodes.retry_pause': { kind: seconds(0.01), default: '3', unit: 's', status: 'new', meaning: 'mean time before a node that failed is tried again; each is 0.5 to 1.5 times that' },
+  'nodes.boot_window': { kind: optional(windowSize), default: '', status: 'new', meaning: 'how resets of load and save are spread, such as 20/2s: at most 20 nodes in 2 seconds; --window overrides' },
   'nodes.save_default_timeout': { kind: seconds(1), default: '300', unit: 's', status: 'kept', meaning: 'how long one node may take in all to be saved; -t overrides' },
   'nodes.wait_default_timeout': { kind: seconds(0.1), default: '60', unit: 's', status: 'kept', meaning: 'how long imaging-wait waits for a node; -t overrides' },
   'nodes.quarantine_after': { kind: integer(0, 1000), default: '0', status: 'new', meaning: 'how many failed loads and saves in a row put a node in quarantine, where load and save skip it; 0: never' },
@@ -79,6 +83,11 @@ export type KeyName = keyof typeof schema & string;
 
 /** All keys, in the order of the table. */
 export const allKeys: readonly KeySpec<unknown>[] = Object.values(schema);
+
+/** The keys that a section `[node SPECS]` may hold, by their full names: for those nodes they count instead. */
+export const nodeKeys = [
+  'networking.bandwidth', 'frisbee.hard_drive', 'nodes.idle_after_reset', 'nodes.timeout_before_telnet', 'nodes.timeout_before_ssh', 'nodes.stall_timeout', 'nodes.load_default_timeout',
+] as const satisfies readonly KeyName[];
 
 /** Sections whose keys are names that the site chooses, and what their values are. */
 export const freeSections: Readonly<Record<string, string>> = { groups: 'sets of nodes: name = node specs' };

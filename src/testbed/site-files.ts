@@ -89,6 +89,8 @@ load_default_timeout = 120
 save_default_timeout = 120
 wait_default_timeout = 60
 timeout_before_telnet = 20
+timeout_before_ssh = 30
+retry_pause = 0.3
 stall_timeout = 10
 
 [pxelinux]

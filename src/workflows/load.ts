@@ -8,7 +8,7 @@ import { fanOut, type NodeRun } from './fan-out.js';
 import { holding } from './hold.js';
 import type { ImageSession } from './image-session.js';
 import { createQuorum } from './quorum.js';
-import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
+import { inRamdisk, powerCycle, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
 import { waitForSsh, type SshWaitOptions } from './wait.js';
 import { writeImage, type WriteOptions } from './write-image.js';
 
@@ -17,6 +17,8 @@ export type NodeSettings = RamdiskPlan & {
   /** Most the server sends it, bits per second; nodes with the same rate share a session. */
   rateBps: number;
   attemptDeadlineMs: number;
+  /** From the last reset to ssh. */
+  sshDeadlineMs: number;
   stallMs: number;
 };
 
@@ -43,7 +45,6 @@ export type LoadTools = RamdiskTools & {
 };
 
 const CHECK_DEADLINE_MS = 10_000;
-const SSH_DEADLINE_MS = 300_000;
 /** What writing once more in the same ramdisk may cure. */
 const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
 
@@ -87,9 +88,21 @@ async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, session
   if (!session) throw new Error(`no session of ${settings.rateBps} bits/s`);
   return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, mayRetry, async (tried, attempt) => {
     const written = await inRamdisk(tried, settings, tools, (telnet) => writeAndCheck(tried, plan, settings, tools, telnet, session, attempt), attempt);
-    if (!plan.untilSsh) return written;
-    return `${written}; ${await tried.at('ssh', SSH_DEADLINE_MS * attempt.patience, (signal) => waitForSsh(tried, tools.wait, signal))}`;
+    return plan.untilSsh ? `${written}; ${await newSystem(tried, settings, tools, attempt)}` : written;
   });
+}
+
+/** Waits for ssh. A board that hangs in its boot is switched off and on once; writing its disk again would not help. */
+async function newSystem(node: NodeRun, settings: NodeSettings, tools: LoadTools, attempt: Attempt): Promise<string> {
+  const wait = (): Promise<string> => node.at('ssh', settings.sshDeadlineMs, (signal) => waitForSsh(node, tools.wait, signal));
+  try {
+    return await wait();
+  } catch (error) {
+    if (!settings.reset || !attempt.repeatsSteps || !(error instanceof Failure) || error.code !== 'ssh-deadline') throw error;
+    node.retry(`${error.message}; switching off and on`);
+    await powerCycle(node, settings, tools);
+    return wait();
+  }
 }
 
 async function writeAndCheck(node: NodeRun, plan: LoadPlan, settings: NodeSettings, tools: LoadTools, telnet: TelnetSession, session: ImageSession, attempt: Attempt): Promise<string> {

@@ -125,12 +125,17 @@ async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools
   } catch (error) {
     if (!plan.reset || !attempt.repeatsSteps || !(error instanceof Failure) || error.code !== 'boot-deadline') throw error;
     node.retry(`${proven ? '' : 'nothing answered before the reset, and '}nothing has come up ${deadlineMs / 1000} s after it; switching off and on`);
-    await node.at('reset', resetDeadlineMs(plan), async (signal) => {
-      await tools.permit(node.name, signal);
-      await offAndOn(node, [], tools.reset, signal);
-    });
+    await powerCycle(node, plan, tools);
     return boot();
   }
+}
+
+/** Switches a node off and on. */
+export async function powerCycle(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<void> {
+  await node.at('reset', resetDeadlineMs(plan), async (signal) => {
+    await tools.permit(node.name, signal);
+    await offAndOn(node, [], tools.reset, signal);
+  });
 }
 
 async function telnetUp(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<TelnetSession> {

@@ -5,12 +5,14 @@ import type { InventoryNode } from '../inventory/inventory.js';
 import { verifyImage } from '../ndz/reader.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { Failure, systemCode } from '../util/errors.js';
+import { inAttempts, type RetryPlan } from './attempts.js';
 import { openCollector } from './collector.js';
 import { fanOut, type NodeRun } from './fan-out.js';
+import { holding } from './hold.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
 
 /** Everything a save needs to know. Times in milliseconds. */
-export type SavePlan = RamdiskPlan & {
+export type SavePlan = RamdiskPlan & RetryPlan & {
   nodes: readonly InventoryNode[];
   /** Where each node's image goes; nothing has that name until the image is whole and checked. */
   pathOf: (node: string) => string;
@@ -28,8 +30,8 @@ export type SavedImage = { bytes: number; path: string };
 
 /** Saves the disks of the plan's nodes, each into a file of its own: link, reset, telnet up, imagezip, check, reset. */
 export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
-  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: plan.reset ? 'pxe' : 'boot', describe: ({ bytes, path }: SavedImage) => `${(bytes / 1e6).toFixed(1)} MB in ${path}`, ...tools } as const;
-  return fanOut(plan.nodes, options, (node) => inRamdisk(node, plan, tools, (telnet) => saveNode(node, plan, tools, telnet)));
+  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe: ({ bytes, path }: SavedImage) => `${(bytes / 1e6).toFixed(1)} MB in ${path}`, ...tools } as const;
+  return fanOut(plan.nodes, options, (node) => holding(node, tools, () => inAttempts(node, plan, () => true, (tried, attempt) => inRamdisk(tried, plan, tools, (telnet) => saveNode(tried, plan, tools, telnet), attempt))));
 }
 
 async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<SavedImage> {

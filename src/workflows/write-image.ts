@@ -50,7 +50,7 @@ function failed(node: NodeRun, status: number, lastLine: string): Failure {
     110: 'the node hears nothing from the server: does multicast pass from the gateway to it?',
     127: 'the PXE system has no such program: see frisbee.client in the configuration',
   };
-  return new Failure('frisbee-failed', `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`, hints[status] ?? "the node's log has its whole output");
+  return new Failure(status === 127 ? 'no-such-program' : 'frisbee-failed', `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`, hints[status] ?? "the node's log has its whole output");
 }
 
 /** A node that dies without a word (power cut) leaves its telnet connection open for ever: silence is the only sign. */

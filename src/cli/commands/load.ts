@@ -12,10 +12,11 @@ import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
+import { loadSettings } from '../node-settings.js';
+import { minSuccess, passes } from '../retry-options.js';
+import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
 
-const MIB = 1_048_576;
 /** Where each phase of a conversion begins, and its share of the whole. */
 const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as const;
 
@@ -33,12 +34,16 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       imageBytes: load.image.sizeBytes,
       diskBytes: load.image.diskBytes,
       engine: frisbee.engine,
-      rateBps: load.rateBps,
+      ratesBps: rates(load),
       localIp,
       reset: load.reset,
       untilSsh: load.untilSsh,
-      timeoutMs: load.nodeDeadlineMs,
+      passes: load.passes,
+      timeoutMs: Number.isFinite(load.nodeDeadlineMs) ? load.nodeDeadlineMs : null,
+      attemptTimeoutMs: Math.max(...load.nodes.map(({ name }) => load.settings(name).attemptDeadlineMs)),
+      enough: load.enough,
     },
+    enough: load.enough,
     warnings: [...site.warnings, ...tooSlow(load)],
     dryRun: flag(args.options, 'dry-run'),
     keepsLogs: true,
@@ -48,27 +53,28 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(load, localIp, site, context, tools),
+    execute: (tools) => execute(args, load, localIp, site, context, tools),
     resultLines: () => [],
   };
 }
 
 async function planLoad(args: Arguments, site: Site, context: CommandContext): Promise<LoadPlan> {
-  const { frisbee, networking, nodes } = site.config;
+  const { frisbee, nodes } = site.config;
   const selected = selectedNodes(args, site, context);
   const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
   const missing = await missingEnd(image);
   if (missing !== null) site.warnings.push(`${basename(found.path)}: ${missing}`);
-  const seconds = positive(args.options, 'timeout');
   return {
     nodes: selected,
     image,
-    rateBps: Math.round((positive(args.options, 'bandwidth', 100_000) ?? networking.bandwidthMibps) * MIB),
-    ...ramdiskPlan(args, site),
+    settings: loadSettings(args, site, selected.map(({ name }) => name), image.sizeBytes),
+    reset: !flag(args.options, 'no-reset'),
     untilSsh: flag(args.options, 'until-ssh'),
-    nodeDeadlineMs: seconds === undefined ? nodes.loadTimeoutMs : seconds * 1000,
-    stallMs: nodes.stallTimeoutMs,
+    passes: passes(args) ?? nodes.passes,
+    pauseMs: nodes.retryPauseMs,
+    nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
+    enough: minSuccess(args, selected.length),
     frisbeeClient: frisbee.client,
   };
 }
@@ -89,13 +95,12 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
   }
 }
 
-async function execute(load: LoadPlan, localIp: string, site: Site, context: CommandContext, tools: WorkflowTools) {
+async function execute(args: Arguments, load: LoadPlan, localIp: string, site: Site, context: CommandContext, tools: WorkflowTools) {
   const { frisbee, networking } = site.config;
-  const ramdisk = await ramdiskTools(site, load, context, tools);
+  const ramdisk = await ramdiskTools(args, site, site.config.nodes.idleAfterResetMs, context, tools);
   const session = {
     imagePath: load.image.path,
     localIp,
-    rateBps: load.rateBps,
     loopback: networking.multicastLoop,
     slots: networking.slots,
     nodeOf: (address: string) => site.inventory.byControlIp(address)?.name ?? null,
@@ -107,16 +112,24 @@ async function execute(load: LoadPlan, localIp: string, site: Site, context: Com
     ...tools,
     ...ramdisk,
     wait: { port: networking.sshPort, username: 'root', auth, backoffMs: networking.sshBackoffMs, lastBoot: (node) => ramdisk.boots.last(node) },
-    openSession: () =>
+    openSession: (rateBps) =>
       frisbee.engine === 'frisbeed'
-        ? startFrisbeedSession(session, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, remember: (pid) => ramdisk.children.remember(pid) })
-        : startEmbeddedSession(session, context.host),
+        ? startFrisbeedSession({ ...session, rateBps }, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, remember: (pid) => ramdisk.children.remember(pid) })
+        : startEmbeddedSession({ ...session, rateBps }, context.host),
   });
 }
 
+/** The rates of the sessions, and the nodes of each. */
+function rates({ nodes, settings }: LoadPlan): Record<string, string[]> {
+  const byRate: Record<string, string[]> = {};
+  for (const { name } of nodes) (byRate[settings(name).rateBps] ??= []).push(name);
+  return byRate;
+}
+
 /** Says so when the image cannot pass in the time there is. */
-function tooSlow({ image, rateBps, nodeDeadlineMs }: LoadPlan): string[] {
-  const neededMs = (image.sizeBytes * 8 * 1000) / rateBps;
+function tooSlow({ image, nodes, settings, nodeDeadlineMs }: LoadPlan): string[] {
+  const slowestBps = Math.min(...nodes.map(({ name }) => settings(name).rateBps));
+  const neededMs = (image.sizeBytes * 8 * 1000) / slowestBps;
   if (neededMs < nodeDeadlineMs) return [];
   return [`sending ${image.path} takes at least ${Math.round(neededMs / 1000)} s at this rate, and a node may take ${nodeDeadlineMs / 1000} s in all: raise -t or -b`];
 }

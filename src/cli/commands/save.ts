@@ -6,6 +6,7 @@ import { executeSave, type SavedImage, type SavePlan } from '../../workflows/sav
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
 import { positive, text } from '../options.js';
+import { passes } from '../retry-options.js';
 import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes } from '../site.js';
 
@@ -23,7 +24,10 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     nodes,
     pathOf: (node) => join(dir, `saving__${node}__${day}__${name}.ndz`),
     localIp: await localControlIp(site),
-    nodeDeadlineMs: seconds === undefined ? config.nodes.saveTimeoutMs : seconds * 1000,
+    nodeDeadlineMs: seconds === undefined ? Infinity : seconds * 1000,
+    passes: passes(args) ?? config.nodes.passes,
+    pauseMs: config.nodes.retryPauseMs,
+    attemptDeadlineMs: config.nodes.saveTimeoutMs + 2 * config.nodes.timeoutBeforeTelnetMs,
     stallMs: config.nodes.stallTimeoutMs,
     imagezip: config.frisbee.imagezip,
     netcat: config.frisbee.netcat,
@@ -32,7 +36,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   if (save.reset) await checkPxe(config.pxelinux);
   return {
     nodes: nodes.map((node) => node.name),
-    details: { files: nodes.map((node) => save.pathOf(node.name)), localIp: save.localIp, reset: save.reset, timeoutMs: save.nodeDeadlineMs },
+    details: { files: nodes.map((node) => save.pathOf(node.name)), localIp: save.localIp, reset: save.reset, timeoutMs: seconds === undefined ? null : seconds * 1000, attemptTimeoutMs: save.attemptDeadlineMs, passes: save.passes },
     warnings: site.warnings,
     dryRun: false,
     keepsLogs: true,
@@ -41,7 +45,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: async (tools) => executeSave(save, { ...tools, ...(await ramdiskTools(site, save, context, tools)) }),
+    execute: async (tools) => executeSave(save, { ...tools, ...(await ramdiskTools(args, site, save.graceMs, context, tools)) }),
     resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
   };
 }
