@@ -134,6 +134,24 @@ export const commands: readonly Command[] = [
   },
   {
     kind: 'plain',
+    name: 'inventory',
+    summary: 'make an inventory from a site description, check one, show one',
+    words: 'generate SITE ... | check [FILE] | show [node ...]',
+    options: {
+      output: { type: 'string', alias: 'o', value: 'DIR', describe: "generate: folder for the files (default: the description's own)" },
+      check: { type: 'boolean', describe: 'generate: write nothing, only tell whether the files are up to date; exits 1 when not' },
+      file: { type: 'string', alias: 'f', value: 'FILE', describe: 'show: another inventory than that of the configuration' },
+      json: { type: 'boolean', describe: 'check, show: the result as JSON' },
+    },
+    examples: [
+      ['imaging-inventory generate chamber.ini', 'inventory, hosts, dnsmasq, OMF and configuration files of a site'],
+      ['imaging-inventory check', 'the inventory that commands use; exits 1 when something looks wrong, 4 when it cannot be used'],
+      ['imaging-inventory show 15', 'which machine is in slot 15, and its addresses'],
+    ],
+    load: () => import('./commands/inventory.js'),
+  },
+  {
+    kind: 'plain',
     name: 'config',
     summary: 'show every setting, its value and the file it came from',
     words: '[section ...]',
