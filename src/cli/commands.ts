@@ -163,10 +163,11 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'testbed',
     summary: 'run an emulated testbed: real protocols, no hardware, no root',
-    words: 'up|run N [-- command ...]',
+    words: 'up|run N|--inventory FILE [-- command ...]',
     takesCommand: true,
     options: {
       dir: { type: 'string', alias: 'd', value: 'DIR', describe: 'folder for everything it makes (default: a temporary one)' },
+      inventory: { type: 'string', value: 'FILE', describe: 'instead of N: exactly the nodes of an inventory, with its names, addresses and MACs (127.x, or with --netns 192.168.1.x and 192.168.3.x)' },
       fault: { type: 'string', multiple: true, value: 'NODE:FAULT', describe: 'what goes wrong on a node, such as fit05:cmc-silent; may be repeated' },
       shell: { type: 'string', choices: ['real', 'builtin'], value: 'KIND', describe: "the nodes' shell: a real one (default up to 50 nodes), or a small built-in one" },
       frisbee: { type: 'string', choices: ['real', 'scripted'], value: 'KIND', describe: 'the nodes really receive (default), or only say so' },

@@ -76,6 +76,9 @@ const keys = {
   'omf.resource': optional(label),
 } satisfies Record<string, KeySpec<unknown>>;
 
+/** Every key of a site description: what it may be, and its default; null says that it must be given. */
+export const siteKeys: readonly { key: string; default: string | null; allowed: string }[] = Object.entries<KeySpec<unknown>>(keys).map(([key, spec]) => ({ key, default: spec.default, allowed: spec.allowed }));
+
 /**
  * A site from the values of its description, and everything that is wrong with them, one line each beginning with the
  * file; null when anything is.
