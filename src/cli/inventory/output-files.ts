@@ -47,7 +47,7 @@ export async function writeFiles(dir: string, files: readonly OutputFile[], pid:
   } catch (error) {
     throw new UserError('environment', `cannot write ${path}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
   } finally {
-    for (const { fresh } of written) await rm(fresh, { force: true });
+    for (const { fresh } of written) await rm(fresh, { force: true }).catch(() => undefined); // what went wrong first is what counts
   }
 }
 
