@@ -27,10 +27,13 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   if (flag(args.options, 'json')) context.stdout.write(`${JSON.stringify({ path, nodes, count: inventory.nodes.length, warnings }, null, 2)}\n`);
   else {
     for (const text of warnings) context.stdout.write(`${path}: ${text}\n`);
-    const count = warnings.length;
-    context.stdout.write(`${path}: ${inventory.nodes.length} nodes (${nodes}), ${count === 0 ? 'nothing wrong' : count === 1 ? '1 warning' : `${count} warnings`}\n`);
+    context.stdout.write(`${path}: ${counted(inventory.nodes.length, 'node')} (${nodes}), ${warnings.length === 0 ? 'nothing wrong' : counted(warnings.length, 'warning')}\n`);
   }
   return warnings.length === 0 ? exitCodes.ok : exitCodes.someFailed;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** Where the configuration and the inventory do not go together. */

@@ -26,7 +26,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
       const what = !isCheck ? 'written' : states.get(file) === 'missing' ? 'is missing' : 'differs from what the description gives';
       context.stdout.write(`${join(dir, file.name)}${isCheck ? ' ' : ': '}${what}\n`);
     }
-    context.stdout.write(`${output.name}: ${output.nodeCount} nodes; ${summary(output.files.length, stale.length, isCheck)}\n`);
+    context.stdout.write(`${output.name}: ${output.nodeCount} node${output.nodeCount === 1 ? '' : 's'}; ${summary(output.files.length, stale.length, isCheck)}\n`);
   }
   return code;
 }
