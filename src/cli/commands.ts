@@ -165,6 +165,24 @@ export const commands: readonly Command[] = [
   },
   {
     kind: 'plain',
+    name: 'inventory',
+    summary: 'make an inventory from a site description, check one, show one',
+    words: 'generate SITE ... | check [FILE] | show [node ...]',
+    options: {
+      output: { type: 'string', alias: 'o', value: 'DIR', describe: "generate: folder for the files (default: the description's own)" },
+      check: { type: 'boolean', describe: 'generate: write nothing, only tell whether the files are up to date; exits 1 when not' },
+      file: { type: 'string', alias: 'f', value: 'FILE', describe: 'show: another inventory than that of the configuration' },
+      json: { type: 'boolean', describe: 'check, show: the result as JSON' },
+    },
+    examples: [
+      ['imaging-inventory generate chamber.ini', 'inventory, hosts, dnsmasq, OMF and configuration files of a site'],
+      ['imaging-inventory check', 'the inventory that commands use; exits 1 when something looks wrong, 4 when it cannot be used'],
+      ['imaging-inventory show 15', 'which machine is in slot 15, and its addresses'],
+    ],
+    load: () => import('./commands/inventory.js'),
+  },
+  {
+    kind: 'plain',
     name: 'config',
     summary: 'show every setting, its value and the file it came from',
     words: '[section ...]',
@@ -176,10 +194,11 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'testbed',
     summary: 'run an emulated testbed: real protocols, no hardware, no root',
-    words: 'up|run N [-- command ...]',
+    words: 'up|run N|--inventory FILE [-- command ...]',
     takesCommand: true,
     options: {
       dir: { type: 'string', alias: 'd', value: 'DIR', describe: 'folder for everything it makes (default: a temporary one)' },
+      inventory: { type: 'string', value: 'FILE', describe: 'instead of N: exactly the nodes of an inventory, with its names, addresses and MACs (127.x, or with --netns 192.168.1.x and 192.168.3.x)' },
       fault: { type: 'string', multiple: true, value: 'NODE:FAULT', describe: 'what goes wrong on a node, such as fit05:cmc-silent; may be repeated' },
       shell: { type: 'string', choices: ['real', 'builtin'], value: 'KIND', describe: "the nodes' shell: a real one (default up to 50 nodes), or a small built-in one" },
       frisbee: { type: 'string', choices: ['real', 'scripted'], value: 'KIND', describe: 'the nodes really receive (default), or only say so' },

@@ -1,3 +1,5 @@
+import type { InventoryNode } from '../inventory/inventory.js';
+
 /** Where one emulated node is found: names and addresses as an inventory would list them. */
 export type NodeAddresses = {
   number: number;
@@ -26,6 +28,11 @@ export function loopbackAddresses(number: number): NodeAddresses {
 /** The addresses of a real testbed, for nodes that live in network namespaces: 192.168.1.N and 192.168.3.N, N <= 99. */
 export function bridgedAddresses(number: number): NodeAddresses {
   return { ...names(number), cmcIp: `192.168.1.${number}`, controlIp: `192.168.3.${number}` };
+}
+
+/** The names and addresses that an inventory gives a node. */
+export function inventoryAddresses({ number, name, cmc, control }: InventoryNode): NodeAddresses {
+  return { number, name, cmcName: cmc.hostname, cmcIp: cmc.ip, cmcMac: cmc.mac, controlIp: control.ip, controlMac: control.mac };
 }
 
 function names(number: number): Omit<NodeAddresses, 'cmcIp' | 'controlIp'> {

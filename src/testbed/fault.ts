@@ -1,3 +1,4 @@
+import { fold } from '../nodes/names.js';
 import { UserError } from '../util/errors.js';
 
 /** One thing that is wrong with one node (or, with node `all`, with every node). */
@@ -114,10 +115,10 @@ export function faultProfile(number: number, faults: readonly Fault[]): FaultPro
 }
 
 /** Refuses faults for nodes that are not there. */
-export function checkFaults(faults: readonly Fault[], count: number): void {
+export function checkFaults(faults: readonly Fault[], numbers: readonly number[]): void {
   for (const { node, kind } of faults) {
-    if (node !== 'all' && (node < 1 || node > count)) {
-      throw new UserError('usage', `fault ${kind} is for node ${node}, but the testbed has nodes 1-${count}`);
+    if (node !== 'all' && !numbers.includes(node)) {
+      throw new UserError('usage', `fault ${kind} is for node ${node}, but the testbed has nodes ${fold(numbers)}`);
     }
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { UserError, messageOf } from '../util/errors.js';
 import { processIdentity, type Host } from '../util/host.js';
-import { bridgedAddresses, type NodeAddresses } from './addresses.js';
+import type { NodeAddresses } from './addresses.js';
 
 /** The gateway's addresses, in the nodes' two networks. */
 export const GATEWAY = { controlIp: '192.168.3.100', cmcIp: '192.168.1.100' };
@@ -26,15 +26,14 @@ export type Namespaces = {
 };
 
 /**
- * Builds the network of a testbed of `count` nodes. Needs root and iproute2. Throws UserError (refused: not root; usage: too
- * many nodes; environment: `ip` fails), and leaves nothing then.
+ * Builds the network of a testbed of `nodes`. Needs root and iproute2. Throws UserError (refused: not root; environment:
+ * addresses of other networks, `ip` fails), and leaves nothing then.
  */
-export async function openNamespaces(count: number, host: Host): Promise<Namespaces> {
-  if (count > MAX_BRIDGED_NODES) throw new UserError('usage', `with network namespaces a testbed has at most ${MAX_BRIDGED_NODES} nodes, not ${count}`);
+export async function openNamespaces(nodes: readonly NodeAddresses[], host: Host): Promise<Namespaces> {
   if (host.uid() !== 0) throw new UserError('refused', 'network namespaces need root', 'without --netns, everything runs as any user');
+  checkNetworks(nodes);
   await sweep(host);
   const name = (what: string): string => `${PREFIX}${host.pid}-${what}`;
-  const nodes = Array.from({ length: count }, (_, index) => bridgedAddresses(index + 1));
   const all = [name('switch'), name('gateway'), ...nodes.map((node) => name(node.name))];
   const close = async (): Promise<void> => {
     await remove(all, host);
@@ -53,9 +52,24 @@ export async function openNamespaces(count: number, host: Host): Promise<Namespa
   return {
     nodes,
     onGateway: (command) => inside(name('gateway'), command),
-    onNode: (number, command) => inside(name(bridgedAddresses(number).name), command),
+    onNode: (number, command) => {
+      const node = nodes.find((one) => one.number === number);
+      if (!node) throw new Error(`there is no node ${number}`);
+      return inside(name(node.name), command);
+    },
     close,
   };
+}
+
+/** The gateway must reach every node and card without a router, and keep its own addresses. */
+function checkNetworks(nodes: readonly NodeAddresses[]): void {
+  const network = (ip: string): string => ip.slice(0, ip.lastIndexOf('.'));
+  for (const { name, cmcName, cmcIp, controlIp } of nodes) {
+    for (const [who, ip, gateway] of [[cmcName, cmcIp, GATEWAY.cmcIp], [name, controlIp, GATEWAY.controlIp]] as const) {
+      if (ip === gateway) throw new UserError('environment', `${who} has ${ip}, which is the emulated gateway's address`);
+      if (network(ip) !== network(gateway)) throw new UserError('environment', `${who} has ${ip}; with network namespaces CMC cards are in ${network(GATEWAY.cmcIp)}.0/24 and nodes in ${network(GATEWAY.controlIp)}.0/24`);
+    }
+  }
 }
 
 /** One bridge that floods multicast as a plain switch does, and a cable from it to every other namespace. */

@@ -1,5 +1,6 @@
 import { mkdir, symlink, writeFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { fold, type NodeNames } from '../nodes/names.js';
 import type { NodeAddresses } from './addresses.js';
 import { FRISBEE_PORTS, type Slot } from './slot.js';
 
@@ -40,7 +41,7 @@ export const RAMDISK_CONFIG = 'pxefrisbee';
 /** What the gateway of this testbed is told; everything else is left to the defaults. */
 export type SiteSettings = {
   slot: Slot | null;
-  count: number;
+  names: NodeNames;
   localControlIp: string;
   multicastLoop: boolean;
   bandwidthMibps: number;
@@ -52,7 +53,7 @@ export async function writeSite(layout: SiteLayout, nodes: readonly NodeAddresse
   for (const folder of [layout.pxeFolder, layout.imagesFolder, layout.nodesFolder, layout.upFolder, layout.binFolder, layout.runsFolder]) {
     await mkdir(folder, { recursive: true });
   }
-  await writeFile(layout.configPath, configText(layout, settings));
+  await writeFile(layout.configPath, configText(layout, settings, fold(nodes.map((node) => node.number))));
   await writeFile(layout.inventoryPath, inventoryText(nodes));
   await writeFile(join(layout.pxeFolder, RAMDISK_CONFIG), 'DEFAULT frisbee\nLABEL frisbee\n  KERNEL vmlinuz-frisbee\n  APPEND initrd=initrd-frisbee.img\n');
   await writeFile(join(layout.pxeFolder, 'default'), 'DEFAULT disk\nLABEL disk\n  KERNEL chain.c32\n  APPEND hd0\n');
@@ -66,7 +67,7 @@ export async function linkDefaultImage(layout: SiteLayout, ndzPath: string): Pro
   await symlink(basename(ndzPath), link);
 }
 
-function configText(layout: SiteLayout, { slot, count, localControlIp, multicastLoop, bandwidthMibps }: SiteSettings): string {
+function configText(layout: SiteLayout, { slot, names, localControlIp, multicastLoop, bandwidthMibps }: SiteSettings, scope: string): string {
   const ports = slot
     ? [
         `cmc_port = ${slot.cmc}`,
@@ -79,8 +80,10 @@ function configText(layout: SiteLayout, { slot, count, localControlIp, multicast
     : [];
   return `# an emulated testbed: written anew at each start
 [testbed]
+regularname = ${names.regularName}
+rebootname = ${names.rebootName}
 inventory_path = "${layout.inventoryPath}"
-all_scope = 1-${count}
+all_scope = ${scope}
 
 [nodes]
 idle_after_reset = 2

@@ -3,18 +3,20 @@ import { delimiter, join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { makeDemoImage } from '../images/demo-image.js';
 import { inspectImage, type ImageInfo } from '../ndz/reader.js';
+import type { Inventory } from '../inventory/inventory.js';
+import { fold, type NodeNames } from '../nodes/names.js';
 import { reasonOf } from '../util/abort.js';
 import { packageRoot } from '../util/dist.js';
 import { UserError, messageOf } from '../util/errors.js';
 import { systemHost, type Host } from '../util/host.js';
 import { UndoStack } from '../util/undo.js';
-import { MAX_NODES, loopbackAddresses, type NodeAddresses } from './addresses.js';
+import { MAX_NODES, bridgedAddresses, inventoryAddresses, loopbackAddresses, type NodeAddresses } from './addresses.js';
 import { NodeDisk } from './disk.js';
 import type { NodePorts, NodeSpec } from './emulated-node.js';
 import { checkFaults, faultProfile, type Fault } from './fault.js';
 import { FrisbeeThread } from './frisbee-thread.js';
 import { localNodeHost } from './local-node-host.js';
-import { GATEWAY, openNamespaces, type Namespaces } from './netns.js';
+import { GATEWAY, MAX_BRIDGED_NODES, openNamespaces, type Namespaces } from './netns.js';
 import { netnsNodeHost } from './netns-node-host.js';
 import type { NodeHost, RunningNode } from './node-host.js';
 import type { NodePhase } from './node-machine.js';
@@ -28,6 +30,8 @@ import { claimSlot } from './slot.js';
 export type TestbedOptions = {
   /** Nodes 1 to `count`. */
   count: number;
+  /** The nodes of an inventory instead, with the names, addresses and MACs it gives them; `count` is how many it has. */
+  site?: InventorySite;
   /** Folder for everything; null for a temporary one, which goes at the end. Disks found in it are kept. */
   dir: string | null;
   faults: readonly Fault[];
@@ -50,6 +54,11 @@ export type TestbedOptions = {
   signal?: AbortSignal;
   host?: Host;
 };
+
+/** An inventory and how its nodes are called. */
+export type InventorySite = { inventory: Inventory; names: NodeNames };
+
+const DEFAULT_NAMES: NodeNames = { regularName: 'fit', rebootName: 'reboot' };
 
 /** The image every testbed has, as `demo` and as default image. */
 export type DemoImage = { ndzPath: string; rawPath: string; sha256: string; diskBytes: number; info: ImageInfo };
@@ -84,29 +93,43 @@ const REAL_PORTS: NodePorts = { cmc: 80, telnet: 23, ssh: 22 };
  * use; usage: too many nodes, faults for nodes that are not there), or the signal's reason; nothing stays behind then.
  */
 export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
-  const { count, faults } = options;
+  const { count } = options;
   if (!Number.isInteger(count) || count < 1 || count > MAX_NODES) throw new UserError('usage', `a testbed has 1 to ${MAX_NODES} nodes, not ${count}`);
-  checkFaults(faults, count);
+  const addresses = addressesOf(options);
+  checkFaults(options.faults, addresses.map((node) => node.number));
   checkOpenFiles(count);
   if (options.frisbeeBin !== undefined && options.netns !== true) throw new UserError('usage', 'another frisbee needs network namespaces', 'add --netns: programs that bind all addresses cannot share one network');
   if (options.netns === true && options.frisbee === 'scripted') throw new UserError('usage', 'with network namespaces nodes really receive', 'leave --frisbee scripted or --netns out');
   const undo = new UndoStack();
   try {
-    return await start(options, undo);
+    return await start(options, addresses, undo);
   } catch (error) {
     await undo.run();
     throw error;
   }
 }
 
-async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed> {
-  const { count, host = systemHost, signal } = options;
+/** Where every node will be. Throws a UserError when this machine cannot answer there. */
+function addressesOf({ count, site, netns }: TestbedOptions): NodeAddresses[] {
+  if (!site) {
+    if (netns === true && count > MAX_BRIDGED_NODES) throw new UserError('usage', `with network namespaces a testbed has at most ${MAX_BRIDGED_NODES} nodes, not ${count}`);
+    return Array.from({ length: count }, (_, index) => (netns === true ? bridgedAddresses : loopbackAddresses)(index + 1));
+  }
+  const { nodes, path } = site.inventory;
+  const far = netns === true ? undefined : nodes.flatMap(({ cmc, control }) => [cmc, control]).find((nic) => !nic.ip.startsWith('127.'));
+  if (far) throw new UserError('environment', `${path}: ${far.hostname} has ${far.ip}, and without --netns emulated nodes can only have addresses of 127.0.0.0/8`, 'generate the inventory from a description whose networks are of 127.0.0.0/8, or, as root, add --netns');
+  return nodes.map(inventoryAddresses);
+}
+
+async function start(options: TestbedOptions, addresses: readonly NodeAddresses[], undo: UndoStack): Promise<Testbed> {
+  const { host = systemHost, signal } = options;
+  const count = addresses.length;
   const imageBytes = options.imageBytes ?? defaultImageBytes(count);
   const disksBytes = options.frisbee === 'real' ? count * imageBytes : 0;
   const layout = siteLayout(await openFolder(options.dir, disksBytes + 4 * imageBytes, host, undo));
-  const network = options.netns === true ? await bridged(count, host, undo) : await onLoopback(count, host, undo);
-  const { addresses, ports } = network;
-  await writeSite(layout, addresses, { ...network.settings, count, bandwidthMibps: bandwidthFor(count) });
+  const network = options.netns === true ? await bridged(addresses, host, undo) : await onLoopback(addresses, host, undo);
+  const { ports } = network;
+  await writeSite(layout, addresses, { ...network.settings, names: options.site?.names ?? DEFAULT_NAMES, bandwidthMibps: bandwidthFor(count) });
   const demoImage = await makeImage(layout, imageBytes);
   const nodeHost = network.namespaces ? await netnsHostFor(options, host, layout, network.namespaces) : hostFor(options, host, layout, demoImage);
   undo.push('nodes', () => nodeHost.close());
@@ -119,7 +142,7 @@ async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed>
     dir: layout.dir,
     env: {
       IMAGING_CONFIG: layout.configPath,
-      ALL_NODES: `1-${count}`, // the caller's own would name another testbed's nodes
+      ALL_NODES: fold(addresses.map((node) => node.number)), // the caller's own would name another testbed's nodes
       PATH: [join(packageRoot, 'bin'), host.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter),
     },
     nodes,
@@ -131,25 +154,23 @@ async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed>
 }
 
 type Network = {
-  addresses: readonly NodeAddresses[];
   ports: NodePorts;
   settings: Pick<SiteSettings, 'slot' | 'localControlIp' | 'multicastLoop'>;
   namespaces: Namespaces | null;
 };
 
-async function onLoopback(count: number, host: Host, undo: UndoStack): Promise<Network> {
-  const addresses = Array.from({ length: count }, (_, index) => loopbackAddresses(index + 1));
+async function onLoopback(addresses: readonly NodeAddresses[], host: Host, undo: UndoStack): Promise<Network> {
   const slot = await claimSlot(host.pid, addresses[0]?.controlIp ?? '127.0.0.1');
   undo.push('ports', () => slot.release());
   const ports = { cmc: slot.cmc, telnet: slot.telnet, ssh: slot.ssh };
-  return { addresses, ports, settings: { slot, localControlIp: '127.0.0.1', multicastLoop: true }, namespaces: null };
+  return { ports, settings: { slot, localControlIp: '127.0.0.1', multicastLoop: true }, namespaces: null };
 }
 
-async function bridged(count: number, host: Host, undo: UndoStack): Promise<Network> {
-  const namespaces = await openNamespaces(count, host);
+async function bridged(addresses: readonly NodeAddresses[], host: Host, undo: UndoStack): Promise<Network> {
+  const namespaces = await openNamespaces(addresses, host);
   undo.push('network namespaces', () => namespaces.close());
   const settings = { slot: null, localControlIp: GATEWAY.controlIp, multicastLoop: false };
-  return { addresses: namespaces.nodes, ports: REAL_PORTS, settings, namespaces };
+  return { ports: REAL_PORTS, settings, namespaces };
 }
 
 function netnsHostFor(options: TestbedOptions, host: Host, layout: SiteLayout, namespaces: Namespaces): Promise<NodeHost> {

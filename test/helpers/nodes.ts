@@ -5,7 +5,8 @@ export function someNodes(first: number, last: number): InventoryNode[] {
   return Array.from({ length: last - first + 1 }, (_, index) => oneNode(first + index));
 }
 
-function oneNode(number: number): InventoryNode {
+/** The inventory entry of one node on loopback addresses. */
+export function oneNode(number: number): InventoryNode {
   const two = String(number).padStart(2, '0');
   return {
     number,

@@ -67,8 +67,9 @@ describe('faultProfile', () => {
   });
 
   it('refuses faults of nodes that are not there', () => {
-    expect(() => checkFaults([parseFault('fit12:no-boot')], 12)).not.toThrow();
-    expect(() => checkFaults([parseFault('fit13:no-boot')], 12)).toThrow('nodes 1-12');
-    expect(() => checkFaults([parseFault('0:no-boot')], 12)).toThrow('nodes 1-12');
+    const numbers = Array.from({ length: 12 }, (_, index) => index + 1);
+    expect(() => checkFaults([parseFault('fit12:no-boot')], numbers)).not.toThrow();
+    expect(() => checkFaults([parseFault('fit13:no-boot')], numbers)).toThrow('nodes 1-12');
+    expect(() => checkFaults([parseFault('0:no-boot')], numbers)).toThrow('nodes 1-12');
   });
 });

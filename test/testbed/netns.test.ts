@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestbed, type Testbed } from '../../src/testbed/testbed.js';
+import { Inventory } from '../../src/inventory/inventory.js';
+import { loadInventory } from '../../src/inventory/load.js';
+import { startTestbed, type InventorySite, type Testbed } from '../../src/testbed/testbed.js';
 import { verifyDisks } from '../../src/testbed/verify.js';
-import { executablePath } from '../../src/util/dist.js';
+import { executablePath, packageRoot } from '../../src/util/dist.js';
 
 /** Root, iproute2 and a kernel that lets us: what network namespaces take. */
 const missing = ((): string | null => {
@@ -55,5 +57,31 @@ describe.skipIf(missing !== null).each(clients)(`nodes in network namespaces${mi
 
   it('are known to the gateway by name', async () => {
     expect((await onGateway('getent', 'hosts', 'fit01', 'reboot02')).output).toMatch(/192\.168\.3\.1 +fit01\n192\.168\.1\.2 +reboot02/);
+  });
+});
+
+describe.skipIf(missing !== null)('an inventory in network namespaces', () => {
+  const site = async (file: string): Promise<InventorySite> => {
+    const names = { regularName: 'fit', rebootName: 'reboot' };
+    return { names, inventory: await loadInventory(join(packageRoot, 'inventory', file), names) };
+  };
+  const small = { count: 3, dir: null, faults: [], shell: 'builtin', frisbee: 'real', imageBytes: 12 << 20, netns: true } as const;
+
+  it('has every machine at its addresses, replacements too', async () => {
+    const testbed = await startTestbed({ ...small, site: await site('bemol.inventory.json') });
+    try {
+      expect(testbed.nodes.map((node) => node.name)).toEqual(['fit15', 'fit18', 'fit38']);
+      const [program = '', ...args] = testbed.onGateway(['getent', 'hosts', 'fit38', 'reboot15']);
+      expect(execFileSync(program, args, { encoding: 'utf8' })).toMatch(/192\.168\.3\.38 +fit38\n192\.168\.1\.15 +reboot15/);
+    } finally {
+      expect(await testbed.close()).toEqual([]);
+    }
+  });
+
+  it('with addresses of other networks, or the gateway’s own, is refused', async () => {
+    const { inventory, names } = await site('example.json');
+    const moved = (ip: string): InventorySite => ({ names, inventory: new Inventory('i.json', [{ ...inventory.nodes[0]!, control: { hostname: 'fit01', ip, mac: '00:03:1d:0e:03:19' } }]) });
+    await expect(startTestbed({ ...small, count: 1, site: moved('192.168.4.1') })).rejects.toThrow('fit01 has 192.168.4.1; with network namespaces CMC cards are in 192.168.1.0/24 and nodes in 192.168.3.0/24');
+    await expect(startTestbed({ ...small, count: 1, site: moved('192.168.3.100') })).rejects.toThrow("fit01 has 192.168.3.100, which is the emulated gateway's address");
   });
 });

@@ -1,22 +1,28 @@
-import { UserError } from '../../util/errors.js';
+import { resolve } from 'node:path';
+import { loadConfig } from '../../config/load.js';
+import { loadInventory } from '../../inventory/load.js';
 import { parseFault } from '../../testbed/fault.js';
-import { startTestbed, type Testbed } from '../../testbed/testbed.js';
-import { Interrupted } from '../../workflows/interrupted.js';
+import { startTestbed, type InventorySite, type Testbed } from '../../testbed/testbed.js';
 import { untilAborted } from '../../util/abort.js';
+import { UserError } from '../../util/errors.js';
+import { Interrupted } from '../../workflows/interrupted.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { endingSignals, exitCodes } from '../exit.js';
 import { flag, positive, text, texts } from '../options.js';
+import { namesOf } from '../site.js';
 
 /** More nodes than this get the built-in shell unless asked otherwise: a real one costs a process each. */
 const REAL_SHELLS = 50;
 
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [verb, countWord, ...more] = args.words;
-  if ((verb !== 'up' && verb !== 'run') || countWord === undefined || more.length > 0) throw new UserError('usage', "say 'up N' or 'run N -- command'", 'see imaging-testbed --help');
+  const file = text(args.options, 'inventory');
+  if ((verb !== 'up' && verb !== 'run') || (countWord === undefined) !== (file !== undefined) || more.length > 0) {
+    throw new UserError('usage', file === undefined ? "say 'up N' or 'run N -- command'" : "with --inventory say 'up' or 'run -- command': the inventory says how many nodes there are", 'see imaging-testbed --help');
+  }
   if (verb === 'run' && args.rest.length === 0) throw new UserError('usage', 'run needs a command after --', 'imaging-testbed run 12 -- imaging-load -i demo 1-12');
-  const count = /^\d{1,5}$/.test(countWord) ? Number(countWord) : 0;
-  if (count < 1) throw new UserError('usage', `${JSON.stringify(countWord)} is not a number of nodes`);
-  const testbed = await open(count, args, context);
+  const site = file === undefined ? undefined : await siteOf(file, context);
+  const testbed = await open(site ? site.inventory.nodes.length : countOf(countWord), site, args, context);
   try {
     return verb === 'up' ? await stayUp(testbed, context) : await runInside(testbed, args.rest, context);
   } finally {
@@ -24,7 +30,19 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   }
 }
 
-function open(count: number, args: Arguments, context: CommandContext): Promise<Testbed> {
+function countOf(word = ''): number {
+  const count = /^\d{1,5}$/.test(word) ? Number(word) : 0;
+  if (count < 1) throw new UserError('usage', `${JSON.stringify(word)} is not a number of nodes`);
+  return count;
+}
+
+/** An inventory, read as the commands will that use the testbed: its names are the configuration's. */
+async function siteOf(file: string, context: CommandContext): Promise<InventorySite> {
+  const names = namesOf((await loadConfig(context.host)).config);
+  return { names, inventory: await loadInventory(resolve(context.host.cwd(), file), names) };
+}
+
+function open(count: number, site: InventorySite | undefined, args: Arguments, context: CommandContext): Promise<Testbed> {
   const { options } = args;
   const boot = options.boot === undefined ? undefined : Number(options.boot);
   if (boot !== undefined && !(boot >= 0)) throw new UserError('usage', `--boot: ${String(options.boot)} is not a number of seconds`);
@@ -41,6 +59,7 @@ function open(count: number, args: Arguments, context: CommandContext): Promise<
     signal: context.signal,
     host: context.host,
     dir: dir ?? null,
+    ...(site ? { site } : {}),
     ...(client === undefined ? {} : { frisbeeBin: client }),
     ...(boot === undefined ? {} : { bootMs: boot * 1000, osBootMs: boot * 1000 }),
     ...(size === undefined ? {} : { imageBytes: Math.round(size) * 1_048_576 }),

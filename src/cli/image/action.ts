@@ -1,18 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { UserError } from '../../util/errors.js';
-import type { Arguments, CommandContext } from '../command.js';
-import type { OptionValues } from '../command.js';
-
-/** One thing `imaging-image` does. */
-export type ImageAction = {
-  /** Its words, for messages: `SOURCE IMAGE`. */
-  words: string;
-  minWords: number;
-  maxWords: number;
-  /** The options it takes besides json and quiet. */
-  options: readonly string[];
-  run(args: Arguments, context: CommandContext): Promise<number>;
-};
+import type { CommandContext, OptionValues } from '../command.js';
 
 /** A whole number of at least `least`, or undefined when the option was not given. Throws a usage UserError. */
 export function wholeNumber(options: OptionValues, name: string, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {

@@ -1,17 +1,18 @@
 import { formatBytes } from '../../monitor/format.js';
 import { diffImages, type DiffCounts, type DiffPart, type ImageDiff } from '../../ndz/diff.js';
+import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { wholeNumber, writeJson, type ImageAction } from './action.js';
+import { wholeNumber, writeJson } from './action.js';
 import { partitionText } from './info.js';
 
 const SHOWN_RUNS = 20;
 const JSON_RUNS = 10_000;
 
 /** Says in what two images differ. */
-export const diff: ImageAction = { words: 'A B', minWords: 2, maxWords: 2, options: ['workers'], run };
+export const diff: Action = { words: 'A B', minWords: 2, maxWords: 2, options: ['workers'], run };
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [a = '', b = ''] = args.words;

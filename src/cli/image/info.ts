@@ -6,14 +6,15 @@ import { planRanges } from '../../ndz/allocation/plan.js';
 import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
+import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { writeJson, type ImageAction } from './action.js';
+import { writeJson } from './action.js';
 
 /** Says what an image is and what is in it; nothing is written. */
-export const info: ImageAction = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };
+export const info: Action = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };
 
 type Sha256 = { expected: string | null; seen: string | null };
 

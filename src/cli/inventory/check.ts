@@ -1,0 +1,49 @@
+import { resolve } from 'node:path';
+import type { Config } from '../../config/config.js';
+import { loadConfig } from '../../config/load.js';
+import type { Inventory } from '../../inventory/inventory.js';
+import { loadInventory } from '../../inventory/load.js';
+import { inventoryWarnings } from '../../inventory/warnings.js';
+import { fold } from '../../nodes/names.js';
+import { parseNodeSpecs } from '../../nodes/parse.js';
+import type { Action } from '../actions.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { namesOf } from '../site.js';
+
+/** Checks an inventory as every command does before it uses one, and looks for what is allowed and yet likely wrong. */
+export const check: Action = { words: '[FILE]', minWords: 0, maxWords: 1, options: ['json'], run };
+
+async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const { config, warnings: ofConfig } = await loadConfig(context.host);
+  for (const text of ofConfig) context.stderr.write(`imaging: warning: ${text}\n`);
+  const [word] = args.words;
+  const path = word === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), word);
+  const names = namesOf(config);
+  const inventory = await loadInventory(path, names);
+  const warnings = [...inventoryWarnings(inventory, names), ...configWarnings(config, inventory)];
+  const nodes = fold(inventory.numbers);
+  if (flag(args.options, 'json')) context.stdout.write(`${JSON.stringify({ path, nodes, count: inventory.nodes.length, warnings }, null, 2)}\n`);
+  else {
+    for (const text of warnings) context.stdout.write(`${path}: ${text}\n`);
+    context.stdout.write(`${path}: ${counted(inventory.nodes.length, 'node')} (${nodes}), ${warnings.length === 0 ? 'nothing wrong' : counted(warnings.length, 'warning')}\n`);
+  }
+  return warnings.length === 0 ? exitCodes.ok : exitCodes.someFailed;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** Where the configuration and the inventory do not go together. */
+function configWarnings(config: Config, inventory: Inventory): string[] {
+  const warnings: string[] = [];
+  const words = (config.testbed.allScope ?? '').split(/[\s,]+/).filter((word) => word !== '');
+  const unknown = parseNodeSpecs(words, namesOf(config), { name: 'testbed.all_scope', kind: 'environment' }).filter((number) => !inventory.numbers.has(number));
+  if (unknown.length > 0) warnings.push(`testbed.all_scope = ${config.testbed.allScope} names nodes that are not in the inventory: ${fold(unknown)}`);
+  const own = config.networking.localControlIp;
+  const other = own === null ? undefined : inventory.nodes.find(({ cmc, control, data }) => [cmc.ip, control.ip, data?.ip].includes(own));
+  if (other) warnings.push(`networking.local_control_ip = ${own} is an address of ${other.name}`);
+  return warnings;
+}

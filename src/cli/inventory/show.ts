@@ -1,0 +1,47 @@
+import { resolve } from 'node:path';
+import { loadConfig } from '../../config/load.js';
+import { numberStyle, physicalNumber } from '../../inventory/firmware.js';
+import type { Interface, InventoryNode } from '../../inventory/inventory.js';
+import { loadInventory } from '../../inventory/load.js';
+import { checkKnown } from '../../nodes/select.js';
+import type { Action } from '../actions.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag, text } from '../options.js';
+import { namesOf, selection } from '../site.js';
+
+/** Shows who sits where: for each slot the physical machine and its three interfaces. */
+export const show: Action = { words: '[node ...]', minWords: 0, maxWords: Infinity, options: ['file', 'json'], run };
+
+/** `physical` is null when the card's MAC and address do not tell. */
+type Row = { slot: number; physical: number | null; cmc: Interface; control: Interface; data: Interface | null };
+
+async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const { config, warnings } = await loadConfig(context.host);
+  for (const text of warnings) context.stderr.write(`imaging: warning: ${text}\n`);
+  const file = text(args.options, 'file');
+  const names = namesOf(config);
+  const inventory = await loadInventory(file === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), file), names);
+  const style = numberStyle(inventory.nodes.map((node) => node.cmc));
+  const rows = selected(inventory.nodes).map(({ number, cmc, control, data }): Row => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }));
+  context.stdout.write(flag(args.options, 'json') ? `${JSON.stringify(rows, null, 2)}\n` : `${table(rows).join('\n')}\n`);
+  return exitCodes.ok;
+
+  function selected(nodes: readonly InventoryNode[]): readonly InventoryNode[] {
+    if (args.words.length === 0) return nodes; // a look at the inventory is not a run: NODES plays no part
+    const chosen = selection(args, config, context);
+    checkKnown(chosen, inventory.numbers, names);
+    const numbers = new Set(chosen.numbers);
+    return nodes.filter((node) => numbers.has(node.number));
+  }
+}
+
+function table(rows: readonly Row[]): string[] {
+  const nic = (one: Interface | null): string[] => (one === null ? ['-', '', ''] : [one.hostname, one.ip, one.mac]);
+  const cells = rows.map(({ slot, physical, cmc, control, data }) => [String(slot), physical === null ? '?' : String(physical), ...nic(cmc), ...nic(control), ...nic(data)]);
+  const lines = [['slot', 'physical', 'cmc', '', '', 'control', '', '', 'data', '', ''], ...cells];
+  const widths = lines.reduce<number[]>((widest, line) => line.map((cell, index) => Math.max(cell.length, widest[index] ?? 0)), []);
+  const texts = lines.map((line) => line.map((cell, index) => (index < 2 ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd());
+  const moved = rows.filter(({ slot, physical }) => physical !== null && physical !== slot).map(({ slot, physical }) => `machine ${physical} in slot ${slot}`);
+  return moved.length === 0 ? texts : [...texts, '', `replacement${moved.length === 1 ? '' : 's'}: ${moved.join(', ')}`];
+}
