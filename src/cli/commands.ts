@@ -39,6 +39,7 @@ export const commands: readonly Command[] = [
       timeout: timeoutOption('time one node may take in all (default: nodes.load_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the nodes already run the PXE system, and stay in it' },
       'until-ssh': { type: 'boolean', alias: 'u', describe: 'a node is done only when its new system answers ssh' },
+      verify: { type: 'string', value: 'MODE', choices: ['sample', 'full', 'none'], describe: 'how much of what was written is read back on the node (default: frisbee.verify)' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
     },
     examples: [
@@ -70,6 +71,23 @@ export const commands: readonly Command[] = [
     options: waitOptions,
     examples: [['imaging-wait && ./experiment.sh', 'start when every node of $NODES is up']],
     load: () => import('./commands/wait.js'),
+  },
+  {
+    kind: 'nodes',
+    name: 'which',
+    summary: 'tell which image each node runs',
+    words: specs,
+    options: {
+      ...nodeOptions,
+      timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)'),
+      user: { type: 'string', alias: 'u', value: 'LOGIN', describe: 'log in as LOGIN (default: root)' },
+      json: { type: 'boolean', describe: 'one JSON object a line for each node' },
+    },
+    examples: [
+      ['imaging-which 1-12', 'fit01:fedora-21 (saved 2026-11-21 by alice, load run 20261126-091500-load-3f2a) ...'],
+      ["imaging-which -a --json | jq -r 'select(.image != \"fedora-21\").node'", 'nodes that run something else'],
+    ],
+    load: () => import('./commands/which.js'),
   },
   powerCommand('status', 'tell whether nodes are on'),
   powerCommand('on', 'switch nodes on'),

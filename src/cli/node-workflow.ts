@@ -5,6 +5,8 @@ import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
 
 export type WorkflowTools = {
+  /** The name of this run. */
+  run: string;
   host: Host;
   emit: Emit;
   signal: AbortSignal;

@@ -81,7 +81,7 @@ async function execute(command: Command, workflow: NodeWorkflow, context: Comman
   emit({ type: 'run.started', schema: EVENT_SCHEMA, command: command.name, nodes: [...workflow.nodes], details: workflow.details });
   around.warnings.tell(emit);
   const undo = new UndoStack();
-  const tools = { host: context.host, emit, signal: context.signal, undo, transcript: folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
+  const tools = { run, host: context.host, emit, signal: context.signal, undo, transcript: folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
   let thrown: { error: unknown } | null = null;
   let outcomes: Outcome<unknown>[] = [];
   try {

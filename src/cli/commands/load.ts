@@ -3,6 +3,8 @@ import { ensureNdz } from '../../images/convert.js';
 import { findImage } from '../../images/find.js';
 import { missingEnd } from '../../ndz/cut-image.js';
 import { inspectImage } from '../../ndz/reader.js';
+import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
+import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/embedded-session.js';
 import { startFrisbeedSession } from '../../workflows/frisbeed-session.js';
@@ -16,6 +18,7 @@ import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, selectedNodes, type Site } from '../site.js';
 
 const MIB = 1_048_576;
+const VERIFY_MODES = ['sample', 'full', 'none'] as const;
 /** Where each phase of a conversion begins, and its share of the whole. */
 const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as const;
 
@@ -36,6 +39,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       rateBps: load.rateBps,
       localIp,
       reset: load.reset,
+      verify: load.verify,
       untilSsh: load.untilSsh,
       timeoutMs: load.nodeDeadlineMs,
     },
@@ -62,9 +66,10 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   const seconds = positive(args.options, 'timeout');
   return {
     nodes: selected,
-    image,
+    image: { ...image, name: found.name },
     rateBps: Math.round((positive(args.options, 'bandwidth', 100_000) ?? networking.bandwidthMibps) * MIB),
     ...ramdiskPlan(args, site),
+    verify: VERIFY_MODES.find((mode) => mode === text(args.options, 'verify')) ?? frisbee.verify,
     untilSsh: flag(args.options, 'until-ssh'),
     nodeDeadlineMs: seconds === undefined ? nodes.loadTimeoutMs : seconds * 1000,
     stallMs: nodes.stallTimeoutMs,
@@ -105,6 +110,7 @@ async function execute(load: LoadPlan, localIp: string, site: Site, context: Com
   return executeLoad(load, {
     ...tools,
     ...ramdisk,
+    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host),
     wait: { port: networking.sshPort, username: 'root', auth, backoffMs: networking.sshBackoffMs, lastBoot: (node) => ramdisk.boots.last(node) },
     openSession: () =>
       frisbee.engine === 'frisbeed'
