@@ -25,7 +25,7 @@ const GROUP_BYTES = 64 * 1024 * 1024;
 const MAX_BLOCK_BYTES = 1024 * 1024;
 const BODY_BLOCK_BYTES = 64 * 1024;
 /** Reads that one program may do in small blocks before cutting the range in three pays. */
-const FEW_READS = 512;
+const FEW_READS = 4096;
 
 /**
  * Where a sample looks, in disk order: `SAMPLE_RANGES` ranges, one at a random place in each equal part of the data, so

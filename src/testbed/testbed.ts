@@ -106,7 +106,7 @@ async function start(options: TestbedOptions, undo: UndoStack): Promise<Testbed>
   const layout = siteLayout(await openFolder(options.dir, disksBytes + 4 * imageBytes, host, undo));
   const network = options.netns === true ? await bridged(count, host, undo) : await onLoopback(count, host, undo);
   const { addresses, ports } = network;
-  await writeSite(layout, addresses, { ...network.settings, count, bandwidthMibps: bandwidthFor(count) });
+  await writeSite(layout, addresses, { ...network.settings, count, bandwidthMibps: bandwidthFor(count), verify: options.frisbee === 'scripted' ? 'none' : null });
   const demoImage = await makeImage(layout, imageBytes);
   const nodeHost = network.namespaces ? await netnsHostFor(options, host, layout, network.namespaces) : hostFor(options, host, layout, demoImage);
   undo.push('nodes', () => nodeHost.close());

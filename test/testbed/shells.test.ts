@@ -55,7 +55,7 @@ async function open(openShell: OpenShell): Promise<RawTelnet> {
 
 const real = (...candidates: ShellCandidate[]): OpenShell => {
   const program = candidates.length > 0 ? findShell(systemHost, folder, candidates) : findShell(systemHost, folder);
-  return realShell({ host: systemHost, program, programs, folder: join(folder, 'sessions'), hostname: 'fit01', uptimeSeconds: () => 5 });
+  return realShell({ host: systemHost, program, programs, folder: join(folder, 'sessions'), hostname: 'fit01', diskPath: join(folder, 'disk.img'), uptimeSeconds: () => 5 });
 };
 const shown = (telnet: RawTelnet): string => telnet.text.replaceAll('\x1b[6n', '').replace(/^[^]*?\/ # /, '/ # ');
 
