@@ -10,8 +10,8 @@ export type DigestGroup = readonly ByteRange[];
 /** How a program that reads blocks gets at a range: `dd bs=blockBytes skip=skip count=count`. */
 export type ReadPiece = { blockBytes: number; skip: number; count: number };
 
-/** Bytes of one chunk's data, counted as it inflates: its regions one after the other. */
-export type Pick = { position: number; dataOffset: number; sizeBytes: number };
+/** A place in one chunk's data, counted as it inflates: its regions one after the other. */
+export type Pick = { position: number; dataOffset: number };
 
 /** Ranges of a sample besides the first and the last region, and the most that each has. */
 export const SAMPLE_RANGES = 64;
@@ -28,8 +28,7 @@ const BODY_BLOCK_BYTES = 64 * 1024;
 const FEW_READS = 4096;
 
 /**
- * Where a sample looks, in disk order: `SAMPLE_RANGES` ranges, one at a random place in each equal part of the data, so
- * that none overlap. `chunkBytes` is how much each chunk inflates to; `random` is uniform in [0, 1).
+ * Where a sample looks, in disk order: `SAMPLE_RANGES` random sectors, one in each equal part of the data. `chunkBytes` is how much each chunk inflates to; `random` is uniform in [0, 1).
  */
 export function pickSample(chunkBytes: readonly number[], random: () => number): Pick[] {
   const totalSectors = chunkBytes.reduce((sum, bytes) => sum + bytes, 0) / SECTOR_BYTES;
@@ -37,22 +36,23 @@ export function pickSample(chunkBytes: readonly number[], random: () => number):
   let [position, chunkStart] = [0, 0];
   for (let part = 0; part < SAMPLE_RANGES; part++) {
     const [from, to] = [Math.floor((part * totalSectors) / SAMPLE_RANGES), Math.floor(((part + 1) * totalSectors) / SAMPLE_RANGES)];
-    const sectors = Math.min(to - from, SAMPLE_RANGE_BYTES / SECTOR_BYTES);
-    if (sectors === 0) continue;
-    const start = SECTOR_BYTES * (from + Math.floor(random() * (to - from - sectors + 1)));
+    if (to === from) continue;
+    const start = SECTOR_BYTES * (from + Math.floor(random() * (to - from)));
     while (start >= chunkStart + (chunkBytes[position] ?? Infinity)) chunkStart += chunkBytes[position++] ?? 0;
-    picks.push({ position, dataOffset: start - chunkStart, sizeBytes: sectors * SECTOR_BYTES });
+    picks.push({ position, dataOffset: start - chunkStart });
   }
   return picks;
 }
 
-/** The range a pick means: from its place on, to where its region ends at the latest. Null in the part of a short last sector that is not written. */
-export function rangeOfPick(header: ChunkHeader, { dataOffset, sizeBytes }: Omit<Pick, 'position'>): ByteRange | null {
+/**
+ * The range around a pick: regions are cut into blocks of `SAMPLE_RANGE_BYTES` from their start on, and it is the one that
+ * the pick is in. So any sector is as likely to be read as any other, wherever it is in its region. Null without regions.
+ */
+export function rangeOfPick(header: ChunkHeader, { dataOffset }: Pick): ByteRange | null {
   const extent = dataExtents(header).findLast((each) => each.dataOffset <= dataOffset);
   if (!extent) return null;
-  const skipped = dataOffset - extent.dataOffset;
-  const size = Math.min(sizeBytes, extent.sizeBytes - skipped);
-  return size > 0 ? { offset: extent.diskOffset + skipped, sizeBytes: size } : null;
+  const skipped = Math.floor((dataOffset - extent.dataOffset) / SAMPLE_RANGE_BYTES) * SAMPLE_RANGE_BYTES;
+  return { offset: extent.diskOffset + skipped, sizeBytes: Math.min(SAMPLE_RANGE_BYTES, extent.sizeBytes - skipped) };
 }
 
 /** A chunk's first or last region, whole unless it is large: then its beginning and its end. */

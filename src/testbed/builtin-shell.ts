@@ -11,6 +11,8 @@ export function builtinShell(programs: Programs): OpenShell {
   return (listener) => new BuiltinShell(programs, listener);
 }
 
+const PIPE_BYTES = 1 << 20;
+
 class BuiltinShell implements Shell {
   readonly #programs: Programs;
   readonly #listener: ShellListener;
@@ -89,7 +91,7 @@ class BuiltinShell implements Shell {
     let stdin: Readable = io.stdin;
     const statuses = commands.map((command, index) => {
       const from = stdin;
-      const pipe = index + 1 < commands.length ? new PassThrough() : null;
+      const pipe = index + 1 < commands.length ? new PassThrough({ highWaterMark: PIPE_BYTES }) : null;
       if (pipe) stdin = pipe;
       return this.#command(command, statusBefore, { ...io, stdin: from, stdout: pipe ?? io.stdout }).finally(() => {
         pipe?.end();

@@ -45,7 +45,7 @@ async function whichImage(node: NodeRun, plan: WhichPlan, { images, boots }: Whi
   if (line !== null) {
     const saved = parseStamp(line);
     const image = saved?.image ?? line;
-    const isLoads = record !== null && (record.stamp === null ? record.name === image : record.stamp === line);
+    const isLoads = record !== null && (record.stamp === null ? record.name === image || (record.booted && cleanSince === true) : record.stamp === line);
     return { image, source: 'stamp', saved, load: isLoads ? load : null, cleanSince: isLoads ? cleanSince : null, why };
   }
   if (record !== null && load !== null) return { image: record.name, source: 'record', saved: record.stamp === null ? null : parseStamp(record.stamp), load, cleanSince, why };
