@@ -207,7 +207,7 @@ describe('a shell that behaves badly', () => {
         ...listener,
         output: (bytes) => {
           const text = bytes.toString('latin1');
-          const isDigest = /^[0-9a-f]{40}  -/.test(text) && !text.startsWith('da39a3ee');
+          const isDigest = /^[0-9a-f]{40} {2}-/.test(text) && !text.startsWith('da39a3ee');
           listener.output(isDigest && isFirst ? Buffer.from(`${text[0] === '0' ? '1' : '0'}${text.slice(1)}`, 'latin1') : bytes);
           if (isDigest) isFirst = false;
         },
