@@ -15,7 +15,7 @@ export const FAULT_KINDS = {
   'telnet-silent': { value: null, summary: "the ramdisk's telnet accepts and says nothing" },
   'drop-at': { value: { name: 'PCT', max: 100 }, summary: 'the node dies without a word when PCT % are written' },
   'disk-error-at': { value: { name: 'PCT', max: 100 }, summary: 'the disk fails with EIO when PCT % are written' },
-  'corrupt-at': { value: { name: 'PCT', max: 100 }, summary: 'bytes near PCT % are written wrong, and nobody notices' },
+  'corrupt-at': { value: { name: 'PCT', max: 100 }, summary: 'the sector at PCT % of what is written is written wrong, and nobody says so' },
   'ssh-refused': { value: null, summary: "the disk's system comes up without sshd" },
   'old-os-lingers': { value: { name: 'S', max: 86_400 }, summary: 'the old system answers for S more seconds after a reset' },
   loss: { value: { name: 'PCT', max: 99 }, summary: 'PCT % of the multicast packets are lost at the node' },

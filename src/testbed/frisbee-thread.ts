@@ -47,13 +47,12 @@ export class FrisbeeThread {
       const job: FrisbeeJob = {
         args,
         diskPath: disk.path,
-        faults: { dropAtPercent, diskErrorAtPercent, diskBytesPerSecond },
+        faults: { dropAtPercent, diskErrorAtPercent, diskBytesPerSecond, corruptAtPercent },
         lossRate: lossPercent / 100,
         lossSeed: lossSeedOf(disk.path),
       };
       const status = await this.#run(job, signal, (text) => stderr.write(text), dropped);
       if (status !== 0) return status;
-      if (corruptAtPercent !== null) await disk.corrupt(corruptAtPercent);
       disk.markComplete();
       return 0;
     };

@@ -1,5 +1,6 @@
 import type { ImageInfo } from '../ndz/reader.js';
 import type { FaultProfile } from './fault.js';
+import { sectorToCorrupt } from './corruption.js';
 import type { NodeDisk } from './disk.js';
 import { getopt, numberValue } from '../programs/getopt.js';
 import { boundLines, chunkDot, joinedLine } from '../programs/frisbee-lines.js';
@@ -49,10 +50,10 @@ function parse(args: readonly string[]): { group: string; port: number } | strin
   return device === DISK_DEVICE ? { group, port } : `opening output file ${device ?? ''}: No such file or directory`;
 }
 
-async function writeDisk({ rawPath }: ScriptedImage, { corruptAtPercent }: FaultProfile, disk: NodeDisk): Promise<void> {
+async function writeDisk({ rawPath, info }: ScriptedImage, { corruptAtPercent }: FaultProfile, disk: NodeDisk): Promise<void> {
   if (corruptAtPercent === null) return disk.share(rawPath);
   await disk.fill(rawPath);
-  await disk.corrupt(corruptAtPercent);
+  await disk.corrupt(await sectorToCorrupt(info.path, corruptAtPercent));
 }
 
 /** The node is gone: nobody is there to see the program end. */
