@@ -84,6 +84,7 @@ describe('there and back', () => {
     expect(Buffer.compare(await readFile(at('other')), content)).toBe(0);
     expect(await image('verify', 'x.ndz', 'other', '--slice', '1')).toMatchObject({ code: 0 });
     expect(await image('verify', 'x.ndz', 'other')).toMatchObject({ code: 1 });
+    expect(execFileSync('bash', ['-c', '"$0" zip - z.ndz --slice 1 <disk 2>&1 || echo "exit $?"', join(bin, 'imaging-image')], { cwd: folder, encoding: 'utf8' })).toMatch(/a pipe can only be saved whole, not one partition of it\n.*give the path of the disk\nexit 4\n$/);
     expect(await image('zip', 'disk', 'y.ndz', '--slice', '3')).toMatchObject({ code: 4, stderr: expect.stringContaining('no partition 3') as unknown });
   });
 });
@@ -117,6 +118,14 @@ describe('what is refused', () => {
     [['zip', 'a', '-', '--json'], 'do not go together'],
   ])('%j', async (args, words) => {
     expect(await image(...args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) as unknown });
+  });
+
+  it.each([['zip', '-', 'x.ndz'], ['zip', 'disk', '-'], ['unzip', '-', 'out'], ['unzip', 'x.ndz', '-']])('a terminal: %s %s %s', async (...words) => {
+    await writeFile(at('disk'), disk());
+    // script gives it a terminal
+    const said = execFileSync('script', ['-qec', `${join(bin, 'imaging-image')} ${words.join(' ')}; echo "exit $?"`, '/dev/null'], { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    expect(said).toMatch(/- is a terminal here.*\r\n.*for example: (cat|imaging-image) .*\r\nexit 2/);
+    expect(await readdir(folder)).toEqual(['disk']);
   });
 
   it('a missing file', async () => {
@@ -164,6 +173,15 @@ it('info shows the file systems of images that the 2015 imagezip made, and their
   const demo = await makeDemoImage(folder, { sizeBytes: 16 * MIB });
   if (!demo.hasFileSystem) return;
   expect((await image('info', 'demo.ndz')).stdout).toMatch(/stamp {8}\d{4}-.* - node none - image demo - by imaging/);
+});
+
+it('a failed zip leaves the image that it was to replace, with its checksum', async () => {
+  await writeFile(at('disk'), disk());
+  await image('zip', 'disk', 'x.ndz', '-q');
+  const before = await readFile(at('x.ndz.sha256'), 'utf8');
+  expect(await image('zip', '/dev/null', 'x.ndz', '--force')).toMatchObject({ code: 4 });
+  expect(await readFile(at('x.ndz.sha256'), 'utf8')).toBe(before);
+  expect((await image('verify', 'x.ndz')).code).toBe(0);
 });
 
 describe('an interrupted one leaves nothing', () => {
