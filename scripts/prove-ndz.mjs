@@ -355,7 +355,7 @@ function changedUsed(used, disk, back) {
   }
 }
 
-function prove([title, type, mebibytes, family]) {
+function prove([, type, mebibytes, family]) {
   const absent = missing(family.needs);
   if (absent.length > 0) return [`left out: ${absent.join(', ')} not installed`];
   const partBytes = Math.round(mebibytes * 2048) * 512;

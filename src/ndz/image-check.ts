@@ -42,6 +42,9 @@ export class ImageCheck {
     if (header.version === 1 && header.total !== 0 && this.#chunkCount !== null && header.total !== this.#chunkCount) {
       throw new Failure('ndz-truncated', `${where}: says the image has ${header.total} chunks, the file has ${this.#chunkCount}`, 'copy the image again');
     }
+    if (header.version === 1 && header.total !== first.total) {
+      throw otherImage(`${where}: says the image has ${header.total} chunks, chunk 0 says ${first.total}`);
+    }
     this.#checkContinues(header, where);
     const { effectiveBytes, actualBytes } = chunkTotals(header);
     this.#effectiveBytes += effectiveBytes;
