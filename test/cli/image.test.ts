@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { bin, run, start, type Finished } from '../helpers/cli.js';
+import { bin, run, start, type Finished, type Running } from '../helpers/cli.js';
 import { CHUNK_BYTES } from '../../src/ndz/format.js';
 import { fixture, temporaryFolder } from '../ndz/images.js';
 import { hasLoop, loopDevice } from '../ndz/loop.js';
@@ -113,6 +113,7 @@ describe('what is refused', () => {
     [['zip', 'a', 'b', '--slice', '0'], '--slice: 0 is not a whole number'],
     [['zip', 'a', 'b', '--uuid', 'x'], '--uuid: x is not 32 hex digits'],
     [['unzip', 'a', 'b', '--level', '1'], '--level means nothing to unzip'],
+    [['verify', '-'], 'verify reads images here and there, which a pipe does not allow'],
     [['verify', 'a', '--sample', '3'], '--sample is for comparing a disk'],
     [['verify', 'a', 'b', '--sample', '3', '--full'], 'do not go together'],
     [['zip', 'a', '-', '--json'], 'do not go together'],
@@ -185,10 +186,20 @@ it('a failed zip leaves the image that it was to replace, with its checksum', as
 });
 
 describe('an interrupted one leaves nothing', () => {
+  /** When it says how far it is, its file is there. */
+  const whenSaid = ({ child }: Running, words: RegExp, act: () => void): void => {
+    let said = '';
+    child.stderr.on('data', (text: string) => {
+      if (words.test(said)) return;
+      said += text;
+      if (words.test(said)) act();
+    });
+  };
+
   it.each(['SIGINT', 'SIGTERM'] as const)('zip by %s', async (signal) => {
     await writeFile(at('disk'), randomBytes(64 * MIB));
     const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9'], { cwd: folder });
-    running.child.stderr.once('data', () => running.child.kill(signal));
+    whenSaid(running, /zip \d/, () => running.child.kill(signal));
     expect(await running.finished).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143 });
     expect(await readdir(folder)).toEqual(['disk']);
   });
@@ -197,9 +208,20 @@ describe('an interrupted one leaves nothing', () => {
     await writeFile(at('disk'), randomBytes(48 * MIB));
     await image('zip', 'disk', 'x.ndz', '--level', '0', '-q');
     const running = start('imaging-image', ['unzip', 'x.ndz', 'out', '--workers', '1'], { cwd: folder });
-    running.child.stderr.once('data', () => running.child.kill('SIGINT'));
+    whenSaid(running, /unzip \d/, () => running.child.kill('SIGINT'));
     expect(await running.finished).toMatchObject({ code: 130 });
     expect((await readdir(folder)).sort()).toEqual(['disk', 'x.ndz', 'x.ndz.sha256']);
+  });
+
+  it('one that was killed outright: the next one of that name clears up', async () => {
+    await writeFile(at('disk'), randomBytes(64 * MIB));
+    const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9'], { cwd: folder });
+    whenSaid(running, /zip \d/, () => running.child.kill('SIGKILL'));
+    await running.finished;
+    expect(await readdir(folder)).toEqual([expect.stringMatching(/^\.x\.ndz\..*\.tmp$/), 'disk']);
+    await writeFile(at('.x.ndz.elsewhere-1-2.abc.tmp'), 'of another machine');
+    expect((await image('zip', 'disk', 'x.ndz', '--level', '0', '-q')).code).toBe(0);
+    expect((await readdir(folder)).sort()).toEqual(['.x.ndz.elsewhere-1-2.abc.tmp', 'disk', 'x.ndz', 'x.ndz.sha256']);
   });
 
   it('zip into a pipe whose reader goes away', async () => {

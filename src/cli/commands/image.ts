@@ -22,6 +22,9 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     throw new UserError('usage', word === undefined ? 'no action given' : `unknown action ${JSON.stringify(word)}`, hint);
   }
   const action = await load();
+  if (words.includes('-') && !action.options.includes('force')) {
+    throw new UserError('usage', `${word} reads images here and there, which a pipe does not allow`, 'give the path of a file; - is for zip and unzip');
+  }
   const wrong = Object.keys(args.options).find((name) => args.options[name] !== undefined && !['json', 'quiet'].includes(name) && !action.options.includes(name));
   if (wrong !== undefined) throw new UserError('usage', `--${wrong} means nothing to ${word}`, `imaging-image ${word} takes ${[...action.options, 'json', 'quiet'].map((name) => `--${name}`).join(', ')}`);
   if (words.length < action.minWords || words.length > action.maxWords) {
