@@ -65,7 +65,7 @@ function fillFolder(root, roomBytes, { links = true, share = 0.5 } = {}) {
       const directory = join(root, `d${number % 23}`);
       mkdirSync(directory, { recursive: true });
       const name = join(directory, `file-${number++}${'x'.repeat(number % 50 === 0 ? 180 : 0)}`);
-      const bytes = content(fileBytes());
+      const bytes = content(Math.min(fileBytes(), Math.floor(roomBytes / 10)));
       writeFileSync(name, bytes);
       names.push([name, bytes.byteLength]);
       used += bytes.byteLength + 1024;
