@@ -25,7 +25,7 @@ function add(report) {
   total.peakBytes = Math.max(total.peakBytes, report.peakBytes);
   console.error(`${total.count} so far`);
 }
-if (count > 0) add(await sweepImages(folder, 1, seed));
+add(await sweepImages(folder, 1, seed));
 for (let done = 0; done < count; done += BATCH) add(await fuzzImages(folder, Math.min(BATCH, count - done), seed + done));
 const { refused, accepted, slowestMs, peakBytes } = total;
 console.log(`${total.count} damaged images in ${((performance.now() - startMs) / 1000).toFixed(0)} s: ${accepted} harmless, the others refused; slowest ${slowestMs.toFixed(0)} ms, memory ${(peakBytes / 1e6).toFixed(0)} MB`);
