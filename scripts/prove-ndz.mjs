@@ -4,16 +4,19 @@
 // that it calls used must be the same. Saved and restored by ours and, with IMAGING_REAL_FRISBEE=<folder with imagezip and
 // imageunzip>, by the real programs in every combination that they accept. Needs root, loop devices, and the file systems'
 // programs; says what it leaves out and why. PROVE_DIR: where the disks lie (memory, if there is /dev/shm).
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
 import { closeSync, copyFileSync, existsSync, fsyncSync, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, readSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // in a mount namespace of its own: a copy of the mounts in another one would keep file systems alive after umount
 if (process.getuid() === 0 && process.env.PROVE_UNSHARED === undefined) {
-  const { status } = spawnSync('unshare', ['--mount', '--propagation', 'private', process.execPath, ...process.argv.slice(1)], { stdio: 'inherit', env: { ...process.env, PROVE_UNSHARED: '1' } });
+  const child = spawn('unshare', ['--mount', '--propagation', 'private', process.execPath, ...process.argv.slice(1)], { stdio: 'inherit', env: { ...process.env, PROVE_UNSHARED: '1' } });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal)); // it ends behind the case at hand
+  const [status] = await once(child, 'close');
   process.exit(status ?? 1);
 }
 
