@@ -182,8 +182,9 @@ function nonZeroRuns(bytes: Uint8Array): (readonly [number, number])[] {
   return runs;
 }
 
-/** Bytes of a disk; fewer than asked for only at its end. */
-function readTarget({ fd, path, baseBytes }: JobTarget, offset: number, sizeBytes: number): Uint8Array {
+/** Bytes of a disk; fewer than asked for only at its end, or the partition's. */
+function readTarget({ fd, path, baseBytes, limitBytes }: JobTarget, offset: number, wantedBytes: number): Uint8Array {
+  const sizeBytes = Math.max(0, Math.min(wantedBytes, limitBytes - offset));
   const bytes = Buffer.allocUnsafe(sizeBytes);
   let done = 0;
   try {
