@@ -48,8 +48,9 @@ function halfLines(testbed: ChildTestbed, run: string): string[] {
  */
 export async function killAndResume(testbed: ChildTestbed, env: Record<string, string>, moment: (load: Running) => Promise<unknown>, again: ((resume: Running) => Promise<unknown>) | null = null): Promise<Round> {
   spoilDisks(testbed);
+  const before = new Set(runsOf(testbed));
   const killed = await kill(testbed.start('imaging-load', ['-i', 'demo', '1-4', '--progress', 'json'], env), moment);
-  const run = killed.events[0]?.run ?? newestRun(testbed);
+  const run = runsOf(testbed).find((name) => !before.has(name)) ?? null;
   const doneBefore = killed.events.filter((event) => event.type === 'node.done').length;
   if (run === null || !existsSync(join(testbed.dir, 'state/runs', run, 'plan.json'))) return nothingPlanned(testbed);
   const resumesMs: number[] = [];
@@ -77,7 +78,6 @@ function nothingPlanned(testbed: ChildTestbed): Round {
   return { run: null, doneBefore: 0, resumesMs: [] };
 }
 
-/** When it was killed before its first event came out, the newest folder is its own, or that of the round before, which is done. */
-function newestRun(testbed: ChildTestbed): string | null {
-  return readdirSync(join(testbed.dir, 'state/runs')).sort().at(-1) ?? null;
+function runsOf(testbed: ChildTestbed): string[] {
+  return readdirSync(join(testbed.dir, 'state')).includes('runs') ? readdirSync(join(testbed.dir, 'state/runs')) : [];
 }
