@@ -7,6 +7,8 @@ import type { ChildTestbed } from './testbed.js';
 export type Round = {
   /** Null when the load was killed before it had planned anything. */
   run: string | null;
+  /** It had ended by itself before it could be killed. */
+  hadEnded: boolean;
   /** Nodes that were done when it was killed. */
   doneBefore: number;
   resumesMs: number[];
@@ -64,7 +66,7 @@ export async function killAndResume(testbed: ChildTestbed, env: Record<string, s
   const wrong = wrongDisks(testbed);
   const left = [...testbed.links(), ...halfLines(testbed, run)];
   if (wrong.length > 0 || left.length > 0 || last?.code !== 0) throw new RoundFailed(`run ${run}: exit code ${last?.code}, wrong disks: ${wrong.join(' ')}; left: ${left.join(' ')}\n${last?.stdout.slice(-1500)}\n${last?.stderr.slice(-1500)}`);
-  return { run, doneBefore, resumesMs };
+  return { run, hadEnded: killed.signal === null, doneBefore, resumesMs };
 }
 
 async function kill(running: Running, moment: (running: Running) => Promise<unknown>): Promise<Finished> {
@@ -75,7 +77,7 @@ async function kill(running: Running, moment: (running: Running) => Promise<unkn
 
 function nothingPlanned(testbed: ChildTestbed): Round {
   if (testbed.links().length > 0) throw new RoundFailed(`no plan, but links: ${testbed.links().join(' ')}`);
-  return { run: null, doneBefore: 0, resumesMs: [] };
+  return { run: null, hadEnded: false, doneBefore: 0, resumesMs: [] };
 }
 
 function runsOf(testbed: ChildTestbed): string[] {

@@ -7,8 +7,6 @@ import { commands } from '../commands.js';
 import { backgroundRun } from '../detach.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
-import { parseArguments } from '../parse.js';
-import { runNodeCommand } from '../run-node-command.js';
 import type { RunsAction } from './action.js';
 
 type NodeCommand = Extract<Command, { kind: 'nodes' }>;
@@ -38,6 +36,7 @@ export const resume: RunsAction = {
     const there = inPlaceOf(run, context);
     if (backgroundRun(context.host) === null) context.stderr.write(`resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}\n`);
     const command = commandOf(run);
+    const { runNodeCommand } = await import('../run-node-command.js'); // as main does it
     return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, { from: run, force: flag(args.options, 'force') });
   },
 };
@@ -63,6 +62,7 @@ function commandOf({ run, plan }: StoredRun): NodeCommand {
 
 /** The recorded options with the nodes that are left, and the presentation that is asked for now. */
 async function argumentsOf(command: NodeCommand, { run, plan }: StoredRun, left: readonly string[], args: Arguments): Promise<Arguments> {
+  const { parseArguments } = await import('../parse.js');
   const parsed = await parseArguments(command, [...plan.argv]);
   if ('help' in parsed) throw new UserError('environment', `run ${run} has no command that can be done again`);
   const options = { ...parsed.args.options, 'all-nodes': undefined };
