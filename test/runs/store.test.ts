@@ -158,14 +158,16 @@ describe('retention', () => {
     expect(left(dir)).toEqual([name(20)]);
   });
 
-  test('what is alive stays, and what died stays for a week', () => {
+  test('what is alive stays, and what died or was interrupted stays for a week', () => {
     const dir = scratch();
     storeRun(dir, name(1), 'cut', { process: alive() });
     storeRun(dir, name(2), 'cut', { process: DEAD });
     storeRun(dir, name(20), 'cut', { process: DEAD });
+    storeRun(dir, name(21), 'finished', {}, 130);
+    storeRun(dir, name(22), 'finished');
     storeRun(dir, name(25, 'load', '000f'), 'finished');
-    expect(pruneRuns(dir, { keep: 1, keepDays: 1 }, now)).toEqual([name(2)]);
-    expect(pruneRuns(dir, { keep: 1, keepDays: 1 }, now + 7 * DAY_MS).sort()).toEqual([name(20), name(25, 'load', '000f')]);
+    expect(pruneRuns(dir, { keep: 1, keepDays: 1 }, now).sort()).toEqual([name(2), name(22)]);
+    expect(pruneRuns(dir, { keep: 1, keepDays: 1 }, now + 7 * DAY_MS).sort()).toEqual([name(20), name(21), name(25, 'load', '000f')]);
     expect(left(dir)).toEqual([name(1)]);
   });
 

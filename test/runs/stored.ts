@@ -35,7 +35,7 @@ export function someEvents(run: string, end: boolean): ImagingEvent[] {
 }
 
 /** A run's folder as the program leaves it: `end` 'finished' with its result, 'cut' in the middle of its events. */
-export function storeRun(dir: string, run: string, end: 'finished' | 'cut', more: Partial<RunPlan> = {}): string {
+export function storeRun(dir: string, run: string, end: 'finished' | 'cut', more: Partial<RunPlan> = {}, exitCode = 1): string {
   const path = join(dir, 'runs', run);
   mkdirSync(path, { recursive: true });
   writePlan(path, aPlan(run, more));
@@ -43,6 +43,6 @@ export function storeRun(dir: string, run: string, end: 'finished' | 'cut', more
   writeFileSync(join(path, 'events.jsonl'), events.map((event) => `${JSON.stringify(event)}\n`).join(''));
   if (end === 'cut') appendFileSync(join(path, 'events.jsonl'), '{"at":1,"run":"x","seq":9,"type":"node.done","node":"fit0');
   const result = resultOf(events.reduce(applyEvent, emptyState()));
-  if (result) writeResult(path, result);
+  if (result) writeResult(path, { ...result, exitCode });
   return path;
 }
