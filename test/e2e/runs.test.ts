@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -154,6 +155,22 @@ describe('in the background', () => {
     expect(code).toBe(0);
     expect(events.at(-1)).toMatchObject({ ok: ['fit01', 'fit02'] });
     expect(testbed.links()).toEqual([]);
+  });
+
+  const noPty = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0 ? '' : ' (skipped: no program script, of util-linux)';
+  test.skipIf(noPty !== '')(`q on a terminal ends the looking, not the run${noPty}`, async () => {
+    const name = (await testbed.run('imaging-load', ['--detach', '1-2', '-u'])).stdout.trim();
+    const terminal = spawn('script', ['-qec', `imaging-runs attach ${name}`, '/dev/null'], { env: { ...process.env, ...testbed.env, TERM: 'xterm' }, cwd: scratch(), stdio: ['pipe', 'pipe', 'inherit'] });
+    let shown = '';
+    terminal.stdout.on('data', (text: Buffer) => {
+      if (shown === '') terminal.stdin.write('q'); // the keys are listened to before anything is shown
+      shown += text.toString();
+    });
+    const [code] = (await once(terminal, 'close')) as [number | null];
+    expect(shown).toContain('q leaves it alone');
+    expect(shown).toContain(`run ${name} goes on`);
+    expect(code).toBe(0);
+    expect((await runs('attach', name)).code).toBe(0);
   });
 
   test('a plan that is refused is told as ever, and leaves no run', async () => {

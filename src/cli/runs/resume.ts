@@ -29,7 +29,8 @@ export const resume: RunsAction = {
     const left = run.plan.nodes.filter((node) => !done.has(node));
     if (left.length === 0) {
       const by = all.slice(1).map((each) => each.run);
-      context.stdout.write(`nothing is left: all ${run.plan.nodes.length} nodes of run ${run.run} are done${by.length > 0 ? `, with ${by.join(', ')}` : ''}\n`);
+      const [nodes, are] = run.plan.nodes.length === 1 ? ['the node', 'is'] : [`all ${run.plan.nodes.length} nodes`, 'are'];
+      context.stdout.write(`nothing is left: ${nodes} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}\n`);
       return exitCodes.ok;
     }
     if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
