@@ -1,7 +1,9 @@
-import { planRanges } from '../ndz/allocation/plan.js';
+import { readPartitionTable } from '../ndz/allocation/partition-table.js';
 import type { PartitionInfo } from '../ndz/allocation/plan-types.js';
+import { contradiction, Volume } from '../ndz/allocation/volume.js';
 import { readExtFile } from '../ndz/ext-file.js';
 import { openImageSource } from '../ndz/image-reader.js';
+import { SECTOR_BYTES } from '../ndz/format.js';
 import type { ImageSource } from '../ndz/source.js';
 
 /** Where images say where they come from: ours, and that of an older tool that did the same. */
@@ -20,7 +22,7 @@ export type ImageStamp = {
 };
 
 /** The last line of the stamp in the first ext2, ext3 or ext4 file system of a disk that has one, without control characters; or null. */
-export async function readStamp(source: ImageSource, partitions: readonly PartitionInfo[]): Promise<string | null> {
+export async function readStamp(source: ImageSource, partitions: readonly Pick<PartitionInfo, 'fileSystem' | 'startSector' | 'sectorCount'>[]): Promise<string | null> {
   for (const { fileSystem, startSector, sectorCount } of partitions) {
     if (fileSystem?.startsWith('ext') !== true) continue;
     for (const path of STAMP_FILES) {
@@ -32,14 +34,29 @@ export async function readStamp(source: ImageSource, partitions: readonly Partit
   return null;
 }
 
-/** The last line of an image's own stamp, or null when it has none that can be had cheaply. Throws as `openImageSource` and `planRanges` do. */
+/**
+ * The last line of an image's own stamp, or null when it has none that can be had cheaply: nothing but the partition table and
+ * the way to the file is read. Throws as `openImageSource` and `inflateChunk` do.
+ */
 export async function stampOfImage(path: string, signal?: AbortSignal): Promise<string | null> {
   const { source } = await openImageSource(path, signal);
   try {
-    const { partitions } = await planRanges(source, signal ? { signal } : {});
-    return await readStamp(source, partitions);
+    return await readStamp(source, await placesOfExt(source, signal));
   } finally {
     await source.close();
+  }
+}
+
+/** Where an ext file system may be; reading it tells whether there is one. */
+async function placesOfExt(source: ImageSource, signal: AbortSignal | undefined): Promise<{ fileSystem: string; startSector: number; sectorCount: number }[]> {
+  const sectorCount = Math.floor((source.sizeBytes ?? 0) / SECTOR_BYTES);
+  const whole = { fileSystem: 'ext', startSector: 0, sectorCount };
+  try {
+    const table = await readPartitionTable(new Volume(source, 0, sectorCount, signal), SECTOR_BYTES);
+    return table?.partitions.map((each) => ({ ...whole, startSector: each.startSector, sectorCount: Math.min(each.sectorCount, sectorCount - each.startSector) })) ?? [whole];
+  } catch (error) {
+    contradiction(error); // a table that makes no sense; what else went wrong is thrown
+    return [whole];
   }
 }
 

@@ -26,6 +26,8 @@ export type Verdict = { verified: boolean; text: string };
 
 /** Small enough that a node which is fast never waits long for the gateway, large enough to fill lines. */
 const GROUPS_AT_ONCE = 64;
+/** After about so many bytes what was found so far is looked at. */
+const BYTES_AT_ONCE = 256 * 1024 * 1024;
 /** How long to go on counting after something wrong was found, milliseconds. */
 const COUNT_ON_MS = 10_000;
 /** Parts that a wrong range is cut into, over and over, to find the sector. */
@@ -85,14 +87,15 @@ class ReadBack {
   async run(): Promise<void> {
     let badSinceMs = Infinity;
     let batch: ExpectedDigests[] = [];
-    let size = 0;
+    let [groups, bytes] = [0, 0];
     for (let number = 0; number < this.#image.itemCount; number++) {
       const item = await untilAborted(this.#signal, this.#image.item(number, this.#digest));
       batch.push(item);
-      size += item.groups.length;
-      if (size < GROUPS_AT_ONCE && number + 1 < this.#image.itemCount) continue;
+      groups += item.groups.length;
+      bytes += item.groups.reduce((sum, group) => sum + sizeOf(group), 0);
+      if (groups < GROUPS_AT_ONCE && bytes < BYTES_AT_ONCE && number + 1 < this.#image.itemCount) continue;
       await this.#compare(batch);
-      [batch, size] = [[], 0];
+      [batch, groups, bytes] = [[], 0, 0];
       if (this.#bad > 0) badSinceMs = Math.min(badSinceMs, this.#node.host.monotonicMs());
       if (this.#node.host.monotonicMs() - badSinceMs > COUNT_ON_MS) break;
     }
