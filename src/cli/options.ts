@@ -10,6 +10,11 @@ export const nodeOptions = {
   verbose: { type: 'boolean', alias: 'v', describe: 'show every step of every node' },
 } satisfies Record<string, OptionSpec>;
 
+/** Of commands that need a lease. */
+export const leaseOptions = {
+  'force-lease': { type: 'boolean', describe: 'ask for no lease; only for the users of leases.privileged' },
+} satisfies Record<string, OptionSpec>;
+
 export const timeoutOption = (what: string): OptionSpec => ({ type: 'number', alias: 't', value: 'SECONDS', describe: what });
 
 export function flag(options: OptionValues, name: string): boolean {

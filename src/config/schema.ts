@@ -32,7 +32,7 @@ export const schema = define({
   'permissions.leases_port': { kind: port, default: '12346', status: 'kept', meaning: 'port of the lease server, for leases.backend = omf' },
 
   'leases.backend': { kind: choice('none', 'local', 'omf', 'r2labapi'), default: 'none', status: 'new', meaning: 'who knows which user has the testbed when: nobody, a file of this machine, an OMF server, or an R2lab API' },
-  'leases.file': { kind: path, default: '/var/lib/imaging/leases.db', status: 'new', meaning: 'the file of leases, for backend = local; who books must be allowed to write it' },
+  'leases.file': { kind: path, default: '/var/lib/imaging/leases/leases.db', status: 'new', meaning: 'the file of leases, for backend = local; who books must be allowed to write it and its folder' },
   'leases.url': { kind: optional(httpUrl), default: '', status: 'new', meaning: 'where the lease server is; empty: https://permissions.leases_server:leases_port for omf, https://r2labapi.inria.fr for r2labapi' },
   'leases.resource_name': { kind: text, default: 'r2lab.inria.fr', status: 'new', meaning: 'what the whole testbed is called there, as one resource' },
   'leases.token': { kind: optional(text), default: '', status: 'new', secret: true, meaning: 'access token, for booking with backend = r2labapi' },

@@ -1,18 +1,10 @@
 import { lstat } from 'node:fs/promises';
 import { UserError } from '../../util/errors.js';
-import type { Arguments, CommandContext } from '../command.js';
+import type { Action } from '../actions.js';
 import type { OptionValues } from '../command.js';
 
 /** One thing `imaging-image` does. */
-export type ImageAction = {
-  /** Its words, for messages: `SOURCE IMAGE`. */
-  words: string;
-  minWords: number;
-  maxWords: number;
-  /** The options it takes besides json and quiet. */
-  options: readonly string[];
-  run(args: Arguments, context: CommandContext): Promise<number>;
-};
+export type ImageAction = Action;
 
 /** A whole number of at least `least`, or undefined when the option was not given. Throws a usage UserError. */
 export function wholeNumber(options: OptionValues, name: string, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
@@ -29,9 +21,4 @@ export function wholeNumber(options: OptionValues, name: string, least: number, 
 export async function refuseExisting(path: string, force: boolean): Promise<void> {
   const found = force ? null : await lstat(path).catch(() => null); // nothing there
   if (found?.isFile() || found?.isSymbolicLink()) throw new UserError('refused', `${path} exists already`, 'remove it, give another name, or say --force');
-}
-
-/** One JSON document on standard output. */
-export function writeJson(context: CommandContext, value: unknown): void {
-  context.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }

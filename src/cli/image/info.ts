@@ -6,11 +6,12 @@ import { planRanges } from '../../ndz/allocation/plan.js';
 import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
+import { writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { writeJson, type ImageAction } from './action.js';
+import type { ImageAction } from './action.js';
 
 /** Says what an image is and what is in it; nothing is written. */
 export const info: ImageAction = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };

@@ -1,0 +1,44 @@
+import { nearestNames } from '../images/nearest.js';
+import { UserError } from '../util/errors.js';
+import type { Arguments, CommandContext } from './command.js';
+
+/** One thing that a command does whose first word says what to do. */
+export type Action = {
+  /** Its words, for messages: `SOURCE IMAGE`. */
+  words: string;
+  minWords: number;
+  maxWords: number;
+  /** The options it takes besides those that all take. */
+  options: readonly string[];
+  run(args: Arguments, context: CommandContext): Promise<number>;
+};
+
+export type Actions = Readonly<Record<string, () => Promise<Action>>>;
+
+/**
+ * Runs the action that the first word names. `common` are the options that all actions take.
+ *
+ * @throws UserError `usage` for an unknown action, an option it does not take, and a wrong number of words
+ */
+export async function runAction(command: string, actions: Actions, common: readonly string[], args: Arguments, context: CommandContext): Promise<number> {
+  const [word, ...words] = args.words;
+  const load = word === undefined || !Object.hasOwn(actions, word) ? undefined : actions[word];
+  if (!load) {
+    const near = nearestNames(word ?? '', Object.keys(actions), 1)[0];
+    const hint = near === undefined ? `say one of ${Object.keys(actions).join(', ')}; see ${command} --help` : `did you mean ${near}?`;
+    throw new UserError('usage', word === undefined ? 'no action given' : `unknown action ${JSON.stringify(word)}`, hint);
+  }
+  const action = await load();
+  const taken = [...action.options, ...common];
+  const wrong = Object.keys(args.options).find((name) => args.options[name] !== undefined && !taken.includes(name));
+  if (wrong !== undefined) throw new UserError('usage', `--${wrong} means nothing to ${word}`, `${command} ${word} takes ${taken.map((name) => `--${name}`).join(', ')}`);
+  if (words.length < action.minWords || words.length > action.maxWords) {
+    throw new UserError('usage', `${word} takes ${action.words}, not ${words.length === 0 ? 'nothing' : words.map((each) => JSON.stringify(each)).join(' ')}`, `usage: ${command} ${word} ${action.words}`);
+  }
+  return action.run({ ...args, words }, context);
+}
+
+/** One JSON document on standard output. */
+export function writeJson(context: CommandContext, value: unknown): void {
+  context.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
