@@ -46,6 +46,7 @@ const libsqlNative = {
 
 function copyLibsql(folder) {
   const packages = join(root, 'node_modules/@libsql');
+  copyFileSync(join(root, 'node_modules/libsql/LICENSE'), join(folder, 'libsql.LICENSE.txt'));
   for (const platform of readdirSync(packages)) copyFileSync(join(packages, platform, 'index.node'), join(folder, `libsql-${platform}.node`));
 }
 

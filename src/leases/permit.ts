@@ -37,49 +37,63 @@ type Answer = { leases: readonly Lease[]; failure: null } | { leases: null; fail
 const FRESH_MS = 1_000;
 
 export function createPermit({ backend, owner, host, freshMs = FRESH_MS, onSilence }: PermitOptions): LeasePermit {
+  const asker = createAsker(backend, owner, host, freshMs);
+  const grants = (leases: readonly Lease[] | null, node: string): boolean => leases !== null && grantedUntil(leases, owner, node, host.now()) !== null;
+  const refusal = (leases: readonly Lease[], node: string): Failure => noLease(leases, owner, node, host.now());
+  return {
+    initial: async (nodes, signal) => {
+      const answer = await asker.fresh(signal);
+      if (answer.failure) throw answer.failure;
+      const refused = nodes.filter((node) => !grants(answer.leases, node));
+      return new Map(refused.map((node) => [node, refusal(answer.leases, node)]));
+    },
+    check: async (node, signal) => {
+      signal.throwIfAborted();
+      const known = asker.recent();
+      // a refusal needs an answer of this very moment: the lease may have been extended, or booked, a second ago
+      const answer = known !== null && (known.failure || grants(known.leases, node)) ? known : await asker.fresh(signal);
+      if (grants(answer.leases, node)) return;
+      if (!answer.failure) throw refusal(answer.leases, node);
+      if (!grants(asker.lastGood(), node)) throw answer.failure;
+      if (asker.firstOfSilence()) onSilence?.(`${answer.failure.message}; going on with the lease it told of before, as long as that runs`);
+    },
+    close: () => asker.close(),
+  };
+}
+
+type Asker = {
+  /** An answer of now. A request that is under way is everybody's: who gives up waiting does not end it. */
+  fresh(signal: AbortSignal): Promise<Answer>;
+  /** The last answer, or failure to get one, while it is fresh enough. */
+  recent(): Answer | null;
+  /** What the backend said last, however long ago. */
+  lastGood(): readonly Lease[] | null;
+  /** True once after each answer. */
+  firstOfSilence(): boolean;
+  close(): void;
+};
+
+function createAsker(backend: LeaseBackend, owner: string, host: PermitOptions['host'], freshMs: number): Asker {
   const closing = new AbortController();
-  let lastAnswer: { answer: Answer; atMs: number } | null = null;
+  let last: { answer: Answer; atMs: number } | null = null;
   let lastGood: readonly Lease[] | null = null;
   let asking: Promise<Answer> | null = null;
   let told = false;
-
   const ask = async (): Promise<Answer> => {
     const answer = await askBackend(backend, owner, host.now() - RECENT_MS, closing.signal);
-    if (answer.leases) {
-      lastGood = answer.leases;
-      told = false;
-    }
-    lastAnswer = { answer, atMs: host.monotonicMs() };
+    if (answer.leases) [lastGood, told] = [answer.leases, false];
+    last = { answer, atMs: host.monotonicMs() };
     return answer;
   };
-  /** A request that is under way is everybody's: who gives up waiting does not end it. */
-  const fresh = (signal: AbortSignal): Promise<Answer> => {
-    signal.throwIfAborted();
-    asking ??= ask().finally(() => (asking = null));
-    return untilAborted(signal, asking);
-  };
-  const recent = (): Answer | null => (lastAnswer !== null && host.monotonicMs() - lastAnswer.atMs < freshMs ? lastAnswer.answer : null);
-  const grants = (leases: readonly Lease[] | null, node: string): boolean => leases !== null && grantedUntil(leases, owner, node, host.now()) !== null;
-
-  const check = async (node: string, signal: AbortSignal): Promise<void> => {
-    signal.throwIfAborted();
-    const known = recent();
-    // a refusal needs an answer of this very moment: the lease may have been extended, or cancelled, a second ago
-    const answer = known !== null && (known.failure || grants(known.leases, node)) ? known : await fresh(signal);
-    if (grants(answer.leases, node)) return;
-    if (!answer.failure) throw noLease(answer.leases, owner, node, host.now());
-    if (!grants(lastGood, node)) throw answer.failure;
-    if (!told) onSilence?.(`${answer.failure.message}; going on with the lease it told of before, as long as that runs`);
-    told = true;
-  };
   return {
-    initial: async (nodes, signal) => {
-      const answer = await fresh(signal);
-      if (answer.failure) throw answer.failure;
-      const refused = nodes.filter((node) => !grants(answer.leases, node));
-      return new Map(refused.map((node) => [node, noLease(answer.leases, owner, node, host.now())]));
+    fresh: async (signal) => {
+      signal.throwIfAborted();
+      asking ??= ask().finally(() => (asking = null));
+      return untilAborted(signal, asking);
     },
-    check,
+    recent: () => (last !== null && host.monotonicMs() - last.atMs < freshMs ? last.answer : null),
+    lastGood: () => lastGood,
+    firstOfSilence: () => !told && (told = true),
     close: () => closing.abort(new Error('the run is over')),
   };
 }
