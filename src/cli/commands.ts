@@ -1,15 +1,15 @@
 import type { Command, OptionSpec } from './command.js';
-import { minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
+import { leaseOptions, minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
 
 const specs = '[node ...]';
 
-function powerCommand(name: string, summary: string): Command {
+function powerCommand(name: string, summary: string, more: Record<string, OptionSpec> = {}): Command {
   return {
     kind: 'nodes',
     name,
     summary,
     words: specs,
-    options: { ...nodeOptions, timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)') },
+    options: { ...nodeOptions, timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)'), ...more },
     examples: [[`imaging-${name} 1-12 ~4-6`, `${summary}, nodes 1 to 3 and 7 to 12`]],
     load: async () => (await import('./commands/power.js')).powerModule(name),
   };
@@ -97,13 +97,13 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/which.js'),
   },
   powerCommand('status', 'tell whether nodes are on'),
-  powerCommand('on', 'switch nodes on'),
-  powerCommand('off', 'switch nodes off'),
-  powerCommand('reset', 'reset nodes'),
+  powerCommand('on', 'switch nodes on', leaseOptions),
+  powerCommand('off', 'switch nodes off', leaseOptions),
+  powerCommand('reset', 'reset nodes', leaseOptions),
   powerCommand('info', "show the versions of nodes' CMC cards"),
   powerCommand('usrpstatus', "tell whether nodes' USRPs are on"),
-  powerCommand('usrpon', "switch nodes' USRPs on"),
-  powerCommand('usrpoff', "switch nodes' USRPs off"),
+  powerCommand('usrpon', "switch nodes' USRPs on", leaseOptions),
+  powerCommand('usrpoff', "switch nodes' USRPs off", leaseOptions),
   {
     kind: 'plain',
     name: 'nodes',
@@ -200,6 +200,26 @@ export const commands: readonly Command[] = [
       ['imaging-inventory show 15', 'which machine is in slot 15, and its addresses'],
     ],
     load: () => import('./commands/inventory.js'),
+  },
+  {
+    kind: 'plain',
+    name: 'leases',
+    summary: 'show, book, cancel and check leases: who has the testbed when',
+    words: 'list | book FROM UNTIL | cancel ID | check [node ...]',
+    options: {
+      all: { type: 'boolean', alias: 'a', describe: 'list: those that have ended, too' },
+      nodes: { type: 'string', alias: 'n', value: 'SPEC', describe: 'book: only these nodes (default: the whole testbed), with the local backend' },
+      slice: { type: 'string', alias: 's', value: 'LOGIN', describe: 'book: for LOGIN (default: you)' },
+      json: { type: 'boolean', describe: 'the result as JSON' },
+    },
+    examples: [
+      ['imaging-leases list', 'who has the testbed, now and later; a star is before yours'],
+      ['imaging-leases book 14 15:30', 'from 14:00 until 15:30 today'],
+      ['imaging-leases book now +2h --nodes 1-12', 'twelve nodes for two hours, at once'],
+      ['imaging-leases book 27T22 2', 'from 22:00 on the 27th until 2:00 the next morning'],
+      ['imaging-leases check 1-12 && imaging-load 1-12', 'exits 1 without a lease on all of them'],
+    ],
+    load: () => import('./commands/leases.js'),
   },
   {
     kind: 'plain',

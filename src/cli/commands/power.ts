@@ -7,8 +7,12 @@ import { executePower } from '../../workflows/power.js';
 import type { Arguments, CommandContext, NodeCommandModule } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
 import { positive } from '../options.js';
+import { adviseOnLeases, requirePermit } from '../permit.js';
 import { sweepLeftovers } from '../sweep.js';
 import { folder, openSite, runSettings, selectedNodes } from '../site.js';
+
+/** The verbs that change something on a node: they need a lease. The others are answered to everybody. */
+const CHANGING: ReadonlySet<PowerVerb> = new Set(['on', 'off', 'reset', 'usrpon', 'usrpoff']);
 
 /** The command that sends one verb to the nodes' CMC cards. */
 export function powerModule(name: string): NodeCommandModule {
@@ -21,9 +25,11 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
   const site = await openSite(context);
   const nodes = selectedNodes(args, site, context);
   const timeoutMs = (positive(args.options, 'timeout') ?? site.config.nodes.statusTimeoutMs / 1000) * 1000;
+  const names = nodes.map((node) => node.name);
+  const permit = CHANGING.has(verb) ? await requirePermit(args, site, context, names) : null;
   const cmcOf = new Map(nodes.map((node) => [node.name, node.cmc.hostname]));
   return {
-    nodes: nodes.map((node) => node.name),
+    nodes: names,
     details: { verb, timeoutMs },
     warnings: site.warnings,
     dryRun: false,
@@ -38,7 +44,12 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
       const power = createPowerClient({ port: site.config.networking.cmcPort, requestTimeoutMs: timeoutMs });
       tools.undo.push('closing the connections to the CMC cards', () => power.close());
       const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
-      return executePower({ nodes, verb, timeoutMs }, { ...tools, power, recordEnd: (node, ending, atMs) => boots.record(node, ending, atMs) });
+      permit?.attach(tools);
+      const advice = permit ? null : adviseOnLeases(site, context, names, tools);
+      const powerTools = { ...tools, power, permit: permit?.check ?? null, recordEnd: (node: string, ending: PowerVerb, atMs: number) => boots.record(node, ending, atMs) };
+      const outcomes = await executePower({ nodes, verb, timeoutMs }, powerTools);
+      await advice;
+      return outcomes;
     },
     resultLines: (outcome) => resultLines(cmcOf.get(outcome.node) ?? outcome.node, verb, outcome.ok && typeof outcome.value === 'string' ? outcome.value : null),
   };

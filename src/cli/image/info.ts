@@ -7,12 +7,11 @@ import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
 import { missingEnd } from '../../ndz/cut-image.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { writeJson } from './action.js';
 
 /** Says what an image is and what is in it; nothing is written. */
 export const info: Action = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };

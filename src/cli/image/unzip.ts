@@ -7,12 +7,12 @@ import { streamImage } from '../../ndz/image-stream.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { openStreamSink } from '../../ndz/stream-sink.js';
 import { Failure, UserError } from '../../util/errors.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { refuseExisting, refuseTerminal, wholeNumber, writeJson } from './action.js';
+import { refuseExisting, refuseTerminal, wholeNumber } from './action.js';
 
 /** Writes an image onto a disk, into a partition of it, or into a file. */
 export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'slice', 'force', 'workers'], run };

@@ -6,12 +6,12 @@ import { streamSource, type ImageSource } from '../../ndz/source.js';
 import type { WriteResult } from '../../ndz/writer.js';
 import { zipDisk, type ZipPlan } from '../../ndz/zip.js';
 import { UserError } from '../../util/errors.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag, text } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { refuseExisting, refuseTerminal, wholeNumber, writeJson } from './action.js';
+import { refuseExisting, refuseTerminal, wholeNumber } from './action.js';
 
 /** Makes an image of a disk, a partition or a file, with its checksum beside it. */
 export const zip: Action = { words: 'SOURCE IMAGE', minWords: 2, maxWords: 2, options: ['level', 'slice', 'raw', 'uuid', 'force', 'workers'], run };
