@@ -25,6 +25,8 @@ export type ClientCoreOptions = {
   port: number;
   /** 1 for images; 2 for any file (the 2015 client uses it with -N). */
   joinVersion: 1 | 2;
+  /** Only this server's answer counts; null: the first that comes. */
+  serverIp: string | null;
   inOrder: boolean;
   profile: ClientProfile;
   /** Uniform in [0, 1). */
@@ -134,6 +136,7 @@ export class ClientCore {
 
   #onJoined(message: Message & { kind: 'joined' }, address: string, now: number): void {
     if (this.#geometry || message.version !== this.#options.joinVersion) return;
+    if (this.#options.serverIp !== null && address !== this.#options.serverIp) return;
     if (message.version === 2 && (message.chunkBlocks !== CHUNK_BLOCKS || message.blockBytes !== BLOCK_BYTES)) return;
     if (message.version === 2 && message.clientId !== this.#options.clientId) return; // newer servers multicast their replies
     const geometry = geometryOf(message.version === 1 ? message.blocks * BLOCK_BYTES : Number(message.sizeBytes));

@@ -3,17 +3,16 @@ import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { reasonOf } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
-import { planRanges } from './allocation/plan.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
 import { readChunks } from './chunk-stream.js';
 import { missingEnd } from './cut-image.js';
 import { dataExtents } from './extents.js';
-import { CHUNK_BYTES, decodeChunkHeader, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { CHUNK_BYTES, decodeChunkHeader, type ChunkHeader } from './format.js';
 import { ImageCheck } from './image-check.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { WriterResult } from './sink.js';
-import { openSource } from './source.js';
+import { findSlice, type Slice } from './slice.js';
 import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from './target.js';
 
 export type ApplyOptions = {
@@ -61,7 +60,7 @@ export async function applyImage(image: string | Readable, targetPath: string, o
   const info = typeof image === 'string' ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) }) : null;
   if (info) await refuseSameFile(info.path, targetPath);
   if (info && !options.allowCut && options.slice === undefined) await refuseCut(info);
-  const part = options.slice === undefined ? null : await sliceOf(targetPath, options.slice);
+  const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
   const target = await openTarget(targetPath, { atomic: options.atomic ?? false, exclusive: options.exclusive ?? false, keep: part !== null });
   try {
     const jobTarget = jobTargetOf(target, part, options.slice);
@@ -138,19 +137,7 @@ async function zeroRest(target: OpenTarget, { baseBytes, limitBytes, isBlank }: 
   sums.addZeros(Math.max(0, limitBytes - fromBytes));
 }
 
-type Part = { startBytes: number; sizeBytes: number };
-
-async function sliceOf(path: string, slice: number): Promise<Part> {
-  const source = await openSource(path);
-  try {
-    const { baseSector, diskSectors } = await planRanges(source, { slice, raw: true });
-    return { startBytes: baseSector * SECTOR_BYTES, sizeBytes: diskSectors * SECTOR_BYTES };
-  } finally {
-    await source.close();
-  }
-}
-
-function jobTargetOf(target: OpenTarget, part: Part | null, slice: number | undefined): JobTarget {
+function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
   const { handle, kind, capacityBytes } = target;
   if (!part) return { fd: handle.fd, path: target.path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
   return { fd: handle.fd, path: `partition ${slice} of ${target.path}`, baseBytes: part.startBytes, limitBytes: part.sizeBytes, isBlank: false };

@@ -14,6 +14,7 @@ export async function sessionArguments(options: Options, env: Readonly<Record<st
   const port = numberValue(options, 'p', 0, 1);
   if (group === undefined || !options.values.has('p')) return 'both -m and -p are needed';
   if (!isIPv4(group)) return `-m ${group}: not an IPv4 address`;
+  if (options.flags.has('b') && isMulticast(group)) return `-b and -m ${group} contradict each other: that is a multicast group`;
   if (port === null || port > 65535) return `-p ${options.values.get('p') ?? ''}: not a port number`;
   const bufferKb = numberValue(options, 'k', 1024, 1);
   if (bufferKb === null) return '-k takes a number of KB';

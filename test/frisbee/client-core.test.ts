@@ -18,7 +18,7 @@ function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inO
   const ready: number[] = [];
   let now = 1000;
   const core = new ClientCore({
-    clientId: 42, srcIp: ipToNumber('10.9.0.2'), port: PORT, joinVersion: 1, inOrder: options.inOrder ?? true,
+    clientId: 42, srcIp: ipToNumber('10.9.0.2'), port: PORT, joinVersion: 1, serverIp: null, inOrder: options.inOrder ?? true,
     profile: { ...REAL_PROFILE, ...options.profile }, random: seededRandom(3),
     actions: {
       send: (datagram) => {
