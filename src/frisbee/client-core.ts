@@ -65,6 +65,8 @@ export class ClientCore {
   #backoff = 0;
   #askAt = Infinity;
   #serverHeardAt = 0;
+  /** When the last useful block came, or when we last asked for everything. */
+  #fedAt = 0;
 
   constructor(options: ClientCoreOptions) {
     this.#options = options;
@@ -100,6 +102,8 @@ export class ClientCore {
       this.#ask(true, now);
     }
     if (now >= this.#tickAt) this.#tick(now);
+    // somebody may ask for the same in vain for ever, and so keep us quiet: once in a while we ask whatever was asked
+    if (now - this.#fedAt >= this.#options.profile.hungerMs) this.#ask(true, now);
   }
 
   /** Takes in one decoded datagram. */
@@ -146,6 +150,7 @@ export class ClientCore {
     this.#geometry = geometry;
     this.#server = address;
     this.#serverHeardAt = now;
+    this.#fedAt = now;
     this.#state = new Uint8Array(geometry.chunks);
     this.#askedAt = new Float64Array(geometry.chunks).fill(-Infinity);
     this.#wanted = new WantList(geometry.chunks, inOrder, random);
@@ -177,6 +182,7 @@ export class ClientCore {
     }
     this.#memory[buffer.slot]?.set(data, block * BLOCK_BYTES);
     this.#ticksLeft = this.#options.profile.idleTicks;
+    this.#fedAt = now;
     if (buffer.have.count === buffer.size) this.#complete(buffer, now);
   }
 
@@ -244,6 +250,7 @@ export class ClientCore {
     const geometry = this.#geometry;
     const { profile } = this.#options;
     if (!geometry || !this.#wanted) return;
+    if (timedOut) this.#fedAt = now;
     // with jitter, what others asked for while we waited counts also after silence
     const patienceMs = timedOut ? profile.jitterMs : profile.redoMs;
     const due = (chunk: number): boolean => now - (this.#askedAt[chunk] ?? 0) >= patienceMs;

@@ -1,4 +1,5 @@
 import { BlockMap } from './block-map.js';
+import { CHUNK_BLOCKS } from './geometry.js';
 
 /** A piece of work for the sender: neighbouring blocks of one chunk. */
 export type Work = { chunk: number; first: number; count: number };
@@ -10,14 +11,17 @@ export type Enqueued = { newBlocks: number; merged: boolean };
 
 /**
  * What clients asked for, first come first served, but repairs before whole chunks: a client holds a buffer for every
- * chunk that lacks a block, and when it runs out of them it must let whole chunks go by. A chunk has at most two
- * entries: the one being sent, which takes in requests for blocks it has not reached yet, and one waiting behind it.
- * So its size is bounded by the file, whatever clients send.
+ * chunk that lacks a block, and when it runs out of them it must let whole chunks go by. Repairs may not take more than
+ * every other chunk's worth of blocks while whole chunks wait: whoever asks for the same blocks for ever would keep all
+ * others from finishing. A chunk has at most two entries: the one being sent, which takes in requests for blocks it has
+ * not reached yet, and one waiting behind it. So its size is bounded by the file, whatever clients send.
  */
 export class WorkQueue {
   readonly #repairs = new Map<number, Entry>();
   readonly #whole = new Map<number, Entry>();
   #sending: Entry | null = null;
+  /** Blocks of repairs that went before whole chunks since the last of those. */
+  #repairedBlocks = 0;
 
   get isEmpty(): boolean {
     return this.size === 0;
@@ -54,7 +58,7 @@ export class WorkQueue {
 
   /** Takes the next run of at most `limit` blocks; null when nothing is asked for. */
   take(limit: number): Work | null {
-    this.#sending ??= takeFirst(this.#repairs) ?? takeFirst(this.#whole);
+    this.#sending ??= this.#next();
     const entry = this.#sending;
     const run = entry?.wanted.nextRun(entry.next, limit);
     if (!entry || !run) return null;
@@ -63,10 +67,17 @@ export class WorkQueue {
     if (entry.wanted.count === 0) this.#sending = null;
     return { chunk: entry.chunk, ...run };
   }
+
+  #next(): Entry | null {
+    const repair = takeFirst(this.#repairs, (entry) => this.#whole.size === 0 || this.#repairedBlocks + entry.wanted.count <= CHUNK_BLOCKS);
+    this.#repairedBlocks = repair && this.#whole.size > 0 ? this.#repairedBlocks + repair.wanted.count : 0;
+    return repair ?? takeFirst(this.#whole);
+  }
 }
 
-function takeFirst(entries: Map<number, Entry>): Entry | null {
+function takeFirst(entries: Map<number, Entry>, mayGo: (entry: Entry) => boolean = () => true): Entry | null {
   for (const entry of entries.values()) {
+    if (!mayGo(entry)) return null;
     entries.delete(entry.chunk);
     return entry;
   }
