@@ -192,7 +192,7 @@ export class ServerCore {
     this.#countRequest(wanted.count, size, retry, now);
     const client = this.clients.get(address);
     const partial = wanted.count < size;
-    const { newBlocks, merged } = this.#queue.add(chunk, wanted, size);
+    const { newBlocks, merged } = this.#queue.add(chunk, wanted, size, (this.#passAt[chunk] ?? -Infinity) > -Infinity);
     if (merged) this.stats.mergedRequests++;
     if (newBlocks === 0) this.stats.duplicateRequests++;
     this.stats.maxQueueEntries = Math.max(this.stats.maxQueueEntries, this.#queue.size);

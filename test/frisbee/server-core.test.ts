@@ -259,6 +259,19 @@ describe('work queue', () => {
     expect(order).toEqual([9, 9, 1, 9, 9, 2, 9, 9, 3, 9]);
   });
 
+  test('chunks that went out before wait for those that did not', () => {
+    const queue = new WorkQueue();
+    queue.add(1, BlockMap.ofRun(0, 1024), 1024, true);
+    queue.add(2, BlockMap.ofRun(0, 1024), 1024);
+    queue.add(1, BlockMap.ofRun(0, 1024), 1024, true);
+    queue.add(3, BlockMap.ofRun(0, 1024), 1024);
+    queue.add(4, map(5), 1024, true);
+    expect(queue.size).toBe(4);
+    const order: number[] = [];
+    for (let work = queue.take(1024); work; work = queue.take(1024)) order.push(work.chunk);
+    expect(order).toEqual([4, 2, 3, 1]);
+  });
+
   test('whatever is asked in whatever order: every block asked for goes out, nothing else, and nothing twice for one request', () => {
     const request = fc.record({ chunk: fc.integer({ min: 0, max: 3 }), first: fc.integer({ min: 0, max: 1023 }), count: fc.integer({ min: 1, max: 1024 }) });
     const step = fc.oneof(request, fc.integer({ min: 1, max: 400 }));
