@@ -30,6 +30,7 @@ const HOSTS = 6;
 const GROUP = '239.1.2.3';
 const LATE_RATE = '100000000';
 const LOSS_RATE = '200000000';
+const PATIENCE_MS = 120_000;
 const TICK_MS = 10; // of /proc/<pid>/stat
 const STOCK_KB = '208'; // net.core.rmem_max of a stock kernel
 
@@ -59,15 +60,25 @@ function cpuMs(pid) {
   }
 }
 
+const children = new Set();
+const cleanups = [() => rmSync(folder, { recursive: true, force: true })];
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  for (const cleanUp of cleanups.reverse()) cleanUp();
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
 /** Starts a program and follows its CPU time until it ends. */
 function start(command) {
   const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
+  children.add(child);
   let stderr = '';
   let cpu = 0;
   child.stderr.on('data', (data) => (stderr += data));
   const timer = setInterval(() => (cpu = cpuMs(child.pid) ?? cpu), 20);
   const done = new Promise((resolve) => child.on('close', (code) => {
     clearInterval(timer);
+    children.delete(child);
     resolve({ code, stderr, cpuMs: cpu });
   }));
   return { done, pid: child.pid, text: () => stderr, kill: (signal) => child.kill(signal) };
@@ -107,18 +118,26 @@ async function observe(address, group, sessionPort, blocks) {
   process.exit();
 }
 
+/** A client whose server has gone would wait for ever. */
+async function allEnded(running) {
+  const late = setTimeout(() => running.forEach(({ kill }) => kill('SIGKILL')), PATIENCE_MS);
+  const ended = await Promise.all(running.map(({ done }) => done));
+  clearTimeout(late);
+  return ended;
+}
+
 let port = 15_000 + (process.pid % 1000) * 20;
 
 /** One transfer; `at(host)` is the command prefix and the address of a host, 1 being the server's. */
 async function transfer({ server, client, clients, serverOptions, clientOptions = [], at }) {
   port++;
   const session = (host) => ['-i', at(host).address, '-m', GROUP, '-p', String(port)];
-  const serving = start([...at(1).prefix, ...server, '-d', '-T', '-1', ...serverOptions, ...session(1), image]);
+  const serving = start([...at(1).prefix, ...server, '-d', '-T', '600', ...serverOptions, ...session(1), image]);
   await until(() => serving.text().includes('Using Multicast'));
   const serverCpu = cpuMs(serving.pid);
   const began = performance.now();
   const running = Array.from({ length: clients }, (_, i) => start([...at(i + 2).prefix, ...client, '-q', ...clientOptions, ...session(i + 2), join(folder, `out${i}`)]));
-  const ended = await Promise.all(running.map(({ done }) => done));
+  const ended = await allEnded(running);
   const seconds = (performance.now() - began) / 1000;
   const usedMs = cpuMs(serving.pid) - serverCpu;
   serving.kill('SIGTERM');
@@ -169,7 +188,7 @@ async function lateJoiners({ server, client, afterChunks, at }) {
     await until(() => chunksOf(first) >= chunks, 1);
     running.push(joinAt(3 + i));
   }
-  const ended = await Promise.all(running.map(({ done }) => done));
+  const ended = await allEnded(running);
   observer.kill('SIGTERM');
   const { total, missed } = JSON.parse(/\{.*\}/.exec((await observer.done).stderr)?.[0] ?? '{}');
   serving.kill('SIGTERM');
@@ -205,59 +224,50 @@ async function withLoss({ what, server, client, at, lossyName }) {
 async function inNamespaces() {
   const name = (host) => `imb${process.pid}-${host}`;
   const ip = (...words) => execFileSync('ip', words, { stdio: 'pipe' });
-  const made = [];
   const add = (host) => {
     ip('netns', 'add', name(host));
-    made.push(name(host));
+    cleanups.push(() => ip('netns', 'del', name(host)));
   };
-  try {
-    add(0);
-    ip('-n', name(0), 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0');
-    ip('-n', name(0), 'link', 'set', 'br0', 'up');
-    for (let host = 1; host <= HOSTS; host++) {
-      add(host);
-      ip('link', 'add', `v${host}`, 'netns', name(0), 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name(host));
-      ip('-n', name(0), 'link', 'set', `v${host}`, 'master', 'br0', 'up');
-      ip('-n', name(host), 'addr', 'add', `10.9.0.${host}/24`, 'dev', 'eth0');
-      for (const device of ['lo', 'eth0']) ip('-n', name(host), 'link', 'set', device, 'up');
-      ip('-n', name(host), 'route', 'add', '224.0.0.0/4', 'dev', 'eth0');
+  add(0);
+  ip('-n', name(0), 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0');
+  ip('-n', name(0), 'link', 'set', 'br0', 'up');
+  for (let host = 1; host <= HOSTS; host++) {
+    add(host);
+    ip('link', 'add', `v${host}`, 'netns', name(0), 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name(host));
+    ip('-n', name(0), 'link', 'set', `v${host}`, 'master', 'br0', 'up');
+    ip('-n', name(host), 'addr', 'add', `10.9.0.${host}/24`, 'dev', 'eth0');
+    for (const device of ['lo', 'eth0']) ip('-n', name(host), 'link', 'set', device, 'up');
+    ip('-n', name(host), 'route', 'add', '224.0.0.0/4', 'dev', 'eth0');
+  }
+  const at = (host) => ({ prefix: ['ip', 'netns', 'exec', name(host)], address: `10.9.0.${host}` });
+  const pairs = real ? [['real', 'real', real, real], ['ours', 'real', ours, real], ['real', 'ours', real, ours], ['ours', 'ours', ours, ours]] : [['ours', 'ours', ours, ours]];
+  const cases = [
+    ['1 client, 100 Mbit/s', 1, ['-W', '100000000']],
+    ['1 client, 400 Mbit/s', 1, ['-W', '400000000']],
+    ['1 client, uncapped', 1, ['-G', '0']],
+    [`1 client, 400 Mbit/s, ${STOCK_KB} KiB`, 1, ['-W', '400000000'], ['-k', STOCK_KB]],
+    ['4 clients, 1 Gbit/s asked', 4, ['-W', '1000000000']],
+  ];
+  for (const [what, clients, serverOptions, clientOptions] of wants('rates') ? cases : []) {
+    for (const [from, to, server, client] of pairs) {
+      print(`veth, ${what}: ${from} -> ${to}`, await transfer({ server: server.frisbeed, client: client.frisbee, clients, serverOptions, clientOptions, at }));
     }
-    const at = (host) => ({ prefix: ['ip', 'netns', 'exec', name(host)], address: `10.9.0.${host}` });
-    const pairs = real ? [['real', 'real', real, real], ['ours', 'real', ours, real], ['real', 'ours', real, ours], ['ours', 'ours', ours, ours]] : [['ours', 'ours', ours, ours]];
-    const cases = [
-      ['1 client, 100 Mbit/s', 1, ['-W', '100000000']],
-      ['1 client, 400 Mbit/s', 1, ['-W', '400000000']],
-      ['1 client, uncapped', 1, ['-G', '0']],
-      [`1 client, 400 Mbit/s, ${STOCK_KB} KiB`, 1, ['-W', '400000000'], ['-k', STOCK_KB]],
-      ['4 clients, 1 Gbit/s asked', 4, ['-W', '1000000000']],
-    ];
-    for (const [what, clients, serverOptions, clientOptions] of wants('rates') ? cases : []) {
-      for (const [from, to, server, client] of pairs) {
-        print(`veth, ${what}: ${from} -> ${to}`, await transfer({ server: server.frisbeed, client: client.frisbee, clients, serverOptions, clientOptions, at }));
-      }
+  }
+  const chunks = statSync(image).size / 2 ** 20;
+  for (const [what, shares] of wants('late') ? [['1 late, at a half', [0.5]], ['3 late, at 1/4, 1/2, 3/4', [0.25, 0.5, 0.75]]] : []) {
+    for (const [from, to, server, client] of pairs) {
+      printLate(`late, ${what}: ${from} -> ${to}`, await lateJoiners({ server: server.frisbeed, client: client.frisbee, afterChunks: shares.map((share) => Math.floor(share * chunks)), at }));
     }
-    const chunks = statSync(image).size / 2 ** 20;
-    for (const [what, shares] of wants('late') ? [['1 late, at a half', [0.5]], ['3 late, at 1/4, 1/2, 3/4', [0.25, 0.5, 0.75]]] : []) {
-      for (const [from, to, server, client] of pairs) {
-        printLate(`late, ${what}: ${from} -> ${to}`, await lateJoiners({ server: server.frisbeed, client: client.frisbee, afterChunks: shares.map((share) => Math.floor(share * chunks)), at }));
-      }
-    }
-    for (const [from, to, server, client] of wants('loss') ? pairs : []) {
-      await withLoss({ what: `loss, 1 % at one of four: ${from} -> ${to}`, server: server.frisbeed, client: client.frisbee, at, lossyName: name(3) });
-    }
-  } finally {
-    for (const host of made) ip('netns', 'del', host);
+  }
+  for (const [from, to, server, client] of wants('loss') ? pairs : []) {
+    await withLoss({ what: `loss, 1 % at one of four: ${from} -> ${to}`, server: server.frisbeed, client: client.frisbee, at, lossyName: name(3) });
   }
 }
 
-try {
-  makeImage(mebibytes);
-  console.log(`image of ${mebibytes} MiB; load ${readFileSync('/proc/loadavg', 'latin1').trim()}`);
-  if (wants('loopback')) await onLoopback();
-  if (process.getuid() === 0 && ['rates', 'late', 'loss'].some(wants)) await inNamespaces();
-  if (process.getuid() !== 0) console.log('network namespaces: skipped, needs root');
-  if (!real) console.log('real programs: skipped, IMAGING_REAL_FRISBEE is not set');
-  console.log(`load ${readFileSync('/proc/loadavg', 'latin1').trim()}`);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+makeImage(mebibytes);
+console.log(`image of ${mebibytes} MiB; load ${readFileSync('/proc/loadavg', 'latin1').trim()}`);
+if (wants('loopback')) await onLoopback();
+if (process.getuid() === 0 && ['rates', 'late', 'loss'].some(wants)) await inNamespaces();
+if (process.getuid() !== 0) console.log('network namespaces: skipped, needs root');
+if (!real) console.log('real programs: skipped, IMAGING_REAL_FRISBEE is not set');
+console.log(`load ${readFileSync('/proc/loadavg', 'latin1').trim()}`);
