@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { receiveImage } from '../../src/frisbee/client.js';
+import { BlockMap } from '../../src/frisbee/block-map.js';
 import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
 import { LOOPBACK_BROADCAST } from '../../src/frisbee/sockets.js';
 import { MemoryOutput, randomFile, serve, temporaryFolder, testSession } from '../helpers/frisbee.js';
 import { client, server } from '../helpers/frisbee-programs.js';
-import { receiveAsRelease, serveAsLater, type Release } from '../helpers/old-frisbee.js';
+import { receiveAsRelease, ScriptedParty, serveAsLater, type Release } from '../helpers/old-frisbee.js';
 
 describe('clients of other releases', () => {
   test.each<Release>(['2011', '2015', '2016', 'later'])('%s: everything arrives, whatever it asks for again', async (release) => {
@@ -43,6 +44,24 @@ describe('clients of other releases', () => {
     for (const { content: received } of others) expect(received.equals(content)).toBe(true);
     await expect.poll(() => events.filter(({ type }) => type === 'leave').length).toBe(5);
   });
+});
+
+test('a client that asks for the same blocks for ever does not keep another from finishing', async () => {
+  const { path, content } = randomFile(8 * CHUNK_BYTES);
+  const session = testSession();
+  const { server: running } = await serve({ ...session, imagePath: path });
+  const party = new ScriptedParty('127.0.3.66', session);
+  const again = (): void => party.say({ kind: 'prequest', chunk: 0, retries: 1, map: BlockMap.ofRun(0, 1000) });
+  await party.open(1 << 20, ({ message }) => {
+    if (message.kind === 'block' && message.chunk === 0 && message.block % 50 === 0) again();
+  });
+  onTestFinished(() => party.close());
+  again();
+  const sink = new MemoryOutput();
+  await receiveImage({ ...session, localIp: '127.0.3.1', loopback: true, sink });
+  expect(sink.content.equals(content)).toBe(true);
+  // one chunk's worth for whoever asks for ever, one for the other, and some while the other is at its end
+  expect((await running.stop()).sentBlocks).toBeLessThan(4 * 8 * 1024);
 });
 
 describe('a server of a later release', () => {
