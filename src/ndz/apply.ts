@@ -4,7 +4,6 @@ import type { Readable } from 'node:stream';
 import { reasonOf } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
 import { readDiskUse, useOf } from './allocation/in-use.js';
-import { planRanges } from './allocation/plan.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
 import { cutImage, missingEnd } from './cut-image.js';
@@ -13,7 +12,7 @@ import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
 import { streamImage } from './image-stream.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { WriterResult } from './sink.js';
-import { openSource } from './source.js';
+import { findSlice, type Slice } from './slice.js';
 import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from './target.js';
 
 export type ApplyOptions = {
@@ -61,7 +60,7 @@ export async function applyImage(image: string | Readable, targetPath: string, o
   const info = typeof image === 'string' ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) }) : null;
   if (info) await refuseSameFile(info.path, targetPath);
   if (info && !options.allowCut) await refuseCut(info);
-  const part = options.slice === undefined ? null : await sliceOf(targetPath, options.slice);
+  const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
   if (part && options.exclusive) await refuseBusy(targetPath, part);
   // the disk as a whole may well be in use when one partition is written
   const target = await openTarget(targetPath, { atomic: options.atomic ?? false, exclusive: part === null && (options.exclusive ?? false), keep: part !== null });
@@ -140,24 +139,12 @@ async function zeroRest(target: OpenTarget, { baseBytes, limitBytes, isBlank }: 
   sums.addZeros(Math.max(0, limitBytes - fromBytes));
 }
 
-type Part = { startBytes: number; sizeBytes: number };
-
-async function sliceOf(path: string, slice: number): Promise<Part> {
-  const source = await openSource(path);
-  try {
-    const { baseSector, diskSectors } = await planRanges(source, { slice, raw: true });
-    return { startBytes: baseSector * SECTOR_BYTES, sizeBytes: diskSectors * SECTOR_BYTES };
-  } finally {
-    await source.close();
-  }
-}
-
-async function refuseBusy(path: string, { startBytes, sizeBytes }: Part): Promise<void> {
+async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
   const use = useOf(await readDiskUse(path), startBytes / SECTOR_BYTES, (startBytes + sizeBytes) / SECTOR_BYTES);
   if (use !== null) throw new Failure('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
 }
 
-function jobTargetOf(target: OpenTarget, part: Part | null, slice: number | undefined): JobTarget {
+function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
   const { handle, kind, capacityBytes } = target;
   if (!part) return { fd: handle.fd, path: target.path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
   return { fd: handle.fd, path: `partition ${slice} of ${target.path}`, baseBytes: part.startBytes, limitBytes: part.sizeBytes, isBlank: false };

@@ -9,8 +9,10 @@ export type TargetOptions = {
   atomic?: boolean;
   /** A block device in use (mounted, swap, part of a RAID) is refused. */
   exclusive?: boolean;
-  /** Keep what a regular file holds. */
+  /** Keep what a regular file holds, which must be there. */
   keep?: boolean;
+  /** Create a regular file, but keep what it holds until `empty`. */
+  emptyLater?: boolean;
 };
 
 /** A regular file, block device or character device that is open for writing. */
@@ -20,6 +22,8 @@ export type OpenTarget = {
   kind: TargetKind;
   /** Bytes on a block device, Infinity otherwise. */
   capacityBytes: number;
+  /** Empties a regular file; leaves a device as it is. */
+  empty(): Promise<void>;
   /** Puts everything on the medium and closes; a regular file first gets `sizeBytes`, unless null. */
   commit(sizeBytes: number | null): Promise<void>;
   /** Closes; what an atomic file would have become is removed. Does nothing after `commit`. */
@@ -30,7 +34,7 @@ export type OpenTarget = {
  * Opens `path` for writing: a regular file is created or emptied, a device is left as it is.
  * Throws Failure `disk-open-failed` naming path and cause, or `disk-busy`.
  */
-export async function openTarget(path: string, { atomic = false, exclusive = false, keep = false }: TargetOptions = {}): Promise<OpenTarget> {
+export async function openTarget(path: string, { atomic = false, exclusive = false, keep = false, emptyLater = false }: TargetOptions = {}): Promise<OpenTarget> {
   let handle: FileHandle | undefined;
   let writtenPath = path;
   try {
@@ -41,7 +45,7 @@ export async function openTarget(path: string, { atomic = false, exclusive = fal
     if (existing?.isDirectory()) throw Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR' });
     const isBeside = atomic && !isDevice && !keep;
     if (isBeside) writtenPath = await pathBeside(finalPath);
-    handle = await open(writtenPath, flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep }), 0o666);
+    handle = await open(writtenPath, flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep, emptyLater }), 0o666);
     const kind = await kindOf(handle);
     const capacityBytes = kind === 'block' ? await blockDeviceBytes(handle) : Infinity;
     return opened(path, handle, kind, capacityBytes, isBeside ? { writtenPath, finalPath } : null);
@@ -52,11 +56,11 @@ export async function openTarget(path: string, { atomic = false, exclusive = fal
   }
 }
 
-function flagsOf({ isDevice, isBeside, exclusive, keep }: { isDevice: boolean; isBeside: boolean; exclusive: boolean; keep: boolean }): number {
+function flagsOf({ isDevice, isBeside, exclusive, keep, emptyLater }: { isDevice: boolean; isBeside: boolean; exclusive: boolean; keep: boolean; emptyLater: boolean }): number {
   // on a block device O_EXCL asks the kernel whether anything else uses it, mounted partitions included
   if (isDevice) return constants.O_RDWR | (exclusive ? constants.O_EXCL : 0);
   if (keep) return constants.O_RDWR;
-  return constants.O_RDWR | constants.O_CREAT | (isBeside ? constants.O_EXCL : constants.O_TRUNC);
+  return constants.O_RDWR | constants.O_CREAT | (isBeside ? constants.O_EXCL : emptyLater ? 0 : constants.O_TRUNC);
 }
 
 function opened(path: string, handle: FileHandle, kind: TargetKind, capacityBytes: number, beside: { writtenPath: string; finalPath: string } | null): OpenTarget {
@@ -69,6 +73,13 @@ function opened(path: string, handle: FileHandle, kind: TargetKind, capacityByte
   };
   return {
     path, handle, kind, capacityBytes,
+    async empty() {
+      try {
+        if (kind === 'file') await handle.truncate(0);
+      } catch (error) {
+        throw diskWriteFailure(path, 0, error);
+      }
+    },
     async commit(sizeBytes) {
       try {
         if (kind === 'file' && sizeBytes !== null) await handle.truncate(sizeBytes);

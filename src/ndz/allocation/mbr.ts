@@ -18,6 +18,8 @@ const MAX_LINKS = 256;
 
 /** An entry with a size, in sectors of the disk. */
 type Entry = { slot: number; type: number; start: number; count: number };
+/** A logical partition, and the boot record it is listed in. */
+type Logical = Entry & { recordSector: number };
 
 /** Whether the disk says that it has a GPT. */
 export function hasProtectiveEntry(sector: Buffer): boolean {
@@ -43,12 +45,12 @@ export async function readMbr(disk: Volume, sector: Buffer, sectorBytes: number)
   const table: PartitionTable = { kind: 'mbr', partitions: [], unused: [], endSector: 0, keep: [{ startSector: 0, endSector: unit }], notes: [] };
   for (let slot = 0; slot < ENTRIES; slot++) if (!found?.some((entry) => entry.slot === slot)) table.unused.push(slot + 1);
   for (const entry of entries) {
-    if (!EXTENDED.has(entry.type)) table.partitions.push(partitionOf(entry.slot + 1, entry));
+    if (!EXTENDED.has(entry.type)) table.partitions.push(partitionOf(entry.slot + 1, entry, 0));
   }
   let number = FIRST_LOGICAL;
   for (const container of entries.filter(({ type }) => EXTENDED.has(type))) {
     const { logicals, isWhole } = await readChain(disk, container, unit, table.keep);
-    for (const logical of logicals) table.partitions.push(partitionOf(number++, logical));
+    for (const logical of logicals) table.partitions.push(partitionOf(number++, logical, logical.recordSector));
     if (isWhole) continue;
     table.notes.push(`the chain of logical partitions in extended partition ${container.slot + 1} is broken; what it may have held is saved`);
     table.endSector = Math.max(table.endSector, container.start + container.count);
@@ -81,8 +83,8 @@ function entriesOf(sector: Buffer, unit: number): Entry[] | null {
  * Follows the boot records inside an extended partition: each has one logical partition, counted from its own place, and the
  * place of the next record, counted from the container's. `isWhole` tells whether the chain came to its end, and nothing in it is without a type.
  */
-async function readChain(disk: Volume, container: Entry, unit: number, keep: SectorRange[]): Promise<{ logicals: Entry[]; isWhole: boolean }> {
-  const logicals: Entry[] = [];
+async function readChain(disk: Volume, container: Entry, unit: number, keep: SectorRange[]): Promise<{ logicals: Logical[]; isWhole: boolean }> {
+  const logicals: Logical[] = [];
   const seen = new Set<number>();
   let isWhole = true;
   const end = Math.min(container.start + container.count, disk.sectorCount);
@@ -97,7 +99,7 @@ async function readChain(disk: Volume, container: Entry, unit: number, keep: Sec
       if (EXTENDED.has(entry.type) || entry.type === UNTYPED) continue;
       const start = at + entry.start;
       if (entry.start === 0 || start + entry.count > container.start + container.count) throw new Inconsistent('a logical partition lies outside its extended partition');
-      logicals.push({ ...entry, start });
+      logicals.push({ ...entry, start, recordSector: at });
     }
     if (entries.some(({ type }) => type === UNTYPED)) isWhole = false;
     if (!next) return { logicals, isWhole };
@@ -105,6 +107,7 @@ async function readChain(disk: Volume, container: Entry, unit: number, keep: Sec
   }
 }
 
-function partitionOf(number: number, { type, start, count }: Entry): PartitionEntry {
-  return { number, type: `0x${type.toString(16).padStart(2, '0')}`, typeName: mbrTypeName(type), startSector: start, sectorCount: count };
+function partitionOf(number: number, { slot, type, start, count }: Entry, recordSector: number): PartitionEntry {
+  const typeOffset = recordSector * MBR_BYTES + TABLE_OFFSET + slot * ENTRY_BYTES + 4;
+  return { number, type: `0x${type.toString(16).padStart(2, '0')}`, typeName: mbrTypeName(type), startSector: start, sectorCount: count, typeOffset };
 }

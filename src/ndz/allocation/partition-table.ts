@@ -4,7 +4,15 @@ import { hasProtectiveEntry, hybridEnd, readMbr } from './mbr.js';
 import { Inconsistent, type Volume } from './volume.js';
 
 /** A partition as its table tells; it may end outside the disk, but starts inside. */
-export type PartitionEntry = { number: number; type: string; typeName: string | null; startSector: number; sectorCount: number };
+export type PartitionEntry = {
+  number: number;
+  type: string;
+  typeName: string | null;
+  startSector: number;
+  sectorCount: number;
+  /** The byte of the disk that holds its type (MBR). */
+  typeOffset?: number;
+};
 
 export type PartitionTable = {
   kind: 'gpt' | 'mbr';
