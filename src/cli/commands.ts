@@ -55,11 +55,18 @@ export const commands: readonly Command[] = [
     words: specs,
     options: {
       ...nodeOptions,
-      output: { type: 'string', alias: 'o', value: 'NAME', describe: 'what to call the image' },
+      // its -c is the comment, as it has been for years
+      curses: { type: 'boolean', describe: 'same as --progress tty' },
+      output: { type: 'string', alias: 'o', value: 'NAME', describe: 'what to call the image (default: image)' },
+      comment: { type: 'string', alias: 'c', value: 'TEXT', describe: 'what to say about it, in the image and beside it' },
       timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
+      'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
     },
-    examples: [['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"]],
+    examples: [
+      ['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"],
+      ["imaging-save 3 5 -o mine -c 'kernel 6.1, GNU Radio'", 'two images, with a word about what is in them'],
+    ],
     load: () => import('./commands/save.js'),
   },
   {

@@ -133,6 +133,11 @@ export function optional<T>(kind: Kind<T>): Kind<T | null> {
   return { allowed: `${kind.allowed}; or nothing`, parse: (text, context) => (text === '' ? null : kind.parse(text, context)) };
 }
 
+/** The same kind, or the word `none`. */
+export function unlessNone<T>(kind: Kind<T>): Kind<T | null> {
+  return { allowed: `${kind.allowed}; or none`, parse: (text, context) => (text.toLowerCase() === 'none' ? null : kind.parse(text, context)) };
+}
+
 export const ipv4: Kind<string> = { allowed: 'an IPv4 address', parse: (text) => (isIpv4(text) ? text : undefined) };
 
 /** Node specs; their grammar is checked where they are used, by `selectNodes`. */

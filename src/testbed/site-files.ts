@@ -1,6 +1,7 @@
 import { mkdir, symlink, writeFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { NodeAddresses } from './addresses.js';
+import { MOUNT_POINT } from './ramdisk.js';
 import { FRISBEE_PORTS, type Slot } from './slot.js';
 
 /** Where everything of a testbed is, under its folder. */
@@ -98,6 +99,7 @@ frisbee_image = ${RAMDISK_CONFIG}
 [frisbee]
 images_dir = "${layout.imagesFolder}"
 default_image = default.ndz
+mount_point = ${MOUNT_POINT}
 
 [networking]
 ${ports.join('\n')}

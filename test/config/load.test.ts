@@ -24,7 +24,7 @@ describe('the configuration', () => {
     expect(config.nodes).toEqual({ idleAfterResetMs: 15_000, timeoutBeforeTelnetMs: 80_000, statusTimeoutMs: 5_000, stallTimeoutMs: 60_000, loadTimeoutMs: 300_000, saveTimeoutMs: 300_000, waitTimeoutMs: 60_000 });
     expect(config.pxelinux).toEqual({ configDir: '/tftpboot/pxelinux.cfg', frisbeeImage: 'pxefrisbee' });
     expect(config.frisbee).toEqual({
-      engine: 'embedded', server: 'frisbeed', serverOptions: ['-K', '3'], client: 'frisbee', imagezip: 'imagezip', netcat: 'nc', hardDrive: '/dev/sda',
+      engine: 'embedded', server: 'frisbeed', serverOptions: ['-K', '3'], client: 'frisbee', imagezip: 'imagezip', netcat: 'nc', hardDrive: '/dev/sda', rootPartition: '/dev/sda1', mountPoint: '/mnt',
       imagesDir: '/var/lib/imaging', defaultImage: 'default.ndz',
     });
     expect(config.networking).toMatchObject({
