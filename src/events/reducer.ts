@@ -7,6 +7,8 @@ export type NodeState = {
   phase: 'waiting' | 'active' | 'done' | 'failed' | 'skipped';
   step: Step | null;
   attempt: number;
+  /** When its step began, milliseconds since 1970. */
+  stepAt: number | null;
   doneBytes: number;
   totalBytes: number;
   /** The last thing worth telling about it. */
@@ -33,7 +35,7 @@ export function emptyState(): RunState {
 }
 
 function newNode(node: string): NodeState {
-  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, note: '', failure: null, elapsedMs: null };
+  return { node, phase: 'waiting', step: null, attempt: 0, stepAt: null, doneBytes: 0, totalBytes: 0, note: '', failure: null, elapsedMs: null };
 }
 
 /** Folds one event into the state, in place: a thousand nodes make too many events for copies. */
@@ -82,6 +84,7 @@ function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
       node.phase = 'active';
       node.step = event.step;
       node.attempt = event.attempt;
+      node.stepAt = event.at;
       node.note = '';
       break;
     case 'node.note':

@@ -1,12 +1,13 @@
-import { link, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeChecksum } from '../images/checksum-file.js';
+import { placeUnlessTaken } from '../images/place.js';
 import { writeProvenance, type Provenance } from '../images/provenance.js';
 import { readStamp } from '../images/stamp.js';
 import { planRanges } from '../ndz/allocation/plan.js';
 import { openImageSource } from '../ndz/image-reader.js';
 import { verifyImage } from '../ndz/reader.js';
-import { messageOf, systemCode } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import type { Collected } from './collector.js';
 
 export type Kept = { path: string; sha256: string; warnings: string[] };
@@ -44,12 +45,7 @@ async function stampWarnings(partial: string, expected: string, signal: AbortSig
 async function linkUnderFreeName(file: string, pathOf: (nth: number) => string): Promise<string> {
   for (let nth = 1; ; nth += 1) {
     const path = pathOf(nth);
-    try {
-      await link(file, path);
-    } catch (error) {
-      if (systemCode(error) === 'EEXIST') continue;
-      throw error;
-    }
+    if (!(await placeUnlessTaken(file, path))) continue;
     await syncFolder(dirname(path));
     return path;
   }
