@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 
@@ -49,15 +49,16 @@ export async function writeProvenance(path: string, provenance: Provenance): Pro
   }
 }
 
-/** What `<path>.json` says; null without one. Throws Failure `provenance-unreadable` when it says nothing we understand. */
+/** What `<path>.json` says, or what stands beside the file that `path` is a link to; null without one. Throws Failure `provenance-unreadable` when it says nothing we understand. */
 export async function readProvenance(path: string): Promise<Provenance | null> {
   const file = provenancePath(path);
   let parsed: unknown;
   try {
     parsed = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return null;
-    throw unreadable(file, messageOf(error), error);
+    if (systemCode(error) !== 'ENOENT') throw unreadable(file, messageOf(error), error);
+    const isLink = (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
+    return isLink ? readProvenance(await realpath(path)) : null;
   }
   if (!isProvenance(parsed)) throw unreadable(file, 'fields are missing or of the wrong kind');
   const { sha256, sizeBytes, image, node, by, gateway, savedAt, comment, base, stamp, verified } = parsed;

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../util/errors.js';
 import { findImage, type Places } from './find.js';
 import { listImages, type ListedImage } from './list.js';
+import { readProvenance } from './provenance.js';
 import { IMAGE_SUFFIX, imageName, radicalOf } from './saved-name.js';
 import { holdsControls } from './stamp-line.js';
 
@@ -59,10 +60,17 @@ async function namesakes(name: string, { cwd, imagesDir }: Places): Promise<List
   return own.filter((image) => image !== null).sort((a, b) => b.mtimeMs - a.mtimeMs);
 }
 
+/** Of the same owner: others may use the same names. */
 async function olderOnes(from: string, options: Places): Promise<string[]> {
   const all = await namesakes(radicalOf(imageName(from)), options);
   const self = await lstat(from);
-  return all.filter(({ node, path, mtimeMs }) => node !== null && path !== from && mtimeMs <= self.mtimeMs).map(({ path }) => path);
+  const older = all.filter(({ node, path, mtimeMs }) => node !== null && path !== from && mtimeMs <= self.mtimeMs);
+  const by = (await readProvenance(from).catch(() => null))?.by; // what cannot be read says nothing
+  const own = await Promise.all(older.map(async ({ path }) => {
+    const other = (await readProvenance(path).catch(() => null))?.by;
+    return (await lstat(path)).uid === self.uid && (by === undefined || other === undefined || by === other);
+  }));
+  return older.filter((_, index) => own[index]).map(({ path }) => path);
 }
 
 /** Symbolic links in the images folder that would lead nowhere once the file has another name. */

@@ -36,7 +36,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
 }
 
 async function perform(steps: readonly ShareStep[], context: CommandContext, say: (line: string) => void, warn: (line: string) => void): Promise<void> {
-  const progress = new ProgressBar(context, 'share', false);
+  const progress = new ProgressBar(context, 'share', !context.stderr.isTTY);
   try {
     for (const step of steps) {
       context.signal.throwIfAborted();

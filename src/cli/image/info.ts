@@ -7,6 +7,7 @@ import { planRanges } from '../../ndz/allocation/plan.js';
 import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
+import { messageOf } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -29,7 +30,12 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     const expected = await readChecksum(path);
     const seen = expected === null ? null : await hashFile(path, { signal: context.signal, onBytes: (bytes) => progress.update(bytes, image.sizeBytes) });
     const sha256: Sha256 = { expected, seen };
-    const provenance = await readProvenance(path);
+    let provenance: Provenance | null = null;
+    try {
+      provenance = await readProvenance(path);
+    } catch (error) {
+      plan.notes.push(messageOf(error)); // it may be somebody else's file
+    }
     const modified = new Date((await stat(path)).mtimeMs).toISOString();
     progress.end();
     if (flag(args.options, 'json')) {
