@@ -1,4 +1,4 @@
-import { access, constants, lstat, readlink } from 'node:fs/promises';
+import { access, constants, lstat, readdir, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../util/errors.js';
 import { findImage, type Places } from './find.js';
@@ -19,9 +19,10 @@ export type ShareOptions = Places & { alias: string | null; force: boolean; /** 
 /**
  * What has to be done so that everybody finds an image under its own name in `imagesDir`, and under the alias. Nothing is
  * touched. `name` is what somebody called the image they saved (the newest wins), or anything `findImage` finds.
+ * `older` are images that the same person saved under that name before.
  * Throws UserErrors: `refused` when something would be overwritten, or may not be written, `usage` for bad names.
  */
-export async function planShare(name: string, options: ShareOptions): Promise<{ path: string; steps: ShareStep[] }> {
+export async function planShare(name: string, options: ShareOptions): Promise<{ path: string; steps: ShareStep[]; older: string[] }> {
   const imagesDir = resolve(options.cwd, options.imagesDir);
   const from = await findShared(name, options);
   const fileName = from.endsWith(IMAGE_SUFFIX) ? `${checkName(radicalOf(imageName(from)), 'the image')}${IMAGE_SUFFIX}` : basename(from);
@@ -37,8 +38,9 @@ export async function planShare(name: string, options: ShareOptions): Promise<{ 
     if (path === to) throw new UserError('usage', `--alias ${options.alias} is the name of the image itself`);
     if (await checkAlias(path, fileName, options.force)) steps.push({ type: 'link', path, target: fileName });
   }
-  if (options.clean) for (const path of await olderOnes(from, options)) if (path !== to) steps.push({ type: 'remove', path });
-  return { path: to, steps };
+  const older = (await olderOnes(from, options)).filter((path) => path !== to);
+  if (options.clean) for (const path of older) steps.push({ type: 'remove', path });
+  return { path: to, steps, older };
 }
 
 /** The file to share, whatever links lead to it. */
@@ -46,17 +48,15 @@ async function findShared(name: string, options: Places): Promise<string> {
   const [newest] = name.includes('/') ? [] : await namesakes(imageName(name), options);
   if (newest) return newest.path;
   const { path, realPath } = await findImage(name, options);
-  const isLink = (await lstat(path)).isSymbolicLink();
-  if (isLink && dirname(realPath) !== resolve(options.cwd, options.imagesDir)) throw new UserError('usage', `${path} is a link to ${realPath}`, 'share that file itself');
+  if ((await isLink(path)) && dirname(realPath) !== resolve(options.cwd, options.imagesDir)) throw new UserError('usage', `${path} is a link to ${realPath}`, 'share that file itself');
   return realPath;
 }
 
-/** Images in the current folder and the images folder that go by a name and are not shared under it yet, the newest first. */
+/** Images in the current folder and the images folder that go by a name, the newest first. */
 async function namesakes(name: string, { cwd, imagesDir }: Places): Promise<ListedImage[]> {
-  const target = join(resolve(cwd, imagesDir), `${name}${IMAGE_SUFFIX}`);
   const lists = await Promise.all([...new Set([resolve(cwd), resolve(cwd, imagesDir)])].map((dir) => listImages(dir).catch(() => []))); // a folder that cannot be read has none
-  const found = lists.flat().filter(({ radical, path, brokenLinkTo }) => radical === name && path !== target && brokenLinkTo === null && path.endsWith(IMAGE_SUFFIX));
-  const own = await Promise.all(found.map(async (image) => ((await lstat(image.path)).isSymbolicLink() ? null : image)));
+  const found = lists.flat().filter(({ radical, path, brokenLinkTo }) => radical === name && brokenLinkTo === null && path.endsWith(IMAGE_SUFFIX));
+  const own = await Promise.all(found.map(async (image) => ((await isLink(image.path)) ? null : image)));
   return own.filter((image) => image !== null).sort((a, b) => b.mtimeMs - a.mtimeMs);
 }
 
@@ -76,10 +76,13 @@ async function olderOnes(from: string, options: Places): Promise<string[]> {
 /** Symbolic links in the images folder that would lead nowhere once the file has another name. */
 async function linksTo(file: string, imagesDir: string): Promise<string[]> {
   if (dirname(file) !== imagesDir) return [];
-  const aliases = (await listImages(imagesDir)).find(({ path }) => path === file)?.aliases ?? [];
-  const paths = aliases.map((alias) => join(imagesDir, `${alias}${IMAGE_SUFFIX}`));
-  const targets = await Promise.all(paths.map((path) => readlink(path).catch(() => null))); // a hard link leads on to the file
-  return paths.filter((_, index) => targets[index] !== null);
+  const paths = (await readdir(imagesDir)).map((name) => join(imagesDir, name));
+  const leadHere = await Promise.all(paths.map(async (path) => (await isLink(path)) && (await realpath(path).catch(() => null)) === file)); // null: a broken one
+  return paths.filter((_, index) => leadHere[index]);
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
 }
 
 function checkName(name: string, what: string): string {

@@ -20,7 +20,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const { config, warnings } = await loadConfig(context.host);
   const warn = (line: string): void => void context.stderr.write(`imaging: warning: ${printable(line)}\n`);
   warnings.forEach(warn);
-  const { path, steps } = await planShare(name, {
+  const { path, steps, older } = await planShare(name, {
     imagesDir: config.frisbee.imagesDir,
     cwd: context.host.cwd(),
     alias: text(args.options, 'alias') ?? null,
@@ -29,7 +29,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   });
   const dryRun = flag(args.options, 'dry-run');
   const say = (line: string): void => void context.stdout.write(`${printable(line)}\n`);
-  if (steps.length === 0) say(`${path} is shared already`);
+  if (steps.length === 0) say(`${path} is shared already${older.length === 0 ? '' : `, and newer than ${older.join(', ')}`}`);
   if (dryRun) for (const step of steps) say(`would ${describe(step)}`);
   else await perform(steps, context, say, warn);
   return exitCodes.ok;
