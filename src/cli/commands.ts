@@ -65,7 +65,7 @@ export const commands: readonly Command[] = [
     },
     examples: [
       ['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"],
-      ["imaging-save 3 5 -o mine -c 'kernel 6.1, GNU Radio'", 'two images, with a word about what is in them'],
+      ["imaging-save 3 5 -o mine -c 'kernel 6.1'", 'two images, with a word about what is in them'],
     ],
     load: () => import('./commands/save.js'),
   },

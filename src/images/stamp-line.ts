@@ -14,6 +14,9 @@ export type Stamp = {
   comment: string | null;
 };
 
+/** What a disk says is not ours to trust. */
+const MAX_BASE_CHARS = 200;
+
 const LINE = /^\d{4}-\d\d-\d\d@\d\d:\d\d - node .+ - image .+/u;
 
 /**
@@ -21,7 +24,7 @@ const LINE = /^\d{4}-\d\d-\d\d@\d\d:\d\d - node .+ - image .+/u;
  * login it is what earlier tools write and scripts read; `from` names the image of the line before, COMMENT comes last.
  */
 export function stampLine({ savedAtMs, node, image, by, base, comment }: Stamp): string {
-  const from = base === null ? [] : [`from ${imageOfLine(base) ?? '?'}`];
+  const from = base === null ? [] : [`from ${(imageOfLine(base) ?? '?').slice(0, MAX_BASE_CHARS)}`];
   return [localMinute(savedAtMs), `node ${node}`, `image ${image}`, `by ${by}`, ...from, ...(comment === null ? [] : [comment])].join(' - ');
 }
 

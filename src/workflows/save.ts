@@ -44,18 +44,21 @@ export type SavedImage = Kept & { bytes: number; warnings: string[] };
 const PROGRESS_EVERY_MS = 250;
 
 /** Saves the disks of the plan's nodes, each into a file of its own: link, reset, telnet up, stamp, imagezip, check, reset. */
-export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
+export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
   const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: plan.reset ? 'pxe' : 'boot', describe, ...tools } as const;
-  return fanOut(plan.nodes, options, async (node) => {
-    let saved: SavedImage | null = null;
-    try {
-      return await inRamdisk(node, plan, tools, async (telnet) => (saved = await saveNode(node, plan, tools, telnet)));
-    } catch (error) {
-      const kept = saved as SavedImage | null; // as: the assignment in the callback is not seen here
-      if (kept) tools.emit({ type: 'run.warning', text: `${node.name}: its image is whole all the same: ${kept.path}` });
-      throw error;
-    }
-  });
+  const saved = new Map<string, string>();
+  const outcomes = await fanOut(plan.nodes, options, (node) =>
+    inRamdisk(node, plan, tools, async (telnet) => {
+      const image = await saveNode(node, plan, tools, telnet);
+      saved.set(node.name, image.path);
+      return image;
+    }),
+  );
+  for (const { ok, node } of outcomes) {
+    const path = ok ? undefined : saved.get(node);
+    if (path !== undefined) tools.emit({ type: 'run.warning', text: `${node}: its image is whole all the same: ${path}` });
+  }
+  return outcomes;
 }
 
 function describe({ bytes, path, warnings }: SavedImage): string {

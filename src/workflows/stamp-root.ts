@@ -19,6 +19,8 @@ export type StampOptions = { node: string; place: StampPlace; /** The line to ad
 
 /** As much of a line as goes into one command; a shell may cut what is longer than 1023 bytes. */
 const PIECE_BYTES = 600;
+/** More than any name and comment make. */
+const MAX_BASE_CHARS = 4000;
 /** Ours, and that of an earlier tool, which sites may still read: it is added to only where it is there. */
 const [OURS, OLDER] = ['etc/imaging-image', 'etc/rhubarbe-image'];
 
@@ -46,7 +48,7 @@ async function addLine(shell: RemoteShell, mountPoint: string, lineFor: StampOpt
   const file = `${mountPoint}/${OURS}`;
   const older = `${mountPoint}/${OLDER}`;
   const { lines } = await shell(`tail -n 1 ${file} 2>/dev/null || tail -n 1 ${older} 2>/dev/null`);
-  const base = lines.filter(isStampLine).at(-1) ?? null;
+  const base = lines.filter(isStampLine).at(-1)?.slice(0, MAX_BASE_CHARS) ?? null;
   const line = lineFor(base);
   for (const command of assignments(line)) await shell(command);
   const writing = await shell(`printf '%b\\n' "$imaging_line" >> ${file}`);

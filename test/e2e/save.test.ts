@@ -84,6 +84,17 @@ test('Ctrl-C in the middle leaves no image, not even a partial one', async () =>
   expect(testbed.links()).toEqual([]);
 });
 
+test('an image that was whole before Ctrl-C stays, and is told', async () => {
+  const save = testbed.start('imaging-save', ['2', '-o', 'whole', '--progress', 'json']);
+  await save.event((event) => event.type === 'node.step' && event.step === 'reboot');
+  save.child.kill('SIGINT');
+  const { code, events } = await save.finished;
+  expect(code).toBe(130);
+  const [path] = files().filter((name) => name.endsWith('__whole.ndz'));
+  expect(events).toContainEqual(expect.objectContaining({ type: 'run.warning', text: `fit02: its image is whole all the same: ${join(folder(), path ?? 'none')}` }));
+  expect(events.at(-1)).toMatchObject({ type: 'run.finished', failed: ['fit02'] });
+});
+
 test('a node that loses power in the middle fails alone, with nothing left of its image', async () => {
   const before = files();
   const save = testbed.start('imaging-save', ['1', '2', '-o', 'killed', '--progress', 'json']);
