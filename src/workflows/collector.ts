@@ -79,8 +79,11 @@ async function takeOne(server: Server, { nodeIp, path, onBytes }: CollectorOptio
     hash.update(piece);
     onBytes((bytes += piece.length));
   });
+  const file = createWriteStream(path, { flags: 'wx' });
+  const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
   try {
-    await pipeline(socket, createWriteStream(path, { flags: 'wx' }), { signal });
+    // a pipeline that fails does not wait for what its file still opens or writes
+    await pipeline(socket, file, { signal }).finally(() => closed);
     await syncFile(path);
   } catch (error) {
     throw new Failure('collect-failed', `collecting into ${path}, after ${bytes} bytes: ${messageOf(error)}`, collectHint(error), { cause: error });
