@@ -30,7 +30,7 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
 }
 
 /** What load and save need to get nodes into the PXE system, from the configuration. Sweeps first what a killed run left. */
-export async function ramdiskTools(args: Arguments, site: Site, graceMs: number, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
+export async function ramdiskTools(args: Arguments, site: Site, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
   const { config, stateDir } = site;
   const { networking, pxelinux } = config;
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
@@ -50,7 +50,7 @@ export async function ramdiskTools(args: Arguments, site: Site, graceMs: number,
     window: createWindow(windowSize(args) ?? config.nodes.bootWindow, context.host.monotonicMs),
     boots,
     children: childRecords(stateDir, context.host),
-    reset: { power, undo: tools.undo, graceMs, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
+    reset: { power, undo: tools.undo, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
     liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
   };
 }

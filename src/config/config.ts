@@ -43,6 +43,9 @@ export type Config = {
     readonly imagezip: string;
     readonly netcat: string;
     readonly hardDrive: string;
+    /** Null: nodes get no stamp. */
+    readonly rootPartition: string | null;
+    readonly mountPoint: string;
     readonly imagesDir: string;
     readonly defaultImage: string;
     readonly verify: 'sample' | 'full' | 'none';
@@ -153,6 +156,8 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       imagezip: read(schema['frisbee.imagezip']),
       netcat: read(schema['frisbee.netcat']),
       hardDrive: read(schema['frisbee.hard_drive']),
+      rootPartition: read(schema['frisbee.root_partition']),
+      mountPoint: read(schema['frisbee.mount_point']),
       imagesDir: read(schema['frisbee.images_dir']),
       defaultImage: read(schema['frisbee.default_image']),
       verify: read(schema['frisbee.verify']),

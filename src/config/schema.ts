@@ -1,6 +1,6 @@
 import {
   boolean, choice, decimal, groupPattern, hostname, httpUrl, integer, ipCommand, ipv4, type Kind, localProgram, logins, nodePath, nodeSpecs, optional, path, port, portPattern,
-  prefix, program, seconds, text, windowSize, words,
+  prefix, program, seconds, text, unlessNone, windowSize, words,
 } from './kinds.js';
 
 /** A key's standing towards the tool of 2015: taken over under its name, or new. */
@@ -70,6 +70,8 @@ export const schema = define({
   'frisbee.imagezip': { kind: program, default: 'imagezip', status: 'kept', meaning: 'the program in the ramdisk that makes an image of the disk' },
   'frisbee.netcat': { kind: program, default: 'nc', status: 'kept', meaning: 'the program in the ramdisk that sends an image to the gateway' },
   'frisbee.hard_drive': { kind: nodePath, default: '/dev/sda', status: 'kept', meaning: 'the disk of the nodes' },
+  'frisbee.root_partition': { kind: unlessNone(nodePath), default: '/dev/sda1', status: 'new', meaning: 'the partition of the nodes whose etc/imaging-image imaging-save writes a line to; none: nothing is written on nodes' },
+  'frisbee.mount_point': { kind: nodePath, default: '/mnt', status: 'new', meaning: 'the folder of the ramdisk where root_partition is mounted for that' },
   'frisbee.images_dir': { kind: path, default: '/var/lib/imaging', status: 'kept', meaning: 'the folder of images on the gateway' },
   'frisbee.default_image': { kind: text, default: 'default.ndz', status: 'kept', meaning: 'the image that is loaded without -i: a name in images_dir, or a path' },
   'frisbee.verify': { kind: choice('sample', 'full', 'none'), default: 'sample', status: 'new', meaning: 'how much of what a load wrote is read back on the node: the first region, the last and 64 ranges at random places; everything; nothing; --verify overrides' },

@@ -70,8 +70,8 @@ async function makeFileSystem(partition: string, files: readonly DemoFile[], wor
     if (executable) await chmod(join(root, path), 0o755);
   }
   await symlink('bin/hello', join(root, 'hello'));
-  // features that every imagezip in the field can read
-  const args = ['-q', '-F', '-t', 'ext4', '-O', '^64bit,^metadata_csum', '-m', '0', '-L', 'imaging-demo', '-E', 'root_owner=0:0,nodiscard', '-d', root, partition];
+  // features that every imagezip in the field can read, and blocks as large systems have them: etc/imaging-image grows in its first
+  const args = ['-q', '-F', '-t', 'ext4', '-b', '4096', '-O', '^64bit,^metadata_csum', '-m', '0', '-L', 'imaging-demo', '-E', 'root_owner=0:0,nodiscard', '-d', root, partition];
   const env = { ...host.env, PATH: `${host.env.PATH ?? ''}:/usr/sbin:/sbin` };
   const child = host.spawn('mke2fs', args, { stdio: 'ignore', env });
   try {

@@ -42,6 +42,12 @@ export function nodeFraction(node: NodeState): number {
   return node.totalBytes > 0 ? Math.min(1, node.doneBytes / node.totalBytes) : 0;
 }
 
+/** `123.4 MB, 20.1 MB/s`: what a node's step has moved, and its mean rate since the step began. */
+export function bytesAndRate({ doneBytes, stepAt }: NodeState, nowMs: number): string {
+  const elapsedMs = stepAt === null ? 0 : nowMs - stepAt;
+  return elapsedMs > 0 ? `${formatBytes(doneBytes)}, ${formatBytes(Math.round(doneBytes / (elapsedMs / 1000)))}/s` : formatBytes(doneBytes);
+}
+
 /** Cuts to `width` columns, marking the cut; no peer can paint our screen. */
 export function fit(text: string, width: number): string {
   const clean = printable(text);

@@ -1,5 +1,5 @@
 import { nodesIn, type NodeState, type RunState } from '../events/reducer.js';
-import { bar, fit, formatDuration, nodeFraction, overallFraction } from './format.js';
+import { bar, bytesAndRate, fit, formatDuration, nodeFraction, overallFraction } from './format.js';
 
 const order: Record<NodeState['phase'], number> = { failed: 0, active: 1, waiting: 2, skipped: 3, done: 4 };
 
@@ -13,7 +13,7 @@ export function renderRows(state: RunState, width: number, height: number, nowMs
   const nodes = [...state.nodes.values()].sort((a, b) => order[a.phase] - order[b.phase]);
   if (room < 3) return [fit(header, width)];
   const shown = nodes.length <= room - 1 ? nodes : nodes.slice(0, room - 2);
-  const rows = [header, ...shown.map((node) => nodeRow(node, width))];
+  const rows = [header, ...shown.map((node) => nodeRow(node, width, nowMs))];
   if (shown.length < nodes.length) rows.push(foldedRow(nodes.slice(shown.length)));
   return rows.map((row) => fit(row, width));
 }
@@ -25,7 +25,7 @@ function headerRow(state: RunState, nowMs: number): string {
   return `imaging-${state.command} ${bar(overallFraction(state), 20)} ${percent(overallFraction(state))}  ${counts}  ${formatDuration(elapsed)}${rate}`;
 }
 
-function nodeRow(node: NodeState, width: number): string {
+function nodeRow(node: NodeState, width: number, nowMs: number): string {
   const name = node.node.padEnd(8);
   switch (node.phase) {
     case 'waiting':
@@ -38,10 +38,15 @@ function nodeRow(node: NodeState, width: number): string {
       return `${name} FAILED    at ${node.failure?.step ?? '?'}: ${node.failure?.message ?? ''}`;
     case 'active': {
       const step = (node.step ?? '').padEnd(9);
-      const progress = (node.step === 'write' || node.step === 'verify') && node.totalBytes > 0 ? `${bar(nodeFraction(node), Math.min(30, Math.max(5, width - 50)))} ${percent(nodeFraction(node))} ` : '';
-      return `${name} ${step} ${progress}${node.note}`;
+      return `${name} ${step} ${progressText(node, width, nowMs)}${node.note}`;
     }
   }
+}
+
+/** Of how much, when that is known; else only what there is. */
+function progressText(node: NodeState, width: number, nowMs: number): string {
+  if (node.step === 'write' && node.totalBytes > 0) return `${bar(nodeFraction(node), Math.min(30, Math.max(5, width - 50)))} ${percent(nodeFraction(node))} `;
+  return node.step === 'read' && node.doneBytes > 0 ? `${bytesAndRate(node, nowMs)}  ` : '';
 }
 
 function foldedRow(nodes: readonly NodeState[]): string {

@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
 import type { Programs } from './program.js';
 import { ProgramCall } from './program-call.js';
+import { MOUNT_POINT } from './ramdisk.js';
 import type { OpenShell, Shell, ShellListener } from './shell.js';
 import { CALLS_FD, PROMPT_MARK, type ShellProgram } from './shell-program.js';
 
@@ -49,6 +50,7 @@ class RealShell implements Shell {
     this.#options = options;
     this.#listener = listener;
     this.#folder = mkdtempSync(join(options.folder, 'session-'));
+    mkdirSync(join(this.#folder, basename(MOUNT_POINT)));
     this.#child = startShell(options, this.#folder);
     const [stdin, stdout, , requests] = this.#child.stdio;
     if (!(stdin instanceof Writable && stdout instanceof Readable && requests instanceof Readable)) throw new Error('a shell without pipes');

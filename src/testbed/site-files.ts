@@ -2,6 +2,7 @@ import { mkdir, symlink, writeFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fold, type NodeNames } from '../nodes/names.js';
 import type { NodeAddresses } from './addresses.js';
+import { MOUNT_POINT } from './ramdisk.js';
 import { FRISBEE_PORTS, type Slot } from './slot.js';
 
 /** Where everything of a testbed is, under its folder. */
@@ -105,6 +106,7 @@ frisbee_image = ${RAMDISK_CONFIG}
 [frisbee]
 images_dir = "${layout.imagesFolder}"
 default_image = default.ndz
+mount_point = ${MOUNT_POINT}
 ${verify === null ? '' : `# --frisbee scripted: the nodes only say that they write\nverify = ${verify}\n`}
 [networking]
 ${ports.join('\n')}

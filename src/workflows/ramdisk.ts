@@ -96,6 +96,7 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
           take: () => takeLiveness(node.node, { ...tools.liveness, signal }),
           newSystem: (until) => untilThere(node.node.control.ip, plan.telnetPort, tools.liveness.probeTimeoutMs, until),
           powerCycle: attempt.powerCycle,
+          graceMs: plan.graceMs,
         },
         tools.reset,
         signal,
@@ -134,7 +135,7 @@ async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools
 export async function powerCycle(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<void> {
   await node.at('reset', resetDeadlineMs(plan), async (signal) => {
     await tools.permit(node.name, signal);
-    await offAndOn(node, [], tools.reset, signal);
+    await offAndOn(node, [], plan.graceMs, tools.reset, signal);
   });
 }
 
@@ -170,7 +171,7 @@ async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTo
   const { probeTimeoutMs } = tools.liveness;
   // the open session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
   const ramdisk: Sign = { probe: 'telnet', gone: (signal) => untilGone((until) => tcpAnswer(ip, plan.telnetPort, probeTimeoutMs, until), signal, telnet.closed), release: () => {} };
-  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null, powerCycle: false }, tools.reset, signal));
+  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null, powerCycle: false, graceMs: plan.graceMs }, tools.reset, signal));
 }
 
 /** After failed work the node is reset all the same, so that it does not sit in the PXE system; its failure stands. */

@@ -28,7 +28,7 @@ describe('the configuration', () => {
     expect(config.overrides).toEqual([]);
     expect(config.pxelinux).toEqual({ configDir: '/tftpboot/pxelinux.cfg', frisbeeImage: 'pxefrisbee' });
     expect(config.frisbee).toEqual({
-      engine: 'embedded', server: 'frisbeed', serverOptions: ['-K', '3'], client: 'frisbee', imagezip: 'imagezip', netcat: 'nc', hardDrive: '/dev/sda',
+      engine: 'embedded', server: 'frisbeed', serverOptions: ['-K', '3'], client: 'frisbee', imagezip: 'imagezip', netcat: 'nc', hardDrive: '/dev/sda', rootPartition: '/dev/sda1', mountPoint: '/mnt',
       imagesDir: '/var/lib/imaging', defaultImage: 'default.ndz', verify: 'sample',
     });
     expect(config.networking).toMatchObject({

@@ -104,7 +104,7 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
 
 async function execute(args: Arguments, load: LoadPlan, localIp: string, site: Site, context: CommandContext, tools: WorkflowTools) {
   const { frisbee, networking } = site.config;
-  const ramdisk = await ramdiskTools(args, site, site.config.nodes.idleAfterResetMs, context, tools);
+  const ramdisk = await ramdiskTools(args, site, context, tools);
   const session = {
     imagePath: load.image.path,
     localIp,
