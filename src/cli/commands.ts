@@ -1,5 +1,5 @@
 import type { Command, OptionSpec } from './command.js';
-import { leaseOptions, minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
+import { forceOption, leaseOptions, minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
 
 const specs = '[node ...]';
 
@@ -45,6 +45,7 @@ export const commands: readonly Command[] = [
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       'min-success': minSuccessOption,
       ...retryOptions,
+      ...leaseOptions,
       ...runOptions,
     },
     examples: [
@@ -69,6 +70,7 @@ export const commands: readonly Command[] = [
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       ...retryOptions,
+      ...leaseOptions,
       ...runOptions,
     },
     examples: [
@@ -104,9 +106,9 @@ export const commands: readonly Command[] = [
     load: () => import('./commands/which.js'),
   },
   powerCommand('status', 'tell whether nodes are on'),
-  powerCommand('on', 'switch nodes on', leaseOptions),
-  powerCommand('off', 'switch nodes off', leaseOptions),
-  powerCommand('reset', 'reset nodes', leaseOptions),
+  powerCommand('on', 'switch nodes on', { ...leaseOptions, force: forceOption }),
+  powerCommand('off', 'switch nodes off', { ...leaseOptions, force: forceOption }),
+  powerCommand('reset', 'reset nodes', { ...leaseOptions, force: forceOption }),
   powerCommand('info', "show the versions of nodes' CMC cards"),
   powerCommand('usrpstatus', "tell whether nodes' USRPs are on"),
   powerCommand('usrpon', "switch nodes' USRPs on", leaseOptions),

@@ -30,6 +30,9 @@ export const leaseOptions = {
   'force-lease': { type: 'boolean', describe: 'ask for no lease; only for the users of leases.privileged' },
 } satisfies Record<string, OptionSpec>;
 
+/** Of the verbs that would spoil what a run is doing on a node. */
+export const forceOption = { type: 'boolean', alias: 'f', describe: 'also nodes that a run has in its hands' } satisfies OptionSpec;
+
 export const timeoutOption = (what: string): OptionSpec => ({ type: 'number', alias: 't', value: 'SECONDS', describe: what });
 
 export function flag(options: OptionValues, name: string): boolean {

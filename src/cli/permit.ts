@@ -14,9 +14,11 @@ export type RunPermit = {
   check: Permit | null;
   /** Connects warnings that come up later with the run, and its end with the closing of connections. */
   attach(tools: Pick<WorkflowTools, 'emit' | 'undo'>): void;
+  /** Closes connections when the run is not to be. */
+  abandon(): Promise<void>;
 };
 
-const NOT_NEEDED: RunPermit = { check: null, attach: () => {} };
+const NOT_NEEDED: RunPermit = { check: null, attach: () => {}, abandon: async () => {} };
 /** A status must not wait for a lease server longer than this. */
 const ADVICE_MS = 1_000;
 
@@ -50,6 +52,7 @@ export async function requirePermit(args: Arguments, site: Site, context: Comman
       voice.tell = (text) => emit({ type: 'run.warning', text });
       undo.push('closing the connections to the lease server', close);
     },
+    abandon: close,
   };
 }
 

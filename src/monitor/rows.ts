@@ -45,7 +45,7 @@ function nodeRow(node: NodeState, width: number, nowMs: number): string {
 
 /** Of how much, when that is known; else only what there is. */
 function progressText(node: NodeState, width: number, nowMs: number): string {
-  if (node.step === 'write' && node.totalBytes > 0) return `${bar(nodeFraction(node), Math.min(30, Math.max(5, width - 50)))} ${percent(nodeFraction(node))} `;
+  if ((node.step === 'write' || node.step === 'verify') && node.totalBytes > 0) return `${bar(nodeFraction(node), Math.min(30, Math.max(5, width - 50)))} ${percent(nodeFraction(node))} `;
   return node.step === 'read' && node.doneBytes > 0 ? `${bytesAndRate(node, nowMs)}  ` : '';
 }
 

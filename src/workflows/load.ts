@@ -152,7 +152,7 @@ async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session
   const options: WriteOptions = { program: plan.frisbeeClient, device, stallMs, imageChunks: plan.image.chunkCount, session };
   const startedMs = node.host.monotonicMs();
   const result = await node.at('write', Infinity, async (signal) => {
-    await tools.permit(node.name, signal);
+    await tools.permit?.(node.name, signal);
     return Promise.race([writeImage(node, telnet, options, signal), session.failed]);
   });
   const elapsedS = Math.max(0.001, (node.host.monotonicMs() - startedMs) / 1000);

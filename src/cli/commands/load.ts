@@ -13,6 +13,7 @@ import { UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
+import { requirePermit, type RunPermit } from '../permit.js';
 import { ProgressBar } from '../progress-bar.js';
 import { loadSettings } from '../node-settings.js';
 import { minSuccess, passes } from '../retry-options.js';
@@ -30,6 +31,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
   if (load.reset) await checkPxe(pxelinux);
+  const permit = await requirePermit(args, site, context, load.nodes.map(({ name }) => name));
   return {
     nodes: load.nodes.map((node) => node.name),
     details: {
@@ -58,7 +60,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(args, load, localIp, site, context, tools),
+    execute: (tools) => execute(args, load, localIp, site, permit, context, tools),
+    abandon: () => permit.abandon(),
     resultLines: () => [],
   };
 }
@@ -102,9 +105,9 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
   }
 }
 
-async function execute(args: Arguments, load: LoadPlan, localIp: string, site: Site, context: CommandContext, tools: WorkflowTools) {
+async function execute(args: Arguments, load: LoadPlan, localIp: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
   const { frisbee, networking } = site.config;
-  const ramdisk = await ramdiskTools(args, site, context, tools);
+  const ramdisk = await ramdiskTools(args, site, permit, context, tools);
   const session = {
     imagePath: load.image.path,
     localIp,

@@ -9,6 +9,7 @@ import { executeSave, type SavedImage, type SavePlan } from '../../workflows/sav
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
+import { requirePermit, type RunPermit } from '../permit.js';
 import { saveSettings } from '../node-settings.js';
 import { passes } from '../retry-options.js';
 import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
@@ -23,6 +24,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const save = await planSave(args, site, dir, context);
   await checkWritable(dir);
   if (!flag(args.options, 'no-reset')) await checkPxe(site.config.pxelinux);
+  const permit = await requirePermit(args, site, context, save.nodes.map((node) => node.name));
   const { name, comment, by, localIp, stamp, passes: tries, attemptDeadlineMs: attemptTimeoutMs } = save;
   const reset = !flag(args.options, 'no-reset');
   return {
@@ -36,7 +38,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(args, save, dir, site, context, tools),
+    execute: (tools) => execute(args, save, dir, site, permit, context, tools),
+    abandon: () => permit.abandon(),
     resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
   };
 }
@@ -68,9 +71,9 @@ async function planSave(args: Arguments, site: Site, dir: string, context: Comma
   };
 }
 
-async function execute(args: Arguments, save: SavePlan, dir: string, site: Site, context: CommandContext, tools: WorkflowTools) {
+async function execute(args: Arguments, save: SavePlan, dir: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
   for (const path of await sweepPartials(dir, context.host)) tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
-  return executeSave(save, { ...tools, ...(await ramdiskTools(args, site, context, tools)) });
+  return executeSave(save, { ...tools, ...(await ramdiskTools(args, site, permit, context, tools)) });
 }
 
 /** A name becomes a part of file names and of the stamp: any text on one line, without slash, of a length that fits. */
