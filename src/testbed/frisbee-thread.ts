@@ -11,7 +11,7 @@ type Waiting = { text(text: string): void; dropped(): void; ended(status: number
 const CLOSE_PATIENCE_MS = 3_000;
 const CRASHED_STATUS = 134;
 /** What a dying node printed last has so long to get through its shell: a real one's is on the wire already. */
-const LAST_WORDS_MS = 20;
+const LAST_WORDS_MS = 100;
 
 /**
  * Runs the frisbees of many nodes in one thread: our own client, whose sockets nodes on loopback addresses share. A node

@@ -114,16 +114,6 @@ test('an output that cannot be written ends a load in order', () => {
   expect(bash('imaging-nodes 1 >/dev/full').status).toBe(4);
 });
 
-test('a node that is being written belongs to its run: a second load is refused, the first goes on', async () => {
-  const first = testbed.start('imaging-load', ['1-2', '--progress', 'json']);
-  await first.event((event) => event.type === 'node.step' && event.step === 'write' && event.node === 'fit02');
-  const second = await testbed.run('imaging-load', ['2-3', '--progress', 'json']);
-  expect(second.code).toBe(1);
-  expect(second.events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.code]] : []))).toEqual([['fit02', 'pxe-busy']]);
-  expect((await first.finished).code).toBe(0);
-  expect(testbed.links()).toEqual([]);
-});
-
 test('a PXE system that is not there is exit 4, and no node is reset in vain', async () => {
   const extra = join(scratch(), 'pxe.conf');
   writeFileSync(extra, '[pxelinux]\nfrisbee_image = nosuch\n');

@@ -97,7 +97,7 @@ test('an image that was whole before Ctrl-C stays, and is told', async () => {
 
 test('a node that loses power in the middle fails alone, with nothing left of its image', async () => {
   const before = files();
-  const save = testbed.start('imaging-save', ['1', '2', '-o', 'killed', '--progress', 'json']);
+  const save = testbed.start('imaging-save', ['1', '2', '-o', 'killed', '--passes', '1', '--progress', 'json']);
   await save.event((event) => event.type === 'node.progress' && event.node === 'fit02');
   await fetch(`http://127.0.1.2:${setting('cmc_port')}/off`);
   const { code, events } = await save.finished;
@@ -127,7 +127,7 @@ test('a root that cannot be mounted is a warning; none asks for no stamp', async
   expect(odd.code).toBe(0);
   expect(JSON.parse(readFileSync(`${pathOf(odd.stdout, 'fit01')}.json`, 'utf8'))).toMatchObject({ stamp: null, base: null, verified: true });
   expect(none.code).toBe(0);
-  expect(none.events.filter((event) => event.type === 'node.step').map((event) => event.step)).toEqual(['pxe', 'reset', 'boot', 'read', 'check', 'reboot']);
+  expect(none.events.filter((event) => event.type === 'node.step').map((event) => event.step)).toEqual(['lock', 'pxe', 'reset', 'boot', 'read', 'check', 'reboot']);
   expect(none.events.some((event) => event.type === 'run.warning')).toBe(false);
   expect(none.events.some((event) => event.type === 'node.note' && /its last image here has \d+\.\d MB/.test(event.text))).toBe(true);
 });

@@ -13,7 +13,7 @@ test('a server core: 100,000 damaged datagrams, from a million addresses', () =>
 test('a client core: 100,000 damaged datagrams; nothing forged changes anything, and every chunk is the server’s', () => {
   const report = fuzzClient(100_000, 8);
   expect(report.accepted).toBeGreaterThan(30_000);
-  expect(report.completed).toBeGreaterThan(10);
+  expect(report.completed).toBeGreaterThan(3);
   expect(report.slowestMs).toBeLessThan(2_000);
 });
 

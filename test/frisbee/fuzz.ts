@@ -3,7 +3,7 @@ import { ClientCore } from '../../src/frisbee/client-core.js';
 import { REAL_PROFILE } from '../../src/frisbee/client-profile.js';
 import { CHUNK_BYTES, geometryOf, type Geometry } from '../../src/frisbee/geometry.js';
 import { type Origin, ServerCore } from '../../src/frisbee/server-core.js';
-import { decode } from '../../src/frisbee/wire.js';
+import { decode, encode } from '../../src/frisbee/wire.js';
 import { dice, type Dice } from '../ndz/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
 
@@ -159,14 +159,17 @@ class ClientUnderFire {
     this.#heard++;
     const bytes = damaged(someMessage(this.#roll, this.#chunks), sender(this.#roll), this.#scratch, this.#roll);
     const envelope = decode(bytes);
-    if (!envelope) return 0;
     const from = origin(bytes, this.#roll);
+    if (!envelope) {
+      this.core.onDatagram(bytes, from, this.#now); // no message to anybody
+      return 0;
+    }
     const { message } = envelope;
     const isForged = from.address !== SERVER || from.port !== PORT;
     if (isBeforeAnswer && !isForged) return 1;
     if (message.kind === 'block' && !isForged && message.chunk < this.#chunks) message.data.fill(truth(message.chunk, message.block));
     const before = isForged && (message.kind === 'block' || message.kind === 'joined') ? this.#state() : null;
-    this.core.onEnvelope(envelope, from, this.#now);
+    this.core.onDatagram(bytes, from, this.#now);
     if (before !== null) check(this.#state() === before, `a forged ${message.kind} changed something`);
     return 1;
   }
@@ -175,7 +178,7 @@ class ClientUnderFire {
   #trueBlocks(): number {
     const [chunk, first] = [this.#roll(this.#chunks), 32 * this.#roll(32)];
     for (let block = first; block < first + 32; block++) {
-      this.core.onEnvelope({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk, block, data: Buffer.alloc(1024, truth(chunk, block)) } }, { address: SERVER, port: PORT }, this.#now);
+      this.core.onDatagram(encode({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk, block, data: Buffer.alloc(1024, truth(chunk, block)) } }), { address: SERVER, port: PORT }, this.#now);
     }
     this.#heard += 32;
     return 1;
