@@ -26,7 +26,10 @@ export type RunState = {
   details: Record<string, unknown>;
   startedAt: number | null;
   nodes: Map<string, NodeState>;
+  /** What is sent, all sessions together; group and port are the first one's. */
   server: { engine: string; group: string; port: number; rateBps: number; sentBlocks: number; repeatedBlocks: number } | null;
+  /** The sessions by their port. */
+  sessions: Map<number, { rateBps: number; sentBlocks: number; repeatedBlocks: number }>;
   warnings: string[];
   lastNote: string;
   /** Why the whole run could not be done. */
@@ -36,7 +39,7 @@ export type RunState = {
 };
 
 export function emptyState(): RunState {
-  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, warnings: [], lastNote: '', error: null, finished: null };
+  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, sessions: new Map(), warnings: [], lastNote: '', error: null, finished: null };
 }
 
 function newNode(node: string): NodeState {
@@ -66,13 +69,12 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
       state.warnings.push(event.text);
       break;
     case 'server.started':
-      state.server = { engine: event.engine, group: event.group, port: event.port, rateBps: event.rateBps, sentBlocks: 0, repeatedBlocks: 0 };
+      state.server ??= { engine: event.engine, group: event.group, port: event.port, rateBps: 0, sentBlocks: 0, repeatedBlocks: 0 };
+      applySession(state, event.port, { rateBps: event.rateBps, sentBlocks: 0, repeatedBlocks: 0 });
       break;
     case 'server.rate':
-      if (state.server) Object.assign(state.server, { rateBps: event.rateBps, sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks });
-      break;
     case 'server.stopped':
-      if (state.server) Object.assign(state.server, { sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks });
+      applySession(state, event.port, event);
       break;
     case 'run.failed':
       state.error = { code: event.code, message: event.message, hint: event.hint };
@@ -83,6 +85,16 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
     default: // joins, leaves and the server's view of progress are for the journal
   }
   return state;
+}
+
+/** Takes in what one session does now, and adds all of them up. */
+function applySession(state: RunState, port: number, now: { rateBps?: number; sentBlocks: number; repeatedBlocks: number }): void {
+  const before = state.sessions.get(port);
+  state.sessions.set(port, { rateBps: now.rateBps ?? before?.rateBps ?? 0, sentBlocks: now.sentBlocks, repeatedBlocks: now.repeatedBlocks });
+  if (!state.server) return;
+  const all = [...state.sessions.values()];
+  const sum = (value: (session: (typeof all)[number]) => number): number => all.reduce((total, session) => total + value(session), 0);
+  Object.assign(state.server, { rateBps: sum((one) => one.rateBps), sentBlocks: sum((one) => one.sentBlocks), repeatedBlocks: sum((one) => one.repeatedBlocks) });
 }
 
 function applyNodeEvent(node: NodeState, event: ImagingEvent): void {

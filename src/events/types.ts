@@ -19,8 +19,8 @@ export type EventBody =
   | { type: 'server.join'; node: string | null; address: string; clientId: number }
   | { type: 'server.leave'; node: string | null; address: string; clientId: number }
   | { type: 'server.progress'; node: string | null; address: string; askedBlocks: number; totalBlocks: number; idleMs: number }
-  | { type: 'server.rate'; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: 'measured' | 'backed-off' | 'climbing' }
-  | { type: 'server.stopped'; sentBlocks: number; repeatedBlocks: number }
+  | { type: 'server.rate'; port: number; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: 'measured' | 'backed-off' | 'climbing' }
+  | { type: 'server.stopped'; port: number; sentBlocks: number; repeatedBlocks: number }
   | { type: 'run.failed'; code: string; message: string; hint: string | null }
   | { type: 'run.finished'; ok: string[]; failed: string[]; skipped: string[]; exitCode: number; elapsedMs: number };
 

@@ -28,22 +28,22 @@ async function startOnSlot(options: SessionOptions, slot: { group: string; port:
   failed.catch(() => {}); // whoever races it sees it; a load that is over need not
   const onEvent = (event: ServerEvent): void => {
     if ('address' in event) lastHeard.set(event.address, host.monotonicMs() - (event.type === 'progress' ? event.idleMs : 0));
-    report(event, options, fail);
+    report(event, slot.port, options, fail);
   };
   const server = await startServer({ imagePath, localIp, rateBps, loopback, ...slot, onEvent });
   emit({ type: 'server.started', engine: 'embedded', ...slot, rateBps, image: imagePath });
-  return { ...slot, lastHeardMs: (address) => lastHeard.get(address) ?? null, failed, stop: stopper(server, options) };
+  return { ...slot, lastHeardMs: (address) => lastHeard.get(address) ?? null, failed, stop: stopper(server, slot.port, options) };
 }
 
-function stopper(server: FrisbeeServer, { emit }: SessionOptions): () => Promise<void> {
+function stopper(server: FrisbeeServer, port: number, { emit }: SessionOptions): () => Promise<void> {
   let stopping: Promise<void> | null = null;
   return () => {
-    stopping ??= server.stop().then(({ sentBlocks, repeatedBlocks }) => emit({ type: 'server.stopped', sentBlocks, repeatedBlocks }));
+    stopping ??= server.stop().then(({ sentBlocks, repeatedBlocks }) => emit({ type: 'server.stopped', port, sentBlocks, repeatedBlocks }));
     return stopping;
   };
 }
 
-function report(event: ServerEvent, { emit, nodeOf }: SessionOptions, fail: (error: Error) => void): void {
+function report(event: ServerEvent, port: number, { emit, nodeOf }: SessionOptions, fail: (error: Error) => void): void {
   switch (event.type) {
     case 'join':
       if (!event.again) emit({ type: 'server.join', node: nodeOf(event.address), address: event.address, clientId: event.clientId });
@@ -55,7 +55,7 @@ function report(event: ServerEvent, { emit, nodeOf }: SessionOptions, fail: (err
       emit({ type: 'server.progress', node: nodeOf(event.address), address: event.address, askedBlocks: event.askedBlocks, totalBlocks: event.totalBlocks, idleMs: event.idleMs });
       break;
     case 'rate':
-      emit({ type: 'server.rate', rateBps: event.rateBps, sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks, reason: event.reason });
+      emit({ type: 'server.rate', port, rateBps: event.rateBps, sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks, reason: event.reason });
       break;
     case 'join-refused':
       emit({ type: 'run.warning', text: `${nodeOf(event.address) ?? event.address} was refused: the image is not a multiple of 1 MiB` });

@@ -68,7 +68,7 @@ function runningSession(options: SessionOptions, slot: { group: string; port: nu
       if (stopped) return;
       stopped = true;
       await process.stop();
-      options.emit({ type: 'server.stopped', sentBlocks: 0, repeatedBlocks: 0 });
+      options.emit({ type: 'server.stopped', port: slot.port, sentBlocks: 0, repeatedBlocks: 0 });
     },
   };
 }

@@ -21,7 +21,11 @@ describe('the configuration', () => {
     const { config, warnings, describe } = await site.load();
     expect(warnings).toEqual([]);
     expect(config.testbed).toEqual({ regularName: 'fit', rebootName: 'reboot', inventoryPath: '/etc/imaging-inventory.json', allScope: null });
-    expect(config.nodes).toEqual({ idleAfterResetMs: 15_000, timeoutBeforeTelnetMs: 80_000, statusTimeoutMs: 5_000, stallTimeoutMs: 60_000, loadTimeoutMs: 300_000, saveTimeoutMs: 300_000, waitTimeoutMs: 60_000, quarantineAfter: 0 });
+    expect(config.nodes).toEqual({
+      idleAfterResetMs: 15_000, timeoutBeforeTelnetMs: 80_000, timeoutBeforeSshMs: 300_000, statusTimeoutMs: 5_000, stallTimeoutMs: 30_000, loadTimeoutMs: 300_000, passes: 2, retryPauseMs: 3_000,
+      bootWindow: null, saveTimeoutMs: 300_000, waitTimeoutMs: 60_000, quarantineAfter: 0,
+    });
+    expect(config.overrides).toEqual([]);
     expect(config.pxelinux).toEqual({ configDir: '/tftpboot/pxelinux.cfg', frisbeeImage: 'pxefrisbee' });
     expect(config.frisbee).toEqual({
       engine: 'embedded', server: 'frisbeed', serverOptions: ['-K', '3'], client: 'frisbee', imagezip: 'imagezip', netcat: 'nc', hardDrive: '/dev/sda',
@@ -37,6 +41,24 @@ describe('the configuration', () => {
     expect(config.runs).toEqual({ dir: null, keep: 200, keepDays: 90, prometheusFile: null });
     expect(config.groups.size).toBe(0);
     expect(describe().every(({ source }) => source === 'default')).toBe(true);
+  });
+
+  it('keeps what sections of single nodes say apart, in order, and says what they may not hold', async () => {
+    await site.write({
+      etc: section('node 7 12-14', 'bandwidth = 90', 'hard_drive = /dev/nvme0n1'),
+      cwd: section('node 7', 'bandwidth = 10', 'bandwith = 11', 'telnet_port = 24') + section('nodes', 'boot_window = 20/2s'),
+    });
+    const { config, warnings, describe } = await site.load();
+    expect(config.overrides).toMatchObject([{ specs: '7 12-14', bandwidthMibps: 90, hardDrive: '/dev/nvme0n1', stallTimeoutMs: undefined }, { specs: '7', bandwidthMibps: 10 }]);
+    expect(config.networking.bandwidthMibps).toBe(50);
+    expect(config.nodes.bootWindow).toEqual({ nodes: 20, perMs: 2_000 });
+    expect(warnings).toEqual([expect.stringContaining('bandwith cannot be set for single nodes: did you mean bandwidth?'), expect.stringContaining('telnet_port cannot be set for single nodes')]);
+    expect(describe()).toContainEqual({ section: 'node 7 12-14', key: 'bandwidth', value: '90', source: site.etc, writtenKey: 'bandwidth' });
+  });
+
+  it('refuses values in sections of single nodes as it does elsewhere', async () => {
+    await site.write({ etc: section('node 7', 'bandwidth = fast', 'hard_drive = /dev/sda; reboot') });
+    await expect(site.load()).rejects.toMatchObject({ kind: 'environment', message: expect.stringMatching(/\[node 7\] bandwidth = "fast" is not allowed: .*Mibit/) });
   });
 
   it('takes each key from the last file that has it', async () => {
