@@ -97,9 +97,17 @@ _imaging_offer() {
   done
   for kind in $_imaging_kinds; do
     case $kind in
-      files) while IFS= read -r word; do [ -n "$word" ] && COMPREPLY+=("$before$word"); done < <(compgen -f -- "$typed") ; compopt -o filenames 2>/dev/null ;;
-      folders) while IFS= read -r word; do [ -n "$word" ] && COMPREPLY+=("$before$word"); done < <(compgen -d -- "$typed") ; compopt -o filenames 2>/dev/null ;;
-      programs) while IFS= read -r word; do [ -n "$word" ] && COMPREPLY+=("$before$word"); done < <(compgen -c -- "$typed") ;;
+      files)
+        # where a bare name means an image, files of the current folder would drown them
+        if [ "$_imaging_kinds" != files ] && [[ $typed != */* ]] && [ \${#COMPREPLY[@]} -gt 0 ]; then continue; fi
+        while IFS= read -r word; do [ -n "$word" ] && COMPREPLY+=("$before$word"); done < <(compgen -f -- "$typed")
+        compopt -o filenames 2>/dev/null
+        ;;
+      folders)
+        while IFS= read -r word; do [ -n "$word" ] && COMPREPLY+=("$before$word"); done < <(compgen -d -- "$typed")
+        compopt -o filenames 2>/dev/null
+        ;;
+      programs) while IFS= read -r word; do [ -n "$word" ] && COMPREPLY+=("$before$word"); done < <(compgen -c -- "$typed" | sort -u) ;;
       *)
         head=
         # the last piece of 1-3,~fit0

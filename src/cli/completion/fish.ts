@@ -11,10 +11,18 @@ function __imaging_names
     set -l head ''
     # the last piece of 1-3,~fit0
     if test $argv[1] = nodes
-        set head (string match -r '^.*[,~]' -- $token)
+        set head (string match -r '^.*[,~]' -- $token; or echo '')
     end
     for name in (command imaging completion --words $argv[1] 2>/dev/null)
         echo $head$name
+    end
+end
+
+# Files, where a bare name means an image: only what has a slash is a path.
+function __imaging_paths
+    set -l token (commandline -ct)
+    if string match -q -- '*/*' $token
+        __fish_complete_path $token
     end
 end
 
@@ -22,7 +30,7 @@ end
 function __imaging_action
     set -l words (commandline -opc)
     set -l from 2
-    if test (path basename -- $words[1] 2>/dev/null; or basename $words[1]) = imaging
+    if test (string replace -r '.*/' '' -- $words[1]) = imaging
         set from 3
     end
     for word in $words[$from..-1]
@@ -51,25 +59,31 @@ function linesOf({ options, operands, takesCommand }: CommandPlaces, name: strin
   const words = 'actions' in operands
     ? [`${start('__imaging_action')} -f -a ${quote([...operands.actions.keys()].join(' '))}`, ...[...operands.actions].flatMap(([action, place]) => operandLines(start(`__imaging_action ${action}`), place))]
     : operandLines(start(null), operands);
-  const command = takesCommand ? [`${start('contains -- -- (commandline -opc)')} -F -a '(__fish_complete_subcommand)'`] : [];
-  const noFiles = 'actions' in operands || !operands.kinds.some(isOfFiles) ? [`${start(null)} -f`] : [];
+  const command = takesCommand ? [`${start('contains -- -- (commandline -opc)')} -F -a '(__fish_complete_command)'`] : [];
+  const noFiles = 'actions' in operands || !takesFiles(operands) ? [`${start(null)} -f`] : [];
   return [...noFiles, ...words, ...command, ...options.map((option) => optionLine(start(null), option))];
 }
 
 function operandLines(start: string, place: Place): string[] {
   const offered = offers(place);
-  return offered === '' && !place.kinds.some(isOfFiles) ? [] : [`${start} ${place.kinds.some(isOfFiles) ? '-F' : '-f'}${offered === '' ? '' : ` -a ${quote(offered)}`}`];
+  return offered === '' && !takesFiles(place) ? [] : [`${start} ${takesFiles(place) ? '-F' : '-f'}${offered === '' ? '' : ` -a ${quote(offered)}`}`];
 }
 
 function optionLine(start: string, { names, describe, value }: OptionPlace): string {
   const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`)).join(' ');
   if (value === null) return `${start} ${flags} -d ${quote(describe)}`;
   const offered = offers(value);
-  return `${start} ${flags} ${value.kinds.some(isOfFiles) ? '-r -F' : '-x'}${offered === '' ? '' : ` -a ${quote(offered)}`} -d ${quote(describe)}`;
+  return `${start} ${flags} ${takesFiles(value) ? '-r -F' : '-x'}${offered === '' ? '' : ` -a ${quote(offered)}`} -d ${quote(describe)}`;
 }
 
 function offers({ words, kinds }: Place): string {
-  return [...words, ...kinds.filter((kind) => !isOfFiles(kind)).map((kind) => `(__imaging_names ${kind})`)].join(' ');
+  const names = kinds.filter((kind) => !isOfFiles(kind)).map((kind) => `(__imaging_names ${kind})`);
+  return [...words, ...names, ...(names.length > 0 && kinds.some(isOfFiles) ? ['(__imaging_paths)'] : [])].join(' ');
+}
+
+/** Whether fish should offer files by itself; beside names it would drown them. */
+function takesFiles({ kinds }: Place): boolean {
+  return kinds.length > 0 && kinds.every(isOfFiles);
 }
 
 function isOfFiles(kind: Place['kinds'][number]): boolean {

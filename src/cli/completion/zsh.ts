@@ -48,7 +48,7 @@ fi
 
 function commandCase({ name, options, operands, takesCommand }: CommandPlaces): string {
   const specs = [...options.map(optionSpec), ...operandSpecs(name, operands), ...(takesCommand ? [quote('*::command:_normal')] : [])];
-  const actions = 'actions' in operands ? [...operands.actions].filter(([, place]) => place.words.length + place.kinds.length > 0).map(([action, place]) => `        ${name}:${action}) ${callOf(place)} ;;`) : [];
+  const actions = 'actions' in operands ? [...operands.actions].filter(([, place]) => place.words.length + place.kinds.length > 0).map(([action, place]) => `        ${name}:${action}) ${actionOf(place)} ;;`) : [];
   const rest = actions.length === 0 ? '' : `\n      [[ $state == rest ]] && case ${name}:$line[1] in\n${actions.join('\n')}\n      esac`;
   return `    ${name})\n      local state line\n      _arguments -s -S -C \\\n${specs.map((spec) => `        ${spec}`).join(' \\\n')}${rest}\n      ;;`;
 }
@@ -66,15 +66,10 @@ function operandSpecs(name: string, operands: CommandPlaces['operands']): string
   return operands.words.length + operands.kinds.length === 0 ? [] : [quote(`*:${operands.kinds[0] ?? name}:${actionOf(operands)}`)];
 }
 
-/** What zsh calls for a place; a blank before it keeps zsh from adding arguments of its own. */
+/** What zsh is to do for a place; a lone blank: nothing. */
 function actionOf({ words, kinds }: Place): string {
   if (kinds.length === 0) return words.length === 0 ? ' ' : `(${words.join(' ')})`;
-  return kinds.length === 1 ? `_imaging_${kinds[0]}` : `_alternative ${kinds.map((kind) => `"${kind}\\:${kind}\\:_imaging_${kind}"`).join(' ')}`;
-}
-
-/** The same as a command of a function. */
-function callOf({ kinds }: Place): string {
-  return kinds.length === 1 ? `_imaging_${kinds[0]}` : `_alternative ${kinds.map((kind) => quote(`${kind}:${kind}:_imaging_${kind}`)).join(' ')}`;
+  return `_imaging_${kinds.join('_or_')}`;
 }
 
 function quote(text: string): string {
@@ -90,6 +85,11 @@ _imaging_images() { _imaging_lookup images }
 _imaging_runs() { _imaging_lookup runs }
 _imaging_files() { _files }
 _imaging_folders() { _files -/ }
+_imaging_runs_or_nodes() { _alternative 'runs:run:_imaging_runs' 'nodes:node:_imaging_nodes' }
+# where a bare name means an image, files of the current folder would drown them
+_imaging_images_or_files() {
+  if [[ $PREFIX == */* ]]; then _files; else _imaging_images || _files; fi
+}
 
 _imaging_lookup() {
   local -a names

@@ -7,8 +7,10 @@ const words: Record<Status, string> = { ok: 'ok', skipped: '-', warning: 'warn',
 /** One line for one check: its word, its name, the first of the worst things it saw, and how many there are. */
 export function summaryLine({ name, status, findings }: CheckResult, width: number): string {
   const worstOnes = findings.filter((finding) => finding.status === status);
+  const start = `${words[status].padEnd(4)}  ${name.padEnd(width)}  `;
+  if (status === 'ok') return start + printable(worstOnes.map(({ message }) => message).join('; '));
   const more = worstOnes.length > 1 ? ` (and ${worstOnes.length - 1} more)` : '';
-  return `${words[status].padEnd(4)}  ${name.padEnd(width)}  ${printable(worstOnes[0]?.message ?? 'nothing to say')}${more}`;
+  return `${start}${printable(worstOnes[0]?.message ?? 'nothing to say')}${more}`;
 }
 
 /** What is not as it should be, with cause and fix; empty when everything is. */

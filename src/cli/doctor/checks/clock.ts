@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { newestRuns } from '../../../runs/store.js';
 import { UserError } from '../../../util/errors.js';
+import { fanOut } from '../../../workflows/fan-out.js';
 import { ok, skipped, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
 
 /** No clock that is right is before this version of imaging. */
@@ -44,11 +45,13 @@ export const clockSkew: Check = {
   needs: 'inventory',
   run: async (site, signal) => {
     const { host, config, nodes } = site;
-    const offsets: number[] = [];
-    for (const { cmc } of nodes.slice(0, CARDS_ASKED)) {
-      const at = await dateOf(cmc.ip, config.networking.cmcPort, config.nodes.statusTimeoutMs, signal);
-      if (at !== null) offsets.push(at - host.now());
-    }
+    const { networking, nodes: { statusTimeoutMs } } = config;
+    const outcomes = await fanOut(nodes.slice(0, CARDS_ASKED), { concurrency: CARDS_ASKED, nodeDeadlineMs: statusTimeoutMs, firstStep: 'cmc', signal, host, emit: () => {} }, async ({ node, signal: inner }) => {
+      const at = await dateOf(node.cmc.ip, networking.cmcPort, inner);
+      return at === null ? null : at - host.now();
+    });
+    signal.throwIfAborted();
+    const offsets = outcomes.flatMap((each) => (each.ok && each.value !== null ? [each.value] : []));
     const future = futureRun(site);
     if (future !== null) return [future];
     if (offsets.length === 0) return [skipped('no power card that was asked sends the time')];
@@ -70,13 +73,13 @@ function futureRun({ stateDir, host }: ConfiguredGateway): Finding | null {
 }
 
 /** The time that a card's web server sends along, milliseconds since 1970; null when it does not, or does not answer. */
-function dateOf(ip: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<number | null> {
+function dateOf(ip: string, port: number, signal: AbortSignal): Promise<number | null> {
   return new Promise((resolve) => {
-    const request = get({ host: ip, port, path: '/status', agent: false, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) }, (response) => {
+    const request = get({ host: ip, port, path: '/status', agent: false, signal }, (response) => {
       response.destroy();
       const at = Date.parse(response.headers.date ?? '');
       resolve(Number.isNaN(at) ? null : at);
     });
-    request.once('error', () => resolve(null));
+    request.on('error', () => resolve(null)); // more than once when it is aborted
   });
 }

@@ -38,7 +38,7 @@ function cardFindings(outcomes: readonly Outcome<unknown>[], port: number, timeo
 }
 
 function cardFinding(code: string, names: readonly string[], of: number, example: string, port: number, timeoutMs: number): Finding {
-  const whose = `${names.length} of ${counted(of, 'card')} (nodes ${foldNames(names)})`;
+  const whose = `${names.length} of ${counted(of, 'card')} (node${names.length === 1 ? '' : 's'} ${foldNames(names)})`;
   const first = `one says: ${example}`;
   switch (code) {
     case 'cmc-refused':

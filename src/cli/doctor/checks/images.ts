@@ -40,7 +40,7 @@ async function spaceFinding(dir: string): Promise<Finding> {
   const free = bavail * bsize;
   const largest = Math.max(0, ...(await listImages(dir)).map(({ sizeBytes }) => sizeBytes));
   const wanted = Math.max(LITTLE_BYTES, 2 * largest);
-  if (free >= wanted) return ok(`${dir}: ${formatBytes(free)} free`);
+  if (free >= wanted) return ok(`${formatBytes(free)} free`);
   const make = free < LITTLE_BYTES / 16 ? problem : warning;
   return make(`${dir}: only ${formatBytes(free)} free`, `the next saved image may not fit: the largest here has ${formatBytes(largest)}`, `remove images that nobody needs (imaging-list), or give ${dir} more room`);
 }
