@@ -3,11 +3,11 @@ import { SOCKET_BUFFER_BYTES } from '../../../frisbee/sockets.js';
 import { ok, warning, type Check, type Finding } from '../check.js';
 
 /** What the kernel gives sockets, against what a load asks for. */
-export const buffers: Check = {
+export const buffers = {
   name: 'socket-buffers',
   needs: 'nothing',
   run: () => bufferFindings(SOCKET_BUFFER_BYTES),
-};
+} satisfies Check;
 
 /** Opens a socket with buffers of `wantedBytes`, and compares with what was granted. */
 export async function bufferFindings(wantedBytes: number): Promise<Finding[]> {

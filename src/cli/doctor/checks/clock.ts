@@ -17,7 +17,7 @@ const DAEMONS: readonly (readonly [name: string, pidFiles: readonly string[], as
 ];
 
 /** Whether this machine's clock is plausible, and anything keeps it so. */
-export const clock: Check = {
+export const clock = {
   name: 'clock',
   needs: 'nothing',
   run: async ({ host }) => {
@@ -29,7 +29,7 @@ export const clock: Check = {
     }
     return [warning(`it is ${now} here; no NTP client of this machine says that it keeps the clock`, 'leases, logs and the age of runs go by it; containers have the clock of their host', 'timedatectl set-ntp true, or apt install systemd-timesyncd (or chrony)')];
   },
-};
+} satisfies Check;
 
 async function runs(pidFiles: readonly string[]): Promise<boolean> {
   for (const file of pidFiles) {
@@ -40,7 +40,7 @@ async function runs(pidFiles: readonly string[]): Promise<boolean> {
 }
 
 /** The clock against others: power cards that send the time, and the runs that are kept here. */
-export const clockSkew: Check = {
+export const clockSkew = {
   name: 'clock-skew',
   needs: 'inventory',
   run: async (site, signal) => {
@@ -59,7 +59,7 @@ export const clockSkew: Check = {
     if (Math.abs(worst) <= MAX_SKEW_MS) return [ok(`within ${Math.ceil(Math.abs(worst) / 1000)} s of ${offsets.length === 1 ? 'a power card' : `${offsets.length} power cards`}`)];
     return [warning(`a power card is ${Math.round(Math.abs(worst) / 1000)} s ${worst > 0 ? 'ahead of' : 'behind'} this machine`, 'one of the two clocks is wrong', 'compare with another machine: date -u')];
   },
-};
+} satisfies Check;
 
 function futureRun({ stateDir, host }: ConfiguredGateway): Finding | null {
   try {

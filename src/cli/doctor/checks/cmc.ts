@@ -8,7 +8,7 @@ import { counted, ok, problem, warning, type Check, type Finding } from '../chec
 const AT_ONCE = 100;
 
 /** Asks every card for its status. */
-export const cmc: Check = {
+export const cmc = {
   name: 'cmc',
   needs: 'inventory',
   run: async ({ config, nodes, host }, signal) => {
@@ -23,7 +23,7 @@ export const cmc: Check = {
       await power.close();
     }
   },
-};
+} satisfies Check;
 
 function cardFindings(outcomes: readonly Outcome<unknown>[], port: number, timeoutMs: number): Finding[] {
   const byCode = new Map<string, string[]>();

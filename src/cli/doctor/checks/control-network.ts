@@ -5,7 +5,7 @@ import { counted, ok, problem, warning, type Check, type Finding, type Site } fr
 import { controlIp, holds, interfaceOf, setting, type OwnAddress } from '../network.js';
 
 /** The address that loads send from: it must be ours, and on the nodes' network. */
-export const controlNetwork: Check = {
+export const controlNetwork = {
   name: 'control-network',
   needs: 'inventory',
   run: async (site) => {
@@ -28,7 +28,7 @@ export const controlNetwork: Check = {
     findings.push(...bridgeFindings(own), ...multicastFlag(own));
     return findings.length > 0 ? findings : [ok(`${localIp} on ${own.name} (${from}), the network of all ${counted(site.nodes.length, 'node')}`)];
   },
-};
+} satisfies Check;
 
 /** A bridge that snoops IGMP and hears no querier forgets the members of groups after some minutes. */
 function bridgeFindings({ name }: OwnAddress): Finding[] {

@@ -12,7 +12,7 @@ import { ownership, statOrNull, whyNot, whyNotWritable } from '../files.js';
 /** Less than this left is too little whatever the images are. */
 const LITTLE_BYTES = 256 * 1_048_576;
 
-export const imagesFolder: Check = {
+export const imagesFolder = {
   name: 'images',
   needs: 'configuration',
   run: async (gateway) => {
@@ -23,7 +23,7 @@ export const imagesFolder: Check = {
     if (unreadable !== null) return [problem(`${dir} cannot be read (${unreadable}; ${ownership(info)})`, null, `chmod a+rx ${dir}`)];
     return [await writableFinding(gateway, ownership(info)), await spaceFinding(dir)];
   },
-};
+} satisfies Check;
 
 async function writableFinding({ config, host }: ConfiguredGateway, owner: string): Promise<Finding> {
   const dir = config.frisbee.imagesDir;
@@ -45,7 +45,7 @@ async function spaceFinding(dir: string): Promise<Finding> {
   return make(`${dir}: only ${formatBytes(free)} free`, `the next saved image may not fit: the largest here has ${formatBytes(largest)}`, `remove images that nobody needs (imaging-list), or give ${dir} more room`);
 }
 
-export const defaultImage: Check = {
+export const defaultImage = {
   name: 'default-image',
   needs: 'configuration',
   run: async ({ config, host }, signal) => {
@@ -60,4 +60,4 @@ export const defaultImage: Check = {
     if (missing !== null) return [warning(`${path}: ${missing}`, null, 'save that disk again')];
     return [ok(`${path}: ${counted(image.chunkCount, 'chunk')}, headers sound, for disks of ${formatBytes(image.diskBytes)} and more`)];
   },
-};
+} satisfies Check;

@@ -6,7 +6,7 @@ import { statOrNull } from '../files.js';
 const SHOWN = 5;
 
 /** What killed runs left behind, and next-boot links that no run of ours has made. */
-export const leftovers: Check = {
+export const leftovers = {
   name: 'leftovers',
   needs: 'configuration',
   run: async ({ config, stateDir, host }) => {
@@ -24,7 +24,7 @@ export const leftovers: Check = {
     }
     return findings.length > 0 ? findings : [ok('nothing is left of killed runs')];
   },
-};
+} satisfies Check;
 
 function listed(names: readonly string[]): string {
   return names.length <= SHOWN ? names.join('; ') : `${names.slice(0, SHOWN).join('; ')}; and ${names.length - SHOWN} more`;

@@ -16,7 +16,7 @@ const PATIENCE_MS = 1_000;
 const SLOTS_TRIED = 20;
 
 /** Sends a real datagram to a group of the patterns through the control interface, and hears whether it comes back. */
-export const multicast: Check = {
+export const multicast = {
   name: 'multicast',
   needs: 'inventory',
   run: async (site, signal) => {
@@ -29,7 +29,7 @@ export const multicast: Check = {
     }
     return [skipped('every multicast group of the patterns is in use by a load')];
   },
-};
+} satisfies Check;
 
 async function probe({ group, port }: MulticastSlot, localIp: string, signal: AbortSignal): Promise<Finding | 'in-use'> {
   const payload = Buffer.from(`imaging-doctor ${randomBytes(8).toString('hex')}`);

@@ -4,7 +4,7 @@ import { workerPath } from '../../../util/dist.js';
 import { ok, problem, warning, type Check } from '../check.js';
 import { findProgram } from '../files.js';
 
-export const engine: Check = {
+export const engine = {
   name: 'engine',
   needs: 'configuration',
   run: async ({ config, host }) => {
@@ -18,9 +18,9 @@ export const engine: Check = {
     const where = server.includes('/') ? `${server} is no program that can be run` : `there is no program ${server} in PATH`;
     return [problem(`frisbee.engine = frisbeed, and ${where}`, 'every load would end at once', 'install it, name it with its path in frisbee.server, or set engine = embedded in section [frisbee]')];
   },
-};
+} satisfies Check;
 
-export const ping: Check = {
+export const ping = {
   name: 'ping',
   needs: 'configuration',
   run: async ({ config, host }, signal) => {
@@ -39,4 +39,4 @@ export const ping: Check = {
     const [text] = warnings;
     return [text === undefined ? ok(command.join(' ')) : warning(text, cause, `try it by hand: ${command.join(' ').replaceAll('{ip}', '127.0.0.1')}; many systems let only root or members of a group ping: sysctl net.ipv4.ping_group_range`)];
   },
-};
+} satisfies Check;

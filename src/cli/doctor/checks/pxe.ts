@@ -12,7 +12,7 @@ const MAX_CONFIG_BYTES = 1 << 20;
 const IN_VAIN = 'nodes that are told to boot the PXE system would boot something else, or nothing: every load and save fails at boot';
 
 /** The folder where next-boot links go. */
-export const tftpFolder: Check = {
+export const tftpFolder = {
   name: 'tftp-folder',
   needs: 'configuration',
   run: async ({ config, host }) => {
@@ -26,7 +26,7 @@ export const tftpFolder: Check = {
     if ((info.mode & 0o005) !== 0o005) return [warning(`${configDir} is closed to other users (${ownership(info)})`, 'the TFTP server mostly runs as a user of its own, and has to read it', `chmod o+rx ${configDir}, unless the TFTP server is of its group`)];
     return [ok(`${configDir}: may be written (${ownership(info)})`)];
   },
-};
+} satisfies Check;
 
 function unwritable(folder: string, why: string, owner: string, login: string): Finding {
   const cause = 'a load or save makes a link there for each node before it resets it';
@@ -40,7 +40,7 @@ function unwritable(folder: string, why: string, owner: string, login: string): 
 }
 
 /** What the links point to, and what that names in turn. */
-export const ramdisk: Check = {
+export const ramdisk = {
   name: 'pxefrisbee',
   needs: 'configuration',
   run: async ({ config }) => {
@@ -59,7 +59,7 @@ export const ramdisk: Check = {
     const findings = (await Promise.all(named.map((file) => fileFinding(path, root, file)))).filter((finding) => finding !== null);
     return findings.length > 0 ? findings : [ok(`${path} -> ${named.join(', ')}`)];
   },
-};
+} satisfies Check;
 
 async function readConfig(path: string): Promise<{ text: string } | { finding: Finding }> {
   const info = await statOrNull(path);

@@ -4,7 +4,7 @@ import { ok, warning, type Check, type Finding } from '../check.js';
 import { nameOf, ownership, statOrNull, whyNotWritable } from '../files.js';
 
 /** Who we are, what we may do, and whether others could change what commands go by. */
-export const rights: Check = {
+export const rights = {
   name: 'rights',
   needs: 'configuration',
   run: async ({ config, host, stateDir }) => {
@@ -19,7 +19,7 @@ export const rights: Check = {
     const open = await openToAll([SYSTEM_FILE, config.testbed.inventoryPath, config.frisbee.imagesDir, config.frisbee.server]);
     return open.length > 0 ? open : [ok(`${host.login()} (uid ${host.uid()}; ${groups.join(' ')}); ${abilities.join('; ')}`)];
   },
-};
+} satisfies Check;
 
 /** What everybody may write although commands, root's too, go by it. Sticky folders are as safe as /tmp. */
 async function openToAll(paths: readonly string[]): Promise<Finding[]> {

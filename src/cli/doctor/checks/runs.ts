@@ -10,7 +10,7 @@ import { ownership, statOrNull, whyNotWritable } from '../files.js';
 const LITTLE_BYTES = 100 * 1_048_576;
 
 /** Where journals and logs go, and when each node was last reset: imaging-wait cannot tell old systems from new without. */
-export const runsFolder: Check = {
+export const runsFolder = {
   name: 'runs',
   needs: 'configuration',
   run: async (gateway) => {
@@ -25,7 +25,7 @@ export const runsFolder: Check = {
     const others = stateDir === SYSTEM_RUNS_DIR || gateway.config.runs.dir !== null ? '' : `, of ${gateway.host.login()} alone`;
     return [ok(`${stateDir}: ${counted(runNames(stateDir).length, 'run')}${others}, ${formatBytes(free)} free`)];
   },
-};
+} satisfies Check;
 
 async function unwritable({ host, stateDir }: ConfiguredGateway, there: string, why: string) {
   const info = await statOrNull(there);

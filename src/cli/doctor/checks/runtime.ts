@@ -7,11 +7,11 @@ const NEEDED: readonly [major: number, minor: number] = [20, 19];
 const FILES_PER_NODE = 4;
 const FILES_BESIDES = 100;
 
-export const nodeVersion: Check = {
+export const nodeVersion = {
   name: 'node',
   needs: 'nothing',
   run: async () => [versionFinding(process.versions.node)],
-};
+} satisfies Check;
 
 export function versionFinding(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -19,11 +19,11 @@ export function versionFinding(version: string): Finding {
   return problem(`Node.js ${version} is too old`, `imaging needs ${NEEDED.join('.')} or later`, 'install a later nodejs, or put one first in PATH; docs/installing.md says how');
 }
 
-export const openFiles: Check = {
+export const openFiles = {
   name: 'open-files',
   needs: 'nothing',
   run: async ({ nodeCount }) => [filesFinding(await readFile('/proc/self/limits', 'utf8').catch(() => ''), nodeCount)],
-};
+} satisfies Check;
 
 /** `limits` as /proc/self/limits has them. Node.js raises its soft limit to the hard one by itself. */
 export function filesFinding(limits: string, nodeCount: number): Finding {

@@ -12,7 +12,7 @@ const AGENT_TIMEOUT_MS = 3_000;
 const FOR_WHAT = 'imaging-wait and imaging-load -u log in as root with the keys of the agent and those in ~/.ssh';
 
 /** The keys that nodes are logged in with: the agent's, and the default files. */
-export const sshKeys: Check = {
+export const sshKeys = {
   name: 'ssh-keys',
   needs: 'nothing',
   run: async ({ host }, signal) => {
@@ -29,7 +29,7 @@ export const sshKeys: Check = {
     const parts = [...(hasAgentKeys ? [`${counted(agent.keys, 'key')} in the agent`] : []), ...(usable > 0 ? [counted(usable, 'key file')] : [])];
     return [ok(parts.join(', '))];
   },
-};
+} satisfies Check;
 
 type KeyFile = { /** Why it cannot be used. */ wrong: { message: string; fix: string } | null; /** That others may read it. */ open: Finding | null };
 

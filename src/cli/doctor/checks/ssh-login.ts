@@ -10,7 +10,7 @@ const AT_ONCE = 20;
 const TIMEOUT_MS = 5_000;
 
 /** Logs in to the nodes that were named and are up, as a load with -u does. */
-export const sshLogin: Check = {
+export const sshLogin = {
   name: 'ssh-login',
   needs: 'inventory',
   run: async ({ config, named, host }, signal) => {
@@ -39,4 +39,4 @@ export const sshLogin: Check = {
     if (down.length > 0) findings.push(skipped(`no ssh server answers on ${foldNames(down)}: off, in the PXE system, or without sshd`));
     return findings;
   },
-};
+} satisfies Check;
