@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # In a bare Debian root with the network off: installs from the packed tarball, then from the Debian package, and each
-# time uses imaging-doctor, completion, man imaging-load and a load on the emulated testbed. Needs root, debootstrap,
-# and this machine's mirror of Debian (for the root alone); says why and ends well where it cannot run.
+# time uses imaging-doctor, completion, man imaging-load and a load on the emulated testbed. Needs root, mmdebstrap (or
+# debootstrap) and this machine's mirror of Debian, for the root alone; says why and ends well where it cannot run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
@@ -9,7 +9,8 @@ skip() { echo "bare root: skipped: $*"; exit 0; }
 fail() { echo "bare root: $*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || skip 'needs root'
-for program in debootstrap unshare chroot ip dpkg-deb npm node; do command -v "$program" >/dev/null || skip "there is no $program"; done
+maker=$(command -v mmdebstrap || command -v debootstrap) || skip 'there is neither mmdebstrap nor debootstrap'
+for program in unshare chroot ip dpkg-deb npm node; do command -v "$program" >/dev/null || skip "there is no $program"; done
 [ -r /etc/os-release ] && . /etc/os-release
 [ "${ID-}" = debian ] || skip 'the root is made from this machine'"'"'s own release of Debian, and this is none'
 mirror=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:[^ ]*debian\/?)( .*)?$/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null | head -1 || true)
@@ -18,7 +19,8 @@ unshare -n true 2>/dev/null || skip 'network namespaces cannot be made here'
 
 work=$(mktemp -d)
 cleanup() {
-  mountpoint -q "$work/root/proc" && umount -l "$work/root/proc"
+  if mountpoint -q "$work/root/proc"; then umount -l "$work/root/proc"; fi
+  if mountpoint -q "$work/root"; then umount -l "$work/root"; fi
   rm -rf --one-file-system "$work"
 }
 trap cleanup EXIT
@@ -29,11 +31,19 @@ npm pack --silent --pack-destination "$work" >/dev/null
 tarball=$(ls "$work"/imaging-*.tgz)
 deb=$("$repository/scripts/make-deb.sh" "$tarball" "$work")
 
-# a root like that of a container; what is unpacked may be lost, so there is no need to wait for the disk
-debootstrap --variant=minbase --include=man-db,bash-completion,libstdc++6 "$VERSION_CODENAME" "$root" "$mirror" >"$work/debootstrap.log" 2>&1 || {
-  tail -3 "$work/debootstrap.log"
-  skip 'debootstrap could not make a root'
-}
+# in memory: unpacking waits for the disk after each file
+mkdir "$root"
+mount -t tmpfs -o size=2g,mode=755 tmpfs "$root" || skip 'a tmpfs cannot be mounted here'
+packages=man-db,bash-completion,libstdc++6
+made=0
+case $maker in
+  *mmdebstrap) mmdebstrap --quiet --variant=apt --include="$packages" "$VERSION_CODENAME" "$root" "$mirror" ;;
+  *) debootstrap --variant=minbase --include="$packages" "$VERSION_CODENAME" "$root" "$mirror" ;;
+esac >"$work/made.log" 2>&1 || made=$?
+if [ "$made" != 0 ]; then
+  tail -3 "$work/made.log"
+  skip "$maker could not make a root"
+fi
 echo "bare root: made in $((SECONDS - began)) s"
 
 # Node.js is this machine's own: as a package, so that the dependency is satisfied as apt would
