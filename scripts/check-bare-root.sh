@@ -34,11 +34,11 @@ deb=$("$repository/scripts/make-deb.sh" "$tarball" "$work")
 # in memory: unpacking waits for the disk after each file
 mkdir "$root"
 mount -t tmpfs -o size=2g,mode=755 tmpfs "$root" || skip 'a tmpfs cannot be mounted here'
-packages=man-db,bash-completion,libstdc++6
+packages=man-db,bash-completion,libstdc++6,passwd
 made=0
 case $maker in
-  *mmdebstrap) mmdebstrap --quiet --variant=apt --include="$packages" "$VERSION_CODENAME" "$root" "$mirror" ;;
-  *) debootstrap --variant=minbase --include="$packages" "$VERSION_CODENAME" "$root" "$mirror" ;;
+  *mmdebstrap) timeout 300 mmdebstrap --quiet --variant=apt --include="$packages" "$VERSION_CODENAME" "$root" "$mirror" ;;
+  *) timeout 300 debootstrap --variant=minbase --include="$packages" "$VERSION_CODENAME" "$root" "$mirror" ;;
 esac >"$work/made.log" 2>&1 || made=$?
 if [ "$made" != 0 ]; then
   tail -3 "$work/made.log"

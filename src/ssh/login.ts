@@ -4,7 +4,7 @@ import type { AnyAuthMethod, Client, ClientChannel } from 'ssh2';
 import { untilAborted, withDeadline } from '../util/abort.js';
 import { Failure, messageOf } from '../util/errors.js';
 import { keyProblem } from './key-problem.js';
-import type { LoginAuth, PrivateKey } from './keys.js';
+import type { LoginAuth } from './keys.js';
 import { connectTcp, socketFailure } from './tcp.js';
 
 export type { LoginAuth, PrivateKey } from './keys.js';

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 import { foldNames } from '../../../nodes/names.js';
-import { counted, ok, problem, warning, type Check, type Finding, type Site } from '../check.js';
+import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
 import { controlIp, holds, interfaceOf, setting, type OwnAddress } from '../network.js';
 
 /** The address that loads send from: it must be ours, and on the nodes' network. */
