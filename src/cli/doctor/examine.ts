@@ -35,7 +35,7 @@ export async function examine(args: Arguments, context: CommandContext): Promise
   const configured: ConfiguredGateway = { ...gateway, config, stateDir: await runsDir(config.runs.dir, host) };
   const configuration = { name: 'configuration', findings: configFindings(read.value) };
   const inventory = await attempt(() => loadInventory(config.testbed.inventoryPath, namesOf(config)));
-  if ('error' in inventory) return { gateway, configured, site: null, results: [configuration, { name: 'inventory', findings: brokenFindings(inventory.error) }] };
+  if ('error' in inventory) return { gateway, configured, site: null, results: [configuration, { name: 'inventory', findings: brokenFindings(inventory.error, NEW_INVENTORY) }] };
   const site = siteOf(configured, inventory.value, args, context);
   return { gateway: site, configured: site, site, results: [configuration, { name: 'inventory', findings: inventoryFindings(site) }] };
 }
@@ -67,9 +67,11 @@ function inventoryFindings({ config, inventory }: Site): Finding[] {
   return texts.map((text) => warning(`${inventory.path}: ${text}`, null, 'correct it there, or in the site description that it is made from; imaging-inventory check shows these lines again'));
 }
 
+const NEW_INVENTORY = 'a new one: start from inventory/example.json of the package, or describe the site and let imaging-inventory generate make it';
+
 /** The error's lines are one problem each: configuration and inventory list all they find. */
-function brokenFindings(error: UserError): Finding[] {
-  return error.message.split('\n').map((line) => problem(line, null, ...(error.hint === undefined ? [] : [error.hint])));
+function brokenFindings(error: UserError, more: string | null = null): Finding[] {
+  return error.message.split('\n').map((line) => problem(line, null, ...[error.hint, more].filter((step) => typeof step === 'string')));
 }
 
 async function attempt<T>(work: () => Promise<T>): Promise<{ value: T } | { error: UserError }> {

@@ -176,6 +176,13 @@ test('unknown keys, a missing default image, a server program that is not there,
   expect(of('multicast').status).toBe('skipped');
 });
 
+test('Ctrl-C ends it at once, whatever hangs', async () => {
+  const doctor = testbed.start('imaging-doctor', ['2']);
+  await new Promise<void>((resolve) => doctor.child.stdout.once('data', () => resolve()));
+  doctor.child.kill('SIGINT');
+  expect(await doctor.finished).toMatchObject({ code: 130, stderr: expect.not.stringContaining('defect') as string });
+});
+
 test('people get a line for each check, then causes and fixes', async () => {
   const { stdout, code } = await testbed.run('imaging-doctor', ['1'], { PATH: `${bin}:${process.env.PATH}` });
   expect(code).toBe(0);

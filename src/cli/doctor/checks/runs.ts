@@ -27,12 +27,14 @@ export const runsFolder = {
   },
 } satisfies Check;
 
-async function unwritable({ host, stateDir }: ConfiguredGateway, there: string, why: string) {
+async function unwritable({ host, config, stateDir }: ConfiguredGateway, there: string, why: string) {
   const info = await statOrNull(there);
   return problem(
     `${host.login()} may not write in ${there} (${why}${info ? `; ${ownership(info)}` : ''})`,
     `what runs do is to be kept in ${stateDir}, and when nodes were reset: loads fail without`,
-    `as root: mkdir -p ${stateDir} && chgrp imaging ${stateDir} && chmod 2775 ${stateDir}`, 'or leave runs.dir empty: then each user has a folder of their own',
+    ...(config.runs.dir === null
+      ? [`set HOME to a folder that ${host.login()} may write, or runs.dir`]
+      : [`as root: mkdir -p ${stateDir} && chgrp imaging ${stateDir} && chmod 2775 ${stateDir}`, 'or leave runs.dir empty: then each user has a folder of their own']),
   );
 }
 
