@@ -30,9 +30,9 @@ export async function runAction(command: string, actions: Readonly<Record<string
   const action = await load();
   const options = [...action.options, ...common];
   const wrong = Object.keys(args.options).find((name) => args.options[name] !== undefined && !options.includes(name));
-  if (wrong !== undefined) throw new UserError('usage', `--${wrong} means nothing to ${word}`, `${command} ${word} takes ${options.map((name) => `--${name}`).join(', ')}`);
+  if (wrong !== undefined) throw new UserError('usage', `--${wrong} means nothing to ${word}`, options.length === 0 ? `${command} ${word} takes no options` : `${command} ${word} takes ${options.map((name) => `--${name}`).join(', ')}`);
   if (words.length < action.minWords || words.length > action.maxWords) {
-    throw new UserError('usage', `${word} takes ${action.words}, not ${words.length === 0 ? 'nothing' : words.map((each) => JSON.stringify(each)).join(' ')}`, `usage: ${command} ${word} ${action.words}`);
+    throw new UserError('usage', `${word} takes ${action.words === '' ? 'nothing' : action.words}, not ${words.length === 0 ? 'nothing' : words.map((each) => JSON.stringify(each)).join(' ')}`, `usage: ${command} ${word} ${action.words}`.trimEnd());
   }
   return action.run({ ...args, words }, context);
 }

@@ -53,7 +53,7 @@ type Described = {
   words: string;
   options: Readonly<Record<string, OptionSpec>>;
   examples: readonly (readonly [command: string, meaning: string])[];
-  /** What its words may be, for completions: any of these kinds or words; or by the action that comes first. Default: nothing. */
+  /** What its words may be, for completions: any of these kinds or words; or by the action that comes first. Default: nodes, for a command on nodes; else nothing. */
   completes?: readonly WordKind[] | { words: readonly string[] } | { actions: Readonly<Record<string, readonly WordKind[]>> };
   /** What follows `--` is a command to run. */
   takesCommand?: boolean;

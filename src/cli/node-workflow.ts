@@ -7,7 +7,7 @@ import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
 
 export type WorkflowTools = {
-  /** Name of the run. */
+  /** The name of this run. */
   run: string;
   host: Host;
   emit: Emit;

@@ -32,6 +32,7 @@ export type Config = {
     readonly hardDrive: string;
     readonly imagesDir: string;
     readonly defaultImage: string;
+    readonly verify: 'sample' | 'full' | 'none';
   };
   readonly networking: {
     readonly cmcPort: number;
@@ -129,6 +130,7 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       hardDrive: read(schema['frisbee.hard_drive']),
       imagesDir: read(schema['frisbee.images_dir']),
       defaultImage: read(schema['frisbee.default_image']),
+      verify: read(schema['frisbee.verify']),
     },
     networking: {
       cmcPort: read(schema['networking.cmc_port']),

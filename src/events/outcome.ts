@@ -1,6 +1,6 @@
 /** The steps a node goes through, over all workflows. */
 export type Step =
-  | 'lock' | 'pxe' | 'reset' | 'boot' | 'write' | 'check' | 'reboot' // load
+  | 'lock' | 'pxe' | 'reset' | 'boot' | 'write' | 'check' | 'verify' | 'reboot' // load
   | 'read' // save
   | 'ssh' | 'login' | 'telnet' // wait
   | 'cmc'; // power verbs

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { pathBeside } from '../ndz/beside.js';
 import { reasonOf } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { systemHost } from '../util/host.js';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -16,7 +16,7 @@ export function checksumPath(path: string): string {
 /** Writes `<path>.sha256`, at once. Throws Failure `image-write-failed`. */
 export async function writeChecksum(path: string, sha256: string): Promise<void> {
   const target = checksumPath(path);
-  const fresh = `${target}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`;
+  const fresh = await pathBeside(target);
   try {
     const handle = await open(fresh, 'w', 0o666);
     try {
@@ -28,7 +28,7 @@ export async function writeChecksum(path: string, sha256: string): Promise<void>
     await rename(fresh, target);
   } catch (error) {
     await rm(fresh, { force: true });
-    throw new Failure('image-write-failed', `writing ${target}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
+    throw new Failure('image-write-failed', `writing ${target}: ${messageOf(error).replaceAll(fresh, target)}`, 'may this user write there?', { cause: error });
   }
 }
 

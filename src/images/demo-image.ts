@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, open, rename, rm, symlink, truncate, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeImage } from '../ndz/writer.js';
+import { zipDisk } from '../ndz/zip.js';
 import { systemHost, type Host } from '../util/host.js';
 import { demoFiles, type DemoFile } from './demo-files.js';
 
@@ -50,7 +51,9 @@ export async function makeDemoImage(
     await writeDisk(raw, partition, firstSector, diskSectors);
     const rawPath = join(dir, 'demo.img');
     const ndzPath = join(dir, 'demo.ndz');
-    await writeImage(raw, ndzPath, { checksum: true, skipHoles: true, ...(signal ? { signal } : {}) });
+    const options = { checksum: true, ...(signal ? { signal } : {}) };
+    // zeros may be left out only where no file system counts on them
+    await (hasFileSystem ? zipDisk(raw, ndzPath, options) : writeImage(raw, ndzPath, { ...options, skipHoles: true }));
     await rename(raw, rawPath);
     return { rawPath, ndzPath, sha256: await sha256Of(rawPath), stampName: STAMP_NAME, hasFileSystem };
   } finally {

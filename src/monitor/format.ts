@@ -29,11 +29,11 @@ export function bar(fraction: number, width: number): string {
   return '#'.repeat(filled) + '.'.repeat(Math.max(0, width - filled));
 }
 
-/** Share of the whole run that is done, 0 to 1: nodes that are done count whole, the others by their bytes. */
+/** Share of the whole run that is done, 0 to 1: nodes that are written count whole, the others by their bytes. */
 export function overallFraction(state: RunState): number {
   if (state.nodes.size === 0) return 1;
   let sum = 0;
-  for (const node of state.nodes.values()) sum += nodeFraction(node);
+  for (const node of state.nodes.values()) sum += node.step === 'verify' ? 1 : nodeFraction(node);
   return sum / state.nodes.size;
 }
 

@@ -38,7 +38,7 @@ function nodeRow(node: NodeState, width: number): string {
       return `${name} FAILED    at ${node.failure?.step ?? '?'}: ${node.failure?.message ?? ''}`;
     case 'active': {
       const step = (node.step ?? '').padEnd(9);
-      const progress = node.step === 'write' && node.totalBytes > 0 ? `${bar(nodeFraction(node), Math.min(30, Math.max(5, width - 50)))} ${percent(nodeFraction(node))} ` : '';
+      const progress = (node.step === 'write' || node.step === 'verify') && node.totalBytes > 0 ? `${bar(nodeFraction(node), Math.min(30, Math.max(5, width - 50)))} ${percent(nodeFraction(node))} ` : '';
       return `${name} ${step} ${progress}${node.note}`;
     }
   }

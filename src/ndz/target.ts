@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { systemHost } from '../util/host.js';
+import { pathBeside } from './beside.js';
 import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
 
 export type TargetOptions = {
@@ -33,6 +32,7 @@ export type OpenTarget = {
  */
 export async function openTarget(path: string, { atomic = false, exclusive = false, keep = false }: TargetOptions = {}): Promise<OpenTarget> {
   let handle: FileHandle | undefined;
+  let writtenPath = path;
   try {
     const existing = await stat(path).catch(() => undefined); // a path that is not there is created below
     if (existing?.isFIFO() || existing?.isSocket()) throw new Error('it is a pipe or socket; chunks need a file or a disk');
@@ -40,7 +40,7 @@ export async function openTarget(path: string, { atomic = false, exclusive = fal
     const finalPath = existing ? await realpath(path) : path;
     if (existing?.isDirectory()) throw Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR' });
     const isBeside = atomic && !isDevice && !keep;
-    const writtenPath = isBeside ? join(dirname(finalPath), `.${basename(finalPath)}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`) : path;
+    if (isBeside) writtenPath = await pathBeside(finalPath);
     handle = await open(writtenPath, flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep }), 0o666);
     const kind = await kindOf(handle);
     const capacityBytes = kind === 'block' ? await blockDeviceBytes(handle) : Infinity;
@@ -48,7 +48,7 @@ export async function openTarget(path: string, { atomic = false, exclusive = fal
   } catch (error) {
     await handle?.close();
     if (systemCode(error) === 'EBUSY') throw new Failure('disk-busy', `${path} is in use: it, or a partition of it, is mounted, swap, or part of another device`, 'unmount it first', { cause: error });
-    throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error)}`, openHint(error), { cause: error });
+    throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error).replaceAll(writtenPath, path)}`, openHint(error), { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ import type { Host } from '../util/host.js';
 import { builtinShell } from './builtin-shell.js';
 import { CmcServers } from './cmc-servers.js';
 import type { NodeDisk } from './disk.js';
+import { diskPrograms } from './disk-programs.js';
 import { EmulatedNode, type NodeServices, type NodeSpec } from './emulated-node.js';
 import { imagezip } from './imagezip-program.js';
 import { netcat } from './netcat.js';
@@ -45,8 +46,8 @@ export function localNodeHost(options: LocalNodeHostOptions): NodeHost {
         ['nc', netcat(spec.addresses.controlIp)],
       ]);
       const { shellProgram: program, host } = options;
-      if (!program) return builtinShell(programs.set('cat', procCat(uptimeSeconds)));
-      return realShell({ host, program, programs, uptimeSeconds, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
+      if (!program) return builtinShell(new Map([...programs, ['cat', procCat(uptimeSeconds)], ...diskPrograms(disk.path)]));
+      return realShell({ host, program, programs, uptimeSeconds, diskPath: disk.path, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
     },
     stamp: readStamp,
     phaseChanged: (name, phase) => options.onPhase?.(name, phase),

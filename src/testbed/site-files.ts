@@ -45,6 +45,8 @@ export type SiteSettings = {
   localControlIp: string;
   multicastLoop: boolean;
   bandwidthMibps: number;
+  /** Whether loads read back what they wrote; null for the default. */
+  verify: 'none' | null;
 };
 
 /** Writes the configuration, the inventory, the boot configurations and the ping program. */
@@ -69,7 +71,7 @@ export async function linkDefaultImage(layout: SiteLayout, ndzPath: string): Pro
   await symlink(basename(ndzPath), link);
 }
 
-function configText(layout: SiteLayout, { slot, names, localControlIp, multicastLoop, bandwidthMibps }: SiteSettings, scope: string): string {
+function configText(layout: SiteLayout, { slot, names, localControlIp, multicastLoop, bandwidthMibps, verify }: SiteSettings, scope: string): string {
   const ports = slot
     ? [
         `cmc_port = ${slot.cmc}`,
@@ -105,7 +107,7 @@ frisbee_image = ${RAMDISK_CONFIG}
 [frisbee]
 images_dir = "${layout.imagesFolder}"
 default_image = default.ndz
-
+${verify === null ? '' : `# --frisbee scripted: the nodes only say that they write\nverify = ${verify}\n`}
 [networking]
 ${ports.join('\n')}
 telnet_backoff = 0.1

@@ -40,6 +40,13 @@ test('progress of a node and of all', () => {
   expect(rows[1]).toContain(' 50 %');
 });
 
+test('reading back has a bar of its own, and does not take from what all have written', () => {
+  const state = stateOf(2, [{ type: 'node.step', node: 'fit01', step: 'verify', attempt: 1 }, { type: 'node.progress', node: 'fit01', doneBytes: 30, totalBytes: 100 }, done('fit02')]);
+  const rows = renderRows(state, 100, 24, 2_000);
+  expect(rows[0]).toContain('100 %');
+  expect(rows[1]).toMatch(/verify .* 30 %/);
+});
+
 test('what a peer says cannot paint the screen', () => {
   const state = stateOf(1, [{ type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' }, { type: 'node.step', node: 'fit01', step: 'boot', attempt: 1 }, { type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' }]);
   expect(renderRows(state, 80, 24, 0).join('')).not.toContain('\u001b');

@@ -1,8 +1,10 @@
 import { basename, join } from 'node:path';
+import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage } from '../../images/find.js';
 import { missingEnd } from '../../ndz/cut-image.js';
 import { inspectImage } from '../../ndz/reader.js';
+import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/embedded-session.js';
 import { startFrisbeedSession } from '../../workflows/frisbeed-session.js';
@@ -17,6 +19,7 @@ import { minSuccess, passes } from '../retry-options.js';
 import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
 
+const VERIFY_MODES = ['sample', 'full', 'none'] as const;
 /** Where each phase of a conversion begins, and its share of the whole. */
 const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as const;
 
@@ -37,7 +40,9 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       ratesBps: rates(load),
       localIp,
       reset: load.reset,
+      verify: load.verify,
       untilSsh: load.untilSsh,
+      ifNeeded: load.ifNeeded,
       passes: load.passes,
       timeoutMs: Number.isFinite(load.nodeDeadlineMs) ? load.nodeDeadlineMs : null,
       attemptTimeoutMs: Math.max(...load.nodes.map(({ name }) => load.settings(name).attemptDeadlineMs)),
@@ -67,10 +72,12 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   if (missing !== null) site.warnings.push(`${basename(found.path)}: ${missing}`);
   return {
     nodes: selected,
-    image,
+    image: { ...image, name: found.name },
     settings: loadSettings(args, site, selected.map(({ name }) => name), image.sizeBytes),
     reset: !flag(args.options, 'no-reset'),
+    verify: VERIFY_MODES.find((mode) => mode === text(args.options, 'verify')) ?? frisbee.verify,
     untilSsh: flag(args.options, 'until-ssh'),
+    ifNeeded: ifNeeded(args),
     passes: passes(args) ?? nodes.passes,
     pauseMs: nodes.retryPauseMs,
     nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
@@ -107,16 +114,23 @@ async function execute(args: Arguments, load: LoadPlan, localIp: string, site: S
     emit: tools.emit,
     signal: tools.signal,
   };
-  const auth = load.untilSsh ? await defaultAuth(context.host.home(), context.host.env) : { privateKeys: [] };
+  const auth = load.untilSsh || load.ifNeeded ? await defaultAuth(context.host.home(), context.host.env) : { privateKeys: [] };
   return executeLoad(load, {
     ...tools,
     ...ramdisk,
+    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host),
     wait: { port: networking.sshPort, username: 'root', auth, backoffMs: networking.sshBackoffMs, lastBoot: (node) => ramdisk.boots.last(node) },
     openSession: (rateBps) =>
       frisbee.engine === 'frisbeed'
         ? startFrisbeedSession({ ...session, rateBps }, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, remember: (pid) => ramdisk.children.remember(pid) })
         : startEmbeddedSession({ ...session, rateBps }, context.host),
   });
+}
+
+function ifNeeded({ options }: Arguments): LoadPlan['ifNeeded'] {
+  const trustStamp = flag(options, 'trust-stamp');
+  if (trustStamp && !flag(options, 'if-needed')) throw new UserError('usage', '--trust-stamp goes with --if-needed');
+  return flag(options, 'if-needed') ? { trustStamp } : null;
 }
 
 /** The rates of the sessions, and the nodes of each. */

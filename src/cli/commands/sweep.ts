@@ -2,6 +2,7 @@ import { loadConfig } from '../../config/load.js';
 import { runsDir } from '../../config/runs-dir.js';
 import { findLeftovers } from '../../pxe/leftovers.js';
 import { childRecords } from '../../runs/children.js';
+import { pruneRuns } from '../../runs/retention.js';
 import { UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import type { Arguments, CommandContext } from '../command.js';
@@ -25,6 +26,9 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     return exitCodes.ok;
   }
   const { removed, problems } = await sweep({ config, stateDir }, host);
+  // as root above all: in a folder that several share, a run may only be removed by whose it is, or by root
+  const { keep, keepDays } = config.runs;
+  removed.push(...pruneRuns(stateDir, { keep, keepDays }, host.now()).map((run) => `removed run ${run}: too many of its kind, or too old (runs.keep, runs.keep_days)`));
   for (const what of removed) stdout.write(`${printable(what)}\n`);
   for (const text of problems) stderr.write(`imaging: ${printable(text)}\n`);
   if (problems.length > 0) return exitCodes.environment;

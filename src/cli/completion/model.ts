@@ -51,7 +51,7 @@ function optionPlace(name: string, spec: OptionSpec): OptionPlace {
   };
 }
 
-function operandsOf({ completes = [] }: Command): CommandPlaces['operands'] {
+function operandsOf({ kind, completes = kind === 'nodes' ? ['nodes'] : [] }: Command): CommandPlaces['operands'] {
   if ('actions' in completes) return { actions: new Map(Object.entries(completes.actions).map(([action, kinds]) => [action, place(kinds, [])])) };
   return 'words' in completes ? place([], completes.words) : place(completes, []);
 }

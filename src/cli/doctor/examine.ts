@@ -8,7 +8,7 @@ import { checkKnown } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { configWarnings } from '../inventory/check.js';
-import { namesOf, selection } from '../site.js';
+import { namesOf, selection, setsOf } from '../site.js';
 import { counted, ok, problem, warning, type ConfiguredGateway, type Finding, type Gateway, type Site } from './check.js';
 
 /** What the other checks work on, and what came out of reading it. */
@@ -36,14 +36,14 @@ export async function examine(args: Arguments, context: CommandContext): Promise
   const configuration = { name: 'configuration', findings: configFindings(read.value) };
   const inventory = await attempt(() => loadInventory(config.testbed.inventoryPath, namesOf(config)));
   if ('error' in inventory) return { gateway, configured, site: null, results: [configuration, { name: 'inventory', findings: brokenFindings(inventory.error, NEW_INVENTORY) }] };
-  const site = siteOf(configured, inventory.value, args, context);
+  const site = await siteOf(configured, inventory.value, args, context);
   return { gateway: site, configured: site, site, results: [configuration, { name: 'inventory', findings: inventoryFindings(site) }] };
 }
 
-function siteOf(configured: ConfiguredGateway, inventory: Inventory, args: Arguments, context: CommandContext): Site {
+async function siteOf(configured: ConfiguredGateway, inventory: Inventory, args: Arguments, context: CommandContext): Promise<Site> {
   let named: Site['named'] = [];
   if (args.words.length > 0 || args.options['all-nodes'] === true) {
-    const selected = selection(args, configured.config, context, configured.stateDir);
+    const selected = selection(args, configured.config, context, await setsOf(configured.config, context));
     checkKnown(selected, inventory.numbers, namesOf(configured.config));
     named = selected.numbers.flatMap((number) => inventory.byNumber(number) ?? []);
   }

@@ -19,6 +19,11 @@ export async function refuseExisting(path: string, force: boolean): Promise<void
   if (found?.isFile() || found?.isSymbolicLink()) throw new UserError('refused', `${path} exists already`, 'remove it, give another name, or say --force');
 }
 
+/** Refuses standard input or output that nobody has redirected. Throws a usage UserError. */
+export function refuseTerminal(stream: { isTTY?: boolean }, why: string, example: string): void {
+  if (stream.isTTY === true) throw new UserError('usage', `- is a terminal here, and ${why}`, `for example: ${example}`);
+}
+
 /** One JSON document on standard output. */
 export function writeJson(context: CommandContext, value: unknown): void {
   context.stdout.write(`${JSON.stringify(value, null, 2)}\n`);

@@ -4,6 +4,7 @@ import { readStamp } from '../../images/stamp.js';
 import { formatBytes } from '../../monitor/format.js';
 import { planRanges } from '../../ndz/allocation/plan.js';
 import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
+import { missingEnd } from '../../ndz/cut-image.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
 import type { Action } from '../actions.js';
@@ -24,6 +25,8 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { source, info: image } = await openImageSource(path, context.signal);
   try {
     const plan = await planRanges(source, { signal: context.signal });
+    const missing = await missingEnd(image);
+    if (missing !== null) plan.notes.unshift(missing);
     const stamp = await readStamp(source, plan.partitions);
     const expected = await readChecksum(path);
     const seen = expected === null ? null : await hashFile(path, { signal: context.signal, onBytes: (bytes) => progress.update(bytes, image.sizeBytes) });
@@ -36,7 +39,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     } else {
       context.stdout.write(`${lines(image, plan, stamp, sha256, modified).join('\n')}\n`);
     }
-    return expected === seen ? exitCodes.ok : exitCodes.someFailed;
+    return expected === seen && missing === null ? exitCodes.ok : exitCodes.someFailed;
   } finally {
     progress.end();
     await source.close();
