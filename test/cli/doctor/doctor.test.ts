@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConfiguredGateway } from '../../../src/cli/doctor/check.js';
@@ -210,6 +210,14 @@ describe('leftovers of runs that were killed', () => {
     expect(await testbed.run('imaging-sweep', [])).toMatchObject({ code: 0, stdout: `removed next-boot link 01-${mac} of fit05 (alice, pid 1)\n`, stderr: '' });
     expect(testbed.links()).toEqual([]);
     expect(await testbed.run('imaging-sweep', [])).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('runs that are too old go as well', async () => {
+    const old = join(testbed.dir, 'state/runs/20200101-000000-load-0a0a');
+    mkdirSync(old, { recursive: true });
+    writeFileSync(join(old, 'events.jsonl'), '');
+    expect(await testbed.run('imaging-sweep', [])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^removed run 20200101-000000-load-0a0a: /) as string });
+    expect(existsSync(old)).toBe(false);
   });
 
   test('links that no run has made are told, and left to whoever made them', async () => {
