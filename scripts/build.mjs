@@ -1,8 +1,9 @@
-// Bundles src/ into dist/: one entry per executable thread, lazily loaded chunks beside them.
+// Bundles src/ into dist/: one entry per executable thread, lazily loaded chunks beside them. Then completions/ and man/.
 // dist/ is flat on purpose: workers are found as new URL('./<name>.js', import.meta.url) from any chunk.
 import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { generate } from './generate.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const ifPossible = process.argv.includes('--if-possible');
@@ -85,6 +86,7 @@ try {
   copyLibsql(fresh);
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   renameSync(fresh, join(root, 'dist'));
+  await generate(esbuild, root);
 } catch (error) {
   rmSync(fresh, { recursive: true, force: true });
   console.error(`imaging: the build failed: ${error.message}`);

@@ -2,6 +2,9 @@ import type { Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
 import type { NodeWorkflow } from './node-workflow.js';
 
+/** What a word may be, for completions: names that are looked up when they are asked for, sections of the configuration, or what the shell knows itself. */
+export type WordKind = 'nodes' | 'images' | 'runs' | 'sections' | 'files' | 'folders';
+
 /** One option of a command, as help, parser, completions and manual pages need it. */
 export type OptionSpec = {
   type: 'string' | 'boolean' | 'number';
@@ -9,6 +12,8 @@ export type OptionSpec = {
   /** What stands for the value in help: `IMAGE`, `SECONDS`. */
   value?: string;
   choices?: readonly string[];
+  /** What its value may be, for completions. */
+  completes?: readonly WordKind[];
   describe: string;
   /** May be given several times. */
   multiple?: boolean;
@@ -48,6 +53,8 @@ type Described = {
   words: string;
   options: Readonly<Record<string, OptionSpec>>;
   examples: readonly (readonly [command: string, meaning: string])[];
+  /** What its words may be, for completions: any of these kinds or words; or by the action that comes first. Default: nodes, for a command on nodes; else nothing. */
+  completes?: readonly WordKind[] | { words: readonly string[] } | { actions: Readonly<Record<string, readonly WordKind[]>> };
   /** What follows `--` is a command to run. */
   takesCommand?: boolean;
 };

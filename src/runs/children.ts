@@ -8,7 +8,12 @@ import { isAlive, processIdentity, type Host, type ProcessIdentity } from '../ut
  * Programs we started that would outlive us if we were killed: one record each in `<dir>/children`, naming the child and
  * us. The next command ends the children whose parent is gone.
  */
-export type ChildRecords = { remember(pid: number): Promise<() => Promise<void>>; sweep(): Promise<{ ended: number[]; problems: string[] }> };
+export type ChildRecords = {
+  remember(pid: number): Promise<() => Promise<void>>;
+  sweep(): Promise<{ ended: number[]; problems: string[] }>;
+  /** The children a sweep would end. */
+  orphans(): Promise<number[]>;
+};
 
 type ChildRecord = { child: ProcessIdentity; parent: ProcessIdentity };
 
@@ -40,6 +45,10 @@ export function childRecords(dir: string, host: Host): ChildRecords {
         }
       }
       return { ended, problems };
+    },
+    orphans: async () => {
+      const records = await Promise.all((await readdir(folder).catch(() => [])).map((name) => readRecord(join(folder, name))));
+      return records.flatMap((record) => (record && !isAlive(record.parent) && isAlive(record.child) ? [record.child.pid] : []));
     },
   };
 }

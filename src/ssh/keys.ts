@@ -8,7 +8,7 @@ export type PrivateKey = { path: string; contents: string };
 export type LoginAuth = { agentSocket?: string | undefined; privateKeys: readonly PrivateKey[] };
 
 /** The files ssh(1) itself tries, in its order of preference as far as ssh2 knows them. */
-const DEFAULT_KEY_FILES = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
+export const DEFAULT_KEY_FILES = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
 const MAX_KEY_BYTES = 65_536;
 
 /**

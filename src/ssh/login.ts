@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { AnyAuthMethod, Client, ClientChannel } from 'ssh2';
 import { untilAborted, withDeadline } from '../util/abort.js';
 import { Failure, messageOf } from '../util/errors.js';
-import type { LoginAuth, PrivateKey } from './keys.js';
+import { keyProblem } from './key-problem.js';
+import type { LoginAuth } from './keys.js';
 import { connectTcp, socketFailure } from './tcp.js';
 
 export type { LoginAuth, PrivateKey } from './keys.js';
@@ -118,26 +119,6 @@ class Login {
     if (usable > 0) tried.push(`${usable} key file${usable === 1 ? '' : 's'}`);
     const hint = this.#unusable.length > 0 ? this.#unusable.join('; ') : `does the image accept your key for ${username}? try: ssh -p ${port} ${username}@${host}`;
     return new Failure('ssh-auth-failed', `ssh ${host}:${port} does not let ${username} in; tried ${tried.join(', ')}`, hint, { cause: error });
-  }
-}
-
-/** Why ssh2 cannot use a key file, with what to do about it; null when it can. */
-function keyProblem(key: PrivateKey, parseKey: Ssh2['utils']['parseKey']): string | null {
-  const parsed = tryParse(key, parseKey);
-  if (!(parsed instanceof Error)) return null;
-  if (/passphrase/i.test(parsed.message)) return `${key.path} is protected by a passphrase: ssh-add it to your agent`;
-  if (key.contents.includes('BEGIN PRIVATE KEY') || key.contents.includes('BEGIN ENCRYPTED PRIVATE KEY')) {
-    return `${key.path} is in PKCS#8 form, which is not supported: convert it with ssh-keygen -p -f ${key.path}`;
-  }
-  return `${key.path} cannot be used (${parsed.message}): try ssh-keygen -p -f ${key.path}`;
-}
-
-function tryParse(key: PrivateKey, parseKey: Ssh2['utils']['parseKey']): Error | null {
-  try {
-    const parsed: unknown = parseKey(key.contents);
-    return parsed instanceof Error ? parsed : null;
-  } catch (error) {
-    return new Error(messageOf(error));
   }
 }
 

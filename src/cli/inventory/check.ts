@@ -37,7 +37,7 @@ function counted(count: number, what: string): string {
 }
 
 /** Where the configuration and the inventory do not go together. */
-function configWarnings(config: Config, inventory: Inventory): string[] {
+export function configWarnings(config: Config, inventory: Inventory): string[] {
   const warnings: string[] = [];
   const words = (config.testbed.allScope ?? '').split(/[\s,]+/).filter((word) => word !== '');
   const unknown = parseNodeSpecs(words, namesOf(config), { name: 'testbed.all_scope', kind: 'environment' }).filter((number) => !inventory.numbers.has(number));

@@ -1,0 +1,33 @@
+import { nearest } from '../../config/nearest.js';
+import { UserError } from '../../util/errors.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { commands } from '../commands.js';
+import { bashCompletion } from '../completion/bash.js';
+import { fishCompletion } from '../completion/fish.js';
+import { zshCompletion } from '../completion/zsh.js';
+import { exitCodes } from '../exit.js';
+import { text } from '../options.js';
+
+const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
+
+/** Prints a shell's completions, or names that they ask for. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const kind = text(args.options, 'words');
+  if (kind === 'nodes' || kind === 'images' || kind === 'runs') {
+    const { namesNow } = await import('../completion/words.js');
+    const names = (await namesNow(kind, context.host)).filter((name) => !/[\u0000-\u001f\u007f]/.test(name));
+    context.stdout.write(names.map((name) => `${name}\n`).join(''));
+    return exitCodes.ok;
+  }
+  const [shell = '', ...more] = args.words;
+  if (!isShell(shell) || more.length > 0) {
+    const near = nearest(shell, Object.keys(shells));
+    throw new UserError('usage', shell === '' ? 'no shell given' : `no completions for ${JSON.stringify([shell, ...more].join(' '))}`, near === null ? 'say one of bash, zsh, fish' : `did you mean ${near}?`);
+  }
+  context.stdout.write(shells[shell](commands));
+  return exitCodes.ok;
+}
+
+function isShell(word: string): word is keyof typeof shells {
+  return Object.hasOwn(shells, word);
+}

@@ -1,0 +1,27 @@
+import type { Arguments, CommandContext } from '../command.js';
+import { checks } from '../doctor/checks.js';
+import { examine } from '../doctor/examine.js';
+import { details, summaryLine, tally } from '../doctor/report.js';
+import { runChecks, type CheckResult } from '../doctor/run-checks.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+
+/** Looks at everything that a load depends on; says of each thing whether it is well, and else why, and what to do. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const json = flag(args.options, 'json');
+  const examination = await examine(args, context);
+  const width = Math.max(...[...examination.results, ...checks].map(({ name }) => name.length));
+  const results = await runChecks(checks, examination, context.signal, (result) => {
+    if (!json) context.stdout.write(`${summaryLine(result, width)}\n`);
+  });
+  const exitCode = exitCodeOf(results, examination.configured !== null);
+  if (json) context.stdout.write(`${JSON.stringify({ ok: exitCode === exitCodes.ok, checks: results }, null, 2)}\n`);
+  else context.stdout.write(`${details(results)}\n${tally(results)}\n`);
+  return exitCode;
+}
+
+/** Warnings are no failure; a configuration that cannot be read keeps every command from working. */
+function exitCodeOf(results: readonly CheckResult[], hasConfiguration: boolean): number {
+  if (!hasConfiguration) return exitCodes.environment;
+  return results.some(({ status }) => status === 'problem') ? exitCodes.someFailed : exitCodes.ok;
+}

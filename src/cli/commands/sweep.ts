@@ -1,0 +1,38 @@
+import { loadConfig } from '../../config/load.js';
+import { runsDir } from '../../config/runs-dir.js';
+import { findLeftovers } from '../../pxe/leftovers.js';
+import { childRecords } from '../../runs/children.js';
+import { pruneRuns } from '../../runs/retention.js';
+import { UserError } from '../../util/errors.js';
+import { printable } from '../../util/text.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { sweep } from '../sweep.js';
+
+/** Takes away what killed runs left; says what it took, and nothing when there was nothing: it is made for timers. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  if (args.words.length > 0) throw new UserError('usage', `imaging-sweep takes no words, not ${JSON.stringify(args.words[0])}`, 'it sweeps everything; see imaging-sweep --help');
+  const { host, stdout, stderr } = context;
+  const { config } = await loadConfig(host);
+  const { configDir, frisbeeImage } = config.pxelinux;
+  const stateDir = await runsDir(config.runs.dir, host);
+  const leftNow = async (): Promise<string[]> => {
+    const [{ dead }, orphans] = [await findLeftovers(configDir, frisbeeImage, host), await childRecords(stateDir, host).orphans()];
+    return [...dead, ...orphans.map((pid) => `server program, pid ${pid}`)];
+  };
+  if (flag(args.options, 'dry-run')) {
+    for (const what of await leftNow()) stdout.write(`would remove ${printable(what)}\n`);
+    return exitCodes.ok;
+  }
+  const { removed, problems } = await sweep({ config, stateDir }, host);
+  // as root above all: in a folder that several share, a run may only be removed by whose it is, or by root
+  const { keep, keepDays } = config.runs;
+  removed.push(...pruneRuns(stateDir, { keep, keepDays }, host.now()).map((run) => `removed run ${run}: too many of its kind, or too old (runs.keep, runs.keep_days)`));
+  for (const what of removed) stdout.write(`${printable(what)}\n`);
+  for (const text of problems) stderr.write(`imaging: ${printable(text)}\n`);
+  if (problems.length > 0) return exitCodes.environment;
+  const left = await leftNow();
+  for (const what of left) stderr.write(`imaging: left alone: ${printable(what)}: not ours to remove; run imaging-sweep as root\n`);
+  return left.length > 0 ? exitCodes.refused : exitCodes.ok;
+}

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { guessLocalControlIp } from '../../config/local-ip.js';
+import { ipv4ToNumber } from '../../inventory/addresses.js';
+import type { Site } from './check.js';
+
+/** An IPv4 address of this machine. */
+export type OwnAddress = { name: string; address: string; netmask: string };
+
+/** The interface that has an address, or null. All of 127.0.0.0/8 is lo's. */
+export function interfaceOf(address: string): OwnAddress | null {
+  for (const [name, list] of Object.entries(networkInterfaces())) {
+    const own = list?.find((each) => each.address === address);
+    if (own) return { name, address, netmask: own.netmask };
+  }
+  return address.startsWith('127.') ? { name: 'lo', address, netmask: '255.0.0.0' } : null;
+}
+
+/** Whether an address is in the network of an interface. */
+export function holds({ address, netmask }: OwnAddress, ip: string): boolean {
+  const [own, mask, other] = [address, netmask, ip].map(ipv4ToNumber);
+  return own !== null && mask !== null && other !== null && own !== undefined && mask !== undefined && other !== undefined && ((own & mask) >>> 0) === ((other & mask) >>> 0);
+}
+
+/** The gateway's address on the control network, as loads take it. Throws as `guessLocalControlIp` does. */
+export async function controlIp({ config, inventory }: Site): Promise<string> {
+  return config.networking.localControlIp ?? (await guessLocalControlIp(inventory.firstControlIp));
+}
+
+/** A setting of an interface in /proc/sys/net/ipv4/conf or of a bridge in /sys/class/net; null when there is none. */
+export function setting(path: string): string | null {
+  try {
+    return readFileSync(path, 'latin1').trim();
+  } catch {
+    return null;
+  }
+}
