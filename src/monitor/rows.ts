@@ -4,6 +4,7 @@ import { noPace, type Pace } from './pace.js';
 import { nodeRows } from './node-rows.js';
 import type { Row, Tone } from './row.js';
 import { firstView, type View } from './view.js';
+import { windowAround } from './window.js';
 
 /** What is shown of a run besides its state. */
 export type Shown = {
@@ -110,17 +111,10 @@ function bodyRows(state: RunState, space: number, width: number, nowMs: number, 
   const digits = Math.max(...nodes.map(({ node }) => node.length));
   const row = (node: NodeState): Row => listRow(node, digits, width, nowMs, view);
   if (nodes.length <= space) return nodes.map(row);
-  if (view.mode === 'choose') return windowAround(nodes, view.chosen, space).map(row);
+  if (view.mode === 'choose') return windowAround(nodes, nodes.findIndex(({ node }) => node === view.chosen), space).map(row);
   if (space === 1) return [foldedRow(nodes)];
   const seen = nodes.slice(0, space - 1);
   return [...seen.map(row), foldedRow(nodes.slice(seen.length))];
-}
-
-/** As many nodes as there is space for, with the chosen one among them. */
-function windowAround(nodes: readonly NodeState[], chosen: string | null, space: number): NodeState[] {
-  const at = Math.max(0, nodes.findIndex(({ node }) => node === chosen));
-  const first = Math.min(Math.max(0, at - Math.floor(space / 2)), nodes.length - space);
-  return nodes.slice(first, first + space);
 }
 
 function listRow(node: NodeState, digits: number, width: number, nowMs: number, view: View): Row {
