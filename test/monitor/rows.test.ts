@@ -2,6 +2,9 @@ import { expect, test } from 'vitest';
 import { applyEvent, emptyState } from '../../src/events/reducer.js';
 import type { EventBody } from '../../src/events/types.js';
 import { renderRows as layout, plainly, type Shown } from '../../src/monitor/rows.js';
+import { resolveMode } from '../../src/monitor/monitor.js';
+import { paint } from '../../src/monitor/row.js';
+import { firstView, type View } from '../../src/monitor/view.js';
 import { renderSummary } from '../../src/monitor/summary.js';
 import { bar, fit, formatBytes, formatDuration } from '../../src/monitor/format.js';
 
@@ -62,4 +65,74 @@ test('formats', () => {
   expect([0, 4_230, 59_960, 3_723_000].map(formatDuration)).toEqual(['0.0 s', '4.2 s', '1:00', '1:02:03']);
   expect([bar(0, 4), bar(0.5, 4), bar(2, 4)]).toEqual(['....', '##..', '####']);
   expect(fit('abcdef', 4)).toBe('abc~');
+});
+
+test('a try again is shown, before nodes that go well', () => {
+  const state = stateOf(3, [{ type: 'node.step', node: 'fit01', step: 'lock', attempt: 1 }, { type: 'node.step', node: 'fit02', step: 'write', attempt: 2 }, { type: 'node.progress', node: 'fit02', doneBytes: 30, totalBytes: 100 }]);
+  const rows = renderRows(state, 80, 24, 2_000);
+  expect(rows[2]).toMatch(/^> fit02 +write {2}\(try 2\) #+\.+ +30 %$/);
+  expect(rows[3]).toMatch(/^> fit01 +lock$/);
+});
+
+test('a step that lasts shows how long', () => {
+  const state = stateOf(1, [{ type: 'node.step', node: 'fit01', step: 'boot', attempt: 1 }]);
+  expect(renderRows(state, 80, 24, 10_500)[2]).toBe('> fit01  boot');
+  expect(renderRows(state, 80, 24, 43_900)[2]).toBe('> fit01  boot   42.0 s');
+});
+
+test('rate and ETA stand beside the bar, with fewer words on a narrow terminal', () => {
+  const pace = { rateBps: 3_000_000, etaMs: 75_400, open: true };
+  expect(renderRows(stateOf(2, [done('fit01')]), 80, 24, 2_000, { pace })[1]).toMatch(/^\[#+\.+\] +50 % {2}ETA 1:15 or more {2}3\.0 MB\/s$/);
+  const narrow = renderRows(stateOf(2, [done('fit01')]), 40, 24, 2_000, { pace })[1];
+  expect(narrow).toMatch(/ETA 1:15\+ {2}3\.0 MB\/s$/);
+});
+
+test('five rows are enough for the run as a whole', () => {
+  expect(renderRows(stateOf(100, [failed('fit01'), done('fit02')]), 40, 5, 2_000)).toEqual(['  1 % 1 ok, 1 FAILED, 98 waiting of 100~', 'x fit01   FAILED at boot: silent | for ~', '... 99 more: 98 waiting 1 ok']);
+});
+
+test('failed only', () => {
+  const view = { ...firstView, failedOnly: true };
+  expect(renderRows(stateOf(3, [failed('fit02')]), 80, 24, 2_000, { view }).slice(2)).toEqual(['x fit02  FAILED at boot: silent | for 80 s']);
+  expect(renderRows(stateOf(3, []), 80, 24, 2_000, { view }).slice(2)).toEqual(['no node has failed']);
+});
+
+test('the chosen node is in view and marked, without colours as well', () => {
+  const view: View = { ...firstView, mode: 'choose', chosen: 'fit60' };
+  const rows = layout(stateOf(100, []), 80, 24, 2_000, { ...plainly, view });
+  expect(rows.filter(({ tone }) => tone === 'chosen').map(({ text }) => text)).toEqual(['=>fit60   waiting']);
+});
+
+test('one node: why it failed in full, and the end of its log', () => {
+  const view: View = { ...firstView, mode: 'node', chosen: 'fit01' };
+  const message = `${'a long story '.repeat(10)}indeed`;
+  const state = stateOf(1, [{ type: 'node.step', node: 'fit01', step: 'boot', attempt: 2 }, { ...failed('fit01'), message } as EventBody]);
+  const rows = renderRows(state, 40, 24, 2_000, { view, log: (node, count) => [`${node} said`, `${count} lines at most`, '\u001b[2Jbad'] });
+  expect(rows.join(' ')).toContain('a long story indeed');
+  expect(rows).toContain('try: look at it');
+  expect(rows.slice(-3)).toEqual(['fit01 said', expect.stringMatching(/^\d+ lines at most$/), ' [2Jbad']);
+  expect(rows.length).toBeLessThanOrEqual(22);
+});
+
+test('the question whether to end the run takes a line wherever there is one', () => {
+  for (const height of [5, 24]) expect(renderRows(stateOf(9, []), 80, height, 2_000, { keys: true, view: { ...firstView, mode: 'leave' } }).at(-1)).toMatch(/^q again ends the run/);
+});
+
+test('the newest warning is shown', () => {
+  expect(renderRows(stateOf(1, [{ type: 'run.warning', text: 'one' }, { type: 'run.warning', text: 'two' }]), 80, 24, 2_000).at(-1)).toBe('! warning: two (2 in all)');
+});
+
+test('colours repeat what words say, and can be left out', () => {
+  const row = layout(stateOf(1, [failed('fit01')]), 80, 24, 2_000)[2];
+  expect(row && paint(row, true)).toBe('\u001b[1;31mx fit01  FAILED at boot: silent | for 80 s\u001b[0m');
+  expect(row && paint(row, false)).toBe('x fit01  FAILED at boot: silent | for 80 s');
+});
+
+test('a live screen needs a terminal that can move its cursor, and that no build server reads', () => {
+  const tty = { isTTY: true };
+  expect(resolveMode('auto', tty, { TERM: 'xterm' })).toBe('tty');
+  expect(resolveMode('auto', {}, { TERM: 'xterm' })).toBe('plain');
+  for (const env of [{ TERM: 'dumb' }, { TERM: 'xterm', CI: 'true' }, { CONTINUOUS_INTEGRATION: '1' }]) for (const mode of ['auto', 'tty'] as const) expect(resolveMode(mode, tty, env)).toBe('plain');
+  expect(resolveMode('auto', tty, { CI: 'false' })).toBe('tty');
+  expect(resolveMode('json', tty, {})).toBe('json');
 });
