@@ -80,8 +80,8 @@ function etaText({ etaMs, open }: Pace, width: number): string {
   return `  ETA ${seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000)}${open ? (width < NARROW ? '+' : ' or more') : ''}`;
 }
 
-function rateText({ server, finished }: RunState, { rateBps }: Pace): string {
-  if (finished) return '';
+function rateText({ server, nodes }: RunState, { rateBps }: Pace): string {
+  if (![...nodes.values()].some((node) => node.phase === 'active' && COUNTED.has(node.step ?? ''))) return ''; // nobody listens to the server
   if (server && server.sentBlocks > 0) return `  ${Math.round(server.rateBps / 1e6)} Mbit/s`;
   return rateBps === null || rateBps < 1 ? '' : `  ${formatBytes(Math.round(rateBps))}/s`;
 }

@@ -82,9 +82,17 @@ test('a step that lasts shows how long', () => {
 
 test('rate and ETA stand beside the bar, with fewer words on a narrow terminal', () => {
   const pace = { rateBps: 3_000_000, etaMs: 75_400, open: true };
-  expect(renderRows(stateOf(2, [done('fit01')]), 80, 24, 2_000, { pace })[1]).toMatch(/^\[#+\.+\] +50 % {2}ETA 1:15 or more {2}3\.0 MB\/s$/);
-  const narrow = renderRows(stateOf(2, [done('fit01')]), 40, 24, 2_000, { pace })[1];
+  const writing: EventBody[] = [done('fit01'), { type: 'node.step', node: 'fit02', step: 'write', attempt: 1 }];
+  expect(renderRows(stateOf(2, writing), 80, 24, 2_000, { pace })[1]).toMatch(/^\[#+\.+\] +50 % {2}ETA 1:15 or more {2}3\.0 MB\/s$/);
+  const narrow = renderRows(stateOf(2, writing), 40, 24, 2_000, { pace })[1];
   expect(narrow).toMatch(/ETA 1:15\+ {2}3\.0 MB\/s$/);
+});
+
+test('a server that nobody listens to has no rate', () => {
+  const server: EventBody[] = [{ type: 'server.started', engine: 'embedded', group: 'g', port: 1, rateBps: 1, image: 'i' }, { type: 'server.rate', port: 1, rateBps: 21_000_000, sentBlocks: 5, repeatedBlocks: 0, reason: 'measured' }];
+  const at = (step: 'write' | 'reset') => renderRows(stateOf(1, [...server, { type: 'node.step', node: 'fit01', step, attempt: 1 }]), 80, 24, 2_000)[1];
+  expect(at('write')).toContain('21 Mbit/s');
+  expect(at('reset')).not.toContain('Mbit/s');
 });
 
 test('five rows are enough for the run as a whole', () => {
