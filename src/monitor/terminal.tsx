@@ -132,7 +132,8 @@ class TerminalScreen {
     const width = out.columns || 80;
     const rows = this.#drawn.map((line) => (reflows ? Math.max(1, Math.ceil(columnsOf(line) / width)) : 1));
     const count = rows.reduce((sum, each) => sum + each, 0);
-    if (this.#unmount() && count > 0) out.write(`\u001b[${count}A\r\u001b[J`);
+    // line by line: what is cleared as a whole screen, some terminals keep in their history
+    if (this.#unmount() && count > 0) out.write(`${'\u001b[1A\u001b[2K'.repeat(count)}\r`);
   }
 
   /** Ends Ink, which shows the cursor again; the frame stays on the terminal. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasPty, startPty, type PtyOptions } from '../helpers/pty.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
@@ -95,6 +96,22 @@ describe.skipIf(!hasPty)('the live screen on a terminal', () => {
   test('a terminal of five rows and forty columns', async () => {
     const pty = onPty('imaging-wait 1-3 -t 60', { columns: 40, rows: 5 });
     await pty.until(/\.\.\. 2 more: 2 active/);
+    pty.type('qq');
+    expect(exitCode(await pty.finished)).toBe(130);
+  });
+
+  test('a terminal that becomes smaller: the old frame goes, as broken as it is by then, and nothing else', async () => {
+    const pty = onPty('tty; imaging-wait 1-3 -t 60', { rows: 12 });
+    await pty.until(/> fit03 +ssh[^]*help[^]*2026l/);
+    const [tty = ''] = /\/dev\/\S+/.exec(pty.output()) ?? [];
+    execFileSync('stty', ['-F', tty, 'rows', '10', 'cols', '30']);
+    await pty.until(/q {2}f {2}l {2}\?: help/);
+    const [, before = '', after = ''] = /^([^]*)\u001b\[\?2026l((?:\u001b\[\?25h)+(?:\u001b\[1A\u001b\[2K)+\r)/.exec(pty.output()) ?? [];
+    const frame = before.slice(before.lastIndexOf('\u001b[?2026h')).replace(/\u001b\[[\d;?]*[a-zA-Z]/g, '').split('\r\n').slice(0, -1);
+    expect(frame).toHaveLength(6);
+    const broken = frame.reduce((sum, line) => sum + Math.ceil(line.length / 30), 0);
+    expect(after.split('\u001b[1A\u001b[2K')).toHaveLength(broken + 1);
+    expect(pty.output()).not.toContain('\u001b[J'); // some terminals keep in their history what that clears
     pty.type('qq');
     expect(exitCode(await pty.finished)).toBe(130);
   });
