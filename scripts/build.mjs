@@ -1,6 +1,6 @@
 // Bundles src/ into dist/: one entry per executable thread, lazily loaded chunks beside them.
 // dist/ is flat on purpose: workers are found as new URL('./<name>.js', import.meta.url) from any chunk.
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
@@ -31,6 +31,25 @@ const asciiHelp = {
     build.onResolve({ filter: /^string-width$/ }, ({ importer }) => (/node_modules\/(yargs|cliui|wrap-ansi)\//.test(importer) ? { path: join(root, 'scripts/ascii-width.mjs') } : undefined)),
 };
 
+// libsql is native: its library for each platform that npm installed goes into dist/ as libsql-<platform>.node, and is
+// looked for there. The name is put together so that esbuild does not look for it now
+const libsqlNative = {
+  name: 'libsql-native',
+  setup: (build) =>
+    build.onLoad({ filter: /node_modules\/libsql\/index\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      const contents = source.replace('require(`@libsql/${target}`)', "require(['.', 'libsql-' + target + '.node'].join('/'))");
+      if (contents === source) throw new Error('libsql loads its library in another way than it did: adapt scripts/build.mjs');
+      return { contents, loader: 'js' };
+    }),
+};
+
+function copyLibsql(folder) {
+  const packages = join(root, 'node_modules/@libsql');
+  copyFileSync(join(root, 'node_modules/libsql/LICENSE'), join(folder, 'libsql.LICENSE.txt'));
+  for (const platform of readdirSync(packages)) copyFileSync(join(packages, platform, 'index.node'), join(folder, `libsql-${platform}.node`));
+}
+
 // built beside dist/ and put in its place at the end: a build that fails, or another at the same time, breaks nothing
 const fresh = join(root, `dist.${process.pid}.tmp`);
 try {
@@ -60,9 +79,10 @@ try {
       ].join(';'),
     },
     alias: { 'react-devtools-core': join(root, 'scripts/empty.mjs') },
-    plugins: [asciiHelp],
+    plugins: [asciiHelp, libsqlNative],
     external: ['cpu-features', '*.node'],
   });
+  copyLibsql(fresh);
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   renameSync(fresh, join(root, 'dist'));
 } catch (error) {

@@ -19,12 +19,13 @@ const mayImport: Record<string, readonly string[]> = {
   ssh: ['util'],
   frisbee: ['util', 'ndz'],
   images: ['util', 'ndz'],
+  leases: ['util'],
   runs: ['util', 'events', 'nodes'],
   workflows: ['util', 'events', 'inventory', 'nodes', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
   monitor: ['util', 'events'],
   programs: ['util', 'ndz', 'frisbee'],
   testbed: ['util', 'nodes', 'inventory', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
-  cli: ['util', 'events', 'nodes', 'config', 'inventory', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'ndz', 'images', 'runs', 'workflows', 'monitor', 'programs', 'testbed'],
+  cli: ['util', 'events', 'nodes', 'config', 'inventory', 'leases', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'ndz', 'images', 'runs', 'workflows', 'monitor', 'programs', 'testbed'],
 };
 
 type Import = { from: string; folder: string; target: string };

@@ -1,15 +1,15 @@
 import type { Command, OptionSpec } from './command.js';
-import { minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
+import { forceOption, leaseOptions, minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
 
 const specs = '[node ...]';
 
-function powerCommand(name: string, summary: string): Command {
+function powerCommand(name: string, summary: string, more: Record<string, OptionSpec> = {}): Command {
   return {
     kind: 'nodes',
     name,
     summary,
     words: specs,
-    options: { ...nodeOptions, timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)') },
+    options: { ...nodeOptions, timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)'), ...more },
     examples: [[`imaging-${name} 1-12 ~4-6`, `${summary}, nodes 1 to 3 and 7 to 12`]],
     load: async () => (await import('./commands/power.js')).powerModule(name),
   };
@@ -39,9 +39,13 @@ export const commands: readonly Command[] = [
       timeout: timeoutOption('time one node may take in all, all attempts together (default: what image, rate and history ask for)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the nodes already run the PXE system, and stay in it' },
       'until-ssh': { type: 'boolean', alias: 'u', describe: 'a node is done only when its new system answers ssh' },
+      verify: { type: 'string', value: 'MODE', choices: ['sample', 'full', 'none'], describe: 'how much of what was written is read back on the node (default: frisbee.verify)' },
+      'if-needed': { type: 'boolean', describe: 'leave nodes alone that have the image already: loaded, read back and running since' },
+      'trust-stamp': { type: 'boolean', describe: 'with --if-needed: or that run a system with its stamp' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       'min-success': minSuccessOption,
       ...retryOptions,
+      ...leaseOptions,
       ...runOptions,
     },
     examples: [
@@ -58,13 +62,21 @@ export const commands: readonly Command[] = [
     words: specs,
     options: {
       ...nodeOptions,
-      output: { type: 'string', alias: 'o', value: 'NAME', describe: 'what to call the image' },
+      // its -c is the comment, as it has been for years
+      curses: { type: 'boolean', describe: 'same as --progress tty' },
+      output: { type: 'string', alias: 'o', value: 'NAME', describe: 'what to call the image (default: image)' },
+      comment: { type: 'string', alias: 'c', value: 'TEXT', describe: 'what to say about it, in the image and beside it' },
       timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
+      'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       ...retryOptions,
+      ...leaseOptions,
       ...runOptions,
     },
-    examples: [['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"]],
+    examples: [
+      ['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"],
+      ["imaging-save 3 5 -o mine -c 'kernel 6.1'", 'two images, with a word about what is in them'],
+    ],
     load: () => import('./commands/save.js'),
   },
   {
@@ -76,14 +88,31 @@ export const commands: readonly Command[] = [
     examples: [['imaging-wait && ./experiment.sh', 'start when every node of $NODES is up']],
     load: () => import('./commands/wait.js'),
   },
+  {
+    kind: 'nodes',
+    name: 'which',
+    summary: 'tell which image each node runs',
+    words: specs,
+    options: {
+      ...nodeOptions,
+      timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)'),
+      user: { type: 'string', alias: 'u', value: 'LOGIN', describe: 'log in as LOGIN (default: root)' },
+      json: { type: 'boolean', describe: 'one JSON object a line for each node' },
+    },
+    examples: [
+      ['imaging-which 1-12', 'fit01:fedora-21 (saved 2026-11-21 by alice, load run 20261126-091500-load-3f2a) ...'],
+      ["imaging-which -a --json | jq -r 'select(.image != \"fedora-21\").node'", 'nodes that run something else'],
+    ],
+    load: () => import('./commands/which.js'),
+  },
   powerCommand('status', 'tell whether nodes are on'),
-  powerCommand('on', 'switch nodes on'),
-  powerCommand('off', 'switch nodes off'),
-  powerCommand('reset', 'reset nodes'),
+  powerCommand('on', 'switch nodes on', { ...leaseOptions, force: forceOption }),
+  powerCommand('off', 'switch nodes off', { ...leaseOptions, force: forceOption }),
+  powerCommand('reset', 'reset nodes', { ...leaseOptions, force: forceOption }),
   powerCommand('info', "show the versions of nodes' CMC cards"),
   powerCommand('usrpstatus', "tell whether nodes' USRPs are on"),
-  powerCommand('usrpon', "switch nodes' USRPs on"),
-  powerCommand('usrpoff', "switch nodes' USRPs off"),
+  powerCommand('usrpon', "switch nodes' USRPs on", leaseOptions),
+  powerCommand('usrpoff', "switch nodes' USRPs off", leaseOptions),
   {
     kind: 'plain',
     name: 'monitor',
@@ -153,10 +182,45 @@ export const commands: readonly Command[] = [
       images: { type: 'boolean', alias: 'i', describe: 'the images (the default)' },
       inventory: { type: 'boolean', alias: 'n', describe: 'the inventory' },
       all: { type: 'boolean', alias: 'a', describe: 'all three' },
+      every: { type: 'boolean', alias: 'e', describe: 'images that have every word in their names, not any' },
+      shared: { type: 'boolean', alias: 'p', describe: 'without those that somebody saved and nobody shared (saving__...)' },
+      size: { type: 'boolean', alias: 's', describe: 'the largest first' },
+      date: { type: 'boolean', alias: 'd', describe: 'the newest first' },
+      reverse: { type: 'boolean', alias: 'r', describe: 'the other way round' },
+      narrow: { type: 'boolean', alias: 'N', describe: 'names only' },
       json: { type: 'boolean', describe: 'as JSON' },
     },
-    examples: [['imaging-list fedora', 'images whose name contains fedora']],
+    examples: [
+      ['imaging-list fedora ubuntu ~21', 'images whose name contains fedora or ubuntu, and not 21'],
+      ['imaging-list -d -p', 'what is shared, the newest first'],
+    ],
     load: () => import('./commands/list.js'),
+  },
+  {
+    kind: 'plain',
+    name: 'share',
+    summary: 'give a saved image its own name in the images folder, for everybody, and an alias',
+    words: 'IMAGE',
+    options: {
+      alias: { type: 'string', alias: 'a', value: 'ALIAS', describe: 'another name that leads to it' },
+      'dry-run': { type: 'boolean', alias: 'n', describe: 'say what would be done, touch nothing' },
+      force: { type: 'boolean', alias: 'f', describe: 'replace an image, or an alias, of that name' },
+      clean: { type: 'boolean', alias: 'c', describe: 'remove older images that were saved under that name' },
+    },
+    examples: [['imaging-share -a default my-setup', 'saving__fit07__2026-11-21@01-16__my-setup becomes my-setup, and what loads take']],
+    load: () => import('./commands/share.js'),
+  },
+  {
+    kind: 'plain',
+    name: 'resolve',
+    summary: 'print the file that a load would take for a name',
+    words: '[NAME]',
+    options: {
+      verbose: { type: 'boolean', alias: 'v', describe: 'also its date, size and origin, and what else the name could mean' },
+      json: { type: 'boolean', describe: 'all that, as JSON' },
+    },
+    examples: [['imaging-resolve my-setup', 'the newest image that somebody saved as my-setup, unless one is shared under that name']],
+    load: () => import('./commands/resolve.js'),
   },
   {
     kind: 'plain',
@@ -201,6 +265,26 @@ export const commands: readonly Command[] = [
       ['imaging-inventory show 15', 'which machine is in slot 15, and its addresses'],
     ],
     load: () => import('./commands/inventory.js'),
+  },
+  {
+    kind: 'plain',
+    name: 'leases',
+    summary: 'show, book, cancel and check leases: who has the testbed when',
+    words: 'list | book FROM UNTIL | cancel ID | check [node ...]',
+    options: {
+      all: { type: 'boolean', alias: 'a', describe: 'list: those that have ended, too' },
+      nodes: { type: 'string', alias: 'n', value: 'SPEC', describe: 'book: only these nodes (default: the whole testbed), with the local backend' },
+      slice: { type: 'string', alias: 's', value: 'LOGIN', describe: 'book: for LOGIN (default: you)' },
+      json: { type: 'boolean', describe: 'the result as JSON' },
+    },
+    examples: [
+      ['imaging-leases list', 'who has the testbed, now and later; a star is before yours'],
+      ['imaging-leases book 14 15:30', 'from 14:00 until 15:30 today'],
+      ['imaging-leases book now +2h --nodes 1-12', 'twelve nodes for two hours, at once'],
+      ['imaging-leases book 27T22 2', 'from 22:00 on the 27th until 2:00 the next morning'],
+      ['imaging-leases check 1-12 && imaging-load 1-12', 'exits 1 without a lease on all of them'],
+    ],
+    load: () => import('./commands/leases.js'),
   },
   {
     kind: 'plain',

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readPlan } from '../runs/plan-file.js';
 import { removeRun } from '../runs/retention.js';
 import { newRunId } from '../runs/run-folder.js';
 import { isRunName, runsFolder } from '../runs/store.js';
@@ -56,7 +57,7 @@ export async function startInBackground(command: string, stateDir: string, conte
       return exitCodes.ok;
     }
     context.stderr.write(readFileSync(join(folder, MESSAGES)));
-    removeRun(folder);
+    if (readPlan(folder) === null) removeRun(folder); // it has touched nothing
     context.signal.throwIfAborted();
     return await ended;
   } finally {

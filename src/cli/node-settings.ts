@@ -2,6 +2,7 @@ import type { NodeOverride } from '../config/config.js';
 import { parseNodeSpecs } from '../nodes/parse.js';
 import { readMedianPhases } from '../runs/health.js';
 import type { NodeSettings } from '../workflows/load.js';
+import type { SaveSettings } from '../workflows/save.js';
 import type { Arguments } from './command.js';
 import { positive } from './options.js';
 import { ramdiskPlan } from './ramdisk-tools.js';
@@ -22,30 +23,45 @@ const AROUND_MS = 120_000;
  */
 export function loadSettings(args: Arguments, site: Site, nodes: readonly string[], imageBytes: number): (node: string) => NodeSettings {
   const { config } = site;
-  const common = ramdiskPlan(args, site);
+  const ramdiskOf = ramdiskSettings(args, site);
   const mibps = positive(args.options, 'bandwidth', 100_000) ?? config.networking.bandwidthMibps;
   const overrideOf = overrides(site);
   const history = readMedianPhases(site.stateDir, nodes, 'load');
   const settings = new Map(nodes.map((node) => {
     const own = overrideOf(node);
+    const ramdisk = ramdiskOf(node);
     const rateBps = Math.round((own.bandwidthMibps ?? mibps) * MIB);
-    const bootDeadlineMs = own.timeoutBeforeTelnetMs ?? common.bootDeadlineMs;
     const sshDeadlineMs = own.timeoutBeforeSshMs ?? config.nodes.timeoutBeforeSshMs;
     const before = Object.values(history.get(node) ?? {}).reduce((sum, ms) => sum + ms, 0);
     const transferMs = (imageBytes * 8 * 1000) / rateBps;
-    const attemptDeadlineMs = Math.max(own.loadTimeoutMs ?? config.nodes.loadTimeoutMs, 2 * bootDeadlineMs + TRANSFER_SLACK * transferMs + AROUND_MS, HISTORY_SLACK * before) + sshDeadlineMs;
-    const one: NodeSettings = {
-      ...common, rateBps, bootDeadlineMs, sshDeadlineMs, attemptDeadlineMs,
-      graceMs: own.idleAfterResetMs ?? common.graceMs,
-      hardDrive: own.hardDrive ?? common.hardDrive,
-      stallMs: own.stallTimeoutMs ?? config.nodes.stallTimeoutMs,
-    };
+    const attemptDeadlineMs = Math.max(own.loadTimeoutMs ?? config.nodes.loadTimeoutMs, 2 * ramdisk.bootDeadlineMs + TRANSFER_SLACK * transferMs + AROUND_MS, HISTORY_SLACK * before) + sshDeadlineMs;
+    const one: NodeSettings = { ...ramdisk, rateBps, sshDeadlineMs, attemptDeadlineMs };
     return [node, one] as const;
   }));
   return (node) => {
     const found = settings.get(node);
     if (!found) throw new Error(`no settings of ${node}`);
     return found;
+  };
+}
+
+/** What holds for each node that is saved: the configuration, and what its sections `[node SPECS]` say. */
+export function saveSettings(args: Arguments, site: Site): (node: string) => SaveSettings {
+  return ramdiskSettings(args, site);
+}
+
+function ramdiskSettings(args: Arguments, site: Site): (node: string) => SaveSettings {
+  const common = ramdiskPlan(args, site);
+  const overrideOf = overrides(site);
+  return (node) => {
+    const own = overrideOf(node);
+    return {
+      ...common,
+      bootDeadlineMs: own.timeoutBeforeTelnetMs ?? common.bootDeadlineMs,
+      graceMs: own.idleAfterResetMs ?? common.graceMs,
+      hardDrive: own.hardDrive ?? common.hardDrive,
+      stallMs: own.stallTimeoutMs ?? site.config.nodes.stallTimeoutMs,
+    };
   };
 }
 

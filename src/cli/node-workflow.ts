@@ -7,7 +7,7 @@ import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
 
 export type WorkflowTools = {
-  /** Name of the run. */
+  /** The name of this run. */
   run: string;
   host: Host;
   emit: Emit;
@@ -51,6 +51,8 @@ export type NodeWorkflow = RunSettings & {
   fold: (names: string[]) => string;
   /** So many good nodes are enough for exit code 0; all of them when missing. */
   enough?: number | null;
+  /** Gives up a plan that is not carried out here. */
+  abandon?: () => Promise<void>;
   execute(tools: WorkflowTools): Promise<Outcome<unknown>[]>;
   /** Lines for scripts on stdout when a node has ended, such as `reboot01:on`. */
   resultLines(outcome: Outcome<unknown>): string[];

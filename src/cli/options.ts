@@ -25,6 +25,14 @@ export const retryOptions = {
 
 export const minSuccessOption = { type: 'string', value: 'SHARE', describe: 'end soon after so many nodes are done, such as 90% or 30; exit code 0 then' } satisfies OptionSpec;
 
+/** Of commands that need a lease. */
+export const leaseOptions = {
+  'force-lease': { type: 'boolean', describe: 'ask for no lease; only for the users of leases.privileged' },
+} satisfies Record<string, OptionSpec>;
+
+/** Of the verbs that would spoil what a run is doing on a node. */
+export const forceOption = { type: 'boolean', alias: 'f', describe: 'also nodes that a run has in its hands' } satisfies OptionSpec;
+
 export const timeoutOption = (what: string): OptionSpec => ({ type: 'number', alias: 't', value: 'SECONDS', describe: what });
 
 export function flag(options: OptionValues, name: string): boolean {

@@ -12,7 +12,6 @@ import type { Site } from './site.js';
  */
 export function withoutQuarantined(nodes: readonly InventoryNode[], site: Site): InventoryNode[] {
   const after = site.config.nodes.quarantineAfter;
-  if (after === 0) return [...nodes];
   const quarantined = new Map(healthOf(readHistory(site.stateDir), after).filter(({ isQuarantined }) => isQuarantined).map((health) => [health.node, health]));
   const out = nodes.filter(({ name }) => quarantined.has(name));
   if (out.length === 0) return [...nodes];

@@ -14,6 +14,7 @@ import type { Arguments, CommandContext } from './command.js';
 import type { WorkflowTools } from './node-workflow.js';
 import { flag } from './options.js';
 import { waitLockMs, windowSize } from './retry-options.js';
+import type { RunPermit } from './permit.js';
 import type { Site } from './site.js';
 import { sweepLeftovers } from './sweep.js';
 import { UserError } from '../util/errors.js';
@@ -30,8 +31,9 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
 }
 
 /** What load and save need to get nodes into the PXE system, from the configuration. Sweeps first what a killed run left. */
-export async function ramdiskTools(args: Arguments, site: Site, graceMs: number, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
+export async function ramdiskTools(args: Arguments, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
   const { config, stateDir } = site;
+  permit.attach(tools);
   const { networking, pxelinux } = config;
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
   tools.undo.push('closing the connections to the CMC cards', () => power.close());
@@ -45,12 +47,12 @@ export async function ramdiskTools(args: Arguments, site: Site, graceMs: number,
   return {
     ...tools,
     links,
-    permit: async () => {},
+    permit: permit.check,
     waitLockMs: waitLockMs(args),
     window: createWindow(windowSize(args) ?? config.nodes.bootWindow, context.host.monotonicMs),
     boots,
     children: childRecords(stateDir, context.host),
-    reset: { power, undo: tools.undo, graceMs, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
+    reset: { power, undo: tools.undo, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
     liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
   };
 }

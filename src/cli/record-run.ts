@@ -58,7 +58,8 @@ export function recordRun(plan: RunPlan, workflow: NodeWorkflow, state: RunState
     },
     close: () => {
       history?.close();
-      folder?.close();
+      if (!folder) return []; // it has been said that nothing is kept
+      folder.close();
       const attempts: [what: string, work: () => void][] = [
         [`the result of this run is not kept`, () => putResult(folder, state)],
         [`old runs were not removed`, () => void pruneRuns(workflow.stateDir, workflow.retention, host.now())],
@@ -80,9 +81,9 @@ function tryOpenHistory(dir: string, warn: (text: string) => void): ReturnType<t
   }
 }
 
-function putResult(folder: RunFolder | null, state: RunState): void {
+function putResult(folder: RunFolder, state: RunState): void {
   const result = resultOf(state);
-  if (folder && result) writeResult(folder.path, result);
+  if (result) writeResult(folder.path, result);
 }
 
 function failureOf(what: string, work: () => void): string[] {

@@ -33,13 +33,17 @@ export async function runNodeCommand(command: Command, module: NodeCommandModule
   const workflow = await module.plan(args, context);
   const mode = progressMode(args, workflow);
   if (workflow.dryRun) {
+    await workflow.abandon?.();
     context.stdout.write(mode === 'json' ? `${JSON.stringify(planOf(command, workflow))}\n` : renderPlan(command, workflow));
     return exitCodes.ok;
   }
   const background = backgroundRun(context.host);
   const plan = planRecord(background ?? newRunId(command.name, context.host), command.name, workflow, context, version(), resumed?.from ?? null, background !== null);
   if (resumed && !resumed.force) refuseChanged(resumed.from, plan);
-  if (flag(args.options, 'detach') && background === null) return startInBackground(command.name, workflow.stateDir, context);
+  if (flag(args.options, 'detach') && background === null) {
+    await workflow.abandon?.();
+    return startInBackground(command.name, workflow.stateDir, context);
+  }
   return runPlan(plan, workflow, resolveMode(mode, context.stderr, context.host.env), flag(args.options, 'verbose'), context);
 }
 

@@ -4,6 +4,19 @@ import { type KeySpec, schema } from './schema.js';
 /** The whole configuration, typed. Times are milliseconds; paths are absolute; null says that a key is empty. */
 export type Config = {
   readonly permissions: { readonly leasesServer: string; readonly leasesPort: number };
+  readonly leases: {
+    readonly backend: 'none' | 'local' | 'omf' | 'r2labapi';
+    readonly file: string;
+    /** Null: the backend's usual place. */
+    readonly url: string | null;
+    readonly resourceName: string;
+    readonly token: string | null;
+    readonly email: string | null;
+    readonly password: string | null;
+    readonly privileged: readonly string[];
+    readonly timeoutMs: number;
+    readonly verifyTls: boolean;
+  };
   readonly testbed: { readonly regularName: string; readonly rebootName: string; readonly inventoryPath: string; readonly allScope: string | null };
   readonly nodes: {
     readonly idleAfterResetMs: number;
@@ -30,8 +43,12 @@ export type Config = {
     readonly imagezip: string;
     readonly netcat: string;
     readonly hardDrive: string;
+    /** Null: nodes get no stamp. */
+    readonly rootPartition: string | null;
+    readonly mountPoint: string;
     readonly imagesDir: string;
     readonly defaultImage: string;
+    readonly verify: 'sample' | 'full' | 'none';
   };
   readonly networking: {
     readonly cmcPort: number;
@@ -99,6 +116,18 @@ export type MakeSlots = (groupPattern: string, portPattern: PortPattern, size: n
 export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMap<string, string>, overrides: readonly NodeOverride[]): Config {
   return {
     permissions: { leasesServer: read(schema['permissions.leases_server']), leasesPort: read(schema['permissions.leases_port']) },
+    leases: {
+      backend: read(schema['leases.backend']),
+      file: read(schema['leases.file']),
+      url: read(schema['leases.url']),
+      resourceName: read(schema['leases.resource_name']),
+      token: read(schema['leases.token']),
+      email: read(schema['leases.email']),
+      password: read(schema['leases.password']),
+      privileged: read(schema['leases.privileged']),
+      timeoutMs: read(schema['leases.timeout']),
+      verifyTls: read(schema['leases.verify_tls']),
+    },
     testbed: {
       regularName: read(schema['testbed.regularname']),
       rebootName: read(schema['testbed.rebootname']),
@@ -128,8 +157,11 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       imagezip: read(schema['frisbee.imagezip']),
       netcat: read(schema['frisbee.netcat']),
       hardDrive: read(schema['frisbee.hard_drive']),
+      rootPartition: read(schema['frisbee.root_partition']),
+      mountPoint: read(schema['frisbee.mount_point']),
       imagesDir: read(schema['frisbee.images_dir']),
       defaultImage: read(schema['frisbee.default_image']),
+      verify: read(schema['frisbee.verify']),
     },
     networking: {
       cmcPort: read(schema['networking.cmc_port']),

@@ -143,6 +143,29 @@ export function optional<T>(kind: Kind<T>): Kind<T | null> {
   return { allowed: `${kind.allowed}; or nothing`, parse: (text, context) => (text === '' ? null : kind.parse(text, context)) };
 }
 
+/** Login names, separated by commas or blanks. */
+export const logins: Kind<readonly string[]> = {
+  allowed: 'login names, separated by commas; may be empty',
+  parse: (text) => {
+    const names = text.split(/[\s,]+/).filter((name) => name !== '');
+    return names.every((name) => /^[\w.@+-]+\$?$/.test(name)) ? names : undefined;
+  },
+};
+
+/** Where an HTTP service is; no query, and no login in it, which would end up in messages. */
+export const httpUrl: Kind<string> = {
+  allowed: 'an http or https URL without login, query or fragment',
+  parse: (text) => {
+    if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return undefined;
+    const { username, password, search, hash } = new URL(text);
+    return [username, password, search, hash].every((part) => part === '') ? text : undefined;
+  },
+};
+/** The same kind, or the word `none`. */
+export function unlessNone<T>(kind: Kind<T>): Kind<T | null> {
+  return { allowed: `${kind.allowed}; or none`, parse: (text, context) => (text.toLowerCase() === 'none' ? null : kind.parse(text, context)) };
+}
+
 export const ipv4: Kind<string> = { allowed: 'an IPv4 address', parse: (text) => (isIpv4(text) ? text : undefined) };
 
 /** Node specs; their grammar is checked where they are used, by `selectNodes`. */

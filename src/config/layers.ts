@@ -10,7 +10,7 @@ export const SYSTEM_FILE = '/etc/imaging.conf';
 const MAX_BYTES = 1 << 20;
 
 /** One configuration file and what it says. */
-export type Layer = { file: string; values: IniValues };
+export type Layer = { file: string; values: IniValues; /** Whether everybody on this machine may read it. */ readableByAll: boolean };
 
 /** What of the host decides on the files. */
 export type LayersHost = Pick<Host, 'env' | 'cwd' | 'home' | 'uid'>;
@@ -29,8 +29,8 @@ export async function readLayers(host: LayersHost, systemFile = SYSTEM_FILE): Pr
   const layers: Layer[] = [];
   const warnings: string[] = [];
   for (const source of sources(host, systemFile)) {
-    const text = await readSource(source, host.uid());
-    if (text !== null) layers.push({ file: source.file, values: parseIni(text, source.file) });
+    const found = await readSource(source, host.uid());
+    if (found !== null) layers.push({ file: source.file, values: parseIni(found.text, source.file), readableByAll: found.readableByAll });
     else if (source.file === systemFile) warnings.push(`${systemFile} is missing: defaults apply where no other file says otherwise`);
   }
   return { layers, warnings };
@@ -56,7 +56,7 @@ function workingFolder(host: LayersHost): string | null {
   }
 }
 
-async function readSource({ file, must, found }: Source, uid: number): Promise<string | null> {
+async function readSource({ file, must, found }: Source, uid: number): Promise<{ text: string; readableByAll: boolean } | null> {
   let handle: FileHandle | undefined;
   try {
     // non-blocking: a pipe of that name must not hang us
@@ -66,7 +66,7 @@ async function readSource({ file, must, found }: Source, uid: number): Promise<s
     const problem = found ? await whoElseWrote(file, handle, { uid }) : null;
     if (problem !== null) throw untrusted(file, problem);
     if (stats.size > MAX_BYTES) throw new UserError('environment', `configuration ${file}: ${stats.size} bytes are too many for a configuration`);
-    return await handle.readFile('utf8');
+    return { text: await handle.readFile('utf8'), readableByAll: (stats.mode & 0o004) !== 0 };
   } catch (error) {
     if (error instanceof UserError) throw error;
     const code = systemCode(error);

@@ -13,7 +13,7 @@ export type ConfigHost = LayersHost & Pick<Host, 'shortHostname'>;
 export type Setting = {
   section: string;
   key: string;
-  /** As written, without quotes; the default when no file has it. */
+  /** As written, without quotes; the default when no file has it; `(hidden)` for a secret. */
   value: string;
   /** The file it comes from, or `default`. */
   source: string;
@@ -104,13 +104,15 @@ class Reader {
 
   #problem(spec: KeySpec<unknown>, what: string): void {
     const { value, file, writtenKey } = this.found(spec);
-    const shown = value.length <= 80 ? value : `${value.slice(0, 77)}...`;
+    const shown = spec.secret ? HIDDEN : value.length <= 80 ? value : `${value.slice(0, 77)}...`;
     this.#problems.push(`${file ?? 'default'}: [${spec.section}] ${writtenKey} = ${JSON.stringify(shown)} ${what}`);
   }
 }
 
-function describe({ section, key }: KeySpec<unknown>, { value, file, writtenKey }: Found): Setting {
-  return { section, key, value, source: file ?? 'default', writtenKey };
+const HIDDEN = '(hidden)';
+
+function describe({ section, key, secret }: KeySpec<unknown>, { value, file, writtenKey }: Found): Setting {
+  return { section, key, value: secret && value !== '' ? HIDDEN : value, source: file ?? 'default', writtenKey };
 }
 
 function describeFree(lookup: Lookup, section: string, key: string): Setting[] {

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { Layer } from './layers.js';
+import type { IniValues } from './ini-text.js';
 import { nearest } from './nearest.js';
 import { allKeys, droppedKeys, freeSections, nodeKeys, renamedKeys, schema } from './schema.js';
 
@@ -44,7 +45,10 @@ export class Lookup {
     return [...new Set(keys)].filter((key) => this.find(section, key) !== null).sort();
   }
 
-  #add({ file, values }: Layer): void {
+  #add(layer: Layer): void {
+    const { file, values } = layer;
+    const secret = layer.readableByAll ? secretIn(values) : undefined;
+    if (secret !== undefined) this.warnings.push(`${file} holds ${secret} and everybody may read it: chmod o-r ${file}`);
     for (const [section, settings] of values) {
       if (/^node\s/.test(section)) {
         this.nodeSections.add(section);
@@ -55,7 +59,7 @@ export class Lookup {
         this.warnings.push(`${file}: unknown section [${section}]${didYouMean(nearest(section, sections), '[', ']')}`);
         continue;
       }
-      for (const [writtenKey, value] of settings) this.#addSetting(file, section, writtenKey, value, settings);
+      for (const [writtenKey, value] of settings) this.#addSetting(file, section, writtenKey, value, values);
     }
   }
 
@@ -65,7 +69,7 @@ export class Lookup {
     else this.warnings.push(`${file}: [${section}] ${writtenKey} cannot be set for single nodes${didYouMean(nearest(key, keysForNodes))}`);
   }
 
-  #addSetting(file: string, section: string, writtenKey: string, value: string, others: ReadonlyMap<string, string>): void {
+  #addSetting(file: string, section: string, writtenKey: string, value: string, all: IniValues): void {
     const [key = '', ...rest] = writtenKey.split('.');
     const suffix = rest.map((part) => `.${part}`).join('');
     const set = (name: string): unknown => this.#values.set(name + suffix, { value, file, folder: dirname(file), writtenKey });
@@ -73,17 +77,30 @@ export class Lookup {
     const dropped = droppedKeys[`${section}.*`] ?? ownValue(droppedKeys, name);
     const renamed = ownValue(renamedKeys, name);
     if (names.has(name) || Object.hasOwn(freeSections, section)) set(name);
-    else if (dropped !== undefined) this.warnings.push(`${file}: [${section}] ${writtenKey} is no longer used: ${dropped}`);
     else if (renamed !== undefined) {
       this.warnings.push(`${file}: [${section}] ${writtenKey} is called ${renamed} here`);
-      if (!others.has(renamed.slice(section.length + 1) + suffix)) set(renamed);
-    } else this.warnings.push(`${file}: unknown key [${section}] ${writtenKey}${suggestion(section, key)}`);
+      const [newSection = '', newKey = ''] = renamed.split('.');
+      if (all.get(newSection)?.has(newKey + suffix) !== true) set(renamed);
+    } else if (dropped !== undefined) this.warnings.push(`${file}: [${section}] ${writtenKey} is no longer used: ${dropped}`);
+    else this.warnings.push(`${file}: unknown key [${section}] ${writtenKey}${suggestion(section, key)}`);
   }
 }
 
-const sections: ReadonlySet<string> = new Set([...allKeys.map((spec) => spec.section), ...Object.keys(freeSections)]);
+const sections: ReadonlySet<string> = new Set([...allKeys.map((spec) => spec.section), ...Object.keys(freeSections), ...Object.keys(renamedKeys).map((name) => name.split('.')[0] ?? '')]);
 const keysForNodes: readonly string[] = nodeKeys.map((name) => schema[name].key);
 const names: ReadonlySet<string> = new Set(allKeys.map((spec) => `${spec.section}.${spec.key}`));
+const secrets: ReadonlySet<string> = new Set(allKeys.filter((spec) => spec.secret).map((spec) => `${spec.section}.${spec.key}`));
+
+/** The first secret that a file gives a value to, as it is written there. */
+function secretIn(values: IniValues): string | undefined {
+  for (const [section, settings] of values) {
+    for (const [writtenKey, value] of settings) {
+      const name = `${section}.${writtenKey.split('.')[0] ?? ''}`;
+      if (value !== '' && secrets.has(ownValue(renamedKeys, name) ?? name)) return `[${section}] ${writtenKey}`;
+    }
+  }
+  return undefined;
+}
 
 function suggestion(section: string, key: string): string {
   const elsewhere = allKeys.find((spec) => spec.key === key);

@@ -1,6 +1,6 @@
 import {
-  boolean, choice, decimal, groupPattern, hostname, integer, ipCommand, ipv4, type Kind, localProgram, nodePath, nodeSpecs, optional, path, port, portPattern, prefix,
-  program, seconds, text, windowSize, words,
+  boolean, choice, decimal, groupPattern, hostname, httpUrl, integer, ipCommand, ipv4, type Kind, localProgram, logins, nodePath, nodeSpecs, optional, path, port, portPattern,
+  prefix, program, seconds, text, unlessNone, windowSize, words,
 } from './kinds.js';
 
 /** A key's standing towards the tool of 2015: taken over under its name, or new. */
@@ -16,9 +16,11 @@ export type KeySpec<T> = {
   /** The unit of its number as it is written, or null. */
   unit: string | null;
   status: KeyStatus;
+  /** Its value is never shown, and a file that holds one should not be readable by everybody. */
+  secret: boolean;
 };
 
-type Specs = Record<string, { kind: Kind<unknown>; default: string; meaning: string; unit?: string; status: KeyStatus }>;
+type Specs = Record<string, { kind: Kind<unknown>; default: string; meaning: string; unit?: string; status: KeyStatus; secret?: true }>;
 type Schema<S extends Specs> = { readonly [K in keyof S]: S[K] extends { kind: Kind<infer T> } ? KeySpec<T> : never };
 
 /**
@@ -26,8 +28,19 @@ type Schema<S extends Specs> = { readonly [K in keyof S]: S[K] extends { kind: K
  * come from here. Defaults of kept keys are those of the 2015 tool.
  */
 export const schema = define({
-  'permissions.leases_server': { kind: hostname, default: 'faraday.inria.fr', status: 'kept', meaning: 'host of the lease server (no command asks it yet)' },
-  'permissions.leases_port': { kind: port, default: '12346', status: 'kept', meaning: 'port of the lease server (no command asks it yet)' },
+  'permissions.leases_server': { kind: hostname, default: 'faraday.inria.fr', status: 'kept', meaning: 'host of the lease server, for leases.backend = omf' },
+  'permissions.leases_port': { kind: port, default: '12346', status: 'kept', meaning: 'port of the lease server, for leases.backend = omf' },
+
+  'leases.backend': { kind: choice('none', 'local', 'omf', 'r2labapi'), default: 'none', status: 'new', meaning: 'who knows which user has the testbed when: nobody, a file of this machine, an OMF server, or an R2lab API' },
+  'leases.file': { kind: path, default: '/var/lib/imaging/leases/leases.db', status: 'new', meaning: 'the file of leases, for backend = local; who books must be allowed to write it and its folder' },
+  'leases.url': { kind: optional(httpUrl), default: '', status: 'new', meaning: 'where the lease server is; empty: https://permissions.leases_server:leases_port for omf, https://r2labapi.inria.fr for r2labapi' },
+  'leases.resource_name': { kind: text, default: 'r2lab.inria.fr', status: 'new', meaning: 'what the whole testbed is called there, as one resource' },
+  'leases.token': { kind: optional(text), default: '', status: 'new', secret: true, meaning: 'access token, for booking with backend = r2labapi' },
+  'leases.email': { kind: optional(text), default: '', status: 'new', meaning: 'who books with backend = r2labapi; the variable R2LABAPI_EMAIL overrides' },
+  'leases.password': { kind: optional(text), default: '', status: 'new', secret: true, meaning: 'the password that goes with email; the variable R2LABAPI_PASSWORD overrides' },
+  'leases.privileged': { kind: logins, default: 'root,guest', status: 'new', meaning: 'logins that need no lease' },
+  'leases.timeout': { kind: seconds(0.1), default: '5', unit: 's', status: 'new', meaning: 'how long the lease server, or a busy file of leases, may take for one request' },
+  'leases.verify_tls': { kind: boolean, default: 'yes', status: 'new', meaning: "whether the lease server's certificate must be valid" },
 
   'testbed.regularname': { kind: prefix, default: 'fit', status: 'kept', meaning: 'what the host names of nodes begin with: fit07' },
   'testbed.rebootname': { kind: prefix, default: 'reboot', status: 'kept', meaning: 'what the host names of CMC cards begin with: reboot07' },
@@ -57,8 +70,11 @@ export const schema = define({
   'frisbee.imagezip': { kind: program, default: 'imagezip', status: 'kept', meaning: 'the program in the ramdisk that makes an image of the disk' },
   'frisbee.netcat': { kind: program, default: 'nc', status: 'kept', meaning: 'the program in the ramdisk that sends an image to the gateway' },
   'frisbee.hard_drive': { kind: nodePath, default: '/dev/sda', status: 'kept', meaning: 'the disk of the nodes' },
+  'frisbee.root_partition': { kind: unlessNone(nodePath), default: '/dev/sda1', status: 'new', meaning: 'the partition of the nodes whose etc/imaging-image imaging-save writes a line to; none: nothing is written on nodes' },
+  'frisbee.mount_point': { kind: nodePath, default: '/mnt', status: 'new', meaning: 'the folder of the ramdisk where root_partition is mounted for that' },
   'frisbee.images_dir': { kind: path, default: '/var/lib/imaging', status: 'kept', meaning: 'the folder of images on the gateway' },
   'frisbee.default_image': { kind: text, default: 'default.ndz', status: 'kept', meaning: 'the image that is loaded without -i: a name in images_dir, or a path' },
+  'frisbee.verify': { kind: choice('sample', 'full', 'none'), default: 'sample', status: 'new', meaning: 'how much of what a load wrote is read back on the node: the first region, the last and 64 ranges at random places; everything; nothing; --verify overrides' },
 
   'networking.cmc_port': { kind: port, default: '80', status: 'new', meaning: 'HTTP port of the CMC cards' },
   'networking.telnet_port': { kind: port, default: '23', status: 'kept', meaning: 'telnet port of the ramdisk' },
@@ -99,9 +115,13 @@ export const freeSections: Readonly<Record<string, string>> = { groups: 'sets of
 export const renamedKeys: Readonly<Record<string, KeyName>> = {
   'testbed.inventory_nodes_path': 'testbed.inventory_path',
   'nodes.cmc_default_timeout': 'nodes.status_default_timeout',
+  'r2labapi.url': 'leases.url',
+  'r2labapi.resource_name': 'leases.resource_name',
+  'r2labapi.admin_token': 'leases.token',
+  'accounts.privileged': 'leases.privileged',
 };
 
-/** Keys that mean nothing here any more, and why; they are accepted with a warning. A `*` stands for the whole section. */
+/** Keys that mean nothing here any more, and why; they are accepted with a warning. A `*` stands for the rest of the section. */
 export const droppedKeys: Readonly<Record<string, string>> = {
   'testbed.inventory_phones_path': 'phones are not imaged',
   'testbed.inventory_pdus_path': 'power goes through the CMC cards alone',
@@ -125,7 +145,7 @@ function define(specs: Specs): Record<string, KeySpec<unknown>> {
   return Object.fromEntries(
     Object.entries(specs).map(([name, spec]) => {
       const [section = '', key = ''] = name.split('.');
-      return [name, { section, key, unit: null, ...spec }];
+      return [name, { section, key, unit: null, secret: false, ...spec }];
     }),
   );
 }

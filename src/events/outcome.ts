@@ -1,7 +1,7 @@
 /** The steps a node goes through, over all workflows. */
 export type Step =
-  | 'lock' | 'pxe' | 'reset' | 'boot' | 'write' | 'check' | 'reboot' // load
-  | 'read' // save
+  | 'lock' | 'pxe' | 'reset' | 'boot' | 'write' | 'check' | 'verify' | 'reboot' // load
+  | 'stamp' | 'read' // save
   | 'ssh' | 'login' | 'telnet' // wait
   | 'cmc'; // power verbs
 

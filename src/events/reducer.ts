@@ -7,14 +7,14 @@ export type NodeState = {
   phase: 'waiting' | 'active' | 'done' | 'failed' | 'skipped';
   step: Step | null;
   attempt: number;
+  /** When its step began, milliseconds since 1970. */
+  stepAt: number | null;
   doneBytes: number;
   totalBytes: number;
   /** The last thing worth telling about it. */
   note: string;
   failure: NodeFailure | null;
   elapsedMs: number | null;
-  /** When the step began, milliseconds since 1970. */
-  stepAt: number | null;
   /** How long it was in each step that it has left, all attempts together. */
   stepsMs: Partial<Record<Step, number>>;
 };

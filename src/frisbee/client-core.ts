@@ -25,6 +25,8 @@ export type ClientCoreOptions = {
   port: number;
   /** 1 for images; 2 for any file (the 2015 client uses it with -N). */
   joinVersion: 1 | 2;
+  /** Only this server's answer counts; null: the first that comes. */
+  serverIp: string | null;
   inOrder: boolean;
   profile: ClientProfile;
   /** Uniform in [0, 1). */
@@ -63,6 +65,8 @@ export class ClientCore {
   #backoff = 0;
   #askAt = Infinity;
   #serverHeardAt = 0;
+  /** When the last useful block came, or when we last asked for everything. */
+  #fedAt = 0;
 
   constructor(options: ClientCoreOptions) {
     this.#options = options;
@@ -98,6 +102,8 @@ export class ClientCore {
       this.#ask(true, now);
     }
     if (now >= this.#tickAt) this.#tick(now);
+    // somebody may ask for the same in vain for ever, and so keep us quiet: once in a while we ask whatever was asked
+    if (now - this.#fedAt >= this.#options.profile.hungerMs) this.#ask(true, now);
   }
 
   /** Takes in one datagram. Of a BLOCK, which most of them are, nothing is made on the way to its place. */
@@ -143,6 +149,7 @@ export class ClientCore {
 
   #onJoined(message: Message & { kind: 'joined' }, address: string, now: number): void {
     if (this.#geometry || message.version !== this.#options.joinVersion) return;
+    if (this.#options.serverIp !== null && address !== this.#options.serverIp) return;
     if (message.version === 2 && (message.chunkBlocks !== CHUNK_BLOCKS || message.blockBytes !== BLOCK_BYTES)) return;
     if (message.version === 2 && message.clientId !== this.#options.clientId) return; // newer servers multicast their replies
     const geometry = geometryOf(message.version === 1 ? message.blocks * BLOCK_BYTES : Number(message.sizeBytes));
@@ -152,6 +159,7 @@ export class ClientCore {
     this.#geometry = geometry;
     this.#server = address;
     this.#serverHeardAt = now;
+    this.#fedAt = now;
     this.#state = new Uint8Array(geometry.chunks);
     this.#askedAt = new Float64Array(geometry.chunks).fill(-Infinity);
     this.#wanted = new WantList(geometry.chunks, inOrder, random);
@@ -184,6 +192,7 @@ export class ClientCore {
     const memory = this.#memory[buffer.slot];
     if (memory) datagram.copy(memory, block * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES);
     this.#ticksLeft = this.#options.profile.idleTicks;
+    this.#fedAt = now;
     if (buffer.have.count === buffer.size) this.#complete(buffer, now);
   }
 
@@ -251,6 +260,7 @@ export class ClientCore {
     const geometry = this.#geometry;
     const { profile } = this.#options;
     if (!geometry || !this.#wanted) return;
+    if (timedOut) this.#fedAt = now;
     // with jitter, what others asked for while we waited counts also after silence
     const patienceMs = timedOut ? profile.jitterMs : profile.redoMs;
     const due = (chunk: number): boolean => now - (this.#askedAt[chunk] ?? 0) >= patienceMs;

@@ -16,13 +16,15 @@ export type ClientProfile = {
   inProgress: number;
   /** Most chunk buffers, 1 MiB each. */
   maxBuffers: number;
+  /** Without anything useful for so long, everything missing is asked for although the group is not silent. */
+  hungerMs: number;
   /** Shortest and longest time, at random, between the end of a pass over a chunk and asking for what it left out. */
   repairDelayMs: readonly [number, number];
   /** Up to so much random delay before asking after silence, so that many clients hear each other first. */
   jitterMs: number;
 };
 
-/** The 2015 client's timers; the repair delay is ours (it waited for silence or a second). */
+/** The 2015 client's timers; repair delay and hunger are ours (it waited for silence, or for a chunk to become complete). */
 export const REAL_PROFILE: ClientProfile = {
   tickMs: 30,
   idleTicks: 3,
@@ -32,6 +34,7 @@ export const REAL_PROFILE: ClientProfile = {
   readAhead: 2,
   inProgress: 8,
   maxBuffers: 64,
+  hungerMs: 3_000,
   repairDelayMs: [2, 8],
   jitterMs: 0,
 };

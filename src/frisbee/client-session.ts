@@ -28,6 +28,10 @@ export type ReceiveOptions = {
   onEvent?: (event: ClientEvent) => void;
   /** Give up when the server was silent for so long after it had answered. Default: never. */
   serverTimeoutMs?: number;
+  /** Take part only in the session of the server at this address. Default: whoever answers first. */
+  serverIp?: string;
+  /** Wait up to so long, at random, before joining. */
+  maxStartDelayMs?: number;
   /** Take any file and its exact size, not only images: nothing will be decompressed. */
   raw?: boolean;
   /** Ask for chunks in ascending order instead of at random. */
@@ -62,6 +66,7 @@ export class ClientSession {
   readonly #core: ClientCore;
   readonly #clientId: number;
   readonly #startedAt: number;
+  readonly #startDelayMs: number;
   readonly #lossRandom: () => number;
   readonly #onAbort: () => void;
   #resolve: (result: ReceiveResult) => void = () => undefined;
@@ -74,20 +79,21 @@ export class ClientSession {
   #over = false;
 
   constructor(options: ReceiveOptions, now: number, send: (datagram: Buffer) => void) {
-    const { profile, raw = false, inOrder = false, localIp, port, lossSeed = 1, signal } = options;
+    const { profile, raw = false, inOrder = false, localIp, port, serverIp = null, maxStartDelayMs = 0, lossSeed = 1, signal } = options;
     this.#options = options;
     this.#send = send;
     this.#startedAt = now;
+    this.#startDelayMs = Math.random() * maxStartDelayMs;
     this.#clientId = options.clientId ?? randomClientId(Math.random);
     this.#lossRandom = seededRandom(lossSeed);
     const fullProfile = { ...REAL_PROFILE, ...profile };
     this.#core = new ClientCore({
-      clientId: this.#clientId, srcIp: ipToNumber(localIp), port, joinVersion: raw ? 2 : 1, inOrder, profile: fullProfile, random: Math.random,
+      clientId: this.#clientId, srcIp: ipToNumber(localIp), port, joinVersion: raw ? 2 : 1, serverIp, inOrder, profile: fullProfile, random: Math.random,
       actions: { send, joined: (geometry, buffers) => this.#onJoined(geometry, buffers), chunkReady: (slot, chunk) => this.#onChunk(slot, chunk) },
     });
     Object.assign(this.#core.stats, {
       packetTimeoutUs: fullProfile.tickMs * 1000, idleTimer: fullProfile.idleTicks, redoDelayUs: fullProfile.redoMs * 1000,
-      idleDelayUs: 1000, randomize: inOrder ? 0 : 1, writeBufferMb: 64,
+      idleDelayUs: 1000, delayMs: Math.floor(this.#startDelayMs), startDelay: Math.ceil(maxStartDelayMs / 1000), randomize: inOrder ? 0 : 1, writeBufferMb: 64,
     });
     this.done = new Promise<ReceiveResult>((resolve, reject) => {
       this.#resolve = resolve;
@@ -119,7 +125,7 @@ export class ClientSession {
 
   /** Call every POLL_MS. */
   poll(now: number): void {
-    if (this.#over) return;
+    if (this.#over || now < this.#startedAt + this.#startDelayMs) return;
     this.#core.poll(now);
     const { serverTimeoutMs = Infinity, group, port } = this.#options;
     if (this.#core.serverSilentMs(now) <= serverTimeoutMs) return;
@@ -181,9 +187,9 @@ export class ClientSession {
     if (this.#over) return;
     this.#end();
     const stats = this.#leave(output);
-    const { effectiveBytes, actualBytes, writes } = output;
+    const { effectiveBytes, actualBytes, writes, notes = [] } = output;
     const elapsedMs = performance.now() - this.#startedAt;
-    this.#resolve({ effectiveBytes, actualBytes, writes, clientId: this.#clientId, sizeBytes: geometry.sizeBytes, chunks: geometry.chunks, elapsedMs, stats });
+    this.#resolve({ effectiveBytes, actualBytes, writes, notes, clientId: this.#clientId, sizeBytes: geometry.sizeBytes, chunks: geometry.chunks, elapsedMs, stats });
   }
 
   #leave(output: OutputResult | null): ClientStats {

@@ -9,7 +9,7 @@ import type { OutputSpec, WriterReply, WriterRequest } from './writer-protocol.j
 const outputs = new Map<number, { output: ChunkOutput; memory: SharedArrayBuffer }>();
 
 async function open(spec: OutputSpec): Promise<ChunkOutput> {
-  if (!spec.raw) return openDiskSink(spec.path, { zeroFill: spec.zeroFill ?? false });
+  if (!spec.raw) return openDiskSink(spec.path, spec);
   let raw: RawSink | null = null;
   const opened = (): RawSink => {
     if (!raw) throw new Error('a raw output was written before its size was known');
@@ -46,9 +46,9 @@ async function perform(request: WriterRequest): Promise<OutputResult | null> {
       await output.abort();
       return null;
     case 'finish': {
-      const { effectiveBytes, actualBytes, writes } = await output.finish();
+      const { effectiveBytes, actualBytes, writes, notes = [] } = await output.finish();
       outputs.delete(request.output);
-      return { effectiveBytes, actualBytes, writes };
+      return { effectiveBytes, actualBytes, writes, notes };
     }
   }
 }

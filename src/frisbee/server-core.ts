@@ -30,6 +30,9 @@ export type Reply = { bytes: Buffer; address: string };
 export type Origin = { address: string; port: number };
 
 const RATE_REPORT_MS = 1_000;
+/** Whoever asks for a chunk again and again tells nothing about the rate: so many losses of one chunk count within so long. */
+const MAX_LOSSES = 16;
+const LOSS_MEMORY_MS = 30_000;
 
 /**
  * The server's mind, without sockets, files or clocks: datagrams in, replies and work out. Stateless towards
@@ -45,6 +48,9 @@ export class ServerCore {
   /** When the last pass over a chunk began. */
   readonly #passAt: Float64Array;
   #passChunk = -1;
+  /** How often a loss was counted for a chunk. */
+  readonly #losses: Uint8Array;
+  #lossesSince = 0;
   #everJoined = false;
   #firstJoinAt = 0;
   #lastRequestAt: number;
@@ -56,6 +62,7 @@ export class ServerCore {
     this.#options = options;
     this.#sentMap = new Uint8Array(Math.ceil(geometry.blocks / 8));
     this.#passAt = new Float64Array(geometry.chunks).fill(-Infinity);
+    this.#losses = new Uint8Array(geometry.chunks);
     this.#lastRequestAt = now;
     this.rate = new RateControl(options.rateBps, options.loopback, now);
     this.clients = new ClientTable({ chunks: geometry.chunks, totalBlocks: geometry.blocks, silentMs: options.clientSilentMs, emit: options.emit });
@@ -134,7 +141,7 @@ export class ServerCore {
         this.#onRequest(message.chunk, message.map, message.retries !== 0, address, now);
         return null;
       case 'progress':
-        this.#onProgress(address, now);
+        this.#onProgress(message, address, now);
         return null;
       case 'joined':
       case 'block':
@@ -168,9 +175,11 @@ export class ServerCore {
     this.stats.serviceMs = now - this.#firstJoinAt;
   }
 
-  #onProgress(address: string, now: number): void {
+  /** Releases after 2016 report by themselves; only a client's own report keeps the server awake. */
+  #onProgress({ clientId, when }: Message & { kind: 'progress' }, address: string, now: number): void {
     const client = this.clients.get(address);
-    if (client) client.heardAt = now;
+    if (client?.clientId !== clientId || when === 0) return;
+    this.clients.heard(client, now);
     this.#lastRequestAt = now;
   }
 
@@ -183,14 +192,25 @@ export class ServerCore {
     this.#countRequest(wanted.count, size, retry, now);
     const client = this.clients.get(address);
     const partial = wanted.count < size;
-    const { newBlocks, merged } = this.#queue.add(chunk, wanted, size);
+    const { newBlocks, merged } = this.#queue.add(chunk, wanted, size, (this.#passAt[chunk] ?? -Infinity) > -Infinity);
     if (merged) this.stats.mergedRequests++;
     if (newBlocks === 0) this.stats.duplicateRequests++;
     this.stats.maxQueueEntries = Math.max(this.stats.maxQueueEntries, this.#queue.size);
     if (client) this.clients.asked(client, chunk, size, now);
     // a loss, and not a late joiner's gap: it was here when the chunk went by
     const passAt = this.#passAt[chunk] ?? -Infinity;
-    if (newBlocks > 0 && (retry || (partial && client && client.joinedAt < passAt))) this.rate.lost(newBlocks, passAt);
+    if (newBlocks > 0 && (retry || (partial && client && client.joinedAt < passAt)) && this.#countsAsLoss(chunk, now)) this.rate.lost(newBlocks, passAt);
+  }
+
+  #countsAsLoss(chunk: number, now: number): boolean {
+    if (now - this.#lossesSince > LOSS_MEMORY_MS) {
+      this.#losses.fill(0);
+      this.#lossesSince = now;
+    }
+    const losses = this.#losses[chunk] ?? 0;
+    if (losses >= MAX_LOSSES) return false;
+    this.#losses[chunk] = losses + 1;
+    return true;
   }
 
   #countRequest(blocks: number, chunkBlocks: number, retry: boolean, now: number): void {

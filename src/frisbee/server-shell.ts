@@ -4,7 +4,7 @@ import { BATCH_BLOCKS, BlockSender } from './block-sender.js';
 import { ImageFile } from './image-file.js';
 import { Pacer } from './pacing.js';
 import { RATE_WINDOW_MS } from './rate-control.js';
-import { type Origin, ServerCore } from './server-core.js';
+import { type Origin, type Reply, ServerCore } from './server-core.js';
 import type { ServerEvent, ServerStats } from './server-events.js';
 import { openSession, type SessionAddress, type SessionSockets } from './sockets.js';
 import { threadCpu } from './thread-cpu.js';
@@ -28,6 +28,8 @@ export type ServerOptions = SessionAddress & {
 export type ServerInfo = { receiveBufferBytes: number; sendBufferBytes: number; sizeBytes: number; blocks: number };
 
 const CLIENT_SILENT_MS = 180_000;
+/** Most replies to the group at one time: a flood of forged joins must not become one of replies. */
+const MAX_GROUP_REPLIES = 16;
 /** How long a network may be unreachable, say while its interface restarts, before the server gives up. */
 const SEND_PATIENCE_MS = 10_000;
 
@@ -49,6 +51,8 @@ export class ServerShell {
   #failingSince: number | null = null;
   #heardAt: number;
   #idleReported = false;
+  /** Replies that go to the group as well, at the next tick. */
+  #groupReplies: Buffer[] = [];
   #stopped: ServerStats | null = null;
 
   /** Opens file and sockets. Throws the Failures of ImageFile and openSession. */
@@ -104,7 +108,7 @@ export class ServerShell {
     const now = performance.now();
     this.#heardAt = now;
     const reply = this.#core.onDatagram(bytes, from, now);
-    if (reply) this.#sockets.send(reply.bytes, reply.address, (error) => error && this.#onSendError(error));
+    if (reply) this.#reply(reply);
     if (this.#core.hasWork && this.#busySince === null) {
       this.#busySince = now;
       this.#idleReported = false;
@@ -179,9 +183,21 @@ export class ServerShell {
     this.#schedule(0);
   }
 
+  /** Clients of some 2016 releases hear only what is sent to the group; the others ignore a second reply. */
+  #reply({ bytes, address }: Reply): void {
+    this.#sockets.send(bytes, address, (error) => error && this.#onSendError(error));
+    if (address === this.#options.group || this.#groupReplies.length >= MAX_GROUP_REPLIES) return;
+    if (!this.#groupReplies.some((other) => other.equals(bytes))) this.#groupReplies.push(bytes);
+  }
+
+  #replyToGroup(): void {
+    for (const bytes of this.#groupReplies.splice(0)) this.#sockets.send(bytes, this.#options.group, (error) => error && this.#onSendError(error));
+  }
+
   #tick(): void {
     const now = performance.now();
     this.#core.tick(now);
+    this.#replyToGroup();
     this.#pacer.setRate(this.#core.rate.blocksPerSecond);
     const { idleTimeoutMs = Infinity, desertedTimeoutMs = Infinity, keepaliveMs = Infinity } = this.#options;
     if (now - this.#heardAt > keepaliveMs) {

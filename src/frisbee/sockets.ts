@@ -30,6 +30,8 @@ export type SessionSockets = {
   close(): Promise<void>;
 };
 
+/** What reaches every 127.x address of this machine. */
+export const LOOPBACK_BROADCAST = '127.255.255.255';
 /** Datagrams live this many router hops, as in the real programs. */
 const MULTICAST_TTL = 5;
 export const SOCKET_BUFFER_BYTES = 1 << 20;
@@ -54,7 +56,11 @@ export async function openSession(session: SessionAddress, onDatagram: DatagramH
       });
       if (session.loopback) groupSocket = await openSocket(session, session.group, true, onDatagram, onError);
       onInterface(session, () => groupSocket.addMembership(session.group, session.localIp));
-    } else own.setBroadcast(true);
+    } else {
+      own.setBroadcast(true);
+      // a broadcast reaches no socket that is bound to another address
+      if (session.loopback && session.group === LOOPBACK_BROADCAST) groupSocket = await openSocket(session, session.group, true, onDatagram, onError);
+    }
   } catch (error) {
     own.close();
     if (groupSocket !== own) groupSocket.close();

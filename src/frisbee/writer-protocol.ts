@@ -1,10 +1,9 @@
+import type { DiskSinkOptions } from '../ndz/sink.js';
 import type { OutputResult } from './chunk-output.js';
 
 /** A file or disk that a writer thread opens. */
-export type OutputSpec = {
+export type OutputSpec = Omit<DiskSinkOptions, 'signal'> & {
   path: string;
-  /** Make free space zeros. */
-  zeroFill?: boolean;
   /** Write the bytes as they are: no image format, nothing is inflated. */
   raw?: boolean;
 };

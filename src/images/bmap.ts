@@ -38,7 +38,7 @@ export async function readBmap(path: string): Promise<Bmap> {
   }
 }
 
-/** Reads format versions 1 and 2. Throws Error for text that is no bmap. */
+/** Reads format versions 1 and 2, and checks what newer ones say of themselves. Throws Error for text that is no bmap, or a damaged one. */
 export function parseBmap(text: string, path: string): Bmap {
   const plain = text.replace(/<!--[\s\S]*?-->/g, '');
   const field = (name: string): string | null => new RegExp(`<${name}>\\s*([^<\\s]+)\\s*</${name}>`).exec(plain)?.[1] ?? null;
@@ -56,7 +56,20 @@ export function parseBmap(text: string, path: string): Bmap {
     ranges.push({ first, last, checksum: /(?:chksum|sha1)="([0-9a-fA-F]+)"/.exec(attributes)?.[1]?.toLowerCase() ?? null });
   }
   if (ranges.length === 0) throw new Error('it has no ranges');
-  return { path, sizeBytes, blockBytes, checksumType: field('ChecksumType') ?? (/sha1="/.test(plain) ? 'sha1' : null), ranges };
+  const mapped = ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const counted = field('MappedBlocksCount');
+  if (counted !== null && Number(counted) !== mapped) throw new Error(`it says that ${counted} blocks are mapped, and its ranges have ${mapped}`);
+  const checksumType = field('ChecksumType') ?? (/sha1="/.test(plain) ? 'sha1' : null);
+  refuseDamaged(text, field('BmapFileChecksum') ?? field('BmapFileSHA1'), checksumType);
+  return { path, sizeBytes, blockBytes, checksumType, ranges };
+}
+
+/** A bmap has a checksum of itself, taken with zeros in its place. */
+function refuseDamaged(text: string, checksum: string | null, checksumType: string | null): void {
+  const hashName = HASHES.get(checksumType ?? 'sha1');
+  if (checksum === null || hashName === undefined) return;
+  const seen = createHash(hashName).update(text.replace(checksum, '0'.repeat(checksum.length))).digest('hex');
+  if (seen !== checksum.toLowerCase()) throw new Error(`its own ${hashName} is wrong: it is damaged, or was edited`);
 }
 
 /** Compares a raw image with its bmap's size and checksums. Throws Failure `bmap-mismatch`, or the signal's reason. */

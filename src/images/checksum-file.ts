@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { pathBeside } from '../ndz/beside.js';
 import { reasonOf } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { systemHost } from '../util/host.js';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -16,7 +16,7 @@ export function checksumPath(path: string): string {
 /** Writes `<path>.sha256`, at once. Throws Failure `image-write-failed`. */
 export async function writeChecksum(path: string, sha256: string): Promise<void> {
   const target = checksumPath(path);
-  const fresh = `${target}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`;
+  const fresh = await pathBeside(target);
   try {
     const handle = await open(fresh, 'w', 0o666);
     try {
@@ -28,7 +28,7 @@ export async function writeChecksum(path: string, sha256: string): Promise<void>
     await rename(fresh, target);
   } catch (error) {
     await rm(fresh, { force: true });
-    throw new Failure('image-write-failed', `writing ${target}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
+    throw new Failure('image-write-failed', `writing ${target}: ${messageOf(error).replaceAll(fresh, target)}`, 'may this user write there?', { cause: error });
   }
 }
 
@@ -37,13 +37,13 @@ export async function removeChecksum(path: string): Promise<void> {
   await rm(checksumPath(path), { force: true });
 }
 
-/** What `<path>.sha256` says, as 64 hex digits; null without one. Throws Failure `checksum-unreadable` when it says nothing we understand. */
+/** What `<path>.sha256` says, as 64 hex digits, or what stands beside the file that `path` is a link to; null without one. Throws Failure `checksum-unreadable` when it says nothing we understand. */
 export async function readChecksum(path: string): Promise<string | null> {
   let text: string;
   try {
     text = await readFile(checksumPath(path), 'utf8');
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return null;
+    if (systemCode(error) === 'ENOENT') return (await isLink(path)) ? readChecksum(await realpath(path)) : null;
     throw new Failure('checksum-unreadable', `reading ${checksumPath(path)}: ${messageOf(error)}`, undefined, { cause: error });
   }
   const lines = text.split('\n').filter((line) => line.trim() !== '');
@@ -52,6 +52,10 @@ export async function readChecksum(path: string): Promise<string | null> {
   const own = matches.find((match) => match && (match[2] === undefined || basename(match[2]) === basename(path)));
   if (own?.[1]) return own[1].toLowerCase();
   throw new Failure('checksum-unreadable', `${checksumPath(path)} has no SHA-256 of ${basename(path)}`, 'make it anew: sha256sum IMAGE > IMAGE.sha256');
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
 }
 
 /** SHA-256 of a whole file, hex. Throws Failure `ndz-unreadable`, or the signal's reason. */

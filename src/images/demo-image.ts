@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, open, rename, rm, symlink, truncate, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeImage } from '../ndz/writer.js';
+import { zipDisk } from '../ndz/zip.js';
 import { systemHost, type Host } from '../util/host.js';
 import { demoFiles, type DemoFile } from './demo-files.js';
 
@@ -50,7 +51,9 @@ export async function makeDemoImage(
     await writeDisk(raw, partition, firstSector, diskSectors);
     const rawPath = join(dir, 'demo.img');
     const ndzPath = join(dir, 'demo.ndz');
-    await writeImage(raw, ndzPath, { checksum: true, skipHoles: true, ...(signal ? { signal } : {}) });
+    const options = { checksum: true, ...(signal ? { signal } : {}) };
+    // zeros may be left out only where no file system counts on them
+    await (hasFileSystem ? zipDisk(raw, ndzPath, options) : writeImage(raw, ndzPath, { ...options, skipHoles: true }));
     await rename(raw, rawPath);
     return { rawPath, ndzPath, sha256: await sha256Of(rawPath), stampName: STAMP_NAME, hasFileSystem };
   } finally {
@@ -67,8 +70,8 @@ async function makeFileSystem(partition: string, files: readonly DemoFile[], wor
     if (executable) await chmod(join(root, path), 0o755);
   }
   await symlink('bin/hello', join(root, 'hello'));
-  // features that every imagezip in the field can read
-  const args = ['-q', '-F', '-t', 'ext4', '-O', '^64bit,^metadata_csum', '-m', '0', '-L', 'imaging-demo', '-E', 'root_owner=0:0,nodiscard', '-d', root, partition];
+  // features that every imagezip in the field can read, and blocks as large systems have them: etc/imaging-image grows in its first
+  const args = ['-q', '-F', '-t', 'ext4', '-b', '4096', '-O', '^64bit,^metadata_csum', '-m', '0', '-L', 'imaging-demo', '-E', 'root_owner=0:0,nodiscard', '-d', root, partition];
   const env = { ...host.env, PATH: `${host.env.PATH ?? ''}:/usr/sbin:/sbin` };
   const child = host.spawn('mke2fs', args, { stdio: 'ignore', env });
   try {

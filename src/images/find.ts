@@ -2,9 +2,10 @@ import { constants } from 'node:fs';
 import { access, readlink, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { messageOf, systemCode, UserError } from '../util/errors.js';
-import { IMAGE_SUFFIX, imageName, listImages } from './list.js';
 import { NATIVE_SUFFIXES } from './formats.js';
+import { listImages } from './list.js';
 import { nearestNames } from './nearest.js';
+import { IMAGE_SUFFIX, imageName } from './saved-name.js';
 
 const ENDINGS = [IMAGE_SUFFIX, ...NATIVE_SUFFIXES];
 
@@ -20,29 +21,52 @@ export type ImageRef = {
   mtimeMs: number;
 };
 
+export type Places = { imagesDir: string; cwd: string };
+
 /**
  * Finds an image by what a person types. `name` may be
  * - an absolute path: that file;
  * - a relative path (with a slash): that file seen from `cwd`, else from `imagesDir`;
  * - a file name ending in .ndz, or as other images' names do (`NATIVE_SUFFIXES`): that file in `cwd`, else in `imagesDir`;
- * - a bare name: a file in `imagesDir` only, so that what lies around in the current folder is never loaded by accident.
+ * - a bare name: a file in `imagesDir` only, so that what lies around in the current folder is never loaded by accident;
+ * - what somebody called an image they saved: of the files `saving__NODE__DATE__NAME.ndz` in `cwd` and `imagesDir`, the newest.
  * At each place the name is tried as it is, then with .ndz added, then with the other endings; folders do not count.
  * What the file holds is not looked at.
  * Throws UserError 'environment' that says where it looked, and names like it.
  */
-export async function findImage(name: string, { imagesDir, cwd }: { imagesDir: string; cwd: string }): Promise<ImageRef> {
+export async function findImage(name: string, options: Places): Promise<ImageRef> {
   if (name === '') throw new UserError('environment', 'no image given', 'name one with -i, or set default_image in the [frisbee] section of imaging.conf');
-  const places = placesOf(name, imagesDir, cwd);
-  for (const place of places) {
-    for (const path of [place, ...ENDINGS.map((ending) => `${place}${ending}`)]) {
-      const found = await imageAt(path);
-      if (found) return found;
-    }
+  const places = placesOf(name, options);
+  for (const path of pathsOf(places)) {
+    const found = await imageAt(path);
+    if (found) return found;
   }
-  throw await notFound(name, places, { imagesDir, cwd });
+  const [newest] = await savedImages(name, options);
+  if (newest) return newest;
+  throw await notFound(name, places, options);
 }
 
-function placesOf(name: string, imagesDir: string, cwd: string): string[] {
+/** Everything that `name` could mean, what `findImage` takes first; a file that cannot be read is left out. */
+export async function findCandidates(name: string, options: Places): Promise<ImageRef[]> {
+  const exact = await Promise.all(pathsOf(placesOf(name, options)).map((path) => imageAt(path).catch(() => null)));
+  return [...exact.filter((image) => image !== null), ...(await savedImages(name, options))];
+}
+
+function pathsOf(places: readonly string[]): string[] {
+  return places.flatMap((place) => [place, ...ENDINGS.map((ending) => `${place}${ending}`)]);
+}
+
+/** The saved images that somebody called `name`, the newest first. */
+async function savedImages(name: string, { imagesDir, cwd }: Places): Promise<ImageRef[]> {
+  if (name.includes('/')) return [];
+  const dirs = [...new Set([resolve(cwd), resolve(cwd, imagesDir)])];
+  const lists = await Promise.all(dirs.map((dir) => listImages(dir).catch(() => []))); // a folder that cannot be read has no images
+  const saved = lists.flat().filter(({ node, radical }) => node !== null && radical === imageName(name));
+  const images = await Promise.all(saved.map(({ path }) => imageAt(path).catch(() => null)));
+  return images.filter((image) => image !== null).sort((a, b) => b.mtimeMs - a.mtimeMs || (a.name < b.name ? 1 : -1));
+}
+
+function placesOf(name: string, { imagesDir, cwd }: Places): string[] {
   if (isAbsolute(name)) return [name];
   const inStore = resolve(cwd, imagesDir, name);
   const isPath = name.includes('/') || ENDINGS.some((ending) => name.endsWith(ending));
@@ -64,7 +88,7 @@ async function imageAt(path: string): Promise<ImageRef | null> {
   }
 }
 
-async function notFound(name: string, places: readonly string[], { imagesDir, cwd }: { imagesDir: string; cwd: string }): Promise<UserError> {
+async function notFound(name: string, places: readonly string[], { imagesDir, cwd }: Places): Promise<UserError> {
   const where = places.map((place) => dirname(place));
   const message = `image ${name} not found in ${[...new Set(where)].join(' nor in ')}`;
   const here = name.includes('/') ? null : await imageAt(resolve(cwd, name + (name.endsWith(IMAGE_SUFFIX) ? '' : IMAGE_SUFFIX))).catch(() => null);
@@ -78,5 +102,5 @@ async function notFound(name: string, places: readonly string[], { imagesDir, cw
 async function namesIn(dirs: readonly string[]): Promise<string[]> {
   const lists = await Promise.all(dirs.map((dir) => listImages(dir).catch(() => []))); // a folder that cannot be read has no names
   const images = lists.flat().filter((image) => image.brokenLinkTo === null);
-  return images.flatMap(({ name, aliases }) => [name, ...aliases]);
+  return images.flatMap(({ name, radical, aliases }) => [radical, ...(radical === name ? [] : [name]), ...aliases]);
 }

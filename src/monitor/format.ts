@@ -29,17 +29,23 @@ export function bar(fraction: number, width: number): string {
   return '#'.repeat(filled) + '.'.repeat(Math.max(0, width - filled));
 }
 
-/** Share of the whole run that is done, 0 to 1: nodes that are done count whole, the others by their bytes. */
+/** Share of the whole run that is done, 0 to 1: nodes that are written count whole, the others by their bytes. */
 export function overallFraction(state: RunState): number {
   if (state.nodes.size === 0) return 1;
   let sum = 0;
-  for (const node of state.nodes.values()) sum += nodeFraction(node);
+  for (const node of state.nodes.values()) sum += node.step === 'verify' ? 1 : nodeFraction(node);
   return sum / state.nodes.size;
 }
 
 export function nodeFraction(node: NodeState): number {
   if (node.phase === 'done') return 1;
   return node.totalBytes > 0 ? Math.min(1, node.doneBytes / node.totalBytes) : 0;
+}
+
+/** `123.4 MB, 20.1 MB/s`: what a node's step has moved, and its mean rate since the step began. */
+export function bytesAndRate({ doneBytes, stepAt }: NodeState, nowMs: number): string {
+  const elapsedMs = stepAt === null ? 0 : nowMs - stepAt;
+  return elapsedMs > 0 ? `${formatBytes(doneBytes)}, ${formatBytes(Math.round(doneBytes / (elapsedMs / 1000)))}/s` : formatBytes(doneBytes);
 }
 
 /** Cuts to `width` columns, marking the cut; no peer can paint our screen. */

@@ -4,7 +4,7 @@ import type { EventSink } from '../events/bus.js';
 import { noControls, type Controls, type Monitor } from './contract.js';
 import { printable } from '../util/text.js';
 import { eventText } from './text.js';
-import { overallFraction } from './format.js';
+import { bytesAndRate, overallFraction } from './format.js';
 
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'quiet' | 'json';
 export const progressModes: readonly ProgressMode[] = ['auto', 'tty', 'plain', 'quiet', 'json'];
@@ -44,14 +44,25 @@ export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: 
   }
 }
 
+/** How often plain lines tell how far a node is of which nobody knows how much is to come. */
+const OPEN_END_EVERY_MS = 10_000;
+
 /** Plain lines on `out`: `+012s fit07 boot`; overall progress at every tenth. Small steps only when `verbose`. */
 export function openPlain(out: Writable, state: RunState, verbose: boolean): Monitor {
   let tenth = 0;
+  const toldAt = new Map<string, number>();
   const sink: EventSink = (event) => {
     const since = `+${String(Math.floor((event.at - (state.startedAt ?? event.at)) / 1000)).padStart(3, '0')}s`;
     const small = event.type === 'node.note' || event.type === 'server.join' || event.type === 'server.leave' || event.type === 'node.step';
     const text = !small || verbose || state.nodes.size <= 40 ? eventText(event) : null;
     if (text !== null) out.write(`${since} ${printable(text)}\n`);
+    if (event.type === 'node.progress' && event.totalBytes === 0) {
+      const node = state.nodes.get(event.node);
+      if (node && event.at - Math.max(toldAt.get(event.node) ?? 0, node.stepAt ?? 0) >= OPEN_END_EVERY_MS) {
+        toldAt.set(event.node, event.at);
+        out.write(`${since} ${printable(`${event.node} ${node.step}: ${bytesAndRate(node, event.at)}`)}\n`);
+      }
+    }
     const reached = event.type === 'node.progress' ? Math.floor(overallFraction(state) * 10) : 0;
     if (reached > tenth) {
       tenth = reached;

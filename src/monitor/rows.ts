@@ -1,5 +1,5 @@
 import { nodesIn, type NodeState, type RunState } from '../events/reducer.js';
-import { bar, fit, formatBytes, formatDuration, nodeFraction, overallFraction } from './format.js';
+import { bar, bytesAndRate, fit, formatBytes, formatDuration, nodeFraction, overallFraction } from './format.js';
 import { noPace, type Pace } from './pace.js';
 import { nodeRows } from './node-rows.js';
 import type { Row, Tone } from './row.js';
@@ -137,14 +137,15 @@ function nodeText(node: NodeState, width: number, nowMs: number): string {
     case 'active': {
       const sinceMs = node.stepAt === null ? 0 : nowMs - node.stepAt;
       const since = sinceMs >= LONG_STEP_MS ? `${formatDuration(Math.floor(sinceMs / 1000) * 1000)} ` : '';
-      return `${(node.step ?? '').padEnd(6)}${again} ${progressText(node, width)}${since}${node.note}`;
+      return `${(node.step ?? '').padEnd(6)}${again} ${progressText(node, width, nowMs)}${since}${node.note}`;
     }
   }
 }
 
-function progressText(node: NodeState, width: number): string {
+/** Of how much, when that is known; else only what there is. */
+function progressText(node: NodeState, width: number, nowMs: number): string {
   if (!COUNTED.has(node.step ?? '')) return '';
-  if (node.totalBytes <= 0) return node.doneBytes > 0 ? `${formatBytes(node.doneBytes)} ` : '';
+  if (node.totalBytes <= 0) return node.doneBytes > 0 ? `${bytesAndRate(node, nowMs)}  ` : '';
   const drawn = width >= 50 ? `${bar(nodeFraction(node), Math.min(30, width - 45))} ` : '';
   return `${drawn}${percent(nodeFraction(node))} `;
 }

@@ -3,17 +3,16 @@ import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { reasonOf } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
-import { planRanges } from './allocation/plan.js';
+import { readDiskUse, useOf } from './allocation/in-use.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
-import { readChunks } from './chunk-stream.js';
-import { missingEnd } from './cut-image.js';
+import { cutImage, missingEnd } from './cut-image.js';
 import { dataExtents } from './extents.js';
-import { CHUNK_BYTES, decodeChunkHeader, SECTOR_BYTES, type ChunkHeader } from './format.js';
-import { ImageCheck } from './image-check.js';
+import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { streamImage } from './image-stream.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { WriterResult } from './sink.js';
-import { openSource } from './source.js';
+import { findSlice, type Slice } from './slice.js';
 import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from './target.js';
 
 export type ApplyOptions = {
@@ -23,9 +22,9 @@ export type ApplyOptions = {
   slice?: number;
   /** A regular file appears, or is replaced, only when it is complete. */
   atomic?: boolean;
-  /** Take an image even if its partition table speaks of sectors beyond its end. */
+  /** Take an image even if its last chunks seem to be missing. */
   allowCut?: boolean;
-  /** Refuse a block device that is in use. */
+  /** Refuse a block device, or the partition, that is in use. */
   exclusive?: boolean;
   workers?: number;
   signal?: AbortSignal;
@@ -51,8 +50,8 @@ export type ApplyResult = WriterResult & {
 /**
  * Writes an image onto a disk, into a partition, or into a regular file, with worker threads that inflate and write. A
  * regular file (not in slice mode) ends up with the imaged disk's size, free space and blocks of zeros as holes. An image
- * in a file is inspected, and the disk's size compared, before the first write; from a stream its chunks must be in order.
- * Throws Failure: `ndz-cut`, those of `inspectImage`, `readChunks` and `inflateChunk`, `disk-open-failed`, `disk-busy`,
+ * in a file is inspected, and the disk's size compared, before the first write; one from a stream as it comes.
+ * Throws Failure: `ndz-cut`, those of `inspectImage`, `streamImage` and `inflateChunk`, `disk-open-failed`, `disk-busy`,
  * `disk-too-small`, `disk-write-failed`, `slice-missing`, `worker-crashed`; or the signal's reason.
  */
 export async function applyImage(image: string | Readable, targetPath: string, options: ApplyOptions = {}): Promise<ApplyResult> {
@@ -60,9 +59,11 @@ export async function applyImage(image: string | Readable, targetPath: string, o
   const headers = new HeaderFold();
   const info = typeof image === 'string' ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) }) : null;
   if (info) await refuseSameFile(info.path, targetPath);
-  if (info && !options.allowCut && options.slice === undefined) await refuseCut(info);
-  const part = options.slice === undefined ? null : await sliceOf(targetPath, options.slice);
-  const target = await openTarget(targetPath, { atomic: options.atomic ?? false, exclusive: options.exclusive ?? false, keep: part !== null });
+  if (info && !options.allowCut) await refuseCut(info);
+  const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
+  if (part && options.exclusive) await refuseBusy(targetPath, part);
+  // the disk as a whole may well be in use when one partition is written
+  const target = await openTarget(targetPath, { atomic: options.atomic ?? false, exclusive: part === null && (options.exclusive ?? false), keep: part !== null });
   try {
     const jobTarget = jobTargetOf(target, part, options.slice);
     if (info && headers.dataEndBytes > jobTarget.limitBytes) throw diskTooSmall(jobTarget.path, jobTarget.limitBytes, headers.dataEndBytes);
@@ -95,19 +96,19 @@ async function applyStream(image: string | Readable, target: JobTarget, options:
   if (typeof image === 'string') throw new TypeError('a path is applied as a file');
   const { workers = availableParallelism(), zeroFill = false, signal } = options;
   const pool: ChunkPool = openChunkPool({ target }, workers);
-  const check = new ImageCheck(null);
   // chunks are handed over in shared memory that is used again when they are done
   const free: Uint8Array[] = Array.from({ length: 2 * workers + 2 }, () => new Uint8Array(new SharedArrayBuffer(CHUNK_BYTES)));
+  const stream = streamImage(image, 'the image', { ...(signal ? { signal } : {}), allowCut: options.allowCut ?? false });
+  let diskBytes = 0;
   const chunks = async function* (): AsyncGenerator<{ position: number; bytes: Uint8Array }> {
-    let position = 0;
-    for await (const chunk of readChunks(image, 'the image', signal)) {
-      const header = decodeChunkHeader(chunk, position);
-      check.add(header, position);
+    let next = await stream.next();
+    for (; !next.done; next = await stream.next()) {
       const bytes = free.pop();
       if (!bytes) throw new Error('more chunks at once than there is memory for');
-      bytes.set(chunk);
-      yield { position: position++, bytes };
+      bytes.set(next.value.bytes);
+      yield { position: next.value.position, bytes };
     }
+    diskBytes = next.value.diskBytes;
   };
   try {
     const onDone = (result: ChunkJobResult, { bytes }: { bytes: Uint8Array }): void => {
@@ -115,7 +116,7 @@ async function applyStream(image: string | Readable, target: JobTarget, options:
       sums.add(result);
     };
     await eachChunk(pool, chunks(), ({ position, bytes }) => ({ kind: 'apply', position, bytes, zeroFill }), onDone, signal, 2 * workers + 1);
-    return check.result().diskBytes;
+    return diskBytes;
   } finally {
     await pool.close();
   }
@@ -138,19 +139,12 @@ async function zeroRest(target: OpenTarget, { baseBytes, limitBytes, isBlank }: 
   sums.addZeros(Math.max(0, limitBytes - fromBytes));
 }
 
-type Part = { startBytes: number; sizeBytes: number };
-
-async function sliceOf(path: string, slice: number): Promise<Part> {
-  const source = await openSource(path);
-  try {
-    const { baseSector, diskSectors } = await planRanges(source, { slice, raw: true });
-    return { startBytes: baseSector * SECTOR_BYTES, sizeBytes: diskSectors * SECTOR_BYTES };
-  } finally {
-    await source.close();
-  }
+async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
+  const use = useOf(await readDiskUse(path), startBytes / SECTOR_BYTES, (startBytes + sizeBytes) / SECTOR_BYTES);
+  if (use !== null) throw new Failure('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
 }
 
-function jobTargetOf(target: OpenTarget, part: Part | null, slice: number | undefined): JobTarget {
+function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
   const { handle, kind, capacityBytes } = target;
   if (!part) return { fd: handle.fd, path: target.path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
   return { fd: handle.fd, path: `partition ${slice} of ${target.path}`, baseBytes: part.startBytes, limitBytes: part.sizeBytes, isBlank: false };
@@ -158,7 +152,7 @@ function jobTargetOf(target: OpenTarget, part: Part | null, slice: number | unde
 
 async function refuseCut(info: ImageInfo): Promise<void> {
   const missing = await missingEnd(info);
-  if (missing !== null) throw new Failure('ndz-cut', `${info.path}: ${missing}`, 'copy the image again');
+  if (missing !== null) throw cutImage(info.path, missing);
 }
 
 /** Opening the target would empty the image before it is read. */

@@ -1,9 +1,11 @@
 import { readSync, writeSync } from 'node:fs';
 import { Failure, messageOf } from '../util/errors.js';
+import { createDigest, type DigestName } from './digest.js';
 import { chunkTotals, dataExtents, gapExtents, partsWithin, type Extent } from './extents.js';
 import { SECTOR_BYTES, type ChunkHeader, type ChunkVersion, type Region } from './format.js';
 import { inflatePieces, openChunk } from './inflate.js';
 import { readChunkBytes } from './image-reader.js';
+import type { DigestGroup } from './read-back.js';
 import { diskTooSmall, diskWriteFailure } from './target.js';
 
 /** The image that chunks are read from, by an open file that all threads share. */
@@ -30,7 +32,9 @@ export type ChunkJob =
   /** Writes a chunk's regions. `bytes`, in shared memory, when the image comes through a pipe. */
   | { kind: 'apply'; position: number; bytes: Uint8Array | null; zeroFill: boolean }
   /** Compares a chunk's regions (all, or those of these numbers) with what the disk holds. */
-  | { kind: 'compare'; position: number; regions: readonly number[] | null };
+  | { kind: 'compare'; position: number; regions: readonly number[] | null }
+  /** Makes one digest of each group of ranges, as the disk must hold them. */
+  | { kind: 'digest'; position: number; groups: readonly DigestGroup[]; digest: DigestName };
 
 /** What one chunk came to. */
 export type ChunkJobResult = {
@@ -44,6 +48,8 @@ export type ChunkJobResult = {
   /** Bytes compared, and the first that differs: its place on the imaged disk and the region it is in. */
   comparedBytes: number;
   difference: { offset: number; region: Region } | null;
+  /** Those that were asked for, in their order. */
+  digests: string[];
 };
 
 const WRITE_BYTES = 4 * 1024 * 1024;
@@ -55,17 +61,31 @@ export async function chunkJob(job: ChunkJob, data: ChunkJobData): Promise<Chunk
   const bytes = 'bytes' in job && job.bytes ? job.bytes : readChunk(job.position, data.image);
   const header = openChunk(bytes, job.position);
   checkIdentity(header, job.position, data.image);
-  const result: ChunkJobResult = { ...chunkTotals(header), zeroBytes: 0, writes: 0, zeroWrites: 0, seeks: 0, comparedBytes: 0, difference: null };
+  const result: ChunkJobResult = { ...chunkTotals(header), zeroBytes: 0, writes: 0, zeroWrites: 0, seeks: 0, comparedBytes: 0, difference: null, digests: [] };
   const work = new ChunkWork(header, data.target, result);
   const extents = dataExtents(header);
+  const digests = job.kind === 'digest' ? job.groups.map((group) => ({ parts: extentsOf(group, extents), digest: createDigest(job.digest) })) : [];
   let pieceOffset = 0;
   for await (const piece of inflatePieces(bytes, header)) {
+    for (const { parts, digest } of digests) {
+      for (const { from, to } of partsWithin(parts, pieceOffset, piece.byteLength)) digest.update(piece.subarray(from, to));
+    }
     if (job.kind === 'apply') work.write(extents, pieceOffset, piece);
     else if (job.kind === 'compare' && !result.difference) work.compare(extents, pieceOffset, piece, job.regions);
     pieceOffset += piece.byteLength;
   }
   if (job.kind === 'apply' && job.zeroFill) for (const gap of gapExtents(header)) work.zero(gap.diskOffset, gap.sizeBytes);
+  result.digests = digests.map(({ digest }) => digest.finish());
   return result;
+}
+
+/** Where the data of ranges is, each inside one of the chunk's extents. */
+function extentsOf(group: DigestGroup, extents: readonly Extent[]): Extent[] {
+  return group.map(({ offset, sizeBytes }) => {
+    const extent = extents.findLast(({ diskOffset }) => diskOffset <= offset);
+    if (!extent || offset + sizeBytes > extent.diskOffset + extent.sizeBytes) throw new RangeError(`the chunk does not write the ${sizeBytes} bytes from ${offset} on`);
+    return { diskOffset: offset, sizeBytes, dataOffset: extent.dataOffset + offset - extent.diskOffset };
+  });
 }
 
 class ChunkWork {
@@ -162,8 +182,9 @@ function nonZeroRuns(bytes: Uint8Array): (readonly [number, number])[] {
   return runs;
 }
 
-/** Bytes of a disk; fewer than asked for only at its end. */
-function readTarget({ fd, path, baseBytes }: JobTarget, offset: number, sizeBytes: number): Uint8Array {
+/** Bytes of a disk; fewer than asked for only at its end, or the partition's. */
+function readTarget({ fd, path, baseBytes, limitBytes }: JobTarget, offset: number, wantedBytes: number): Uint8Array {
+  const sizeBytes = Math.max(0, Math.min(wantedBytes, limitBytes - offset));
   const bytes = Buffer.allocUnsafe(sizeBytes);
   let done = 0;
   try {

@@ -14,8 +14,8 @@ export type DiffData = { a: DiffImage; b: DiffImage; borders: number[]; maxRuns:
 export type DiffImage = { fd: number; name: string; index: ImageIndex };
 export type DiffJob = { from: number; to: number };
 
-/** Sectors by kind, for each part between two borders; the first `maxRuns` runs; how many there are. */
-export type DiffResult = { counts: DiffCounts[]; runs: DiffRun[]; runCount: number };
+/** Sectors by kind, for each part between two borders; the first `maxRuns` runs; how many there are; the last one. */
+export type DiffResult = { counts: DiffCounts[]; runs: DiffRun[]; runCount: number; last: DiffRun | null };
 
 /** Compares two images over a span of sectors. */
 export class SpanDiffer {
@@ -95,7 +95,7 @@ class Findings {
   }
 
   result(): DiffResult {
-    return { counts: this.#counts, runs: this.#runs, runCount: this.#runCount };
+    return { counts: this.#counts, runs: this.#runs, runCount: this.#runCount, last: this.#last ?? null };
   }
 
   #count(startSector: number, sectorCount: number, kind: DiffKind): void {

@@ -51,8 +51,9 @@ export async function diffImages(pathA: string, pathB: string, options: DiffOpti
     const b = await openIndexed(pathB, signal);
     try {
       const data: DiffData = { a: { fd: a.fd, name: pathA, index: a.index }, b: { fd: b.fd, name: pathB, index: b.index }, borders: parts.map(({ startSector }) => startSector), maxRuns };
-      const results = await diffSpans(data, spansOf(a, b), workers, options);
-      return summary(a.info, b.info, parts, results, maxRuns);
+      const total = new DiffTotal(parts.length, maxRuns);
+      await diffSpans(data, spansOf(a, b), workers, total, options);
+      return summary(a.info, b.info, parts, total);
     } finally {
       await b.close();
     }
@@ -61,20 +62,24 @@ export async function diffImages(pathA: string, pathB: string, options: DiffOpti
   }
 }
 
-async function diffSpans(data: DiffData, spans: readonly DiffJob[], workers: number, { signal, onProgress }: DiffOptions): Promise<DiffResult[]> {
+async function diffSpans(data: DiffData, spans: readonly DiffJob[], workers: number, into: DiffTotal, { signal, onProgress }: DiffOptions): Promise<void> {
   const pool = new WorkerPool<DiffJob, DiffResult>({ file: workerPath('diff'), size: workers, data, does: 'compare' });
   const total = spans.at(-1)?.to ?? 0;
   let done = 0;
-  const all = Promise.all(spans.map(async (span) => {
-    const result = await pool.run(span);
-    onProgress?.((done += span.to - span.from), total);
-    return result;
-  }));
+  const jobs: (Promise<DiffResult> | undefined)[] = spans.map((span) => pool.run(span));
+  for (const job of jobs) job?.catch(() => undefined); // thrown when its turn comes
+  const all = async (): Promise<void> => {
+    for (const [i, span] of spans.entries()) {
+      const result = await jobs[i];
+      jobs[i] = undefined; // a disk may have very many
+      if (result) into.add(result);
+      onProgress?.((done += span.to - span.from), total);
+    }
+  };
   try {
-    return await (signal ? untilAborted(signal, all) : all);
+    await (signal ? untilAborted(signal, all()) : all());
   } finally {
     await pool.close();
-    await all.catch(() => undefined);
   }
 }
 
@@ -113,32 +118,51 @@ async function partitionsOf(path: string, signal: AbortSignal | undefined): Prom
   }
 }
 
-function summary(a: ImageInfo, b: ImageInfo, parts: readonly Part[], results: readonly DiffResult[], maxRuns: number): ImageDiff {
-  const bytesOf = (all: readonly DiffCounts[]): DiffCounts => {
-    const sum = (kind: keyof DiffCounts): number => all.reduce((total, counts) => total + counts[kind], 0) * SECTOR_BYTES;
-    return { changed: sum('changed'), 'only-a': sum('only-a'), 'only-b': sum('only-b') };
-  };
+function summary(a: ImageInfo, b: ImageInfo, parts: readonly Part[], { counts, runs, runCount }: DiffTotal): ImageDiff {
   const isAny = (bytes: DiffCounts): boolean => bytes.changed + bytes['only-a'] + bytes['only-b'] > 0;
-  const bytes = bytesOf(results.flatMap(({ counts }) => counts));
-  const counted = parts.map((part, i) => ({ ...part, bytes: bytesOf(results.flatMap(({ counts }) => counts[i] ?? [])) }));
+  const inBytes = (sectors: DiffCounts): DiffCounts => ({ changed: sectors.changed * SECTOR_BYTES, 'only-a': sectors['only-a'] * SECTOR_BYTES, 'only-b': sectors['only-b'] * SECTOR_BYTES });
+  const bytes = inBytes(counts.reduce(plus, NOTHING));
+  const counted = parts.map((part, i) => ({ ...part, bytes: inBytes(counts[i] ?? NOTHING) }));
   const end = Math.ceil(Math.max(a.diskBytes, b.diskBytes) / SECTOR_BYTES);
-  const known = results.flatMap(({ runs }) => runs);
-  const runs = joined(known);
   return {
-    a, b, bytes, same: !isAny(bytes) && a.diskBytes === b.diskBytes,
+    a, b, bytes, runs, runCount, same: !isAny(bytes) && a.diskBytes === b.diskBytes,
     parts: counted.filter((part) => isAny(part.bytes)).map((part) => ({ ...part, endSector: Math.min(part.endSector, end) })),
-    runs: runs.slice(0, maxRuns),
-    runCount: results.reduce((sum, { runCount }) => sum + runCount, 0) - (known.length - runs.length),
   };
 }
 
-/** Runs that were cut at a span's border, put together. */
-function joined(runs: readonly DiffRun[]): DiffRun[] {
-  const result: DiffRun[] = [];
-  for (const run of runs) {
-    const last = result.at(-1);
-    if (last && last.kind === run.kind && last.startSector + last.sectorCount === run.startSector) last.sectorCount += run.sectorCount;
-    else result.push({ ...run });
+const NOTHING: DiffCounts = { changed: 0, 'only-a': 0, 'only-b': 0 };
+
+function plus(a: DiffCounts, b: DiffCounts): DiffCounts {
+  return { changed: a.changed + b.changed, 'only-a': a['only-a'] + b['only-a'], 'only-b': a['only-b'] + b['only-b'] };
+}
+
+/** The results of all spans, in order, put together; no more than the first runs are kept. */
+class DiffTotal {
+  /** Sectors, by part. */
+  counts: DiffCounts[];
+  runs: DiffRun[] = [];
+  runCount = 0;
+  readonly #maxRuns: number;
+  #last: DiffRun | undefined;
+
+  constructor(partCount: number, maxRuns: number) {
+    this.counts = Array.from({ length: partCount }, () => NOTHING);
+    this.#maxRuns = maxRuns;
   }
-  return result;
+
+  add({ counts, runs, runCount, last }: DiffResult): void {
+    this.counts = this.counts.map((sum, i) => plus(sum, counts[i] ?? NOTHING));
+    this.runCount += runCount;
+    for (const run of runs) {
+      const before = this.#last;
+      this.#last = run;
+      // a run that was cut at a span's border
+      if (before && before.kind === run.kind && before.startSector + before.sectorCount === run.startSector) {
+        before.sectorCount += run.sectorCount;
+        this.#last = before;
+        this.runCount--;
+      } else if (this.runs.length < this.#maxRuns) this.runs.push(run);
+    }
+    if (last && runCount > runs.length) this.#last = last;
+  }
 }

@@ -33,27 +33,36 @@ export class DiskWriter {
   readonly stats: WriteStats = { writes: 0, zeroWrites: 0, seeks: 0, blocked: 0, peakBuffers: 0, peakBufferBytes: 0 };
   readonly #target: OpenTarget;
   readonly #signal: AbortSignal | undefined;
+  /** Where on the disk offset 0 is; null when it is the disk's own. */
+  readonly #baseBytes: number | null;
   readonly #inFlight = new Set<Promise<void>>();
   #inFlightBytes = 0;
   #failure: Error | undefined;
   #nextOffset = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor(target: OpenTarget, signal: AbortSignal | undefined) {
+  private constructor(target: OpenTarget, signal: AbortSignal | undefined, baseBytes: number | null) {
     this.path = target.path;
     this.#target = target;
     this.kind = target.kind;
     this.capacityBytes = target.capacityBytes;
     this.#signal = signal;
+    this.#baseBytes = baseBytes;
   }
 
   /**
-   * Opens `path` for writing: a regular file is created or emptied, a device is left as it is.
+   * Opens `path` for writing: a regular file is created, and emptied by `empty`; a device is left as it is.
+   * With `baseBytes` offsets count from there, and a regular file, which must exist, keeps its size and what is not written.
    * Throws Failure `disk-open-failed` naming path and cause, or the signal's reason.
    */
-  static async open(path: string, signal?: AbortSignal): Promise<DiskWriter> {
+  static async open(path: string, { signal, baseBytes = null }: { signal?: AbortSignal | undefined; baseBytes?: number | null } = {}): Promise<DiskWriter> {
     if (signal?.aborted) throw reasonOf(signal);
-    return new DiskWriter(await openTarget(path), signal);
+    return new DiskWriter(await openTarget(path, baseBytes === null ? { emptyLater: true } : { keep: true }), signal, baseBytes);
+  }
+
+  /** Call before the first write: a regular file that is written as a whole forgets what it held. */
+  async empty(): Promise<void> {
+    if (this.#baseBytes === null) await this.#target.empty();
   }
 
   /** Puts `bytes` at `offset`. Throws Failure `disk-too-small` or `disk-write-failed`, or the signal's reason. */
@@ -66,7 +75,7 @@ export class DiskWriter {
 
   /** Makes `sizeBytes` from `offset` read as zeros; on a fresh regular file nothing needs to be written for that. */
   async writeZeros(offset: number, sizeBytes: number): Promise<void> {
-    if (this.kind === 'file') return;
+    if (this.kind === 'file' && this.#baseBytes === null) return;
     this.#checkFits(offset, sizeBytes);
     for (let done = 0; done < sizeBytes; done += PIECE_BYTES) {
       await this.#start(offset + done, ZEROS.subarray(0, Math.min(PIECE_BYTES, sizeBytes - done)));
@@ -74,11 +83,16 @@ export class DiskWriter {
     }
   }
 
-  /** Waits for what is under way, makes a regular file exactly `sizeBytes` long, puts everything on the medium, and closes. */
-  async finish(sizeBytes: number): Promise<void> {
+  /** Waits for what is under way; throws what went wrong with it. */
+  async drain(): Promise<void> {
     await this.#untilAborted(Promise.all(this.#inFlight));
     this.#check();
-    await this.#target.commit(sizeBytes);
+  }
+
+  /** Waits for what is under way, makes a regular file exactly `sizeBytes` long, puts everything on the medium, and closes. */
+  async finish(sizeBytes: number): Promise<void> {
+    await this.drain();
+    await this.#target.commit(this.#baseBytes === null ? sizeBytes : null);
     await this.close();
   }
 
@@ -99,8 +113,8 @@ export class DiskWriter {
   }
 
   #checkFits(offset: number, sizeBytes: number): void {
-    if (offset + sizeBytes <= this.capacityBytes) return;
-    throw diskTooSmall(this.path, this.capacityBytes, offset + sizeBytes);
+    const endBytes = (this.#baseBytes ?? 0) + offset + sizeBytes;
+    if (endBytes > this.capacityBytes) throw diskTooSmall(this.path, this.capacityBytes, endBytes);
   }
 
   async #start(offset: number, piece: Uint8Array): Promise<void> {
@@ -131,7 +145,8 @@ export class DiskWriter {
     this.stats.peakBufferBytes = Math.max(this.stats.peakBufferBytes, this.#inFlightBytes);
   }
 
-  async #writeAll(offset: number, piece: Uint8Array): Promise<void> {
+  async #writeAll(placeBytes: number, piece: Uint8Array): Promise<void> {
+    const offset = (this.#baseBytes ?? 0) + placeBytes;
     for (let done = 0; done < piece.byteLength; ) {
       try {
         const { bytesWritten } = await this.#target.handle.write(piece, done, piece.byteLength - done, offset + done);

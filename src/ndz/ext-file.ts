@@ -11,13 +11,32 @@ const DIRECTORY = 0x4000;
 const REGULAR = 0x8000;
 const MAX_DIRECTORY_BYTES = 1024 * 1024;
 
-type Inode = { format: number; sizeBytes: number; blockAt: (fileBlock: number) => number };
+type Inode = { number: number; /** Byte of the volume. */ offset: number; format: number; sizeBytes: number; blockAt: (fileBlock: number) => number };
+
+/** Where a regular file lies: bytes counted from the file system's start. */
+export type ExtFilePlace = { fileSystem: ExtSuper; inodeNumber: number; inodeOffset: number; sizeBytes: number; /** Of each block, in order. */ blockOffsets: number[] };
 
 /**
  * The first `maxBytes` of a regular file of an ext2, ext3 or ext4 file system, or null when it cannot be had cheaply: no
  * such file or file system, a link on the way, damage. `path` has no leading slash. Throws what reading the source throws.
  */
-export async function readExtFile(source: ImageSource, startSector: number, sectorCount: number, path: string, maxBytes: number): Promise<Uint8Array | null> {
+export function readExtFile(source: ImageSource, startSector: number, sectorCount: number, path: string, maxBytes: number): Promise<Uint8Array | null> {
+  return withFile(source, startSector, sectorCount, path, (blocks, fileSystem, inode) => readBlocks(blocks, fileSystem, inode, Math.min(inode.sizeBytes, maxBytes)));
+}
+
+/** Where such a file of at most `maxBytes` lies, or null as for `readExtFile`. */
+export function locateExtFile(source: ImageSource, startSector: number, sectorCount: number, path: string, maxBytes: number): Promise<ExtFilePlace | null> {
+  return withFile(source, startSector, sectorCount, path, async (_blocks, fileSystem, { number, offset, sizeBytes, blockAt }) => {
+    if (sizeBytes > maxBytes) return null;
+    const { blockBytes } = fileSystem;
+    const blockOffsets = Array.from({ length: Math.ceil(sizeBytes / blockBytes) }, (_, index) => blockAt(index) * blockBytes);
+    return { fileSystem, inodeNumber: number, inodeOffset: offset, sizeBytes, blockOffsets };
+  });
+}
+
+type Use<T> = (blocks: ExtBlocks, fileSystem: ExtSuper, inode: Inode) => Promise<T | null>;
+
+async function withFile<T>(source: ImageSource, startSector: number, sectorCount: number, path: string, use: Use<T>): Promise<T | null> {
   const volume = new Volume(source, startSector, sectorCount);
   if (!(await looksLikeExt(volume))) return null;
   try {
@@ -30,7 +49,7 @@ export async function readExtFile(source: ImageSource, startSector: number, sect
       if (number === null) return null;
       inode = await readInode(blocks, fileSystem, number);
     }
-    return inode.format === REGULAR ? await readBlocks(blocks, fileSystem, inode, Math.min(inode.sizeBytes, maxBytes)) : null;
+    return inode.format === REGULAR ? await use(blocks, fileSystem, inode) : null;
   } catch (error) {
     if (error instanceof Error && error.name === 'Inconsistent') return null;
     throw error;
@@ -43,7 +62,7 @@ async function readInode(blocks: ExtBlocks, fileSystem: ExtSuper, number: number
   const { inodeTable } = await readDescriptor(blocks, fileSystem, Math.floor((number - 1) / inodesPerGroup));
   const offset = ((number - 1) % inodesPerGroup) * inodeBytes;
   const bytes = await blocks.inPlace(inodeTable + Math.floor(offset / blockBytes), offset % blockBytes, 128);
-  return { format: bytes.readUInt16LE(0) & FORMAT_MASK, sizeBytes: bytes.readUInt32LE(4), blockAt };
+  return { number, offset: inodeTable * blockBytes + offset, format: bytes.readUInt16LE(0) & FORMAT_MASK, sizeBytes: bytes.readUInt32LE(4), blockAt };
 }
 
 async function readBlocks(blocks: ExtBlocks, { blockBytes }: ExtSuper, inode: Inode, sizeBytes: number): Promise<Uint8Array> {

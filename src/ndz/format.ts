@@ -131,6 +131,7 @@ export function inflatedBytes(header: ChunkHeader): number {
   return header.regions.reduce((sum, region) => sum + region.sectorCount, 0) * SECTOR_BYTES;
 }
 
+const HINT_KIND = 'is it a complete imagezip (.ndz) file? imaging-image zip makes one of a raw disk; unpack a compressed one first';
 const HINT_COPY = 'is it a complete imagezip (.ndz) file? copy it again from where it came from';
 
 function bad(where: string, what: string): Failure {
@@ -146,7 +147,7 @@ function decodeVersion(view: DataView, where: string): ChunkVersion {
   const version = view.getUint32(0, true) - MAGIC_V1 + 1;
   if (version === 1 || version === 2 || version === 3 || version === 4) return version;
   const seen = view.getUint32(0, true).toString(16).padStart(8, '0');
-  throw new Failure('ndz-bad-magic', `${where}: starts with 0x${seen}, not with the magic number of an imagezip chunk`, HINT_COPY);
+  throw new Failure('ndz-bad-magic', `${where}: starts with 0x${seen}, not with the magic number of an imagezip chunk`, HINT_KIND);
 }
 
 function decodeRegions(view: DataView, at: number, count: number, where: string): Region[] {

@@ -42,6 +42,9 @@ export class ImageCheck {
     if (header.version === 1 && header.total !== 0 && this.#chunkCount !== null && header.total !== this.#chunkCount) {
       throw new Failure('ndz-truncated', `${where}: says the image has ${header.total} chunks, the file has ${this.#chunkCount}`, 'copy the image again');
     }
+    if (header.version === 1 && header.total !== first.total) {
+      throw otherImage(`${where}: says the image has ${header.total} chunks, chunk 0 says ${first.total}`);
+    }
     this.#checkContinues(header, where);
     const { effectiveBytes, actualBytes } = chunkTotals(header);
     this.#effectiveBytes += effectiveBytes;
@@ -50,9 +53,13 @@ export class ImageCheck {
     this.#last = header;
   }
 
+  /** Throws Failure `ndz-empty`, or `ndz-truncated` for a V1 image that came through a pipe in part. */
   result(): ImageSummary {
     if (!this.#first || !this.#last) throw new Failure('ndz-empty', 'no chunks');
-    const { version, uuid } = this.#first;
+    const { version, uuid, total } = this.#first;
+    if (version === 1 && total !== 0 && this.#last.index + 1 !== total) {
+      throw new Failure('ndz-truncated', `chunk 0 says the image has ${total} chunks, and ${this.#last.index + 1} came`, 'copy the image again');
+    }
     const [effectiveBytes, actualBytes, checksums] = [this.#effectiveBytes, this.#actualBytes, this.#checksums];
     return { version, uuid, diskBytes: diskEndBytes(this.#last), effectiveBytes, actualBytes, checksums };
   }

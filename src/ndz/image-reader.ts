@@ -51,7 +51,7 @@ export async function openImageSource(path: string, signal?: AbortSignal): Promi
 }
 
 /** Bytes of the imaged disk, zeros where the image leaves them out. */
-export async function readDisk(reader: ImageReader, offset: number, length: number): Promise<Uint8Array> {
+async function readDisk(reader: ImageReader, offset: number, length: number): Promise<Uint8Array> {
   const bytes = Buffer.alloc(length);
   const [from, to] = [Math.floor(offset / SECTOR_BYTES), Math.ceil((offset + length) / SECTOR_BYTES)];
   for await (const segment of reader.segments(from, to)) {

@@ -1,9 +1,8 @@
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { untilAborted } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { systemHost } from '../util/host.js';
+import { pathBeside } from './beside.js';
 
 /** Where an image file is written, front to back. `bytes` may be reused when `write` resolves. */
 export type ImageOutput = {
@@ -20,12 +19,12 @@ export type ImageOutput = {
  * Throws Failure `image-write-failed` naming path and cause.
  */
 export async function fileOutput(path: string): Promise<ImageOutput> {
-  const failure = (doing: string, error: unknown): Failure =>
-    new Failure('image-write-failed', `${doing} ${path}: ${messageOf(error)}`, systemCode(error) === 'ENOSPC' ? 'free some space' : undefined, { cause: error });
   const existing = await stat(path).catch(() => undefined); // a new file
   const isDirect = existing !== undefined && !existing.isFile() && !existing.isDirectory();
   const finalPath = existing ? await realpath(path) : path;
-  const writtenPath = isDirect ? path : join(dirname(finalPath), `.${basename(finalPath)}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`);
+  const writtenPath = isDirect ? path : await pathBeside(finalPath);
+  const failure = (doing: string, error: unknown): Failure =>
+    new Failure('image-write-failed', `${doing} ${path}: ${messageOf(error).replaceAll(writtenPath, path)}`, writeHint(error), { cause: error });
   let handle: FileHandle;
   try {
     if (existing?.isDirectory()) throw new Error('it is a folder');
@@ -64,6 +63,17 @@ export async function fileOutput(path: string): Promise<ImageOutput> {
       if (!isCommitted && !isDirect) await rm(writtenPath, { force: true });
     },
   };
+}
+
+function writeHint(error: unknown): string | undefined {
+  switch (systemCode(error)) {
+    case 'ENOSPC': return 'free some space';
+    case 'ENOENT': return 'does its folder exist?';
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS': return 'may this user write there?';
+    default: return undefined;
+  }
 }
 
 /** A pipe or standard output; it is left open for who gave it. Throws Failure `image-write-failed`, or the signal's reason. */

@@ -23,11 +23,6 @@ export class SectorReader {
     this.#ranges = iterate(ranges);
   }
 
-  /** Start of the next run, or null at the end. */
-  async nextSector(): Promise<number | null> {
-    return (await this.#current())?.startSector ?? null;
-  }
-
   /** Up to `maxBytes` (a multiple of 512) of consecutive sectors, or null at the end. */
   async read(maxBytes: number): Promise<SectorRun | null> {
     const block = await this.#current();

@@ -1,12 +1,18 @@
 import { DiskWriter, type WriteStats } from './disk-writer.js';
 import { dataExtents, gapExtents, partsWithin } from './extents.js';
-import { ImageTracker } from './image-tracker.js';
+import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { ImageTracker, type ImageExpectation } from './image-tracker.js';
 import { inflatePieces, openChunk } from './inflate.js';
+import { applyTypeChange, planTypeChange } from './partition-type.js';
+import { refuseRelocations } from './relocations.js';
+import { findSlice } from './slice.js';
 
 /** Where the chunks of one image go. Calls must not overlap; after a failure only `abort` is left to do. */
 export interface ChunkSink {
-  /** Applies one chunk; chunks may come in any order, each once. Resolves when `chunk` may be reused. */
-  write(chunk: Uint8Array): Promise<void>;
+  /** Says how long the image is, where that is known before its first chunk. */
+  begin?(imageBytes: number): Promise<void>;
+  /** Applies one chunk, number `position` of the image; they may come in any order, each once. Resolves when `chunk` may be reused. */
+  write(chunk: Uint8Array, position?: number): Promise<void>;
   /** Call when every chunk was written: everything reaches the medium, the sink closes. */
   finish(): Promise<SinkResult>;
   /** Gives up: waits for what is under way and closes. What was written stays. May be called at any time, twice too. */
@@ -21,6 +27,8 @@ export type SinkResult = {
   actualBytes: number;
   /** Write calls it took. */
   writes: number;
+  /** Lines for people: what was cut, what else was done. */
+  notes?: readonly string[];
 };
 
 /** What our own sinks know beyond that. */
@@ -36,77 +44,126 @@ export interface WriterSink extends ChunkSink {
   finish(): Promise<WriterResult>;
 }
 
-export type DiskSinkOptions = {
-  /** Make free space zeros, up to the end of a block device; otherwise a disk keeps what was there. */
+export type DiskSinkOptions = ImageExpectation & {
+  /** Make free space zeros, up to the end of a block device or partition; otherwise a disk keeps what was there. */
   zeroFill?: boolean;
+  /** Write into this partition, by the table that the disk has; what does not fit is left out. Nothing outside is touched. */
+  slice?: number;
+  /** The type that the partition gets at the end: an MBR type, or a GPT type's short code. */
+  partitionType?: number;
   signal?: AbortSignal;
 };
 
 /**
- * Opens a disk or regular file for an image's chunks. A regular file is emptied first and ends up with the size of the
- * imaged disk (the 2015 binaries leave it at the end of the last written region); free space in it are holes.
- * Throws Failure `disk-open-failed`. The sink's methods throw Failure `disk-too-small`, `disk-write-failed`,
- * `ndz-uuid-mismatch`, `ndz-duplicate-chunk`, `ndz-missing-chunk`, those of `inflateChunk`, or the signal's reason.
+ * Opens a disk or regular file for an image's chunks. A regular file is emptied when the first chunk is accepted, and ends
+ * up with the size of the imaged disk (the 2015 binaries leave it at the end of the last written region); free space in it
+ * are holes. In slice mode it keeps its size.
+ * Throws Failure `disk-open-failed`, `slice-missing`, `partition-type-unknown`. The sink's methods throw Failure
+ * `disk-too-small`, `disk-write-failed`, those of ImageTracker and `inflateChunk`, or the signal's reason.
  */
-export async function openDiskSink(path: string, { zeroFill = false, signal }: DiskSinkOptions = {}): Promise<WriterSink> {
-  return new DiskSink(await DiskWriter.open(path, signal), zeroFill);
+export async function openDiskSink(path: string, options: DiskSinkOptions = {}): Promise<WriterSink> {
+  const { slice, partitionType, signal } = options;
+  if (slice === undefined) return new DiskSink(await DiskWriter.open(path, { signal }), options);
+  const { startBytes, sizeBytes } = await findSlice(path, slice);
+  if (partitionType !== undefined) await planTypeChange(path, slice, partitionType); // refused before, not after the writing
+  return new DiskSink(await DiskWriter.open(path, { signal, baseBytes: startBytes }), options, sizeBytes);
 }
 
 class DiskSink implements WriterSink {
   readonly #writer: DiskWriter;
-  readonly #zeroFill: boolean;
-  readonly #image = new ImageTracker();
+  readonly #options: DiskSinkOptions;
+  /** Where a partition ends; null without one. */
+  readonly #limitBytes: number | null;
+  readonly #image: ImageTracker;
+  readonly #notes: string[] = [];
   #zeroBytes = 0;
+  #cutBytes = 0;
+  #cutEffectiveBytes = 0;
 
-  constructor(writer: DiskWriter, zeroFill: boolean) {
+  constructor(writer: DiskWriter, options: DiskSinkOptions, limitBytes: number | null = null) {
     this.#writer = writer;
-    this.#zeroFill = zeroFill;
+    this.#options = options;
+    this.#limitBytes = limitBytes;
+    this.#image = new ImageTracker(options);
   }
 
-  async write(chunk: Uint8Array): Promise<void> {
-    const header = openChunk(chunk);
-    this.#image.add(header);
+  async begin(imageBytes: number): Promise<void> {
+    this.#image.expect(Math.ceil(imageBytes / CHUNK_BYTES));
+  }
+
+  async write(chunk: Uint8Array, position?: number): Promise<void> {
+    const header = openChunk(chunk, position);
+    if (this.#limitBytes !== null) refuseRelocations(header);
+    const isFirst = this.#image.isEmpty;
+    this.#image.add(header, position);
+    if (isFirst) await this.#writer.empty();
+    this.#cutEffectiveBytes += cutOff(header, this.#limitBytes);
     const extents = dataExtents(header);
     let pieceOffset = 0;
     for await (const piece of inflatePieces(chunk, header)) {
       for (const part of partsWithin(extents, pieceOffset, piece.byteLength)) {
-        await this.#writer.write(part.diskOffset, piece.subarray(part.from, part.to));
+        const to = part.from + this.#fitting(part.diskOffset, part.to - part.from);
+        if (to > part.from) await this.#writer.write(part.diskOffset, piece.subarray(part.from, to));
+        this.#cutBytes += part.to - to;
       }
       pieceOffset += piece.byteLength;
     }
-    if (this.#zeroFill) for (const gap of gapExtents(header)) await this.#zero(gap.diskOffset, gap.sizeBytes);
+    if (this.#options.zeroFill) for (const gap of gapExtents(header)) await this.#zero(gap.diskOffset, gap.sizeBytes);
   }
 
   async finish(): Promise<WriterResult> {
     const { totals, endBytes } = this.#image;
-    let { effectiveBytes } = totals;
+    let effectiveBytes = totals.effectiveBytes - this.#cutEffectiveBytes;
     try {
+      await this.#writer.drain(); // a failed write is told before a chunk that is missing
       this.#image.checkComplete();
-      if (this.#zeroFill && this.#writer.kind === 'block') {
-        const restBytes = Math.max(0, this.#writer.capacityBytes - endBytes);
+      if (this.#options.zeroFill) {
+        const restBytes = Math.max(0, this.#zeroEnd() - endBytes);
         await this.#zero(endBytes, restBytes);
         effectiveBytes += restBytes;
       }
       await this.#writer.finish(endBytes);
+      await this.#finishSlice();
     } catch (error) {
       await this.abort();
       throw error;
     }
     const zeroBytes = this.#zeroBytes;
-    return { ...totals, ...this.#writer.stats, effectiveBytes, actualBytes: totals.actualBytes + zeroBytes, zeroBytes };
+    return { ...totals, ...this.#writer.stats, effectiveBytes, actualBytes: totals.actualBytes - this.#cutBytes + zeroBytes, zeroBytes, notes: this.#notes };
   }
 
   async abort(): Promise<void> {
     await this.#writer.close();
   }
 
+  async #finishSlice(): Promise<void> {
+    const { slice, partitionType } = this.#options;
+    if (this.#cutBytes > 0) this.#notes.push('WARNING: image too large for target slice, truncating');
+    if (slice !== undefined && partitionType !== undefined) this.#notes.push(await applyTypeChange(this.#writer.path, slice, partitionType));
+  }
+
+  /** How far zero fill goes beyond the image. */
+  #zeroEnd(): number {
+    return this.#limitBytes ?? (this.#writer.kind === 'block' ? this.#writer.capacityBytes : 0);
+  }
+
+  #fitting(offset: number, sizeBytes: number): number {
+    return this.#limitBytes === null ? sizeBytes : Math.max(0, Math.min(sizeBytes, this.#limitBytes - offset));
+  }
+
   /** Free space may reach beyond a smaller device; that part needs no zeros. */
   async #zero(offset: number, sizeBytes: number): Promise<void> {
-    const fitting = Math.min(sizeBytes, this.#writer.capacityBytes - offset);
+    const fitting = Math.min(sizeBytes, (this.#limitBytes ?? this.#writer.capacityBytes) - offset);
     if (fitting <= 0) return;
     await this.#writer.writeZeros(offset, fitting);
     this.#zeroBytes += fitting;
   }
+}
+
+/** How many of the bytes a chunk speaks for lie beyond the limit. */
+function cutOff({ firstSector, lastSector }: ChunkHeader, limitBytes: number | null): number {
+  if (limitBytes === null) return 0;
+  return Math.max(0, lastSector * SECTOR_BYTES - Math.max(limitBytes, firstSector * SECTOR_BYTES));
 }
 
 /** Where the bytes of a transfer without decompression go, in any order. Calls must not overlap. */
@@ -122,7 +179,8 @@ export interface RawSink {
  * Throws as `openDiskSink` and its sink do.
  */
 export async function openRawSink(path: string, sizeBytes: number, signal?: AbortSignal): Promise<RawSink> {
-  const writer = await DiskWriter.open(path, signal);
+  const writer = await DiskWriter.open(path, { signal });
+  await writer.empty();
   let writtenBytes = 0;
   const abort = (): Promise<void> => writer.close();
   return {

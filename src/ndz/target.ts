@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { systemHost } from '../util/host.js';
+import { pathBeside } from './beside.js';
 import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
 
 export type TargetOptions = {
@@ -10,8 +9,10 @@ export type TargetOptions = {
   atomic?: boolean;
   /** A block device in use (mounted, swap, part of a RAID) is refused. */
   exclusive?: boolean;
-  /** Keep what a regular file holds. */
+  /** Keep what a regular file holds, which must be there. */
   keep?: boolean;
+  /** Create a regular file, but keep what it holds until `empty`. */
+  emptyLater?: boolean;
 };
 
 /** A regular file, block device or character device that is open for writing. */
@@ -21,6 +22,8 @@ export type OpenTarget = {
   kind: TargetKind;
   /** Bytes on a block device, Infinity otherwise. */
   capacityBytes: number;
+  /** Empties a regular file; leaves a device as it is. */
+  empty(): Promise<void>;
   /** Puts everything on the medium and closes; a regular file first gets `sizeBytes`, unless null. */
   commit(sizeBytes: number | null): Promise<void>;
   /** Closes; what an atomic file would have become is removed. Does nothing after `commit`. */
@@ -31,8 +34,9 @@ export type OpenTarget = {
  * Opens `path` for writing: a regular file is created or emptied, a device is left as it is.
  * Throws Failure `disk-open-failed` naming path and cause, or `disk-busy`.
  */
-export async function openTarget(path: string, { atomic = false, exclusive = false, keep = false }: TargetOptions = {}): Promise<OpenTarget> {
+export async function openTarget(path: string, { atomic = false, exclusive = false, keep = false, emptyLater = false }: TargetOptions = {}): Promise<OpenTarget> {
   let handle: FileHandle | undefined;
+  let writtenPath = path;
   try {
     const existing = await stat(path).catch(() => undefined); // a path that is not there is created below
     if (existing?.isFIFO() || existing?.isSocket()) throw new Error('it is a pipe or socket; chunks need a file or a disk');
@@ -40,23 +44,23 @@ export async function openTarget(path: string, { atomic = false, exclusive = fal
     const finalPath = existing ? await realpath(path) : path;
     if (existing?.isDirectory()) throw Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR' });
     const isBeside = atomic && !isDevice && !keep;
-    const writtenPath = isBeside ? join(dirname(finalPath), `.${basename(finalPath)}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`) : path;
-    handle = await open(writtenPath, flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep }), 0o666);
+    if (isBeside) writtenPath = await pathBeside(finalPath);
+    handle = await open(writtenPath, flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep, emptyLater }), 0o666);
     const kind = await kindOf(handle);
     const capacityBytes = kind === 'block' ? await blockDeviceBytes(handle) : Infinity;
     return opened(path, handle, kind, capacityBytes, isBeside ? { writtenPath, finalPath } : null);
   } catch (error) {
     await handle?.close();
     if (systemCode(error) === 'EBUSY') throw new Failure('disk-busy', `${path} is in use: it, or a partition of it, is mounted, swap, or part of another device`, 'unmount it first', { cause: error });
-    throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error)}`, openHint(error), { cause: error });
+    throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error).replaceAll(writtenPath, path)}`, openHint(error), { cause: error });
   }
 }
 
-function flagsOf({ isDevice, isBeside, exclusive, keep }: { isDevice: boolean; isBeside: boolean; exclusive: boolean; keep: boolean }): number {
+function flagsOf({ isDevice, isBeside, exclusive, keep, emptyLater }: { isDevice: boolean; isBeside: boolean; exclusive: boolean; keep: boolean; emptyLater: boolean }): number {
   // on a block device O_EXCL asks the kernel whether anything else uses it, mounted partitions included
   if (isDevice) return constants.O_RDWR | (exclusive ? constants.O_EXCL : 0);
   if (keep) return constants.O_RDWR;
-  return constants.O_RDWR | constants.O_CREAT | (isBeside ? constants.O_EXCL : constants.O_TRUNC);
+  return constants.O_RDWR | constants.O_CREAT | (isBeside ? constants.O_EXCL : emptyLater ? 0 : constants.O_TRUNC);
 }
 
 function opened(path: string, handle: FileHandle, kind: TargetKind, capacityBytes: number, beside: { writtenPath: string; finalPath: string } | null): OpenTarget {
@@ -69,6 +73,13 @@ function opened(path: string, handle: FileHandle, kind: TargetKind, capacityByte
   };
   return {
     path, handle, kind, capacityBytes,
+    async empty() {
+      try {
+        if (kind === 'file') await handle.truncate(0);
+      } catch (error) {
+        throw diskWriteFailure(path, 0, error);
+      }
+    },
     async commit(sizeBytes) {
       try {
         if (kind === 'file' && sizeBytes !== null) await handle.truncate(sizeBytes);

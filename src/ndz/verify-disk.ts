@@ -1,6 +1,7 @@
 import { planRanges } from './allocation/plan.js';
 import type { ChunkJobResult, JobTarget } from './chunk-jobs.js';
-import { eachChunk, openChunkPool } from './chunk-pool.js';
+import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
+import { cutImage, missingEnd } from './cut-image.js';
 import { SECTOR_BYTES, type Region } from './format.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import { openSource } from './source.js';
@@ -32,20 +33,23 @@ type Check = { position: number; regions: number[] | null };
 
 /**
  * Reads a disk back and compares it with an image's regions, in worker threads; free space is not looked at.
- * Throws Failure: those of `inspectImage` and `inflateChunk`, `source-read-failed`, `disk-read-failed`, `slice-missing`,
+ * Throws Failure: `ndz-cut`, those of `inspectImage` and `inflateChunk`, `source-read-failed`, `disk-read-failed`, `slice-missing`,
  * `worker-crashed`; or the signal's reason.
  */
 export async function verifyDisk(imagePath: string, diskPath: string, options: VerifyDiskOptions = {}): Promise<DiskVerdict> {
   const { signal, workers, onProgress } = options;
   const counts: number[] = [];
   const info = await inspectImage(imagePath, { onHeader: ({ regions }) => void counts.push(regions.length), ...(signal ? { signal } : {}) });
+  const missing = await missingEnd(info);
+  if (missing !== null) throw cutImage(imagePath, missing); // or a disk would be called good that lacks its end
   const checks = checksOf(counts, options.sample ?? null);
   const image = await openImage(imagePath);
   try {
     const disk = await openDisk(diskPath);
-    const target = await targetOf(diskPath, disk, options.slice);
-    const pool = openChunkPool({ image: { fd: image.fd, name: imagePath, uuid: info.uuid, version: info.version }, target }, workers);
+    let pool: ChunkPool | undefined;
     try {
+      const target = await targetOf(diskPath, disk, options.slice);
+      pool = openChunkPool({ image: { fd: image.fd, name: imagePath, uuid: info.uuid, version: info.version }, target }, workers);
       let comparedBytes = 0;
       let done = 0;
       let difference: ChunkJobResult['difference'] = null;
@@ -61,7 +65,7 @@ export async function verifyDisk(imagePath: string, diskPath: string, options: V
       const checkedCount = checks.reduce((sum, { position, regions }) => sum + (regions?.length ?? counts[position] ?? 0), 0);
       return { info, regionCount: counts.reduce((a, b) => a + b, 0), checkedCount, comparedBytes, difference };
     } finally {
-      await pool.close();
+      await pool?.close();
       await disk.close();
     }
   } finally {

@@ -23,6 +23,8 @@ type Member<Job, Result> = { worker: Worker; running: Pending<Job, Result>[] };
 
 /** Jobs a thread has at hand: the next is there when one is done, whatever the main thread is busy with. */
 const DEPTH = 2;
+/** What a thread's objects may take; the data itself lies outside. */
+const MAX_HEAP_MB = 192;
 
 /**
  * Threads that each do one kind of job, in any order. A job that fails rejects with the Failure the worker threw; when a
@@ -76,7 +78,7 @@ export class WorkerPool<Job, Result> {
 
   #start(): Member<Job, Result> {
     const { file, data, does } = this.#options;
-    const worker = new Worker(file, { workerData: data });
+    const worker = new Worker(file, { workerData: data, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB } });
     const member: Member<Job, Result> = { worker, running: [] };
     const die = (why: string): void => this.#fail(new Failure('worker-crashed', `a thread that ${does} ended: ${why}`, 'out of memory? try again with fewer workers'));
     worker.on('message', (reply: PoolReply<Result>) => this.#settle(member, reply));

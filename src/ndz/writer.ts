@@ -43,6 +43,8 @@ export type WriteOptions = {
   signal?: AbortSignal;
   /** Gets every chunk of the image, in order, before it is written. */
   onChunk?: (bytes: Uint8Array) => void;
+  /** Called when the image is complete and has not its name yet. */
+  beforeCommit?: () => Promise<void>;
   /** Called after every chunk. */
   onProgress?: (progress: WriteProgress) => void;
 };
@@ -64,6 +66,7 @@ export async function writeImage(source: string | ImageSource, output: string | 
     const target = typeof output === 'string' ? await fileOutput(output) : streamOutput(output, options.signal);
     try {
       const result = await writeChunks(input, reader, target, identity, options);
+      await options.beforeCommit?.();
       await target.commit();
       return result;
     } finally {
@@ -100,7 +103,7 @@ async function writeChunks(input: ImageSource, reader: SectorReader, target: Ima
   }
   if (signal?.aborted) throw reasonOf(signal);
   if (progress.chunkCount === 0) throw new Failure('source-empty', `${input.name}: nothing to save`, 'is it the right disk?');
-  if (firstSector >= MAX_SECTORS) throw tooLarge(input);
+  if (input.sizeBytes === null && firstSector >= MAX_SECTORS) throw tooLarge(input); // a pipe that was not read to its end
   const cutBytes = reader.shortSectorBytes === null ? 0 : SECTOR_BYTES - reader.shortSectorBytes;
   const { version, uuid } = identity;
   return { ...progress, sizeBytes: progress.chunkCount * CHUNK_BYTES, diskBytes: firstSector * SECTOR_BYTES - cutBytes, version, uuid };

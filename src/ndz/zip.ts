@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { Failure } from '../util/errors.js';
 import { planRanges } from './allocation/plan.js';
 import type { Plan, PlanOptions } from './allocation/plan-types.js';
 import { sliceSource } from './allocation/slice-source.js';
@@ -25,6 +26,7 @@ export async function zipDisk(source: string | ImageSource, output: string | Wri
   const { plan: planOptions = {}, onPlan, ...writeOptions } = options;
   try {
     if (input.sizeBytes === null) {
+      if (planOptions.slice !== undefined) throw new Failure('source-not-seekable', `${input.name}: a pipe can only be saved whole, not one partition of it`, 'give the path of the disk');
       onPlan?.({ plan: null, dataBytes: null });
       return await writeImage(input, output, writeOptions);
     }

@@ -6,7 +6,7 @@ export type Options = { flags: Set<string>; values: Map<string, string>; words: 
  * once or as the next word, options may come after words, `--` ends them. Returns a complaint instead when it cannot.
  * @param flags letters without a value
  * @param valued letters with a value
- * @param long words such as `--loopback` that count as flags under their whole name
+ * @param long words such as `--loopback` that count as flags under their whole name; `--name=` takes a value, joined by `=` or as the next word
  */
 export function getopt(argv: readonly string[], flags: string, valued: string, long: readonly string[] = []): Options | string {
   const options: Options = { flags: new Set(), values: new Map(), words: [] };
@@ -16,7 +16,13 @@ export function getopt(argv: readonly string[], flags: string, valued: string, l
       options.words.push(...argv.slice(at + 1));
       break;
     }
-    if (long.includes(word)) options.flags.add(word);
+    const name = word.replace(/=[^]*$/, '');
+    if (long.includes(word) && !word.endsWith('=')) options.flags.add(word);
+    else if (long.includes(`${name}=`)) {
+      const value = name === word ? argv[++at] : word.slice(name.length + 1);
+      if (value === undefined) return `option requires an argument -- '${name}'`;
+      options.values.set(name, value);
+    }
     else if (!word.startsWith('-') || word === '-') options.words.push(word);
     else {
       const complaint = readLetters(word, argv[at + 1], flags, valued, options);
@@ -44,10 +50,10 @@ function readLetters(word: string, next: string | undefined, flags: string, valu
   return null;
 }
 
-/** The value as a whole number of at least `least`; `fallback` when it was not given; null when it is no such number. */
+/** The value as a whole number (decimal, or 0x and hexadecimal) of at least `least`; `fallback` when it was not given; null when it is no such number. */
 export function numberValue(options: Options, letter: string, fallback: number, least = 0): number | null {
   const text = options.values.get(letter);
   if (text === undefined) return fallback;
-  const value = /^-?\d+$/.test(text) ? Number(text) : NaN;
+  const value = /^(-?\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : NaN;
   return Number.isSafeInteger(value) && value >= least ? value : null;
 }

@@ -2,10 +2,9 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { applyImage, type ApplyProgress } from '../ndz/apply.js';
-import { readChunks } from '../ndz/chunk-stream.js';
-import { missingEnd } from '../ndz/cut-image.js';
+import { cutImage, missingEnd } from '../ndz/cut-image.js';
 import { chunkTotals } from '../ndz/extents.js';
-import { decodeChunkHeader } from '../ndz/format.js';
+import { streamImage } from '../ndz/image-stream.js';
 import { inspectImage } from '../ndz/reader.js';
 import type { WriterResult } from '../ndz/sink.js';
 import { openStreamSink } from '../ndz/stream-sink.js';
@@ -83,16 +82,16 @@ async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyPro
 async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
   const info = args.input === '-' ? null : await inspectImage(args.input, io.signal ? { signal: io.signal } : {});
   const missing = info && (await missingEnd(info));
-  if (info && missing !== null) throw new Failure('ndz-cut', `${info.path}: ${missing}`, 'copy the image again');
+  if (info && missing !== null) throw cutImage(info.path, missing);
   const chunkCount = info?.chunkCount ?? null;
   if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
   const sink = openStreamSink(io.stdout, io.signal);
   const input = args.input === '-' ? standardInput(io) : createReadStream(args.input, { highWaterMark: 1_048_576 });
   let [doneChunks, dataBytes] = [0, 0];
   try {
-    for await (const chunk of readChunks(input, args.input === '-' ? 'standard input' : args.input, io.signal)) {
-      await sink.write(chunk);
-      dataBytes += chunkTotals(decodeChunkHeader(chunk)).actualBytes;
+    for await (const { bytes, header } of streamImage(input, args.input === '-' ? 'standard input' : args.input, io.signal ? { signal: io.signal } : {})) {
+      await sink.write(bytes);
+      dataBytes += chunkTotals(header).actualBytes;
       onProgress({ doneChunks: ++doneChunks, chunkCount, dataBytes });
     }
     return await sink.finish();

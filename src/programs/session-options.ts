@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isMulticast } from '../frisbee/address.js';
+import { LOOPBACK_BROADCAST } from '../frisbee/sockets.js';
 import { messageOf } from '../util/errors.js';
 import { numberValue, type Options } from './getopt.js';
 
@@ -10,14 +11,16 @@ export type SessionArguments = { group: string; port: number; localIp: string; l
 
 /** Reads -m, -p, -i and -k. Returns a complaint when one of them is missing or makes no sense. */
 export async function sessionArguments(options: Options, env: Readonly<Record<string, string | undefined>>): Promise<SessionArguments | string> {
-  const group = options.values.get('m') ?? (options.flags.has('b') ? '255.255.255.255' : undefined);
+  const loopback = options.flags.has('--loopback') || env.IMAGING_FRISBEE_LOOPBACK === '1';
+  const everybody = loopback ? LOOPBACK_BROADCAST : '255.255.255.255';
+  const group = options.values.get('m') ?? (options.flags.has('b') ? everybody : undefined);
   const port = numberValue(options, 'p', 0, 1);
   if (group === undefined || !options.values.has('p')) return 'both -m and -p are needed';
   if (!isIPv4(group)) return `-m ${group}: not an IPv4 address`;
+  if (options.flags.has('b') && isMulticast(group)) return `-b and -m ${group} contradict each other: that is a multicast group`;
   if (port === null || port > 65535) return `-p ${options.values.get('p') ?? ''}: not a port number`;
   const bufferKb = numberValue(options, 'k', 1024, 1);
   if (bufferKb === null) return '-k takes a number of KB';
-  const loopback = options.flags.has('--loopback') || env.IMAGING_FRISBEE_LOOPBACK === '1';
   const localIp = await localAddress(options.values.get('i'), group, port);
   return 'problem' in localIp ? localIp.problem : { group, port, localIp: localIp.address, loopback, bufferBytes: Math.min(bufferKb, 4096) * 1024 };
 }

@@ -10,7 +10,7 @@ export type Retention = {
 };
 
 const DAY_MS = 86_400_000;
-/** A run that died may be resumed this long. */
+/** A run that died, or was ended by a signal, may be resumed this long. */
 const RESUMABLE_MS = 7 * DAY_MS;
 /** A folder without a plan may be that of a run that is just being made. */
 const NEWBORN_MS = DAY_MS;
@@ -19,7 +19,7 @@ const OUR_FILES = /^(plan\.json|result\.json|events\.jsonl|[\w.-]+\.log|(plan|re
 
 /**
  * Removes the runs in `<dir>/runs` that are too many of their command, or too old; returns their names. Runs that are
- * alive stay, and so do those that died less than a week ago: they can be resumed. Where nothing is too much or too
+ * alive stay, and so do those that died or were ended by a signal less than a week ago: they can be resumed. Where nothing is too much or too
  * old, only names are looked at. What cannot be removed stays.
  */
 export function pruneRuns(dir: string, { keep, keepDays }: Retention, nowMs: number): string[] {
@@ -39,7 +39,8 @@ function isOver(dir: string, name: string, nowMs: number): boolean {
   const run = openRun(dir, name);
   const ageMs = nowMs - timeOfName(name);
   if (run === null) return ageMs > NEWBORN_MS;
-  return run.standing === 'died' ? ageMs > RESUMABLE_MS : run.standing !== 'running';
+  const isUnfinished = run.standing === 'died' || (run.result?.exitCode ?? 0) > 128;
+  return isUnfinished ? ageMs > RESUMABLE_MS : run.standing !== 'running';
 }
 
 /** Removes a run's folder when it is one; true when it is gone. */

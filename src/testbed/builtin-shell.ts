@@ -1,15 +1,17 @@
-import { PassThrough } from 'node:stream';
-import { INTERRUPTED_STATUS, type Programs } from './program.js';
-import { parseCommandLine, type Command } from './shell-grammar.js';
+import { PassThrough, type Readable, type Writable } from 'node:stream';
+import { INTERRUPTED_STATUS, type ProgramIo, type Programs } from './program.js';
+import { parseCommandLine, type Command, type ListItem } from './shell-grammar.js';
 import type { OpenShell, Shell, ShellListener } from './shell.js';
 
 /**
  * Opens sessions with a tiny shell inside this process, for hundreds of nodes: simple commands with quotes and `$?`, joined
- * by `;`, `&&` and `||`; `echo`, `true`, `false`, `:`, `set`, `exit` and the node's programs. No pipes, no variables.
+ * by `;`, `&&`, `||`, pipes and braces; `echo`, `true`, `false`, `:`, `set`, `exit` and the node's programs. No variables.
  */
 export function builtinShell(programs: Programs): OpenShell {
   return (listener) => new BuiltinShell(programs, listener);
 }
+
+const PIPE_BYTES = 1 << 20;
 
 class BuiltinShell implements Shell {
   readonly #programs: Programs;
@@ -68,21 +70,45 @@ class BuiltinShell implements Shell {
       this.#status = 2;
       return;
     }
-    for (const { when, command } of parsed) {
-      if (this.#over) return;
-      if ((when === 'success' && this.#status !== 0) || (when === 'failure' && this.#status === 0)) continue;
-      this.#status = signal.aborted ? INTERRUPTED_STATUS : await this.#command(command, signal);
-    }
+    const stdin = new PassThrough();
+    stdin.end();
+    const [stdout, stderr] = [this.#screen(), this.#screen()];
+    this.#status = await this.#list(parsed, this.#status, { stdin, stdout, stderr, signal });
+    await new Promise((resolve) => setImmediate(resolve)); // what programs printed comes out before the next prompt
   }
 
-  async #command(command: Command, signal: AbortSignal): Promise<number> {
-    const [name = '', ...args] = command.words.map((word) => word.replaceAll('\0', String(this.#status)));
-    const print = (text: string, hidden: boolean): void => {
-      if (!hidden) this.#print(text);
-    };
+  async #list(items: readonly ListItem[], statusBefore: number, io: ProgramIo): Promise<number> {
+    let status = statusBefore;
+    for (const { when, pipeline } of items) {
+      if (this.#over) break;
+      if ((when === 'success' && status !== 0) || (when === 'failure' && status === 0)) continue;
+      status = io.signal.aborted ? INTERRUPTED_STATUS : await this.#pipeline(pipeline, status, io);
+    }
+    return status;
+  }
+
+  async #pipeline(commands: readonly Command[], statusBefore: number, io: ProgramIo): Promise<number> {
+    let stdin: Readable = io.stdin;
+    const statuses = commands.map((command, index) => {
+      const from = stdin;
+      const pipe = index + 1 < commands.length ? new PassThrough({ highWaterMark: PIPE_BYTES }) : null;
+      if (pipe) stdin = pipe;
+      return this.#command(command, statusBefore, { ...io, stdin: from, stdout: pipe ?? io.stdout }).finally(() => {
+        pipe?.end();
+        if (index > 0) from.resume(); // who writes to a program that has ended must not wait for ever
+      });
+    });
+    return (await Promise.all(statuses)).at(-1) ?? 0;
+  }
+
+  async #command(command: Command, statusBefore: number, io: ProgramIo): Promise<number> {
+    const stdout = command.hidesOutput ? nowhere() : io.stdout;
+    const stderr = command.hidesErrors ? nowhere() : io.stderr;
+    if (command.group) return this.#list(command.group, statusBefore, { ...io, stdout, stderr });
+    const [name = '', ...args] = command.words.map((word) => word.replaceAll('\0', String(statusBefore)));
     switch (name) {
       case 'echo':
-        print(`${args.join(' ')}\n`, command.hidesOutput);
+        stdout.write(Buffer.from(`${args.join(' ')}\n`, 'latin1'));
         return 0;
       case '':
       case ':':
@@ -92,27 +118,27 @@ class BuiltinShell implements Shell {
       case 'false':
         return 1;
       case 'exit':
+        await new Promise((resolve) => setImmediate(resolve));
         this.#end();
         return 0;
     }
     const program = this.#programs.get(name);
-    if (!program) {
-      print(`sh: ${name}: not found\n`, command.hidesErrors);
-      return 127;
-    }
-    const stdin = new PassThrough();
-    stdin.end();
-    const [stdout, stderr] = [command.hidesOutput, command.hidesErrors].map((hidden) => {
-      const stream = new PassThrough();
-      stream.on('data', (chunk: Buffer) => print(chunk.toString('latin1'), hidden));
-      return stream;
-    });
-    const status = await program(args, { stdin, stdout: stdout ?? new PassThrough(), stderr: stderr ?? new PassThrough(), signal });
-    await new Promise((resolve) => setImmediate(resolve)); // what the program printed comes out before the next prompt
-    return status;
+    if (program) return program(args, { ...io, stdout, stderr });
+    stderr.write(`sh: ${name}: not found\n`);
+    return 127;
+  }
+
+  #screen(): Writable {
+    const stream = new PassThrough();
+    stream.on('data', (chunk: Buffer) => this.#print(chunk.toString('latin1')));
+    return stream;
   }
 
   #print(text: string): void {
     if (!this.#over && text !== '') this.#listener.output(Buffer.from(text, 'latin1'));
   }
+}
+
+function nowhere(): Writable {
+  return new PassThrough().resume();
 }

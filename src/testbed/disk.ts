@@ -56,17 +56,14 @@ export class NodeDisk {
     rmSync(this.#mark, { force: true });
   }
 
-  /** Turns every bit of the sector at `percent` of the disk's size. */
-  async corrupt(percent: number): Promise<void> {
+  /** Turns every bit of one sector. */
+  async corrupt(sectorNumber: number): Promise<void> {
     const handle = await open(this.path, 'r+');
     try {
-      const { size } = await handle.stat();
-      const sectors = Math.floor(size / SECTOR_BYTES);
-      const first = Math.min(sectors - 1, Math.floor((sectors * percent) / 100));
       const sector = Buffer.alloc(SECTOR_BYTES);
-      await handle.read(sector, 0, SECTOR_BYTES, first * SECTOR_BYTES);
+      await handle.read(sector, 0, SECTOR_BYTES, sectorNumber * SECTOR_BYTES);
       for (const [index, byte] of sector.entries()) sector[index] = byte ^ 0xff;
-      await handle.write(sector, 0, SECTOR_BYTES, first * SECTOR_BYTES);
+      await handle.write(sector, 0, SECTOR_BYTES, sectorNumber * SECTOR_BYTES);
     } finally {
       await handle.close();
     }

@@ -2,6 +2,7 @@ import type { ChunkOutput, OutputResult } from '../frisbee/chunk-output.js';
 import { chunkTotals } from '../ndz/extents.js';
 import { decodeChunkHeader } from '../ndz/format.js';
 import { Failure } from '../util/errors.js';
+import { corruptedChunk, corruptedSector } from './corruption.js';
 
 const CHUNK_BYTES = 1_048_576;
 
@@ -10,28 +11,32 @@ export type WriteFaults = {
   dropAtPercent: number | null;
   diskErrorAtPercent: number | null;
   diskBytesPerSecond: number | null;
+  corruptAtPercent: number | null;
 };
 
 /**
  * A node's disk with faults, opened when the first bytes come, so that a client that never hears a server leaves it alone.
  * At `dropAtPercent` of the chunks it calls `onDrop` and never answers again, until it is aborted; at `diskErrorAtPercent`
- * it fails as a disk does.
+ * it fails as a disk does; what `corruptAtPercent` hits is given to `corrupt` when all is written.
  */
 export class FaultySink implements ChunkOutput {
   readonly #open: () => Promise<ChunkOutput>;
   #inner: ChunkOutput | undefined;
   readonly #faults: WriteFaults;
   readonly #onDrop: () => void;
+  readonly #corrupt: (sector: number) => Promise<void>;
+  #corruptSector: number | null = null;
   #totalChunks = Infinity;
   #chunks = 0;
   #freeAtMs = 0;
   #giveUp: (error: Error) => void = () => undefined;
   readonly #givenUp = new Promise<never>((_, reject) => (this.#giveUp = reject));
 
-  constructor(open: () => Promise<ChunkOutput>, faults: WriteFaults, onDrop: () => void) {
+  constructor(open: () => Promise<ChunkOutput>, faults: WriteFaults, onDrop: () => void, corrupt: (sector: number) => Promise<void>) {
     this.#open = open;
     this.#faults = faults;
     this.#onDrop = onDrop;
+    this.#corrupt = corrupt;
     this.#givenUp.catch(() => undefined); // nobody may be waiting when it is aborted
   }
 
@@ -43,6 +48,7 @@ export class FaultySink implements ChunkOutput {
 
   async write(chunk: Uint8Array, index: number, sizeBytes: number): Promise<void> {
     await this.#check();
+    this.#noteCorruption(chunk, index);
     await this.#output.write(chunk, index, sizeBytes);
     this.#chunks += 1;
     if (this.#faults.diskBytesPerSecond !== null) await this.#takeTime(chunk, index, this.#faults.diskBytesPerSecond);
@@ -50,7 +56,9 @@ export class FaultySink implements ChunkOutput {
 
   async finish(): Promise<OutputResult> {
     await this.#check();
-    return this.#output.finish();
+    const result = await this.#output.finish();
+    if (this.#corruptSector !== null) await this.#corrupt(this.#corruptSector);
+    return result;
   }
 
   async abort(): Promise<void> {
@@ -72,6 +80,12 @@ export class FaultySink implements ChunkOutput {
     if (diskErrorAtPercent !== null && this.#reached(diskErrorAtPercent)) {
       throw new Failure('disk-write-failed', 'writing /dev/sda: EIO: i/o error, write');
     }
+  }
+
+  #noteCorruption(chunk: Uint8Array, index: number): void {
+    if (this.#faults.corruptAtPercent === null) return;
+    const target = corruptedChunk(this.#faults.corruptAtPercent, this.#totalChunks);
+    if (index === target.index) this.#corruptSector = corruptedSector(decodeChunkHeader(chunk, index), target.share);
   }
 
   #reached(percent: number): boolean {

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { workerPath } from '../util/dist.js';
 import { messageOf } from '../util/errors.js';
 import type { NodeDisk } from './disk.js';
-import type { FaultProfile } from './fault.js';
+import { type FaultProfile, faultsOfWrite } from './fault.js';
 import type { FrisbeeJob, FrisbeeThreadData, FromFrisbeeThread, ToFrisbeeThread } from './frisbee-jobs.js';
 import { INTERRUPTED_STATUS, type Program } from './program.js';
 
@@ -31,14 +31,19 @@ export class FrisbeeThread {
   }
 
   /** A node's frisbee. From the first bytes until it ends well, the disk counts as half written. */
-  program(faults: FaultProfile, disk: NodeDisk, crash: () => void): Program {
-    if (faults.dropAtPercent === null) return this.#programHere(faults, disk, () => undefined);
-    const mortal = new FrisbeeThread(this.#data);
-    this.#mortal.push(mortal);
-    return mortal.#programHere(faults, disk, () => {
-      mortal.#kill();
-      setTimeout(crash, LAST_WORDS_MS);
-    });
+  program(profile: FaultProfile, disk: NodeDisk, crash: () => void): Program {
+    let writes = 0;
+    return (args, io) => {
+      const faults = faultsOfWrite(profile, ++writes);
+      if (faults.dropAtPercent === null) return this.#programHere(faults, disk, () => undefined)(args, io);
+      const mortal = new FrisbeeThread(this.#data);
+      this.#mortal.push(mortal);
+      const dropped = (): void => {
+        mortal.#kill();
+        setTimeout(crash, LAST_WORDS_MS);
+      };
+      return mortal.#programHere(faults, disk, dropped)(args, io);
+    };
   }
 
   #programHere(faults: FaultProfile, disk: NodeDisk, dropped: () => void): Program {
@@ -47,13 +52,12 @@ export class FrisbeeThread {
       const job: FrisbeeJob = {
         args,
         diskPath: disk.path,
-        faults: { dropAtPercent, diskErrorAtPercent, diskBytesPerSecond },
+        faults: { dropAtPercent, diskErrorAtPercent, diskBytesPerSecond, corruptAtPercent },
         lossRate: lossPercent / 100,
         lossSeed: lossSeedOf(disk.path),
       };
       const status = await this.#run(job, signal, (text) => stderr.write(text), dropped);
       if (status !== 0) return status;
-      if (corruptAtPercent !== null) await disk.corrupt(corruptAtPercent);
       disk.markComplete();
       return 0;
     };

@@ -3,8 +3,10 @@ import type { Host } from '../util/host.js';
 import { builtinShell } from './builtin-shell.js';
 import { CmcServers } from './cmc-servers.js';
 import type { NodeDisk } from './disk.js';
+import { diskPrograms } from './disk-programs.js';
 import { EmulatedNode, type NodeServices, type NodeSpec } from './emulated-node.js';
 import { imagezip } from './imagezip-program.js';
+import { mountPrograms } from './mount-program.js';
 import { netcat } from './netcat.js';
 import type { NodeHost } from './node-host.js';
 import type { NodePhase } from './node-machine.js';
@@ -39,14 +41,17 @@ export function localNodeHost(options: LocalNodeHostOptions): NodeHost {
     cmc: new CmcServers(),
     ssh: new SshServers(() => options.sshHostKey),
     shell: (spec, disk, crash, uptimeSeconds) => {
+      const { mount, umount } = mountPrograms(disk.path);
       const programs = new Map<string, Program>([
         ['frisbee', options.frisbee(spec, disk, crash)],
         ['imagezip', imagezip(disk.path)],
         ['nc', netcat(spec.addresses.controlIp)],
+        ['mount', mount],
+        ['umount', umount],
       ]);
       const { shellProgram: program, host } = options;
-      if (!program) return builtinShell(programs.set('cat', procCat(uptimeSeconds)));
-      return realShell({ host, program, programs, uptimeSeconds, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
+      if (!program) return builtinShell(new Map([...programs, ['cat', procCat(uptimeSeconds)], ...diskPrograms(disk.path)]));
+      return realShell({ host, program, programs, uptimeSeconds, diskPath: disk.path, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
     },
     stamp: readStamp,
     phaseChanged: (name, phase) => options.onPhase?.(name, phase),

@@ -1,4 +1,4 @@
-import type { FaultProfile } from './fault.js';
+import { type FaultProfile, strikes } from './fault.js';
 
 /**
  * What a node is doing. `post`: the BIOS, before it looks for a system; `starting-…`: a kernel is booting; `dead`:
@@ -15,6 +15,8 @@ export type NodeState = {
   cycle: number;
   /** A reset was accepted but the power has not gone yet. */
   lingering: boolean;
+  /** How often its power has come on. */
+  boots: number;
 };
 
 /** What the machine reads from its disk and the TFTP server when its BIOS looks for a system. */
@@ -46,7 +48,7 @@ export type Step = { state: NodeState; effects: NodeEffect[] };
 
 /** A node that is switched off. */
 export function initialState({ faults }: NodeSetup): NodeState {
-  return { phase: 'off', usrpOn: false, busyReplies: faults.cmcBusyReplies, cycle: 0, lingering: false };
+  return { phase: 'off', usrpOn: false, busyReplies: faults.cmcBusyReplies, cycle: 0, lingering: false, boots: 0 };
 }
 
 /** The power card's verbs: GET /verb on port 80, a word as text in reply. */
@@ -118,10 +120,10 @@ function cutPower(state: NodeState): Step {
 }
 
 function powerUp({ faults, times }: NodeSetup, state: NodeState): Step {
-  const cycle = state.cycle + 1;
-  if (faults.noBoot) return { state: { ...state, phase: 'dead', cycle }, effects: [] };
+  const [cycle, boots] = [state.cycle + 1, state.boots + 1];
+  if (faults.noBoot && strikes(faults, 'no-boot', boots)) return { state: { ...state, phase: 'dead', cycle, boots }, effects: [] };
   const delayMs = postMs(times) + faults.slowBootMs;
-  return { state: { ...state, phase: 'post', cycle }, effects: [{ type: 'timer', cycle, delayMs }] };
+  return { state: { ...state, phase: 'post', cycle, boots }, effects: [{ type: 'timer', cycle, delayMs }] };
 }
 
 /** The next-boot link is looked up half-way to the ramdisk: it must still be there a moment after the reset. */

@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
 import type { Programs } from './program.js';
 import { ProgramCall } from './program-call.js';
+import { MOUNT_POINT } from './ramdisk.js';
 import type { OpenShell, Shell, ShellListener } from './shell.js';
 import { CALLS_FD, PROMPT_MARK, type ShellProgram } from './shell-program.js';
 
@@ -18,6 +19,8 @@ export type RealShellOptions = {
   /** Each session starts in a folder of its own under this one, which goes with it. */
   folder: string;
   hostname: string;
+  /** The file that is the node's disk: what its programs find under the name of the disk's device. */
+  diskPath: string;
 };
 
 /**
@@ -47,6 +50,7 @@ class RealShell implements Shell {
     this.#options = options;
     this.#listener = listener;
     this.#folder = mkdtempSync(join(options.folder, 'session-'));
+    mkdirSync(join(this.#folder, basename(MOUNT_POINT)));
     this.#child = startShell(options, this.#folder);
     const [stdin, stdout, , requests] = this.#child.stdio;
     if (!(stdin instanceof Writable && stdout instanceof Readable && requests instanceof Readable)) throw new Error('a shell without pipes');
@@ -169,14 +173,14 @@ class RealShell implements Shell {
 const MAX_REQUEST_BYTES = 4096;
 
 /** One pipe for both outputs, so that prompts and text keep their order; 3 moves out of the way of what is typed. */
-function startShell({ host, program, hostname, uptimeSeconds }: RealShellOptions, folder: string): ChildProcess {
+function startShell({ host, program, hostname, uptimeSeconds, diskPath }: RealShellOptions, folder: string): ChildProcess {
   return host.spawn('/bin/sh', ['-c', `exec "$0" "$@" ${CALLS_FD}>&3 3>&- 2>&1`, program.command, ...program.args], {
     cwd: folder,
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore', 'pipe'],
     env: {
       PATH: program.toolbox, HOME: folder, USER: 'root', LOGNAME: 'root', HOSTNAME: hostname, TERM: 'dumb', LC_ALL: 'C',
-      PS1: PROMPT_MARK, PS2: PROMPT_MARK, IMAGING_CALLS: folder, IMAGING_BOOTED: String(Math.ceil(Date.now() / 1000 - uptimeSeconds())),
+      PS1: PROMPT_MARK, PS2: PROMPT_MARK, IMAGING_CALLS: folder, IMAGING_DISK: diskPath, IMAGING_TOOLS: program.diskTools, IMAGING_BOOTED: String(Math.ceil(Date.now() / 1000 - uptimeSeconds())),
     },
   });
 }

@@ -1,5 +1,6 @@
 import type { ImageInfo } from '../ndz/reader.js';
-import type { FaultProfile } from './fault.js';
+import { type FaultProfile, faultsOfWrite } from './fault.js';
+import { sectorToCorrupt } from './corruption.js';
 import type { NodeDisk } from './disk.js';
 import { getopt, numberValue } from '../programs/getopt.js';
 import { boundLines, chunkDot, joinedLine } from '../programs/frisbee-lines.js';
@@ -13,8 +14,10 @@ export type ScriptedImage = { info: ImageInfo; rawPath: string };
  * A frisbee that receives nothing: it prints what a client of that image prints and makes the node's disk a link to the raw
  * image, at no cost. For measuring everything around the transfer. Knows the faults of the write.
  */
-export function scriptedFrisbee(image: ScriptedImage, faults: FaultProfile, disk: NodeDisk, crash: () => void): Program {
+export function scriptedFrisbee(image: ScriptedImage, profile: FaultProfile, disk: NodeDisk, crash: () => void): Program {
+  let writes = 0;
   return async (args, { stderr, signal }) => {
+    const faults = faultsOfWrite(profile, ++writes);
     const session = parse(args);
     if (typeof session === 'string') {
       stderr.write(`frisbee: ${session}\n`);
@@ -49,10 +52,10 @@ function parse(args: readonly string[]): { group: string; port: number } | strin
   return device === DISK_DEVICE ? { group, port } : `opening output file ${device ?? ''}: No such file or directory`;
 }
 
-async function writeDisk({ rawPath }: ScriptedImage, { corruptAtPercent }: FaultProfile, disk: NodeDisk): Promise<void> {
+async function writeDisk({ rawPath, info }: ScriptedImage, { corruptAtPercent }: FaultProfile, disk: NodeDisk): Promise<void> {
   if (corruptAtPercent === null) return disk.share(rawPath);
   await disk.fill(rawPath);
-  await disk.corrupt(corruptAtPercent);
+  await disk.corrupt(await sectorToCorrupt(info.path, corruptAtPercent));
 }
 
 /** The node is gone: nobody is there to see the program end. */

@@ -4,6 +4,7 @@ import { basename, delimiter, join } from 'node:path';
 import { UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { MOUNTS } from './proc-files.js';
+import { DISK_DEVICE } from './ramdisk.js';
 
 /** A shell on this machine that sessions use, found once per testbed. */
 export type ShellProgram = {
@@ -11,6 +12,8 @@ export type ShellProgram = {
   args: string[];
   /** The folder that is the whole PATH of a session. */
   toolbox: string;
+  /** The folder of programs that are called through functions of the library alone. */
+  diskTools: string;
   /** A file of functions every session reads first. */
   library: string;
 };
@@ -27,7 +30,10 @@ const CANDIDATES: readonly ShellCandidate[] = [
 
 /** What a session may call by name: nothing that could harm the machine the testbed runs on. */
 const TOOLS =
-  'cat cut date echo env expr false grep head hostname id ls mkfifo mktemp printf pwd sed seq sha1sum sha256sum md5sum sleep sort stat tail test timeout tr true uname uniq wc';
+  'cat cksum cut date echo env expr false grep head hostname id ls mkfifo mktemp printf pwd sed seq sha1sum sha256sum md5sum sleep sort stat tail test timeout tr true uname uniq wc';
+
+/** What must never see a device of this machine, and therefore is in no PATH. */
+const DISK_TOOLS = 'dd';
 
 /** Stands in the shell's output where it waits for a line; bytes no command prints. */
 export const PROMPT_MARK = '\x01\x02?\x02\x01';
@@ -35,7 +41,7 @@ export const PROMPT_MARK = '\x01\x02?\x02\x01';
 export const CALLS_FD = 9;
 
 /**
- * `frisbee`, `imagezip` and `nc` as functions of the shell, so that redirections, pipes and `$?` are the shell's own.
+ * `frisbee`, `imagezip`, `nc`, `mount` and `umount` as functions of the shell, so that redirections, pipes and `$?` are the shell's own.
  * The body is a subshell, as an interactive bash announces background jobs of its own. 8 and 6 are the call's error and
  * output ends: opened before `run`, so that nothing can be missed.
  */
@@ -59,11 +65,46 @@ __imaging_call() (
 frisbee() { __in=no; __imaging_call frisbee "$@" </dev/null; }
 imagezip() { __in=no; __imaging_call imagezip "$@" </dev/null; }
 nc() { __in=yes; __imaging_call nc "$@"; }
+mount() { __in=no; __imaging_call mount "$PWD" "$@" </dev/null; }
+umount() { __in=no; __imaging_call umount "$PWD" "$@" </dev/null; }
 cat() {
   case "$*" in
     /proc/uptime) set -- "$(( $(date +%s) - IMAGING_BOOTED )).00"; echo "$1 $1" ;;
     /proc/mounts) echo '${MOUNTS}' ;;
-    *) command cat "$@" ;;
+    *) __imaging_disk cat "$@" ;;
+  esac
+}
+# runs a program with the file that is the node's disk in place of its device; no other device is there
+__imaging_disk() {
+  __n=$1; shift
+  __c=$#
+  while [ "$__c" -gt 0 ]; do
+    __a=$1; shift
+    case $__a in
+      ${DISK_DEVICE}) __a=$IMAGING_DISK ;;
+      if=${DISK_DEVICE}) __a="if=$IMAGING_DISK" ;;
+      of=/dev/null|if=/dev/null|/dev/null|if=/dev/zero|/dev/zero|/dev/shm/*) ;;
+      of=*) echo "\${__n##*/}: can't open '\${__a#of=}': Read-only file system" >&2; return 1 ;;
+      if=/dev/*|/dev/*) echo "\${__n##*/}: can't open '\${__a#if=}': No such file or directory" >&2; return 1 ;;
+    esac
+    set -- "$@" "$__a"
+    __c=$((__c - 1))
+  done
+  command "$__n" "$@"
+}
+dd() { __imaging_disk "$IMAGING_TOOLS/dd" "$@"; }
+head() { __imaging_disk head "$@"; }
+tail() { __imaging_disk tail "$@"; }
+wc() { __imaging_disk wc "$@"; }
+cksum() { __imaging_disk cksum "$@"; }
+md5sum() { __imaging_disk md5sum "$@"; }
+sha1sum() { __imaging_disk sha1sum "$@"; }
+sha256sum() { __imaging_disk sha256sum "$@"; }
+sync() { :; }
+blockdev() {
+  case "$*" in
+    '--flushbufs ${DISK_DEVICE}') ;;
+    *) echo "blockdev: $*: not known here" >&2; return 1 ;;
   esac
 }
 case $BASH_VERSION in ?*)
@@ -85,9 +126,15 @@ export function findShell(host: Host, dir: string, candidates: readonly ShellCan
     const path = find(name);
     if (path !== undefined && !existsSync(join(toolbox, name))) symlinkSync(path, join(toolbox, name));
   }
+  const diskTools = join(dir, 'disk-tools');
+  mkdirSync(diskTools, { recursive: true });
+  for (const name of DISK_TOOLS.split(' ')) {
+    const path = find(name);
+    if (path !== undefined && !existsSync(join(diskTools, name))) symlinkSync(path, join(diskTools, name));
+  }
   const library = join(dir, 'shell-library.sh');
   writeFileSync(library, LIBRARY + withoutApplets(found.command));
-  return { command: found.command, args: found.args, toolbox, library };
+  return { command: found.command, args: found.args, toolbox, diskTools, library };
 }
 
 /** busybox finds its own programs before PATH, mount and reboot among them: all that is not in the toolbox is taken away. */
@@ -101,7 +148,7 @@ function withoutApplets(command: string): string {
 }
 
 /** Names that mean something else than an applet: builtins, and the functions above. */
-const SHELL_NAMES = 'kill read sh ash test true false echo printf pwd wait frisbee imagezip nc';
+const SHELL_NAMES = 'kill read sh ash test true false echo printf pwd wait frisbee imagezip nc dd sync blockdev mount umount';
 
 function isExecutable(path: string): boolean {
   try {

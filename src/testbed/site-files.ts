@@ -2,6 +2,7 @@ import { mkdir, symlink, writeFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fold, type NodeNames } from '../nodes/names.js';
 import type { NodeAddresses } from './addresses.js';
+import { MOUNT_POINT } from './ramdisk.js';
 import { FRISBEE_PORTS, type Slot } from './slot.js';
 
 /** Where everything of a testbed is, under its folder. */
@@ -45,6 +46,8 @@ export type SiteSettings = {
   localControlIp: string;
   multicastLoop: boolean;
   bandwidthMibps: number;
+  /** Whether loads read back what they wrote; null for the default. */
+  verify: 'none' | null;
 };
 
 /** Writes the configuration, the inventory, the boot configurations and the ping program. */
@@ -67,7 +70,7 @@ export async function linkDefaultImage(layout: SiteLayout, ndzPath: string): Pro
   await symlink(basename(ndzPath), link);
 }
 
-function configText(layout: SiteLayout, { slot, names, localControlIp, multicastLoop, bandwidthMibps }: SiteSettings, scope: string): string {
+function configText(layout: SiteLayout, { slot, names, localControlIp, multicastLoop, bandwidthMibps, verify }: SiteSettings, scope: string): string {
   const ports = slot
     ? [
         `cmc_port = ${slot.cmc}`,
@@ -103,7 +106,8 @@ frisbee_image = ${RAMDISK_CONFIG}
 [frisbee]
 images_dir = "${layout.imagesFolder}"
 default_image = default.ndz
-
+mount_point = ${MOUNT_POINT}
+${verify === null ? '' : `# --frisbee scripted: the nodes only say that they write\nverify = ${verify}\n`}
 [networking]
 ${ports.join('\n')}
 telnet_backoff = 0.1

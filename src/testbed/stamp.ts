@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 
 const READ_BYTES = 1 << 20;
 /** Lines as imaging-save and the demo image leave them in /etc/imaging-image: when, where, what, by whom. */
-const STAMP_LINES = /(?:\d{4}-\d\d-\d\d@\d\d:\d\d - node [^\n\0]{1,200} - image [^\n\0]{1,200} - by [^\n\0]{1,400}\n)+/;
+const STAMP_LINES = /(?:\d{4}-\d\d-\d\d@\d\d:\d\d - node [^\n\0]{1,200} - image [^\n\0]{1,200} - by [^\n\0]{1,3000}\n)+/;
 const SIGN = ' - node ';
 /** Longer than what a match may hold: read again with the next piece. */
 const OVERLAP_BYTES = 4096;

@@ -129,7 +129,7 @@ async function start(options: TestbedOptions, addresses: readonly NodeAddresses[
   const layout = siteLayout(await openFolder(options.dir, disksBytes + 4 * imageBytes, host, undo));
   const network = options.netns === true ? await bridged(addresses, host, undo) : await onLoopback(addresses, host, undo);
   const { ports } = network;
-  await writeSite(layout, addresses, { ...network.settings, names: options.site?.names ?? DEFAULT_NAMES, bandwidthMibps: bandwidthFor(count) });
+  await writeSite(layout, addresses, { ...network.settings, names: options.site?.names ?? DEFAULT_NAMES, bandwidthMibps: bandwidthFor(count), verify: options.frisbee === 'scripted' ? 'none' : null });
   const demoImage = await makeImage(layout, imageBytes);
   const nodeHost = network.namespaces ? await netnsHostFor(options, host, layout, network.namespaces) : hostFor(options, host, layout, demoImage);
   undo.push('nodes', () => nodeHost.close());

@@ -1,15 +1,20 @@
+import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { childSignal, untilAborted } from '../util/abort.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { Failure, messageOf, systemCode } from '../util/errors.js';
+
+export type Collected = { bytes: number; /** Hex. */ sha256: string };
 
 /** A TCP port that takes one stream from one node into a file. */
 export type Collector = {
   port: number;
-  /** Resolves with the bytes received once the node has closed its side and the file is on disk. */
-  received: Promise<number>;
+  /** Resolves when the node has connected. */
+  connected: Promise<void>;
+  /** Resolves with what came once the node has closed its side and the file is on disk. */
+  received: Promise<Collected>;
   /** Rejects when the file cannot be written; never resolves. */
   failed: Promise<never>;
   /** Gives up what is under way; resolves when nothing writes to the file any more. */
@@ -34,17 +39,10 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
     server.listen(0, options.localIp, resolve);
   });
   let writing: Promise<unknown> = Promise.resolve();
-  const received = new Promise<number>((resolve, reject) => {
-    server.on('connection', (socket) => {
-      if (socket.remoteAddress !== options.nodeIp) return void socket.destroy();
-      server.close();
-      let total = 0;
-      socket.on('data', (bytes: Buffer) => options.onBytes((total += bytes.length)));
-      const file = createWriteStream(options.path, { flags: 'wx' });
-      writing = pipeline(socket, file, { signal: child.signal })
-        .then(() => syncFile(options.path))
-        .then(() => resolve(total), (error: unknown) => reject(new Failure('collect-failed', `writing ${options.path}: ${messageOf(error)}`, 'is there room for the image?', { cause: error })));
-    });
+  let connect = (): void => {};
+  const connected = new Promise<void>((resolve) => (connect = resolve));
+  const received = new Promise<Collected>((resolve, reject) => {
+    writing = takeOne(server, options, child.signal, connect).then(resolve, reject);
   });
   const result = untilAborted(child.signal, received);
   result.catch(() => {}); // the node's own failure may be told first
@@ -52,6 +50,7 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
   failed.catch(() => {});
   return {
     port: (server.address() as AddressInfo).port, // a TCP server that listens has one
+    connected,
     received: result,
     failed,
     close: async () => {
@@ -61,6 +60,51 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
       await writing;
     },
   };
+}
+
+/** Takes the node's stream, whole; rejects with a Failure `collect-failed`, or `collector` when the server ends first. */
+async function takeOne(server: Server, { nodeIp, path, onBytes }: CollectorOptions, signal: AbortSignal, onConnect: () => void): Promise<Collected> {
+  const socket = await new Promise<Socket>((resolve, reject) => {
+    server.on('connection', (candidate) => {
+      if (candidate.remoteAddress !== nodeIp) return void candidate.destroy();
+      server.close();
+      resolve(candidate);
+    });
+    server.once('close', () => reject(new Failure('collect-failed', 'nothing has connected')));
+  });
+  onConnect();
+  let bytes = 0;
+  const hash = createHash('sha256');
+  socket.on('data', (piece: Buffer) => {
+    hash.update(piece);
+    onBytes((bytes += piece.length));
+  });
+  const file = createWriteStream(path, { flags: 'wx' });
+  const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
+  try {
+    // a pipeline that fails does not wait for what its file still opens or writes
+    await pipeline(socket, file, { signal }).finally(() => closed);
+    await syncFile(path);
+  } catch (error) {
+    throw new Failure('collect-failed', `collecting into ${path}, after ${bytes} bytes: ${messageOf(error)}`, collectHint(error), { cause: error });
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+function collectHint(error: unknown): string {
+  switch (systemCode(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'no room: free some space, or save elsewhere';
+    case 'EFBIG':
+      return 'larger than files may be here: see ulimit -f';
+    case 'EEXIST':
+      return 'another run is writing it';
+    case 'ECONNRESET':
+      return 'did the node lose power?';
+    default:
+      return 'is there room for the image, and may this user write there?';
+  }
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -7,8 +7,6 @@ import { sendVerb, type VerbTools } from './send-verb.js';
 
 export type ResetTools = VerbTools & {
   undo: UndoStack;
-  /** How long the old system may keep answering after a reset before the reset counts as ignored. */
-  graceMs: number;
 };
 
 export type ResetProof = {
@@ -20,6 +18,8 @@ export type ResetProof = {
   newSystem: ((signal: AbortSignal) => Promise<void>) | null;
   /** Off and on at once, without a reset first. */
   powerCycle: boolean;
+  /** How long the old system may keep answering after a reset before the reset counts as ignored. */
+  graceMs: number;
 };
 
 /**
@@ -38,15 +38,15 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
     }
     await taking;
     if (proof.powerCycle) {
-      await offAndOn(node, signs, tools, signal);
+      await offAndOn(node, signs, proof.graceMs, tools, signal);
       return true;
     }
     await tell(node, 'reset', tools, signal);
     const newSystem = signs.some((sign) => sign.probe === 'telnet') ? null : proof.newSystem;
-    const left = await stillThere(signs, newSystem, tools.graceMs, signal);
+    const left = await stillThere(signs, newSystem, proof.graceMs, signal);
     if (left.length === 0) return signs.length > 0;
-    node.retry(`reset was acknowledged, but ${left.join(' and ')} still answered ${tools.graceMs / 1000} s later; switching off and on instead`);
-    await offAndOn(node, signs, tools, signal);
+    node.retry(`reset was acknowledged, but ${left.join(' and ')} still answered ${proof.graceMs / 1000} s later; switching off and on instead`);
+    await offAndOn(node, signs, proof.graceMs, tools, signal);
     return true;
   } finally {
     void taking.catch(() => {}).then(() => signs.forEach((sign) => sign.release()));
@@ -54,12 +54,12 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
 }
 
 /** Switches a node off and on; some cards need to be told off twice. An interrupt in between still switches it on. */
-export async function offAndOn(node: NodeRun, signs: readonly Sign[], tools: ResetTools, signal: AbortSignal): Promise<void> {
+export async function offAndOn(node: NodeRun, signs: readonly Sign[], graceMs: number, tools: ResetTools, signal: AbortSignal): Promise<void> {
   const switchOn = tools.undo.push(`switching ${node.name} on again`, async () => void (await sendVerb(node, 'on', tools, AbortSignal.timeout(5_000))));
   let left: Probe[] = [];
   for (let attempt = 1; attempt <= 2; attempt += 1) {
     await tell(node, 'off', tools, signal);
-    left = await stillThere(signs, null, tools.graceMs, signal);
+    left = await stillThere(signs, null, graceMs, signal);
     if (left.length === 0) break;
   }
   node.note(`sending on to ${node.node.cmc.hostname}`);

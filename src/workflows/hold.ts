@@ -8,7 +8,8 @@ import type { Permit } from './permit.js';
 export type HoldTools = {
   undo: UndoStack;
   links: Pick<NextBootLinks, 'claim' | 'release'>;
-  permit: Permit;
+  /** Null: nobody needs one. */
+  permit: Permit | null;
   /** How long to wait for a node that another run holds, in milliseconds; 0: not at all. */
   waitLockMs: number;
 };
@@ -26,7 +27,7 @@ export async function holding<T>(node: NodeRun, tools: HoldTools, work: () => Pr
   });
   try {
     await node.at('lock', LOCK_DEADLINE_MS + tools.waitLockMs, async (signal) => {
-      await tools.permit(node.name, signal);
+      await tools.permit?.(node.name, signal);
       const untilMs = node.host.monotonicMs() + tools.waitLockMs;
       for (;;) {
         claiming = tools.links.claim(mac, node.name);

@@ -1,15 +1,19 @@
 import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
+import type { BootRecords } from '../runs/boots.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { Failure } from '../util/errors.js';
 import { type Attempt, inAttempts, type RetryPlan } from './attempts.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { holding } from './hold.js';
+import { alreadyThere } from './if-needed.js';
 import type { ImageSession } from './image-session.js';
+import { LoadChecks, STAMP_PATHS, type ChecksTools } from './load-checks.js';
 import { createQuorum } from './quorum.js';
 import { inRamdisk, powerCycle, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
-import { waitForSsh, type SshWaitOptions } from './wait.js';
+import { verifyWrite, type VerifyMode, type Verdict } from './verify-write.js';
+import { waitForSystem, type SshWaitOptions } from './wait.js';
 import { writeImage, type WriteOptions } from './write-image.js';
 
 /** What holds for one node, which may differ from the others. Times in milliseconds. */
@@ -25,10 +29,13 @@ export type NodeSettings = RamdiskPlan & {
 /** Everything a load needs to know; `--dry-run` prints it, `executeLoad` does exactly it. Times in milliseconds. */
 export type LoadPlan = Pick<RetryPlan, 'passes' | 'pauseMs'> & {
   nodes: readonly InventoryNode[];
-  image: { path: string; sizeBytes: number; chunkCount: number; diskBytes: number; effectiveBytes: number; actualBytes: number };
+  image: { path: string; name: string; sizeBytes: number; chunkCount: number; diskBytes: number; effectiveBytes: number; actualBytes: number };
   settings: (node: string) => NodeSettings;
   reset: boolean;
+  verify: VerifyMode;
   untilSsh: boolean;
+  /** Leave alone what has the image already; `trustStamp`: when the running system only says so. */
+  ifNeeded: { trustStamp: boolean } | null;
   /** For a node's whole way, all attempts together; Infinity: as long as its attempts may take. */
   nodeDeadlineMs: number;
   /** So many good nodes are enough; null: all of them. */
@@ -37,8 +44,9 @@ export type LoadPlan = Pick<RetryPlan, 'passes' | 'pauseMs'> & {
   frisbeeClient: string;
 };
 
-export type LoadTools = RamdiskTools & {
+export type LoadTools = RamdiskTools & Pick<ChecksTools, 'run' | 'images'> & {
   emit: Emit;
+  boots: Pick<BootRecords, 'last'>;
   wait: SshWaitOptions;
   openSession: (rateBps: number) => Promise<ImageSession>;
   onOutcome?: (outcome: Outcome<unknown>) => void;
@@ -49,11 +57,13 @@ const CHECK_DEADLINE_MS = 10_000;
 const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
 
 /**
- * Loads the plan's image onto its nodes, each on its own way: lock, link, reset, telnet up, unlink, frisbee, check, reset.
+ * Loads the plan's image onto its nodes, each on its own way: lock, link, reset, telnet up, unlink, frisbee, check, read back, reset.
  * The servers start first, so a bad image costs no reset; nodes join them as they come up, and again when they are tried again.
  */
 export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Outcome<string>[]> {
   const sessions = await openSessions(plan, tools);
+  const hardDrive = plan.nodes.map(({ name }) => plan.settings(name).hardDrive).reduce((longest, path) => (path.length > longest.length ? path : longest), '');
+  const checks = new LoadChecks({ ...plan, hardDrive }, tools);
   const quorum = createQuorum(plan.enough, tools.signal, tools.host.monotonicMs);
   try {
     const options = {
@@ -63,7 +73,7 @@ export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Out
         tools.onOutcome?.(outcome);
       },
     } as const;
-    return await fanOut(plan.nodes, options, (node) => holding(node, tools, () => loadNode(node, plan, tools, sessions, quorum.mayRetry)));
+    return await fanOut(plan.nodes, options, (node) => holding(node, tools, () => loadNode(node, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })));
   } finally {
     quorum.close();
   }
@@ -82,19 +92,35 @@ async function openSessions(plan: LoadPlan, tools: LoadTools): Promise<ReadonlyM
   return sessions;
 }
 
-async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, sessions: ReadonlyMap<number, ImageSession>, mayRetry: () => boolean): Promise<string> {
+/** What the nodes of one load share. */
+type Shared = { sessions: ReadonlyMap<number, ImageSession>; checks: LoadChecks; mayRetry: () => boolean };
+
+async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, { sessions, checks, mayRetry }: Shared): Promise<string> {
   const settings = plan.settings(node.name);
   const session = sessions.get(settings.rateBps);
   if (!session) throw new Error(`no session of ${settings.rateBps} bits/s`);
+  const there = plan.ifNeeded && (await alreadyThere(node, { ...plan.ifNeeded, checks, bootMs: settings.bootDeadlineMs }, tools));
+  if (there) return there;
   return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, mayRetry, async (tried, attempt) => {
-    const written = await inRamdisk(tried, settings, tools, (telnet) => writeAndCheck(tried, plan, settings, tools, telnet, session, attempt), attempt);
-    return plan.untilSsh ? `${written}; ${await newSystem(tried, settings, tools, attempt)}` : written;
+    const { verdict, text } = await inRamdisk(tried, settings, tools, async (telnet) => {
+      await checks.recordWriting(tried);
+      return writeAndCheck(tried, { plan, settings, tools, telnet, session, checks }, attempt);
+    }, attempt);
+    await checks.recordWritten(tried, verdict.verified);
+    if (!plan.untilSsh) return text;
+    const system = await newSystem(tried, settings, tools, checks, attempt);
+    await checks.recordWritten(tried, verdict.verified); // it may have been switched off and on meanwhile, by us
+    return `${text}; ${system}`;
   });
 }
 
 /** Waits for ssh. A board that hangs in its boot is switched off and on once; writing its disk again would not help. */
-async function newSystem(node: NodeRun, settings: NodeSettings, tools: LoadTools, attempt: Attempt): Promise<string> {
-  const wait = (): Promise<string> => node.at('ssh', settings.sshDeadlineMs, (signal) => waitForSsh(node, tools.wait, signal));
+async function newSystem(node: NodeRun, settings: NodeSettings, tools: LoadTools, checks: LoadChecks, attempt: Attempt): Promise<string> {
+  const wait = (): Promise<string> =>
+    node.at('ssh', settings.sshDeadlineMs, async (signal) => {
+      const system = await waitForSystem(node, tools.wait, STAMP_PATHS, signal);
+      return `${system.text}${await checks.checkRunning(node, system)}`;
+    });
   try {
     return await wait();
   } catch (error) {
@@ -105,21 +131,28 @@ async function newSystem(node: NodeRun, settings: NodeSettings, tools: LoadTools
   }
 }
 
-async function writeAndCheck(node: NodeRun, plan: LoadPlan, settings: NodeSettings, tools: LoadTools, telnet: TelnetSession, session: ImageSession, attempt: Attempt): Promise<string> {
+/** One node in the ramdisk, about to be written. */
+type Writing = { plan: LoadPlan; settings: NodeSettings; tools: LoadTools; telnet: TelnetSession; session: ImageSession; checks: LoadChecks };
+type Written = { verdict: Verdict; text: string };
+
+const UNVERIFIED: Verdict = { verified: false, text: '' };
+
+async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt): Promise<Written> {
   try {
-    return await writeOnce(node, plan, settings, tools, telnet, session);
+    return await writeOnce(node, writing);
   } catch (error) {
     if (!attempt.repeatsSteps || !(error instanceof Failure) || !WRITE_AGAIN.has(error.code)) throw error;
     node.retry(`${error.message}; writing once more`);
-    return writeOnce(node, plan, settings, tools, telnet, session);
+    return writeOnce(node, writing);
   }
 }
 
-async function writeOnce(node: NodeRun, plan: LoadPlan, settings: NodeSettings, tools: LoadTools, telnet: TelnetSession, session: ImageSession): Promise<string> {
-  const options: WriteOptions = { program: plan.frisbeeClient, device: settings.hardDrive, stallMs: settings.stallMs, imageChunks: plan.image.chunkCount, session };
+async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session, checks: { digests } }: Writing): Promise<Written> {
+  const { hardDrive: device, stallMs } = settings;
+  const options: WriteOptions = { program: plan.frisbeeClient, device, stallMs, imageChunks: plan.image.chunkCount, session };
   const startedMs = node.host.monotonicMs();
   const result = await node.at('write', Infinity, async (signal) => {
-    await tools.permit(node.name, signal);
+    await tools.permit?.(node.name, signal);
     return Promise.race([writeImage(node, telnet, options, signal), session.failed]);
   });
   const elapsedS = Math.max(0.001, (node.host.monotonicMs() - startedMs) / 1000);
@@ -132,5 +165,9 @@ async function writeOnce(node: NodeRun, plan: LoadPlan, settings: NodeSettings, 
       "is the node's disk smaller than the image? its log has frisbee's own words",
     );
   });
-  return `${(plan.image.actualBytes / 1e6).toFixed(1)} MB written at ${(plan.image.actualBytes / 1e6 / elapsedS).toFixed(1)} MB/s`;
+  const text = `${(plan.image.actualBytes / 1e6).toFixed(1)} MB written at ${(plan.image.actualBytes / 1e6 / elapsedS).toFixed(1)} MB/s`;
+  if (digests === null || plan.verify === 'none') return { verdict: UNVERIFIED, text };
+  const { verify: mode } = plan;
+  const verdict = await node.at('verify', Infinity, (signal) => verifyWrite(node, telnet, { mode, device, digests, stallMs }, signal));
+  return { verdict, text: `${text}; ${verdict.text}` };
 }

@@ -1,2 +1,12 @@
-/** Asked before each step that changes a node: rejects with a Failure when the run's owner may not (any more). */
+import type { NodeRun } from './fan-out.js';
+
+/**
+ * Resolves when the run may act on a node now; rejects with a Failure when not, or with the signal's reason. Asked again
+ * before every step that cannot be taken back. It has a deadline of its own.
+ */
 export type Permit = (node: string, signal: AbortSignal) => Promise<void>;
+
+/** The step before a node is touched; null means that nobody needs a permit, and there is no such step. */
+export async function lockStep(node: NodeRun, permit: Permit | null): Promise<void> {
+  if (permit !== null) await node.at('lock', Infinity, (signal) => permit(node.name, signal));
+}

@@ -5,6 +5,7 @@ import type { PowerVerb } from '../power/client.js';
 import type { Host } from '../util/host.js';
 import { printable } from '../util/text.js';
 import { fanOut } from './fan-out.js';
+import { lockStep, type Permit } from './permit.js';
 import { sendVerb, type VerbTools } from './send-verb.js';
 
 export type PowerPlan = { nodes: readonly InventoryNode[]; verb: PowerVerb; /** for one node, milliseconds */ timeoutMs: number };
@@ -13,6 +14,8 @@ export type PowerTools = VerbTools & {
   host: Host;
   emit: Emit;
   signal: AbortSignal;
+  /** Null when the verb changes nothing, or nobody needs a permit. */
+  permit: Permit | null;
   onOutcome?: (outcome: Outcome<unknown>) => void;
 };
 
@@ -22,7 +25,8 @@ const CONCURRENCY = 256;
 /** Sends one verb to the CMC card of each node; the value of an outcome is the card's text. Silence and nonsense are failures. */
 export function executePower(plan: PowerPlan, tools: PowerTools): Promise<Outcome<string>[]> {
   const options = { concurrency: CONCURRENCY, nodeDeadlineMs: Infinity, firstStep: 'cmc', describe: (text: string) => printable(text.trim()), ...tools } as const;
-  return fanOut(plan.nodes, options, (node) =>
-    node.at('cmc', plan.timeoutMs + 1_000, async (signal) => (await sendVerb(node, plan.verb, tools, signal, plan.timeoutMs)).text),
-  );
+  return fanOut(plan.nodes, options, async (node) => {
+    await lockStep(node, tools.permit);
+    return node.at('cmc', plan.timeoutMs + 1_000, async (signal) => (await sendVerb(node, plan.verb, tools, signal, plan.timeoutMs)).text);
+  });
 }

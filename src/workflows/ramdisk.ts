@@ -31,8 +31,8 @@ export type RamdiskTools = {
   signal: AbortSignal;
   undo: UndoStack;
   links: NextBootLinks;
-  /** Asked before each reset. */
-  permit: Permit;
+  /** Asked before each reset; null: nobody needs one. */
+  permit: Permit | null;
   /** How long to wait for a node that another run holds, in milliseconds; 0: not at all. */
   waitLockMs: number;
   /** Resets of many nodes are spread by it. */
@@ -58,7 +58,8 @@ export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: Ramd
     telnet = await firstTelnet(node, plan, tools, attempt, boot.proven);
     await boot.unlink();
     const result = await work(telnet).catch(async (error: unknown) => {
-      if (plan.reset) await leaveRamdisk(node, tools);
+      const notOurs = error instanceof Failure && error.code === 'no-lease'; // it may be somebody else's by now
+      if (plan.reset && !notOurs) await leaveRamdisk(node, tools);
       throw error;
     });
     if (plan.reset) await rebootIntoDisk(node, plan, tools, telnet);
@@ -88,7 +89,7 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
   });
   try {
     const proven = await node.at('reset', resetDeadlineMs(plan) * attempt.patience, async (signal) => {
-      await tools.permit(node.name, signal);
+      await tools.permit?.(node.name, signal);
       return ensureReset(
         node,
         {
@@ -96,6 +97,7 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
           take: () => takeLiveness(node.node, { ...tools.liveness, signal }),
           newSystem: (until) => untilThere(node.node.control.ip, plan.telnetPort, tools.liveness.probeTimeoutMs, until),
           powerCycle: attempt.powerCycle,
+          graceMs: plan.graceMs,
         },
         tools.reset,
         signal,
@@ -133,8 +135,8 @@ async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools
 /** Switches a node off and on. */
 export async function powerCycle(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<void> {
   await node.at('reset', resetDeadlineMs(plan), async (signal) => {
-    await tools.permit(node.name, signal);
-    await offAndOn(node, [], tools.reset, signal);
+    await tools.permit?.(node.name, signal);
+    await offAndOn(node, [], plan.graceMs, tools.reset, signal);
   });
 }
 
@@ -170,7 +172,7 @@ async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTo
   const { probeTimeoutMs } = tools.liveness;
   // the open session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
   const ramdisk: Sign = { probe: 'telnet', gone: (signal) => untilGone((until) => tcpAnswer(ip, plan.telnetPort, probeTimeoutMs, until), signal, telnet.closed), release: () => {} };
-  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null, powerCycle: false }, tools.reset, signal));
+  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null, powerCycle: false, graceMs: plan.graceMs }, tools.reset, signal));
 }
 
 /** After failed work the node is reset all the same, so that it does not sit in the PXE system; its failure stands. */

@@ -1,24 +1,42 @@
-import { link, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
+import { partialPath } from '../images/partial.js';
+import { stampLine } from '../images/stamp-line.js';
 import type { InventoryNode } from '../inventory/inventory.js';
-import { verifyImage } from '../ndz/reader.js';
 import type { TelnetSession } from '../telnet/session.js';
-import { Failure, systemCode } from '../util/errors.js';
+import { withDeadline } from '../util/abort.js';
+import { Failure } from '../util/errors.js';
 import { inAttempts, type RetryPlan } from './attempts.js';
-import { openCollector } from './collector.js';
+import { openCollector, type Collected } from './collector.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { holding } from './hold.js';
+import { keepImage, type Kept } from './keep-image.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
+import { stampRoot, type StampPlace, type StampResult } from './stamp-root.js';
+
+/** What holds for one node, which may differ from the others. */
+export type SaveSettings = RamdiskPlan & { stallMs: number };
 
 /** Everything a save needs to know. Times in milliseconds. */
-export type SavePlan = RamdiskPlan & RetryPlan & {
+export type SavePlan = RetryPlan & {
+  settings: (node: string) => SaveSettings;
   nodes: readonly InventoryNode[];
-  /** Where each node's image goes; nothing has that name until the image is whole and checked. */
-  pathOf: (node: string) => string;
+  /** Where each node's image goes, and the next place when something has that name (`nth` from 1); nothing has it until the image is whole and checked. */
+  pathOf: (node: string, nth: number) => string;
+  /** What the person calls the image, who that is, what they say about it, and on which machine. */
+  name: string;
+  by: string;
+  comment: string | null;
+  gateway: string;
+  savedAtMs: number;
+  /** Null: nothing is written on nodes. */
+  stamp: StampPlace | null;
+  /** Size of the last image of each node that has one here: the only hint at how much is to come. */
+  lastBytes: ReadonlyMap<string, number>;
   localIp: string;
+  /** For a node's whole way, all attempts together; Infinity: as long as its attempts may take. */
   nodeDeadlineMs: number;
-  stallMs: number;
   /** The ramdisk's programs. */
   imagezip: string;
   netcat: string;
@@ -26,65 +44,104 @@ export type SavePlan = RamdiskPlan & RetryPlan & {
 
 export type SaveTools = RamdiskTools & { emit: Emit };
 
-export type SavedImage = { bytes: number; path: string };
+/** `warnings`: what did not go as wished, though the image is good. */
+export type SavedImage = Kept & { bytes: number; warnings: string[] };
 
-/** Saves the disks of the plan's nodes, each into a file of its own: link, reset, telnet up, imagezip, check, reset. */
-export function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
-  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe: ({ bytes, path }: SavedImage) => `${(bytes / 1e6).toFixed(1)} MB in ${path}`, ...tools } as const;
-  return fanOut(plan.nodes, options, (node) => holding(node, tools, () => inAttempts(node, plan, () => true, (tried, attempt) => inRamdisk(tried, plan, tools, (telnet) => saveNode(tried, plan, tools, telnet), attempt))));
+const PROGRESS_EVERY_MS = 250;
+const STAMP_DEADLINE_MS = 60_000;
+
+/** Saves the disks of the plan's nodes, each into a file of its own: lock, link, reset, telnet up, stamp, imagezip, check, reset. */
+export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
+  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe, ...tools } as const;
+  const saved = new Map<string, string>();
+  const outcomes = await fanOut(plan.nodes, options, (node) =>
+    holding(node, tools, () =>
+      inAttempts(node, plan, () => !saved.has(node.name), (tried, attempt) =>
+        inRamdisk(tried, plan.settings(node.name), tools, async (telnet) => {
+          const image = await saveNode(tried, plan, tools, telnet);
+          saved.set(node.name, image.path);
+          return image;
+        }, attempt),
+      ),
+    ),
+  );
+  for (const { ok, node } of outcomes) {
+    const path = ok ? undefined : saved.get(node);
+    if (path !== undefined) tools.emit({ type: 'run.warning', text: `${node}: its image is whole all the same: ${path}` });
+  }
+  return outcomes;
+}
+
+function describe({ bytes, path, warnings }: SavedImage): string {
+  return [`${(bytes / 1e6).toFixed(1)} MB in ${path}`, ...warnings].join('; ');
 }
 
 async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<SavedImage> {
-  const path = plan.pathOf(node.name);
-  const partial = `${path}.partial`;
+  const stamp = await stampNode(node, plan, telnet);
+  const partial = partialPath(plan.pathOf(node.name, 1), tools.host);
   let collecting: Promise<unknown> = Promise.resolve();
   const discard = tools.undo.push(`removing ${partial}`, async () => {
     await collecting.catch(() => {}); // an interrupt does not wait for it, and the file must not appear after its removal
     await rm(partial, { force: true });
   });
   try {
-    const bytes = await node.at('read', plan.nodeDeadlineMs, (signal) => {
-      const bytesOf = collect(node, plan, telnet, partial, signal);
-      collecting = bytesOf;
-      return bytesOf;
+    const collected = await node.at('read', Infinity, (signal) => {
+      const collection = collect(node, plan, telnet, partial, signal);
+      collecting = collection;
+      return collection;
     });
-    const saved = await node.at('check', plan.nodeDeadlineMs, async (signal) => {
-      await verifyImage(partial, { signal });
-      return linkUnderFreeName(partial, path);
-    });
-    return { bytes, path: saved };
+    const kept = await node.at('check', Infinity, (signal) => keepImage(partial, (nth) => plan.pathOf(node.name, nth), provenance(node, plan, stamp), collected, signal));
+    const warnings = [...(stamp?.problem ? [`not stamped: ${stamp.problem}`] : []), ...kept.warnings];
+    for (const text of warnings) tools.emit({ type: 'run.warning', text: `${node.name}: ${text}` });
+    return { ...kept, bytes: collected.bytes, warnings };
   } finally {
     await discard();
   }
 }
 
-async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, partial: string, signal: AbortSignal): Promise<number> {
+async function stampNode(node: NodeRun, plan: SavePlan, telnet: TelnetSession): Promise<StampResult | null> {
+  const { stamp: place, savedAtMs, name: image, by, comment } = plan;
+  if (place === null) return null;
+  const lineFor = (base: string | null): string => stampLine({ savedAtMs, node: node.name, image, by, base, comment });
+  return node.at('stamp', STAMP_DEADLINE_MS, (signal) => stampRoot(telnet, { node: node.name, place, lineFor, signal, silenceTimeoutMs: plan.settings(node.name).stallMs }));
+}
+
+function provenance(node: NodeRun, { name: image, by, comment, gateway, savedAtMs }: SavePlan, stamp: StampResult | null) {
+  return { image, node: node.name, by, gateway, savedAt: new Date(savedAtMs).toISOString(), comment, base: stamp?.base ?? null, stamp: stamp?.line ?? null };
+}
+
+async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, partial: string, signal: AbortSignal): Promise<Collected> {
   const { localIp } = plan;
+  const { stallMs, hardDrive } = plan.settings(node.name);
+  const lastBytes = plan.lastBytes.get(node.name);
+  if (lastBytes !== undefined) node.note(`its last image here has ${(lastBytes / 1e6).toFixed(1)} MB`);
   let lastWords = '';
-  const collector = await openCollector({ localIp, nodeIp: node.node.control.ip, path: partial, signal, onBytes: (total) => node.progress(total, 0) });
+  const collector = await openCollector({ localIp, nodeIp: node.node.control.ip, path: partial, signal, onBytes: sparingly(node) });
   try {
     // a pipe's status is its last program's: imagezip's own goes around it, through file descriptor 3
-    const command = `[ "$( { { ${plan.imagezip} -o -z1 ${plan.hardDrive} - ; echo $? >&3 ; } | ${plan.netcat} ${localIp} ${collector.port} >/dev/null ; } 3>&1 )" = 0 ]`;
+    const command = `[ "$( { { ${plan.imagezip} -o -z1 ${hardDrive} - ; echo $? >&3 ; } | ${plan.netcat} ${localIp} ${collector.port} >/dev/null ; } 3>&1 )" = 0 ]`;
     const onLine = (line: string): void => {
       if (line.trim() !== '') lastWords = line.trim();
     };
-    const { status } = await Promise.race([telnet.run(command, { signal, onLine, silenceTimeoutMs: plan.stallMs }), collector.failed]);
+    const { status } = await Promise.race([telnet.run(command, { signal, onLine, silenceTimeoutMs: stallMs }), collector.failed]);
     if (status !== 0) throw new Failure('imagezip-failed', `imagezip on ${node.name} failed; its last words: ${JSON.stringify(lastWords.slice(0, 200))}`, "the node's log has its whole output");
-    return await collector.received;
+    const late = (): Failure => new Failure('collect-failed', `imagezip on ${node.name} is done, and ${plan.netcat} has not connected to ${localIp}:${collector.port}; last words: ${JSON.stringify(lastWords.slice(0, 200))}`, `does the ramdisk have ${plan.netcat}?`);
+    await withDeadline(signal, stallMs, late, () => collector.connected);
+    const collected = await collector.received;
+    node.progress(collected.bytes, 0);
+    return collected;
   } finally {
     await collector.close();
   }
 }
 
-/** Gives a file the wanted name, or that with `-2`, `-3` … when there is one already: no image is ever overwritten. */
-async function linkUnderFreeName(file: string, wanted: string): Promise<string> {
-  for (let n = 1; ; n += 1) {
-    const path = n === 1 ? wanted : wanted.replace(/(\.ndz)?$/, (suffix) => `-${n}${suffix}`);
-    try {
-      await link(file, path);
-      return path;
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
-    }
-  }
+/** Tells the bytes that have come a few times a second: every event is kept in the run's journal. */
+function sparingly(node: NodeRun): (total: number) => void {
+  let lastMs = -Infinity;
+  return (total) => {
+    const nowMs = node.host.monotonicMs();
+    if (nowMs - lastMs < PROGRESS_EVERY_MS) return;
+    lastMs = nowMs;
+    node.progress(total, 0);
+  };
 }

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type { LoginAuth } from '../ssh/login.js';
 import { probeBanner } from '../ssh/banner.js';
-import { bootStamp } from '../ssh/boot-stamp.js';
+import { systemStamp, type SystemStamp } from '../ssh/boot-stamp.js';
 import { openTelnet } from '../telnet/session.js';
 import { sleep } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
@@ -17,6 +17,9 @@ export type WaitOptions = {
 
 export type SshWaitOptions = WaitOptions & { username: string; auth: LoginAuth };
 
+/** A system that answered ssh. */
+export type AnsweringSystem = { /** For people. */ text: string; /** What `files` hold, one after the other; null when it cannot tell (not Linux). */ files: string | null };
+
 const ATTEMPT_MS = 5_000;
 /** A node's uptime is rounded and read a moment before we look at the clock. */
 const CLOCK_SLACK_MS = 50;
@@ -31,13 +34,23 @@ const banners = pLimit(256);
  * known, the login must find a system booted after that, so the old system cannot pass for the new one.
  */
 export async function waitForSsh(node: NodeRun, options: SshWaitOptions, signal: AbortSignal): Promise<string> {
-  const address = { host: node.node.control.ip, port: options.port };
+  return (await waitForSystem(node, options, [], signal)).text;
+}
+
+/** As `waitForSsh`, and reads `files` (absolute paths) over the same login. */
+export async function waitForSystem(node: NodeRun, options: SshWaitOptions, files: readonly string[], signal: AbortSignal): Promise<AnsweringSystem> {
   const lastBoot = await options.lastBoot(node.name);
   return retrying(node, options.backoffMs, signal, async () => {
-    await banners(() => probeBanner({ ...address, timeoutMs: ATTEMPT_MS, signal }));
-    const stamp = await logins(() => bootStamp({ ...address, username: options.username, auth: options.auth, timeoutMs: 2 * ATTEMPT_MS, signal }));
-    return `ssh OK, ${newSystem(node, stamp?.uptimeMs ?? null, lastBoot)}`;
+    const stamp = await askSystem(node, options, files, signal);
+    return { text: `ssh OK, ${newSystem(node, stamp.boot?.uptimeMs ?? null, lastBoot)}`, files: stamp.boot === null ? null : stamp.text };
   });
+}
+
+/** One attempt to log in: the banner first, which is cheap, then what the system says of itself. Rejects as `probeBanner` and `sshExec` do. */
+export async function askSystem(node: NodeRun, options: Pick<SshWaitOptions, 'port' | 'username' | 'auth'>, files: readonly string[], signal: AbortSignal): Promise<SystemStamp> {
+  const address = { host: node.node.control.ip, port: options.port };
+  await banners(() => probeBanner({ ...address, timeoutMs: ATTEMPT_MS, signal }));
+  return logins(() => systemStamp({ ...address, username: options.username, auth: options.auth, timeoutMs: 2 * ATTEMPT_MS, signal }, files));
 }
 
 /** Waits until a node's telnetd (the PXE system) answers and runs a command, in a system booted since the last reset. */

@@ -9,7 +9,7 @@ const root = new URL('../../', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
 
 /** Load, save, wait and every power verb go through one fan-out, one monitor, one final table. */
-const onNodes = ['load', 'save', 'wait', 'status', 'on', 'off', 'reset', 'info', 'usrpstatus', 'usrpon', 'usrpoff'];
+const onNodes = ['load', 'save', 'wait', 'which', 'status', 'on', 'off', 'reset', 'info', 'usrpstatus', 'usrpon', 'usrpoff'];
 
 test('every command on nodes is a plan for the shared runner, and has no way of its own', async () => {
   expect(commands.filter((command) => command.kind === 'nodes').map((command) => command.name)).toEqual(onNodes);

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { bin, run, start, type Finished } from '../helpers/cli.js';
+import { bin, run, start, type Finished, type Running } from '../helpers/cli.js';
 import { CHUNK_BYTES } from '../../src/ndz/format.js';
 import { fixture, temporaryFolder } from '../ndz/images.js';
 import { hasLoop, loopDevice } from '../ndz/loop.js';
@@ -84,6 +84,7 @@ describe('there and back', () => {
     expect(Buffer.compare(await readFile(at('other')), content)).toBe(0);
     expect(await image('verify', 'x.ndz', 'other', '--slice', '1')).toMatchObject({ code: 0 });
     expect(await image('verify', 'x.ndz', 'other')).toMatchObject({ code: 1 });
+    expect(execFileSync('bash', ['-c', '"$0" zip - z.ndz --slice 1 <disk 2>&1 || echo "exit $?"', join(bin, 'imaging-image')], { cwd: folder, encoding: 'utf8' })).toMatch(/a pipe can only be saved whole, not one partition of it\n.*give the path of the disk\nexit 4\n$/);
     expect(await image('zip', 'disk', 'y.ndz', '--slice', '3')).toMatchObject({ code: 4, stderr: expect.stringContaining('no partition 3') as unknown });
   });
 });
@@ -112,11 +113,20 @@ describe('what is refused', () => {
     [['zip', 'a', 'b', '--slice', '0'], '--slice: 0 is not a whole number'],
     [['zip', 'a', 'b', '--uuid', 'x'], '--uuid: x is not 32 hex digits'],
     [['unzip', 'a', 'b', '--level', '1'], '--level means nothing to unzip'],
+    [['verify', '-'], 'verify reads images here and there, which a pipe does not allow'],
     [['verify', 'a', '--sample', '3'], '--sample is for comparing a disk'],
     [['verify', 'a', 'b', '--sample', '3', '--full'], 'do not go together'],
     [['zip', 'a', '-', '--json'], 'do not go together'],
   ])('%j', async (args, words) => {
     expect(await image(...args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) as unknown });
+  });
+
+  it.each([['zip', '-', 'x.ndz'], ['zip', 'disk', '-'], ['unzip', '-', 'out'], ['unzip', 'x.ndz', '-']])('a terminal: %s %s %s', async (...words) => {
+    await writeFile(at('disk'), disk());
+    // script gives it a terminal
+    const said = execFileSync('script', ['-qec', `${join(bin, 'imaging-image')} ${words.join(' ')}; echo "exit $?"`, '/dev/null'], { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    expect(said).toMatch(/- is a terminal here.*\r\n.*for example: (cat|imaging-image) .*\r\nexit 2/);
+    expect(await readdir(folder)).toEqual(['disk']);
   });
 
   it('a missing file', async () => {
@@ -143,6 +153,7 @@ describe('a damaged image', () => {
 
   it('without its last chunk is written when forced', async () => {
     await writeFile(at('x.ndz'), fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES));
+    expect(await image('info', 'x.ndz')).toMatchObject({ code: 1, stdout: expect.stringMatching(/note +its partition table speaks of .* its last chunks are missing\n/) as unknown });
     expect(await image('unzip', 'x.ndz', 'out')).toMatchObject({ code: 4, stderr: expect.stringContaining('--force') as unknown });
     expect(await image('unzip', 'x.ndz', 'out', '--force')).toMatchObject({ code: 0 });
   });
@@ -166,11 +177,30 @@ it('info shows the file systems of images that the 2015 imagezip made, and their
   expect((await image('info', 'demo.ndz')).stdout).toMatch(/stamp {8}\d{4}-.* - node none - image demo - by imaging/);
 });
 
+it('a failed zip leaves the image that it was to replace, with its checksum', async () => {
+  await writeFile(at('disk'), disk());
+  await image('zip', 'disk', 'x.ndz', '-q');
+  const before = await readFile(at('x.ndz.sha256'), 'utf8');
+  expect(await image('zip', '/dev/null', 'x.ndz', '--force')).toMatchObject({ code: 4 });
+  expect(await readFile(at('x.ndz.sha256'), 'utf8')).toBe(before);
+  expect((await image('verify', 'x.ndz')).code).toBe(0);
+});
+
 describe('an interrupted one leaves nothing', () => {
+  /** When it says how far it is, its file is there. */
+  const whenSaid = ({ child }: Running, words: RegExp, act: () => void): void => {
+    let said = '';
+    child.stderr.on('data', (text: string) => {
+      if (words.test(said)) return;
+      said += text;
+      if (words.test(said)) act();
+    });
+  };
+
   it.each(['SIGINT', 'SIGTERM'] as const)('zip by %s', async (signal) => {
     await writeFile(at('disk'), randomBytes(64 * MIB));
     const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9'], { cwd: folder });
-    running.child.stderr.once('data', () => running.child.kill(signal));
+    whenSaid(running, /zip \d/, () => running.child.kill(signal));
     expect(await running.finished).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143 });
     expect(await readdir(folder)).toEqual(['disk']);
   });
@@ -179,9 +209,20 @@ describe('an interrupted one leaves nothing', () => {
     await writeFile(at('disk'), randomBytes(48 * MIB));
     await image('zip', 'disk', 'x.ndz', '--level', '0', '-q');
     const running = start('imaging-image', ['unzip', 'x.ndz', 'out', '--workers', '1'], { cwd: folder });
-    running.child.stderr.once('data', () => running.child.kill('SIGINT'));
+    whenSaid(running, /unzip \d/, () => running.child.kill('SIGINT'));
     expect(await running.finished).toMatchObject({ code: 130 });
     expect((await readdir(folder)).sort()).toEqual(['disk', 'x.ndz', 'x.ndz.sha256']);
+  });
+
+  it('one that was killed outright: the next one of that name clears up', async () => {
+    await writeFile(at('disk'), randomBytes(64 * MIB));
+    const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9'], { cwd: folder });
+    whenSaid(running, /zip \d/, () => running.child.kill('SIGKILL'));
+    await running.finished;
+    expect(await readdir(folder)).toEqual([expect.stringMatching(/^\.x\.ndz\..*\.tmp$/), 'disk']);
+    await writeFile(at('.x.ndz.elsewhere-1-2.abc.tmp'), 'of another machine');
+    expect((await image('zip', 'disk', 'x.ndz', '--level', '0', '-q')).code).toBe(0);
+    expect((await readdir(folder)).sort()).toEqual(['.x.ndz.elsewhere-1-2.abc.tmp', 'disk', 'x.ndz', 'x.ndz.sha256']);
   });
 
   it('zip into a pipe whose reader goes away', async () => {

@@ -22,7 +22,7 @@ describe('a testbed of four', () => {
     expect(result.code).toBe(0);
     expect(finishedOf(result.events)).toMatchObject({ ok: ['fit01', 'fit02', 'fit03'], failed: [], exitCode: 0 });
     const steps = result.events.flatMap((event) => (event.type === 'node.step' && event.node === 'fit02' ? [event.step] : []));
-    expect(steps).toEqual(['lock', 'pxe', 'reset', 'boot', 'write', 'check', 'reboot', 'ssh']);
+    expect(steps).toEqual(['lock', 'pxe', 'reset', 'boot', 'write', 'check', 'verify', 'reboot', 'ssh']);
     expect(result.events.map((event) => event.seq)).toEqual(result.events.map((_, index) => index));
     const disks = ['fit01', 'fit02', 'fit03'].map((node) => sha256(join(testbed.dir, 'nodes', node, 'disk.img')));
     expect(new Set(disks)).toEqual(new Set([sha256(join(testbed.dir, 'images/demo.img'))]));

@@ -16,10 +16,11 @@ function serverSockets(port: number): string[] {
   return readFileSync('/proc/net/udp', 'latin1').split('\n').filter((line) => line.trim().split(/\s+/)[1]?.endsWith(suffix));
 }
 
-const phases: Step[] = ['reset', 'boot', 'write', 'reboot'];
+const phases: Step[] = ['reset', 'boot', 'write', 'verify', 'reboot'];
 const signals = [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const;
 
-test.each(phases.flatMap((step) => signals.map(([name, code]) => [step, name, code] as const)))('at %s, %s: exit %i, nothing left', async (step, name, code) => {
+// reading back differs from the write in nothing but its text: one signal will do
+test.each(phases.flatMap((step) => signals.slice(0, step === 'verify' ? 1 : 3).map(([name, code]) => [step, name, code] as const)))('at %s, %s: exit %i, nothing left', async (step, name, code) => {
   const load = testbed.start('imaging-load', ['1-3', '--progress', 'json']);
   const server = await load.event((event) => event.type === 'server.started');
   await load.event((event) => event.type === 'node.step' && event.step === step);

@@ -13,12 +13,12 @@ const SERVER = '10.9.0.1';
 const DATA = new Uint8Array(1024);
 
 /** A client whose clock and network the test holds in its hands. */
-function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inOrder?: boolean } = {}) {
+function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inOrder?: boolean; serverIp?: string } = {}) {
   const sent: { now: number; message: Message }[] = [];
   const ready: number[] = [];
   let now = 1000;
   const core = new ClientCore({
-    clientId: 42, srcIp: ipToNumber('10.9.0.2'), port: PORT, joinVersion: 1, inOrder: options.inOrder ?? true,
+    clientId: 42, srcIp: ipToNumber('10.9.0.2'), port: PORT, joinVersion: 1, serverIp: options.serverIp ?? null, inOrder: options.inOrder ?? true,
     profile: { ...REAL_PROFILE, ...options.profile }, random: seededRandom(3),
     actions: {
       send: (datagram) => {
@@ -189,6 +189,34 @@ describe('client', () => {
     client.wait(130);
     expect(client.asked()).toEqual(['join', 'whole 0', 'part 0 (1024) retry 1']);
     expect(client.core.stats.fullReRequests).toBe(1);
+  });
+
+  test('somebody who asks for everything for ever, in vain, does not keep it quiet', () => {
+    const client = bench({ chunks: 2 });
+    client.join();
+    for (let i = 0; i < 62; i++) {
+      for (const chunk of [0, 1]) client.hear({ kind: 'request', chunk, first: 0, count: 1024 }, '10.9.0.66');
+      client.wait(50);
+    }
+    expect(client.asked()).toEqual(['join', 'whole 0', 'whole 1']);
+    client.blocks(0, 0, 1000);
+    for (let i = 0; i < 62; i++) {
+      client.hear({ kind: 'prequest', chunk: 0, retries: 0, map: BlockMap.ofRun(1000, 24) }, '10.9.0.66');
+      client.hear({ kind: 'request', chunk: 1, first: 0, count: 1024 }, '10.9.0.66');
+      client.wait(29);
+      client.hear({ kind: 'request', chunk: 1, first: 0, count: 1024 }, '10.9.0.66');
+      client.wait(20);
+    }
+    expect(client.asked()[0]).toBe('part 0 (24) retry 1');
+  });
+
+  test('takes part only in the session of the server it was told', () => {
+    const client = bench({ chunks: 1, serverIp: SERVER });
+    client.core.poll(client.now);
+    client.hear({ kind: 'joined', version: 1, blocks: 2048 }, '10.9.0.8');
+    expect(client.core.geometry).toBeNull();
+    client.hear({ kind: 'joined', version: 1, blocks: 1024 });
+    expect(client.core.geometry?.chunks).toBe(1);
   });
 
   test('a server that owes nothing is not silent', () => {

@@ -57,7 +57,7 @@ test('a client survives any storm of datagrams, before and after it joined, and 
     let now = 0;
     let allocated = 0;
     const core = new ClientCore({
-      clientId: 1673831343, srcIp: ipToNumber('10.9.0.3'), port: PORT, joinVersion, inOrder: false, profile: { ...REAL_PROFILE, maxBuffers: 3 }, random: Math.random,
+      clientId: 1673831343, srcIp: ipToNumber('10.9.0.3'), port: PORT, joinVersion, serverIp: null, inOrder: false, profile: { ...REAL_PROFILE, maxBuffers: 3 }, random: Math.random,
       actions: {
         send: (bytes) => expect(decode(bytes)).not.toBeNull(),
         joined: (_, buffers) => {

@@ -83,6 +83,86 @@ describe('server', () => {
     expect(events.at(-1)).toMatchObject({ type: 'leave', reason: 'silent', activeClients: 0 });
   });
 
+  test('a flood of forged joins drives out nobody who takes part; progress goes on', () => {
+    const { core, say, events } = newCore(64 << 20);
+    say({ kind: 'join', version: 1, clientId: 7 }, CLIENT, 1);
+    say({ kind: 'request', chunk: 0, first: 0, count: 1024 }, CLIENT, 1);
+    for (let i = 0; i < 9000; i++) say({ kind: 'join', version: 1, clientId: i + 1 }, `10.${1 + (i >> 14)}.${(i >> 7) & 127}.${1 + (i & 127)}`, 2 + i / 1000);
+    expect(core.clients.size).toBe(4096);
+    expect(core.clients.get(CLIENT)).toMatchObject({ clientId: 7, askedBlocks: 1024 });
+    expect(events.some((event) => event.type === 'leave' && event.address === CLIENT)).toBe(false);
+    // those that ask for something too go by when they were last heard of
+    for (let i = 0; i < 4200; i++) {
+      const from = `11.1.${i >> 7}.${1 + (i & 127)}`;
+      say({ kind: 'join', version: 1, clientId: 5 }, from, 20);
+      say({ kind: 'request', chunk: 1, first: 0, count: 9 }, from, 20);
+      if (i % 1000 === 0) say({ kind: 'request', chunk: 2, first: 0, count: 9 }, CLIENT, 20);
+    }
+    expect(core.clients.size).toBe(4096);
+    expect(core.clients.get(CLIENT)).toBeDefined();
+    expect(core.clients.get('11.1.0.1')).toBeUndefined();
+  });
+
+  test('for an image of a terabyte it keeps fewer clients, so that their maps stay small', () => {
+    const { core, say } = newCore(2 ** 40);
+    for (let i = 0; i < 1000; i++) {
+      const from = `10.1.${i >> 7}.${1 + (i & 127)}`;
+      say({ kind: 'join', version: 1, clientId: 5 }, from);
+      say({ kind: 'request', chunk: i, first: 0, count: 1 }, from);
+    }
+    expect(core.clients.size).toBe(512);
+  });
+
+  test('one client that asks for the same chunk for ever: others get every second chunk’s worth, and the rate does not fall', () => {
+    const chunks = 200;
+    const { core, say } = newCore(chunks << 20);
+    const hostile = '10.9.0.66';
+    say({ kind: 'join', version: 1, clientId: 7 }, CLIENT, 0);
+    say({ kind: 'join', version: 1, clientId: 9 }, hostile, 0);
+    const [sent, order] = [new Map<number, number>(), [] as number[]];
+    let now = 1;
+    let rate = 0;
+    for (let next = 1; next < chunks; now++) {
+      say({ kind: 'prequest', chunk: 0, retries: 1, map: BlockMap.ofRun(0, 1000) }, hostile, now);
+      if ((order.at(-1) ?? next) !== 0 || next === 1) say({ kind: 'request', chunk: next, first: 0, count: 1024 }, CLIENT, now);
+      const work = core.take(1024, now);
+      if (!work) break;
+      sent.set(work.chunk, (sent.get(work.chunk) ?? 0) + work.count);
+      order.push(work.chunk);
+      if (work.chunk === next) next++;
+      core.rate.sent(work.count, 1);
+      core.tick(now);
+      if (now === 40) rate = core.rate.rateBps;
+    }
+    for (let chunk = 1; chunk < chunks; chunk++) expect(sent.get(chunk)).toBe(1024);
+    expect(sent.get(0)).toBeLessThanOrEqual(2 * 1024 + 1024 * chunks);
+    expect(core.rate.rateBps).toBeGreaterThanOrEqual(rate / 2);
+  });
+
+  test('requests of many clients for the same blocks go out once', () => {
+    const { core, say } = newCore(4 << 20);
+    for (let i = 1; i < 200; i++) for (const chunk of [0, 3]) say({ kind: 'request', chunk, first: 0, count: 1024 }, `10.1.1.${i}`);
+    for (let i = 1; i < 200; i++) say({ kind: 'prequest', chunk: 2, retries: 0, map: BlockMap.ofRun(i, 10) }, `10.1.1.${i}`);
+    expect(core.take(2000, 1)).toEqual({ chunk: 2, first: 1, count: 208 });
+    for (let i = 1; i < 200; i++) say({ kind: 'request', chunk: 0, first: 0, count: 1024 }, `10.1.1.${i}`);
+    expect(takeAll(core)).toEqual(['0:0+1024', '3:0+1024']);
+    expect(core.stats).toMatchObject({ sentBlocks: 2 * 1024 + 208, repeatedBlocks: 0, maxQueueEntries: 3 });
+  });
+
+  test('a report of later releases keeps server and client awake when it is the client’s own, and tells nothing otherwise', () => {
+    const { core, say } = newCore();
+    say({ kind: 'join', version: 1, clientId: 7 }, CLIENT, 0);
+    const report = { kind: 'progress', clientId: 7, who: 0, when: 1_700_000_000, what: 1, seq: 1, summary: { chunksReceived: 1, chunksWritten: 1, bytesWritten: 5n } } as const;
+    say({ ...report, clientId: 8 }, CLIENT, 4000);
+    say(report, '10.9.0.5', 4000);
+    say({ ...report, when: 0 }, CLIENT, 4000);
+    expect(core.idleMs(5000)).toBe(5000);
+    expect(say(report, CLIENT, 4000)).toBeUndefined();
+    expect(core.idleMs(5000)).toBe(1000);
+    core.tick(12_000);
+    expect(core.clients.size).toBe(1);
+  });
+
   test('serves who never joined; ranges beyond the file are not served', () => {
     const { core, say } = newCore(70_001);
     say({ kind: 'request', chunk: 0, first: 60, count: 900 });
@@ -166,6 +246,30 @@ describe('work queue', () => {
     const order: number[] = [];
     for (let work = queue.take(1024); work; work = queue.take(1024)) order.push(work.chunk);
     expect(order).toEqual([3, 4, 1, 2]);
+  });
+
+  test('repairs without end let a whole chunk go after every chunk’s worth of them', () => {
+    const queue = new WorkQueue();
+    const order: number[] = [];
+    for (const chunk of [1, 2, 3]) queue.add(chunk, BlockMap.ofRun(0, 1024), 1024);
+    for (let i = 0; i < 12 && !queue.isEmpty; i++) {
+      queue.add(9, BlockMap.ofRun(0, 512), 1024);
+      order.push(queue.take(1024)?.chunk ?? -1);
+    }
+    expect(order).toEqual([9, 9, 1, 9, 9, 2, 9, 9, 3, 9]);
+  });
+
+  test('chunks that went out before wait for those that did not', () => {
+    const queue = new WorkQueue();
+    queue.add(1, BlockMap.ofRun(0, 1024), 1024, true);
+    queue.add(2, BlockMap.ofRun(0, 1024), 1024);
+    queue.add(1, BlockMap.ofRun(0, 1024), 1024, true);
+    queue.add(3, BlockMap.ofRun(0, 1024), 1024);
+    queue.add(4, map(5), 1024, true);
+    expect(queue.size).toBe(4);
+    const order: number[] = [];
+    for (let work = queue.take(1024); work; work = queue.take(1024)) order.push(work.chunk);
+    expect(order).toEqual([4, 2, 3, 1]);
   });
 
   test('whatever is asked in whatever order: every block asked for goes out, nothing else, and nothing twice for one request', () => {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import type { ImagingEvent } from '../../src/events/types.js';
@@ -14,9 +14,9 @@ export type Running = { child: ChildProcessWithoutNullStreams; finished: Promise
 
 export type RunOptions = { env?: Record<string, string | undefined>; cwd?: string };
 
-/** Starts a command of bin/ as a child process, the way a person or a script does. */
+/** Starts a command of bin/, or any program by its path, as a child process, the way a person or a script does. */
 export function start(name: string, args: readonly string[], options: RunOptions = {}): Running {
-  const child = spawn(join(bin, name), args, { cwd: options.cwd ?? scratch(), env: { ...process.env, NODES: undefined, ALL_NODES: undefined, ...options.env } });
+  const child = spawn(resolve(bin, name), args, { cwd: options.cwd ?? scratch(), env: { ...process.env, NODES: undefined, ALL_NODES: undefined, ...options.env } });
   const events: ImagingEvent[] = [];
   const watchers = new Set<(event: ImagingEvent) => void>();
   let [stdout, stderr, line] = ['', '', ''];

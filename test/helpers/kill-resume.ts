@@ -7,6 +7,8 @@ import type { ChildTestbed } from './testbed.js';
 export type Round = {
   /** Null when the load was killed before it had planned anything. */
   run: string | null;
+  /** It had ended by itself before it could be killed. */
+  hadEnded: boolean;
   /** Nodes that were done when it was killed. */
   doneBefore: number;
   resumesMs: number[];
@@ -48,8 +50,9 @@ function halfLines(testbed: ChildTestbed, run: string): string[] {
  */
 export async function killAndResume(testbed: ChildTestbed, env: Record<string, string>, moment: (load: Running) => Promise<unknown>, again: ((resume: Running) => Promise<unknown>) | null = null): Promise<Round> {
   spoilDisks(testbed);
+  const before = new Set(runsOf(testbed));
   const killed = await kill(testbed.start('imaging-load', ['-i', 'demo', '1-4', '--progress', 'json'], env), moment);
-  const run = killed.events[0]?.run ?? newestRun(testbed);
+  const run = runsOf(testbed).find((name) => !before.has(name)) ?? null;
   const doneBefore = killed.events.filter((event) => event.type === 'node.done').length;
   if (run === null || !existsSync(join(testbed.dir, 'state/runs', run, 'plan.json'))) return nothingPlanned(testbed);
   const resumesMs: number[] = [];
@@ -63,7 +66,7 @@ export async function killAndResume(testbed: ChildTestbed, env: Record<string, s
   const wrong = wrongDisks(testbed);
   const left = [...testbed.links(), ...halfLines(testbed, run)];
   if (wrong.length > 0 || left.length > 0 || last?.code !== 0) throw new RoundFailed(`run ${run}: exit code ${last?.code}, wrong disks: ${wrong.join(' ')}; left: ${left.join(' ')}\n${last?.stdout.slice(-1500)}\n${last?.stderr.slice(-1500)}`);
-  return { run, doneBefore, resumesMs };
+  return { run, hadEnded: killed.signal === null, doneBefore, resumesMs };
 }
 
 async function kill(running: Running, moment: (running: Running) => Promise<unknown>): Promise<Finished> {
@@ -74,10 +77,9 @@ async function kill(running: Running, moment: (running: Running) => Promise<unkn
 
 function nothingPlanned(testbed: ChildTestbed): Round {
   if (testbed.links().length > 0) throw new RoundFailed(`no plan, but links: ${testbed.links().join(' ')}`);
-  return { run: null, doneBefore: 0, resumesMs: [] };
+  return { run: null, hadEnded: false, doneBefore: 0, resumesMs: [] };
 }
 
-/** When it was killed before its first event came out, the newest folder is its own, or that of the round before, which is done. */
-function newestRun(testbed: ChildTestbed): string | null {
-  return readdirSync(join(testbed.dir, 'state/runs')).sort().at(-1) ?? null;
+function runsOf(testbed: ChildTestbed): string[] {
+  return readdirSync(join(testbed.dir, 'state')).includes('runs') ? readdirSync(join(testbed.dir, 'state/runs')) : [];
 }

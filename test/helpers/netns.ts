@@ -61,6 +61,11 @@ export class TestNetwork {
     return started;
   }
 
+  /** Runs a program on a host to its end; returns what it printed. Throws when it fails. */
+  run(host: number, command: readonly string[]): string {
+    return execFileSync('ip', ['netns', 'exec', `${this.#prefix}-${host}`, ...command], { stdio: 'pipe', encoding: 'utf8' });
+  }
+
   /** Throws away so many per mille of the UDP datagrams a host receives, until `loseAt(host, 0)`. False when this machine cannot. */
   loseAt(host: number, perMille: number): boolean {
     const rules = perMille === 0 ? 'delete table ip lossy' : `add table ip lossy; add chain ip lossy in { type filter hook input priority 0; }; add rule ip lossy in meta l4proto udp numgen random mod 1000 < ${perMille} drop`;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +19,7 @@ it('is read: size, blocks, ranges, their checksums', () => {
     path: 'x', sizeBytes: 20_000, blockBytes: 4096, checksumType: 'sha256', ranges: [{ first: 0, last: 1, checksum: 'abcd' }, { first: 4, last: 4, checksum: '00' }],
   });
   // version 1.3 had SHA-1s only
-  expect(parseBmap(text({ ChecksumType: undefined } as never, '<Range sha1="ab">0</Range>').replace('<ChecksumType> undefined </ChecksumType>', ''), 'x')).toMatchObject({ checksumType: 'sha1', ranges: [{ first: 0, last: 0, checksum: 'ab' }] });
+  expect(parseBmap(text({ ChecksumType: undefined, MappedBlocksCount: '1' } as never, '<Range sha1="ab">0</Range>').replace('<ChecksumType> undefined </ChecksumType>', ''), 'x')).toMatchObject({ checksumType: 'sha1', ranges: [{ first: 0, last: 0, checksum: 'ab' }] });
 });
 
 it.each([
@@ -28,11 +29,19 @@ it.each([
   ['ranges out of order', text({}, '<Range>4</Range><Range>1</Range>'), 'it has a range "1"'],
   ['ranges that overlap', text({}, '<Range>0-2</Range><Range>2</Range>'), 'it has a range "2"'],
   ['a range beyond the end', text({}, '<Range>5</Range>'), 'it has a range "5"'],
+  ['less than it says', text({}, '<Range>0-1</Range>'), 'it says that 3 blocks are mapped, and its ranges have 2'],
   ['a range that is none', text({}, '<Range>-3</Range>'), 'it has a range "-3"'],
 ])('%s is refused', async (_, content, words) => {
   const path = join(await temporaryFolder(), 'x.bmap');
   await writeFile(path, content);
   await expect(readBmap(path)).rejects.toThrow(failure('bmap-unreadable', words));
+});
+
+it('that has been changed since is found by its checksum of itself', () => {
+  // by bmaptool 3.6, of an image of 2 MiB
+  const made = readFileSync(new URL('../fixtures/bmap/made-by-bmaptool.bmap', import.meta.url), 'utf8');
+  expect(parseBmap(made, 'x')).toMatchObject({ sizeBytes: 2_097_152, ranges: [{ first: 0, last: 0 }] });
+  expect(() => parseBmap(made.replace('<ImageSize> 2097152', '<ImageSize> 2097153'), 'x')).toThrow('its own sha256 is wrong');
 });
 
 it('is found beside an image, by any of the names bmaptool knows', async () => {

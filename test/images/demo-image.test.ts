@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeDemoImage } from '../../src/images/demo-image.js';
+import { inflateChunk } from '../../src/ndz/inflate.js';
 import { verifyImage } from '../../src/ndz/reader.js';
 import { openDiskSink } from '../../src/ndz/sink.js';
 import { systemHost, type Host } from '../../src/util/host.js';
@@ -26,7 +27,7 @@ function partitionOf(disk: Buffer): { start: number; size: number; type: number 
 }
 
 describe.each([['with mke2fs', systemHost, has('mke2fs')], ['without', withoutMke2fs, false]])('a demo image, %s', (_, host, hasFileSystem) => {
-  it.each([1024 * 1024, 5_000_000, 24 * 1024 * 1024])('of %i bytes is the image of its disk', async (sizeBytes) => {
+  it.each([1024 * 1024, 5_000_000])('of %i bytes is the image of its disk', async (sizeBytes) => {
     const dir = join(await temporaryFolder(), 'images');
     const image = await makeDemoImage(dir, { sizeBytes, host });
     expect(image).toMatchObject({ rawPath: join(dir, 'demo.img'), ndzPath: join(dir, 'demo.ndz'), stampName: 'demo', hasFileSystem });
@@ -55,8 +56,16 @@ describe.each([['with mke2fs', systemHost, has('mke2fs')], ['without', withoutMk
 
 it.skipIf(!has('mke2fs') || !has('debugfs') || !has('e2fsck'))('holds a sound file system with the stamp in it', async () => {
   const dir = await temporaryFolder();
-  const { rawPath } = await makeDemoImage(dir, { sizeBytes: 24 * 1024 * 1024 });
-  const disk = await readFile(rawPath);
+  const { ndzPath } = await makeDemoImage(dir, { sizeBytes: 24 * 1024 * 1024 });
+  // on a disk that was not empty
+  const disk = Buffer.alloc(24 * 1024 * 1024, 0xff);
+  for (const chunk of chunksOf(await readFile(ndzPath))) {
+    const { header, data } = inflateChunk(chunk);
+    let offset = 0;
+    for (const { startSector, sectorCount } of header.regions) {
+      disk.set(data.subarray(offset, (offset += sectorCount * 512)), startSector * 512);
+    }
+  }
   const part = join(dir, 'part');
   await writeFile(part, disk.subarray(partitionOf(disk).start));
   execFileSync('e2fsck', ['-fn', part], { env: { PATH }, stdio: 'ignore' });

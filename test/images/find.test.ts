@@ -1,7 +1,7 @@
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { findImage } from '../../src/images/find.js';
+import { findCandidates, findImage } from '../../src/images/find.js';
 import { UserError } from '../../src/util/errors.js';
 import { temporaryFolder } from '../ndz/images.js';
 
@@ -51,6 +51,38 @@ describe('an image is found', () => {
 
   it('in an images folder that is relative to the current one', async () => {
     expect((await findImage('fedora-21', { imagesDir: '../images', cwd })).path).toBe(join(imagesDir, 'fedora-21.ndz'));
+  });
+});
+
+describe('an image that somebody saved', () => {
+  const saved = async (path: string, ageSeconds: number): Promise<string> => {
+    await writeFile(path, 'x');
+    const atSeconds = Date.now() / 1000 - ageSeconds;
+    await utimes(path, atSeconds, atSeconds);
+    return path;
+  };
+
+  it('is found by what they called it, the newest of the current and the images folder', async () => {
+    const older = await saved(join(imagesDir, 'saving__fit02__2026-11-21@01-16__setup.ndz'), 20);
+    const oldest = await saved(join(cwd, 'saving==fit09==2016-05-28@08:20==setup.ndz'), 30);
+    const newest = await saved(join(cwd, 'saving__fit01__2026-11-20@01-16__setup.ndz'), 10);
+    await saved(join(imagesDir, 'saving__fit02__2026-11-21@01-16__setup-2.ndz'), 1);
+    expect((await find('setup')).path).toBe(newest);
+    expect((await find('setup.ndz')).path).toBe(newest);
+    expect((await findCandidates('setup', { imagesDir, cwd })).map(({ path }) => path)).toEqual([newest, older, oldest]);
+    await saved(older, 5);
+    expect((await find('setup')).path).toBe(older);
+  });
+
+  it('gives way to one that is shared under that name', async () => {
+    const path = await saved(join(cwd, 'saving__fit01__2026-11-20@01-16__fedora-21.ndz'), 0);
+    expect((await find('fedora-21')).path).toBe(join(imagesDir, 'fedora-21.ndz'));
+    expect((await findCandidates('fedora-21', { imagesDir, cwd })).map(({ path: each }) => each)).toEqual([join(imagesDir, 'fedora-21.ndz'), path]);
+  });
+
+  it('is not meant by a path', async () => {
+    await saved(join(cwd, 'saving__fit01__2026-11-20@01-16__setup.ndz'), 0);
+    await expect(find('./setup')).rejects.toThrow('not found');
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { listImages } from '../../src/images/list.js';
@@ -23,8 +23,28 @@ it('lists a folder\'s images by name, with their aliases', async () => {
     ['broken', 0, [], 'gone.ndz'],
     ['c', 5, [], null],
     ['loop', 0, [], 'loop.ndz'],
+    ['raw.img', 0, [], null],
   ]);
   expect(images[1]).toMatchObject({ path: join(dir, 'b.ndz'), mtimeMs: 1_450_000_000_000 });
+});
+
+it('takes hard links, and links to one file elsewhere, for names of one image', async () => {
+  const dir = await temporaryFolder();
+  const elsewhere = join(await temporaryFolder(), 'elsewhere.ndz');
+  await writeFile(elsewhere, '12345');
+  const saved = join(dir, 'saving__fit07__2026-11-21@01-16__mine.ndz');
+  await writeFile(saved, '123');
+  await link(saved, join(dir, 'best.ndz'));
+  await symlink('best.ndz', join(dir, 'default.ndz'));
+  for (const name of ['x.ndz', 'y.ndz']) await symlink(elsewhere, join(dir, name));
+  const images = await listImages(dir);
+  expect(images.map(({ name, aliases }) => [name, aliases])).toEqual([['best', ['default', 'saving__fit07__2026-11-21@01-16__mine']], ['x', ['y']]]);
+});
+
+it('tells from which node an image was saved, and what it was called', async () => {
+  const dir = await temporaryFolder();
+  for (const name of ['saving__fit07__2026-11-21@01-16__mine.ndz', 'fedora.ndz']) await writeFile(join(dir, name), 'x');
+  expect((await listImages(dir)).map(({ node, radical }) => [node, radical])).toEqual([[null, 'fedora'], ['fit07', 'mine']]);
 });
 
 it('says which folder cannot be read, and where that is set', async () => {

@@ -1,8 +1,9 @@
+import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { applyEvent, emptyState } from '../../src/events/reducer.js';
 import type { EventBody } from '../../src/events/types.js';
 import { renderRows as layout, plainly, type Shown } from '../../src/monitor/rows.js';
-import { resolveMode } from '../../src/monitor/monitor.js';
+import { openPlain, resolveMode } from '../../src/monitor/monitor.js';
 import { paint } from '../../src/monitor/row.js';
 import { firstView, type View } from '../../src/monitor/view.js';
 import { renderSummary } from '../../src/monitor/summary.js';
@@ -42,6 +43,35 @@ test('progress of a node and of all', () => {
   const rows = renderRows(state, 100, 24, 2_000);
   expect(rows[1]).toContain(' 75 %');
   expect(rows[2]).toContain(' 50 %');
+});
+
+test('reading back has a bar of its own, and does not take from what all have written', () => {
+  const state = stateOf(2, [{ type: 'node.step', node: 'fit01', step: 'verify', attempt: 1 }, { type: 'node.progress', node: 'fit01', doneBytes: 30, totalBytes: 100 }, done('fit02')]);
+  const rows = renderRows(state, 100, 24, 2_000);
+  expect(rows[1]).toContain('100 %');
+  expect(rows[2]).toMatch(/verify .* 30 %/);
+});
+
+test('of how much nobody knows, only what has come is told, and at what rate', () => {
+  const events: EventBody[] = [{ type: 'node.step', node: 'fit01', step: 'read', attempt: 1 }, { type: 'node.note', node: 'fit01', step: 'read', text: 'its last image here has 615.0 MB' }, { type: 'node.progress', node: 'fit01', doneBytes: 30_000_000, totalBytes: 0 }];
+  const rows = renderRows(stateOf(2, events), 100, 24, 4_000);
+  expect(rows[1]).toContain('  0 %');
+  expect(rows[2]).toBe('> fit01  read   30.0 MB, 10.0 MB/s  its last image here has 615.0 MB');
+});
+
+test('as plain lines it is told every ten seconds', () => {
+  let text = '';
+  const state = emptyState();
+  const monitor = openPlain(new Writable({ write: (bytes: Buffer, _encoding, done) => (text += bytes.toString(), done()) }), state, false);
+  const tell = (at: number, body: EventBody): void => {
+    const event = { at, run: 'r', seq: 0, ...body };
+    applyEvent(state, event);
+    monitor.sink(event);
+  };
+  tell(0, { type: 'run.started', schema: 1, command: 'save', nodes: ['fit01'], details: {} });
+  tell(5_000, { type: 'node.step', node: 'fit01', step: 'read', attempt: 1 });
+  for (let at = 5_250; at <= 40_000; at += 250) tell(at, { type: 'node.progress', node: 'fit01', doneBytes: (at - 5_000) * 1_000, totalBytes: 0 });
+  expect(text.split('\n').filter((line) => line.includes('MB'))).toEqual(['+015s fit01 read: 10.0 MB, 1.0 MB/s', '+025s fit01 read: 20.0 MB, 1.0 MB/s', '+035s fit01 read: 30.0 MB, 1.0 MB/s']);
 });
 
 test('what a peer says cannot paint the screen', () => {

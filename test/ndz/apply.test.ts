@@ -9,7 +9,7 @@ import { CHUNK_BYTES, HEADER_BYTES } from '../../src/ndz/format.js';
 import { writeImage } from '../../src/ndz/writer.js';
 import { zipDisk } from '../../src/ndz/zip.js';
 import { chunkOf, chunksOf, descriptorsOf, expectedOf, fixture, fixtureNames, headerOf, sha256, temporaryFolder } from './images.js';
-import { hasLoop, loopDevice } from './loop.js';
+import { hasLoop, loopDevice, loopOf } from './loop.js';
 
 const failure = (code: string, words: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
 
@@ -47,9 +47,9 @@ it('writes no zeros into a file, whether the image has them or not', async () =>
   expect((await stat(disk)).blocks * 512).toBeLessThan(1_000_000);
 });
 
-it('takes chunks that inflate to a hundred megabytes and more, next to small ones', async () => {
+it('takes chunks that inflate to more than 32 MiB, next to small ones', async () => {
   const { image, disk } = await imageFile(Buffer.alloc(0));
-  const big = (120 * 1024 * 1024) / 512;
+  const big = (40 * 1024 * 1024) / 512;
   const marked = Buffer.alloc(big * 512, 'zero or not');
   await writeFile(image, Buffer.concat([
     chunkOf(headerOf({ lastSector: 8 })),
@@ -98,6 +98,27 @@ describe('an image that is no good', () => {
     expect(await readdir(folder)).toEqual(['x.ndz']);
   });
 
+  const lost = 'its last chunks are missing';
+  it.each([['partition table', 2, () => three()], ['file system', 1, () => partOf('frag-ext2-F0')]] as const)('without the end that its %s speaks of: refused, from a file before the disk is touched', async (what, kept, bytes) => {
+    const cut = (await bytes()).subarray(0, kept * CHUNK_BYTES);
+    const { folder, image, disk } = await imageFile(cut);
+    await writeFile(disk, 'old');
+    await expect(applyImage(image, disk)).rejects.toThrow(failure('ndz-cut', `its ${what === 'file system' ? 'ext ' : ''}${what} speaks of`));
+    expect(await readFile(disk, 'utf8')).toBe('old');
+    await expect(applyImage(Readable.from([cut]), disk, { atomic: true })).rejects.toThrow(failure('ndz-cut', lost));
+    expect(await readFile(disk, 'utf8')).toBe('old');
+    expect((await readdir(folder)).sort()).toEqual(['disk', 'x.ndz']);
+    expect(await applyImage(Readable.from([cut]), disk, { allowCut: true })).toMatchObject({ chunkCount: kept });
+    expect(await applyImage(image, disk, { allowCut: true })).toMatchObject({ chunkCount: kept });
+  });
+
+  it('of version 1, that comes in part through a pipe, is refused', async () => {
+    const chunks = [0, 1].map((index) => chunkOf(headerOf({ version: 1, index, total: 2, uuid: null, firstSector: index * 8, lastSector: index * 8 + 8, regions: [{ startSector: index * 8, sectorCount: 8 }] })));
+    const { disk } = await imageFile(three());
+    expect(await applyImage(Readable.from(chunks), disk)).toMatchObject({ chunkCount: 2 });
+    await expect(applyImage(Readable.from(chunks.slice(0, 1)), disk, { atomic: true })).rejects.toThrow(failure('ndz-truncated', 'says the image has 2 chunks, and 1 came'));
+  });
+
   it('or is the disk itself is refused', async () => {
     const { image } = await imageFile(three());
     await expect(applyImage(image, image)).rejects.toThrow(failure('disk-open-failed', 'is the image itself'));
@@ -113,8 +134,8 @@ it('a full disk is named with place and cause', async () => {
 
 it('stops when told to, and leaves no atomic file', async () => {
   const { folder, image, disk } = await imageFile(Buffer.alloc(0));
-  await writeFile(join(folder, 'raw'), randomBytes(20_000_000));
-  await writeImage(join(folder, 'raw'), image, { level: 1 });
+  await writeFile(join(folder, 'raw'), randomBytes(9_000_000));
+  await writeImage(join(folder, 'raw'), image, { level: 0 });
   const controller = new AbortController();
   const reason = new Error('enough');
   await expect(applyImage(image, disk, { atomic: true, signal: controller.signal, workers: 1, onProgress: () => controller.abort(reason) })).rejects.toBe(reason);
@@ -122,6 +143,14 @@ it('stops when told to, and leaves no atomic file', async () => {
   expect((await readdir(folder)).sort()).toEqual(['raw', 'x.ndz']);
   expect(await descriptorsOf(folder)).toBe(0);
 });
+
+/** An image of a bare file system in several chunks. */
+async function partOf(name: string): Promise<Buffer> {
+  const folder = await temporaryFolder();
+  await applyImage(Readable.from([fixture(name)]), join(folder, 'disk'));
+  await zipDisk(join(folder, 'disk'), join(folder, 'part.ndz'), { plan: { slice: 1, raw: true }, level: 0 });
+  return readFile(join(folder, 'part.ndz'));
+}
 
 /** A disk of 8 MiB, filled with a pattern, with partitions from 1 to 3 MiB and from 3 to 7 MiB. */
 function partitioned(): Buffer {
@@ -236,11 +265,27 @@ describe.skipIf(!hasLoop)('a block device', () => {
     onTestFinished(() => void execFileSync('umount', [point]));
     await expect(applyImage(image, device, { exclusive: true })).rejects.toThrow(failure('disk-busy', `${device} is in use`));
   });
+
+  it('in a file, of which one partition is mounted, gets another, not that one', async () => {
+    const { folder, image } = await imageFile(Buffer.concat([chunkOf(headerOf(), Buffer.alloc(4096, 'new'))]));
+    const disk = partitioned();
+    await writeFile(join(folder, 'fs'), Buffer.alloc(2 * 1024 * 1024));
+    execFileSync('mke2fs', ['-q', '-F', join(folder, 'fs')], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+    disk.set(await readFile(join(folder, 'fs')), 1024 * 1024);
+    const { device, file } = await loopOf(disk, ['-o', '1048576', '--sizelimit', '2097152']);
+    const point = join(folder, 'mounted');
+    await mkdir(point);
+    execFileSync('mount', [device, point]);
+    onTestFinished(() => void execFileSync('umount', [point]));
+    await expect(applyImage(image, file, { slice: 1, exclusive: true })).rejects.toThrow(failure('disk-busy', `is mounted on ${point}`));
+    await applyImage(image, file, { slice: 2, exclusive: true });
+    expect((await readFile(file)).toString('latin1', 3 * 1024 * 1024, 3 * 1024 * 1024 + 6)).toBe('newnew');
+  });
 });
 
 it('every chunk of an image is applied once, whatever their number and the threads', async () => {
   const { image, disk } = await imageFile(Buffer.alloc(0));
-  const count = 150;
+  const count = 70;
   const chunks = Array.from({ length: count }, (_, index) => chunkOf(headerOf({ index, firstSector: index * 8, lastSector: index * 8 + 8, regions: [{ startSector: index * 8, sectorCount: 8 }] }), Buffer.alloc(4096, `chunk ${index} `)));
   await writeFile(image, Buffer.concat(chunks));
   const wanted = Buffer.concat(Array.from({ length: count }, (_, index) => Buffer.alloc(4096, `chunk ${index} `)));

@@ -35,11 +35,11 @@ const dataOf = ({ bytes, streamBytes, regions }: BuiltChunk): Buffer => {
   return data;
 };
 
-/** Libraries, text, zeros and noise: 24 MB. */
+/** Text, zeros and noise: 12 MB. */
 let mixed: Buffer;
 beforeAll(() => {
-  const text = Buffer.from(Array.from({ length: 150_000 }, (_, i) => `line ${i} ${(i * 2_654_435_761) % 4_294_967_296} of a text that compresses\n`).join(''));
-  mixed = Buffer.concat([text.subarray(0, 6_000_000), Buffer.alloc(4_000_000), randomBytes(5_000_000), text.subarray(1_000_000, 6_000_000), Buffer.alloc(1_234_567, 'abc'), randomBytes(3_000_000)]);
+  const text = Buffer.from(Array.from({ length: 75_000 }, (_, i) => `line ${i} ${(i * 2_654_435_761) % 4_294_967_296} of a text that compresses\n`).join(''));
+  mixed = Buffer.concat([text.subarray(0, 3_000_000), Buffer.alloc(2_000_000), randomBytes(2_500_000), text.subarray(500_000, 3_000_000), Buffer.alloc(634_567, 'abc'), randomBytes(1_500_000)]);
   mixed = mixed.subarray(0, Math.floor(mixed.byteLength / 512) * 512);
 });
 
@@ -59,7 +59,7 @@ describe('Adler-32', () => {
 });
 
 describe('chunks made by threads', () => {
-  it.each([0, 1, 4, 6, 9])('at level %i hold the data, whatever the number of threads', async (level) => {
+  it.each([0, 1, 4, 9])('at level %i hold the data, whatever the number of threads', async (level) => {
     const alone = await build(mixed, { level, workers: 1 });
     const many = await build(mixed, { level, workers: 5 });
     expect(Buffer.compare(Buffer.concat(alone.map(dataOf)), mixed)).toBe(0);
@@ -91,7 +91,7 @@ describe('chunks made by threads', () => {
 
   it('end right at the data\'s end, wherever a chunk happens to be full', async () => {
     const noise = randomBytes(2_200_064);
-    for (let size = 1_030_144; size < 1_180_000; size += 512 * 23) {
+    for (let size = 1_030_144; size < 1_180_000; size += 512 * 41) {
       const chunks = await build(noise.subarray(0, size), { level: 1 });
       expect(Buffer.compare(Buffer.concat(chunks.map(dataOf)), noise.subarray(0, size))).toBe(0);
       expect(chunks.length).toBeLessThanOrEqual(2);
@@ -112,14 +112,14 @@ describe('chunks made by threads', () => {
       expect(chunks.flatMap(({ regions }) => regions).map(({ startSector, sectorCount }) => ({ startSector, endSector: startSector + sectorCount }))).toEqual(inside);
       for (const { regions } of chunks) expect(regions.length).toBeLessThanOrEqual(MAX_REGIONS - 2);
       expect(chunks.length).toBe(Math.ceil(inside.length / (MAX_REGIONS - 2)));
-    }), { numRuns: 15 });
+    }), { numRuns: 8 });
   });
 
   it('of zeros are few', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'raw'), '');
-    await truncate(join(folder, 'raw'), 512 * 1024 * 1024);
-    expect(await writeImage(join(folder, 'raw'), join(folder, 'x.ndz'))).toMatchObject({ dataBytes: 512 * 1024 * 1024, chunkCount: 1 });
+    await truncate(join(folder, 'raw'), 160 * 1024 * 1024);
+    expect(await writeImage(join(folder, 'raw'), join(folder, 'x.ndz'))).toMatchObject({ dataBytes: 160 * 1024 * 1024, chunkCount: 1 });
   });
 });
 
@@ -135,7 +135,7 @@ describe('an image on its way', () => {
         setImmediate(done);
       },
     });
-    await writeImage(source, slow, { level: 1, workers: 4 });
+    await writeImage(source, slow, { level: 0, workers: 4 });
     expect(peak).toBeLessThan(200 * 1024 * 1024);
   });
 
@@ -150,7 +150,7 @@ describe('an image on its way', () => {
     expect(headers.reduce((sum, header) => sum + inflatedBytes(header), 0)).toBe(mixed.byteLength);
   });
 
-  it.each([['at once', 0], ['in the middle', 5_000_000], ['near the end', 20_000_000]])('whose disk fails %s leaves nothing', async (_, failsAt) => {
+  it.each([['at once', 0], ['in the middle', 5_000_000], ['near the end', 11_000_000]])('whose disk fails %s leaves nothing', async (_, failsAt) => {
     const folder = await temporaryFolder();
     const source: ImageSource = { ...memorySource(mixed), read: (offset, length) => (offset + length > failsAt ? Promise.reject(new Error('EIO: a bad sector')) : Promise.resolve(mixed.subarray(offset, offset + length))) };
     await expect(writeImage(source, join(folder, 'x.ndz'))).rejects.toThrow('EIO: a bad sector');

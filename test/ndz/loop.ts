@@ -18,9 +18,14 @@ export const hasLoop = ((): boolean => {
 
 /** A block device with that content, gone after the test. */
 export async function loopDevice(content: Uint8Array): Promise<string> {
+  return (await loopOf(content, [])).device;
+}
+
+/** The same with options of losetup, and the file behind it. */
+export async function loopOf(content: Uint8Array, options: readonly string[]): Promise<{ device: string; file: string }> {
   const file = join(await temporaryFolder(), 'backing');
   await writeFile(file, content);
-  const device = execFileSync('losetup', ['-f', '--show', file], { encoding: 'utf8', env }).trim();
+  const device = execFileSync('losetup', ['-f', '--show', ...options, file], { encoding: 'utf8', env }).trim();
   onTestFinished(() => void execFileSync('losetup', ['-d', device], { env }));
-  return device;
+  return { device, file };
 }

@@ -67,48 +67,93 @@ const WORDS = [0, 1, 2, 7, 8, 255, 256, 468, 469, 470, 511, 512, 4095, 4096, 65_
 /** Header fields, then regions and relocations. */
 const FIELDS = [...Array.from({ length: 10 }, (_, i) => 4 * i), 72, 328, 340, ...Array.from({ length: 20 }, (_, i) => 344 + 4 * i)];
 
-/** A damaged copy of an image. */
-export function mutate({ bytes }: Base, others: readonly Base[], roll: Dice): Buffer {
-  const copy = Buffer.from(bytes);
-  const chunkAt = roll(3) * CHUNK_BYTES;
-  const streamBytes = bytes.readUInt32LE(chunkAt + 4);
-  const used = HEADER_BYTES + streamBytes;
+/** A damaged copy of an image; whether its chunks got new checksums, as somebody with bad intentions would give them. */
+export type Mutant = { bytes: Buffer; isResealed: boolean };
+
+/** An image damaged at random, in one to three ways. */
+export function mutate(base: Base, others: readonly Base[], roll: Dice): Mutant {
+  let bytes: Buffer = Buffer.from(base.bytes);
   for (let times = 1 + roll(3); times > 0; times--) {
-    switch (roll(12)) {
-      case 0: case 1: case 2: // any field, any of the numbers that matter
-        copy.writeUInt32LE(WORDS[roll(WORDS.length)] ?? 0, chunkAt + (FIELDS[roll(FIELDS.length)] ?? 0));
-        break;
-      case 3: case 4: { // a field, a little off
-        const at = chunkAt + (FIELDS[roll(FIELDS.length)] ?? 0);
-        copy.writeUInt32LE((copy.readUInt32LE(at) + roll(33) - 16) >>> 0, at);
-        break;
+    const how = WAYS[roll(WAYS.length)] ?? resize;
+    bytes = how(bytes, base, others, roll);
+    if (bytes.byteLength !== base.bytes.byteLength) return { bytes, isResealed: false };
+  }
+  return base.isSealed && roll(3) === 0 ? resealed(bytes) : { bytes, isResealed: false };
+}
+
+type Way = (copy: Buffer, base: Base, others: readonly Base[], roll: Dice) => Buffer;
+
+const setField: Way = (copy, _, __, roll) => {
+  copy.writeUInt32LE(WORDS[roll(WORDS.length)] ?? 0, roll(3) * CHUNK_BYTES + (FIELDS[roll(FIELDS.length)] ?? 0));
+  return copy;
+};
+const shiftField: Way = (copy, _, __, roll) => {
+  const at = roll(3) * CHUNK_BYTES + (FIELDS[roll(FIELDS.length)] ?? 0);
+  copy.writeUInt32LE((copy.readUInt32LE(at) + roll(33) - 16) >>> 0, at);
+  return copy;
+};
+const flipIn = (length: (base: Base, chunkAt: number) => number): Way => (copy, base, _, roll) => {
+  const chunkAt = roll(3) * CHUNK_BYTES;
+  const at = chunkAt + roll(length(base, chunkAt));
+  copy[at] = (copy[at] ?? 0) ^ (1 << roll(8));
+  return copy;
+};
+const usedBytes = ({ bytes }: Base, chunkAt: number): number => HEADER_BYTES + bytes.readUInt32LE(chunkAt + 4);
+const noise: Way = (copy, base, _, roll) => {
+  const chunkAt = roll(3) * CHUNK_BYTES;
+  const at = chunkAt + HEADER_BYTES + roll(base.bytes.readUInt32LE(chunkAt + 4));
+  for (let i = 0; i < roll(64); i++) copy[Math.min(copy.byteLength - 1, at + i)] = roll(256);
+  return copy;
+};
+/** A chunk in another's place, of this image or another. */
+const moveChunk: Way = (copy, { bytes }, others, roll) => {
+  const other = roll(2) === 0 ? bytes : (others[roll(others.length)]?.bytes ?? bytes);
+  const from = roll(3) * CHUNK_BYTES;
+  other.copy(copy, roll(3) * CHUNK_BYTES, from, from + CHUNK_BYTES);
+  return copy;
+};
+/** The beginning of one image, the end of another, joined anywhere. */
+const splice: Way = (copy, { bytes }, others, roll) => {
+  const other = others[roll(others.length)]?.bytes ?? bytes;
+  const at = roll(3) * CHUNK_BYTES + (roll(2) === 0 ? roll(512) : roll(HEADER_BYTES + 4096));
+  other.copy(copy, at, at);
+  return copy;
+};
+/** Cut, or longer than it was. */
+const resize: Way = (copy, _, __, roll) => {
+  if (roll(2) === 0) return copy.subarray(0, roll(2) === 0 ? roll(3) * CHUNK_BYTES : roll(copy.byteLength));
+  return Buffer.concat([copy, roll(2) === 0 ? copy.subarray(0, CHUNK_BYTES) : Buffer.alloc(1 + roll(600), roll(256))]);
+};
+const WAYS: readonly Way[] = [
+  setField, setField, setField, shiftField, shiftField, flipIn(usedBytes), flipIn(usedBytes), flipIn(() => 460), noise, moveChunk, moveChunk, splice, resize,
+];
+
+function resealed(bytes: Buffer): Mutant {
+  for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
+    const chunk = bytes.subarray(at, at + CHUNK_BYTES);
+    if (chunk.readUInt16LE(38) === 1) sealChunk(chunk, Math.min(chunk.readUInt32LE(4), CHUNK_BYTES - HEADER_BYTES));
+  }
+  return { bytes, isResealed: true };
+}
+
+/** Behind the headers' last fields there is nothing but zeros. */
+const SWEPT_BYTES = 430;
+
+/** Every `step`-th byte of every header set to 0 and 255, a little off, and with its highest bit turned over; every such length; garbage behind. */
+export function* sweep({ bytes, isSealed }: Base, step: number): Generator<Mutant> {
+  for (let chunkAt = 0; chunkAt < bytes.byteLength; chunkAt += CHUNK_BYTES) {
+    for (let at = chunkAt; at < chunkAt + SWEPT_BYTES; at += step) {
+      const old = bytes[at] ?? 0;
+      for (const value of new Set([0, 255, (old + 1) & 255, (old - 1) & 255, old ^ 0x80])) {
+        const copy = Buffer.from(bytes);
+        copy[at] = value;
+        yield { bytes: copy, isResealed: false };
+        if (isSealed && (at - chunkAt < 72 || at - chunkAt >= 328)) yield resealed(Buffer.from(copy));
       }
-      case 5: case 6: { // one bit of what counts
-        const at = chunkAt + roll(used);
-        copy[at] = (copy[at] ?? 0) ^ (1 << roll(8));
-        break;
-      }
-      case 7: { // one bit of the header
-        const at = chunkAt + roll(460);
-        copy[at] = (copy[at] ?? 0) ^ (1 << roll(8));
-        break;
-      }
-      case 8: { // noise in the stream
-        const at = chunkAt + HEADER_BYTES + roll(streamBytes);
-        for (let i = 0; i < roll(64); i++) copy[Math.min(copy.byteLength - 1, at + i)] = roll(256);
-        break;
-      }
-      case 9: case 10: { // a chunk in another's place, of this image or another
-        const other = roll(2) === 0 ? bytes : (others[roll(others.length)]?.bytes ?? bytes);
-        const from = roll(3) * CHUNK_BYTES;
-        other.copy(copy, chunkAt, from, from + CHUNK_BYTES);
-        break;
-      }
-      default: // cut, or longer than it was
-        return roll(2) === 0 ? copy.subarray(0, roll(2) === 0 ? roll(3) * CHUNK_BYTES : roll(copy.byteLength)) : Buffer.concat([copy, roll(2) === 0 ? copy.subarray(0, CHUNK_BYTES) : Buffer.alloc(1 + roll(600), roll(256))]);
+      yield { bytes: bytes.subarray(0, at), isResealed: false };
+      yield { bytes: Buffer.concat([bytes, Buffer.alloc(at % CHUNK_BYTES || 1, at)]), isResealed: false };
     }
   }
-  return copy;
 }
 
 /** What an image means, decoded as simply as can be and without any check: offset by offset on the disk. */

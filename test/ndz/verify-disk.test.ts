@@ -1,20 +1,30 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { applyImage } from '../../src/ndz/apply.js';
+import { CHUNK_BYTES } from '../../src/ndz/format.js';
 import { verifyDisk } from '../../src/ndz/verify-disk.js';
 import { writeImage } from '../../src/ndz/writer.js';
 import { chunkOf, descriptorsOf, fixture, headerOf, temporaryFolder } from './images.js';
+import { writeMbr } from './allocation/tables.js';
 import { hasLoop, loopDevice } from './loop.js';
+
+let made: { bytes: Buffer; content: Buffer } | undefined;
 
 /** A disk of 20 MiB with 50 regions, and its image. */
 async function saved(): Promise<{ folder: string; image: string; disk: string; content: Buffer }> {
   const folder = await temporaryFolder();
-  const [image, disk, content] = [join(folder, 'x.ndz'), join(folder, 'disk'), randomBytes(20 * 1024 * 1024)];
-  await writeFile(disk, content);
-  await writeImage(disk, image, { ranges: Array.from({ length: 50 }, (_, i) => ({ startSector: i * 800, endSector: i * 800 + 600 })) });
-  return { folder, image, disk, content };
+  const [image, disk] = [join(folder, 'x.ndz'), join(folder, 'disk')];
+  if (!made) {
+    const content = randomBytes(20 * 1024 * 1024);
+    await writeFile(disk, content);
+    await writeImage(disk, image, { level: 0, ranges: Array.from({ length: 50 }, (_, i) => ({ startSector: i * 800, endSector: i * 800 + 600 })) });
+    made = { bytes: await readFile(image), content };
+  }
+  await writeFile(disk, made.content);
+  await writeFile(image, made.bytes);
+  return { folder, image, disk, content: Buffer.from(made.content) };
 }
 
 it('a disk that holds an image is found to', async () => {
@@ -47,6 +57,27 @@ it('a disk that is too short differs at its end', async () => {
   expect((await verifyDisk(image, disk)).difference).toMatchObject({ offset: 10 * 800 * 512 + 1000 });
 });
 
+it('the end of a partition is its end, whatever follows on the disk', async () => {
+  const { folder, image, content } = await saved();
+  const disk = Buffer.alloc(21 * 1024 * 1024);
+  disk.set(content, 1024 * 1024);
+  const whole = content.byteLength / 512;
+  const withPartition = async (sectors: number): Promise<string> => {
+    writeMbr(disk, 0, [{ type: 0x83, start: 2048, count: sectors }]);
+    await writeFile(join(folder, 'parted'), disk);
+    return join(folder, 'parted');
+  };
+  expect((await verifyDisk(image, await withPartition(whole), { slice: 1 })).difference).toBeNull();
+  expect((await verifyDisk(image, await withPartition(49 * 800 + 500), { slice: 1 })).difference?.offset).toBe((49 * 800 + 500) * 512);
+});
+
+it('an image that has lost its end cannot vouch for a disk', async () => {
+  const { image, disk } = await saved();
+  const whole = fixture('frag-ext2-F0');
+  await writeFile(image, whole.subarray(0, -CHUNK_BYTES));
+  await expect(verifyDisk(image, disk)).rejects.toThrow(expect.objectContaining({ code: 'ndz-cut' }));
+});
+
 it('a sample is the first region, the last, and so many others', async () => {
   const { image, disk, content } = await saved();
   const { checkedCount, comparedBytes } = await verifyDisk(image, disk, { sample: 5 });
@@ -62,15 +93,15 @@ it('a sample is the first region, the last, and so many others', async () => {
   expect((await verifyDisk(image, disk, { sample: 0 })).difference?.offset).toBe(0);
 });
 
-it('a chunk that inflates to a hundred megabytes is compared in small pieces', async () => {
+it('a chunk that inflates to more than 32 MiB is compared in small pieces', async () => {
   const folder = await temporaryFolder();
   const [image, disk] = [join(folder, 'x.ndz'), join(folder, 'disk')];
-  const count = (100 * 1024 * 1024) / 512;
+  const count = (40 * 1024 * 1024) / 512;
   const content = Buffer.alloc(count * 512, 'x');
   await writeFile(image, chunkOf(headerOf({ lastSector: count, regions: [{ startSector: 0, sectorCount: count }] }), content));
-  content[90_000_001] = 0;
+  content[35_000_001] = 0;
   await writeFile(disk, content);
-  expect((await verifyDisk(image, disk)).difference).toEqual({ offset: 90_000_001, region: { startSector: 0, sectorCount: count } });
+  expect((await verifyDisk(image, disk)).difference).toEqual({ offset: 35_000_001, region: { startSector: 0, sectorCount: count } });
 });
 
 it('fails on what cannot be read, and stops when told to', async () => {

@@ -2,48 +2,17 @@ import { fileURLToPath } from 'node:url';
 import { createSocket } from 'node:dgram';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { emptyClientStats } from '../../src/frisbee/client-stats.js';
 import { decode } from '../../src/frisbee/wire.js';
-import { type FrisbeeOverrides, runFrisbee } from '../../src/programs/frisbee.js';
-import { runFrisbeed } from '../../src/programs/frisbeed.js';
 import { chunkDot, clientStatsLines } from '../../src/programs/frisbee-lines.js';
-import { getopt } from '../../src/programs/getopt.js';
+import { getopt, numberValue } from '../../src/programs/getopt.js';
 import { MemoryOutput, randomFile, temporaryFolder, testSession } from '../helpers/frisbee.js';
+import { client, place, server } from '../helpers/frisbee-programs.js';
 import { udpDatagrams } from '../helpers/pcap.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/frisbee/${name}`, import.meta.url));
-const env = { IMAGING_FRISBEE_LOOPBACK: '1' };
-
-class Text extends Writable {
-  text = '';
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
-}
-
-type Running = { done: Promise<number>; stderr: Text; stop: AbortController };
-
-function client(words: string, overrides: FrisbeeOverrides = {}): Running {
-  const stop = new AbortController();
-  const stderr = new Text();
-  return { done: runFrisbee(words.split(' '), { stdout: new Text(), stderr, signal: stop.signal }, { env, ...overrides }), stderr, stop };
-}
-
-function server(words: string): Running {
-  const stop = new AbortController();
-  const stderr = new Text();
-  return { done: runFrisbeed(words.split(' '), { stdout: new Text(), stderr, signal: stop.signal }, { env }), stderr, stop };
-}
-
-function place(): string {
-  const { group, port } = testSession();
-  return `-m ${group} -p ${port}`;
-}
-
 /** The image the captured session carried: the real imagezip's output for a disk of 16 MiB, in 3 chunks. */
 function capturedImage(): string {
   const content = Buffer.alloc(3 << 20);
@@ -152,7 +121,7 @@ describe('frisbee and frisbeed', () => {
 
   test('usage errors and unusable files', async () => {
     const disk = join(temporaryFolder(), 'disk');
-    for (const words of ['', `${disk}`, `-m 239.1.1.1 ${disk}`, `-m 239.1.1.1 -p 70000 ${disk}`, `-m nowhere -p 5 ${disk}`, '-m 239.1.1.1 -p 5000', `-m 239.1.1.1 -p 5000 -x ${disk}`, `-s 1 -m 239.1.1.1 -p 5000 ${disk}`, `-m 239.1.1.1 -p 5000 -`, `-T x -i 127.0.3.1 -m 239.1.1.1 -p 5000 ${disk}`, '-m']) {
+    for (const words of ['', `${disk}`, `-m 239.1.1.1 ${disk}`, `-m 239.1.1.1 -p 70000 ${disk}`, `-m nowhere -p 5 ${disk}`, '-m 239.1.1.1 -p 5000', `-m 239.1.1.1 -p 5000 -x ${disk}`, `-s x -m 239.1.1.1 -p 5000 ${disk}`, `-m 239.1.1.1 -p 5000 -`, `-T x -i 127.0.3.1 -m 239.1.1.1 -p 5000 ${disk}`, '-m']) {
       const { done, stderr } = client(words);
       expect(await done, words).toBe(1);
       expect(stderr.text, words).toContain('usage: frisbee');
@@ -187,6 +156,10 @@ describe('lines', () => {
     expect(getopt(['-qx'], 'q', 'p')).toBe("invalid option -- 'x'");
     expect(getopt(['-p'], 'q', 'p')).toBe("option requires an argument -- 'p'");
     expect(getopt(['--loopback', '--other'], 'q', 'p', ['--loopback'])).toBe("invalid option -- '-'");
+    expect(getopt(['--id=a=b', 'w', '--id', '-q', '-q'], 'q', '', ['--id='])).toEqual({ flags: new Set(['q']), values: new Map([['--id', '-q']]), words: ['w'] });
+    expect(getopt(['--id'], 'q', '', ['--id='])).toBe("option requires an argument -- '--id'");
+    const hexadecimal = { flags: new Set<string>(), values: new Map([['D', '0x8300'], ['E', '0xg']]), words: [] };
+    expect([numberValue(hexadecimal, 'D', 0), numberValue(hexadecimal, 'E', 0)]).toEqual([0x8300, null]);
   });
 });
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { bootStamp, parseBootStamp } from '../../src/ssh/boot-stamp.js';
+import { bootStamp, parseBootStamp, parseSystemStamp, systemStamp } from '../../src/ssh/boot-stamp.js';
 import { defaultAuth } from '../../src/ssh/keys.js';
 import { sshExec, type LoginAuth, type LoginOptions } from '../../src/ssh/login.js';
 import { serve, sshd, type Server, type SshdOptions } from './servers.js';
@@ -210,8 +210,28 @@ describe('bootStamp', () => {
     ['12.34 45.67\n', null],
     [`${id}\n`, null],
     [`x${id}\n12.34 45.67\n`, null],
-  ])('parses %j', (text, stamp) => {
+  ])('parses the boot in %j', (text, stamp) => {
     expect(parseBootStamp(text)).toEqual(stamp);
+  });
+
+  it('reads files over the same login', async () => {
+    const asked: string[] = [];
+    const target = await start({
+      onExec: (command, channel) => {
+        asked.push(command);
+        channel.write(`welcome\n${id}\n12.34 45.67\nfirst line\nlast line\n`);
+        channel.stderr.write('cat: /b: No such file or directory\n');
+        channel.exit(1);
+        channel.end();
+      },
+    });
+    expect(await systemStamp(options(target), ['/a', '/b'])).toEqual({ boot: { bootId: id, uptimeMs: 12_340 }, text: 'first line\nlast line\n' });
+    expect(asked).toEqual(['cat /proc/sys/kernel/random/boot_id /proc/uptime /a /b']);
+  });
+
+  it('takes what a login says for no file when there is no boot to begin at', () => {
+    expect(parseSystemStamp('Welcome\n2026-11-21@08:20 - node fit38 - image x - by y\n')).toEqual({ boot: null, text: '' });
+    expect(parseSystemStamp(`${id}\n1.5 2`)).toEqual({ boot: { bootId: id, uptimeMs: 1_500 }, text: '' });
   });
 });
 

@@ -1,17 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FAULT_KINDS, checkFaults, faultProfile, listFaults, parseFault } from '../../src/testbed/fault.js';
+import { FAULT_KINDS, checkFaults, faultProfile, faultsOfWrite, listFaults, parseFault, strikes } from '../../src/testbed/fault.js';
 import { UserError } from '../../src/util/errors.js';
 
 describe('parseFault', () => {
   it.each([
-    ['fit05:cmc-silent', { node: 5, kind: 'cmc-silent', value: null }],
-    ['reboot05:cmc-refused', { node: 5, kind: 'cmc-refused', value: null }],
-    ['9:drop-at:40', { node: 9, kind: 'drop-at', value: 40 }],
-    ['fit9:cmc-busy', { node: 9, kind: 'cmc-busy', value: 2 }],
-    ['fit9:cmc-busy:7', { node: 9, kind: 'cmc-busy', value: 7 }],
-    ['all:loss:1.5', { node: 'all', kind: 'loss', value: 1.5 }],
-    ['fit120:slow-disk:0.5', { node: 120, kind: 'slow-disk', value: 0.5 }],
+    ['fit05:cmc-silent', { node: 5, kind: 'cmc-silent', value: null, times: null }],
+    ['reboot05:cmc-refused', { node: 5, kind: 'cmc-refused', value: null, times: null }],
+    ['9:drop-at:40', { node: 9, kind: 'drop-at', value: 40, times: null }],
+    ['fit9:cmc-busy', { node: 9, kind: 'cmc-busy', value: 2, times: null }],
+    ['fit9:cmc-busy:7', { node: 9, kind: 'cmc-busy', value: 7, times: null }],
+    ['all:loss:1.5', { node: 'all', kind: 'loss', value: 1.5, times: null }],
+    ['fit120:slow-disk:0.5', { node: 120, kind: 'slow-disk', value: 0.5, times: null }],
+    ['fit7:corrupt-at:50/1', { node: 7, kind: 'corrupt-at', value: 50, times: 1 }],
+    ['fit7:no-boot/3', { node: 7, kind: 'no-boot', value: null, times: 3 }],
   ])('%s', (text, fault) => expect(parseFault(text)).toEqual(fault));
 
   it.each([
@@ -26,6 +28,9 @@ describe('parseFault', () => {
     ['fit05:drop-at:1:2', 'too many colons'],
     ['fit05:cmc-silent:1', "'cmc-silent' takes no value"],
     ['fit05:slow-disk:0', "'0' is not a MBps"],
+    ['fit05:loss:1/2', "'loss' cannot be given a number of times"],
+    ['fit05:no-boot/0', "'0' is not a number of times"],
+    ['fit05:no-boot/1/2', 'too many slashes'],
     ['fit05:slow-boot:1e3', "'1e3' is not a S"],
   ])('%s is a usage error that lists the faults', (text, message) => {
     expect(() => parseFault(text)).toThrow(UserError);
@@ -64,6 +69,14 @@ describe('faultProfile', () => {
     expect(faultProfile(2, faults)).toMatchObject({ lossPercent: 5, dropAtPercent: 40, noBoot: false, cmcBusyReplies: 0 });
     expect(faultProfile(1, faults)).toMatchObject({ lossPercent: 1, dropAtPercent: null });
     expect(faultProfile(3, faults)).toMatchObject({ lossPercent: 1, noBoot: true });
+  });
+
+  it('faults that strike a number of times stop striking', () => {
+    const profile = faultProfile(2, ['fit02:drop-at:40/1', 'fit02:corrupt-at:50', 'fit02:no-boot/2'].map(parseFault));
+    expect(faultsOfWrite(profile, 1)).toMatchObject({ dropAtPercent: 40, corruptAtPercent: 50 });
+    expect(faultsOfWrite(profile, 2)).toMatchObject({ dropAtPercent: null, corruptAtPercent: 50 });
+    expect([1, 2, 3].map((nth) => strikes(profile, 'no-boot', nth))).toEqual([true, true, false]);
+    expect(faultProfile(2, ['all:no-boot/1', 'fit02:no-boot'].map(parseFault)).times).toEqual({});
   });
 
   it('refuses faults of nodes that are not there', () => {

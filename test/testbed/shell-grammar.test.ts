@@ -4,7 +4,7 @@ import { parseCommandLine } from '../../src/testbed/shell-grammar.js';
 
 const words = (line: string): string[][] | string => {
   const parsed = parseCommandLine(line);
-  return typeof parsed === 'string' ? parsed : parsed.map(({ command }) => command.words);
+  return typeof parsed === 'string' ? parsed : parsed.flatMap(({ pipeline }) => pipeline.map((command) => command.words));
 };
 
 describe('the built-in shell reads', () => {
@@ -26,7 +26,19 @@ describe('the built-in shell reads', () => {
     expect(typeof parsed === 'string' ? parsed : parsed.map(({ when }) => when)).toEqual(['always', 'success', 'failure', 'always']);
   });
 
-  it.each(['a | b', 'echo $HOME', 'echo `id`', "echo 'open", 'a > /etc/passwd', '&& a', '(a)', 'a & b'])('and says what it cannot do: %s', (line) => {
+  it('pipes, and lists in braces with what is redirected of them', () => {
+    const plain = { group: null, hidesOutput: false, hidesErrors: false };
+    const [a, b, c] = ['a', 'b', 'c'].map((word) => ({ ...plain, words: [word] }));
+    expect(parseCommandLine('a | b|c')).toEqual([{ when: 'always', pipeline: [a, b, c] }]);
+    const group = [{ when: 'always', pipeline: [a] }, { when: 'success', pipeline: [b] }];
+    expect(parseCommandLine('{ a && b; } 2>/dev/null|c; echo }')).toEqual([
+      { when: 'always', pipeline: [{ ...plain, words: [], group, hidesErrors: true }, c] },
+      { when: 'always', pipeline: [{ ...plain, words: ['echo', '}'] }] },
+    ]);
+    expect(parseCommandLine('"{" a }')).toEqual([{ when: 'always', pipeline: [{ ...plain, words: ['{', 'a', '}'] }] }]);
+  });
+
+  it.each(['a |', '| a', 'a || | b', '{ a', 'a; }', '{ a; } b', '{ a; } { b; }', 'echo $HOME', 'echo `id`', "echo 'open", 'a > /etc/passwd', '&& a', '(a)', 'a & b'])('and says what it cannot do: %s', (line) => {
     expect(parseCommandLine(line)).toBeTypeOf('string');
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -55,7 +55,7 @@ async function open(openShell: OpenShell): Promise<RawTelnet> {
 
 const real = (...candidates: ShellCandidate[]): OpenShell => {
   const program = candidates.length > 0 ? findShell(systemHost, folder, candidates) : findShell(systemHost, folder);
-  return realShell({ host: systemHost, program, programs, folder: join(folder, 'sessions'), hostname: 'fit01', uptimeSeconds: () => 5 });
+  return realShell({ host: systemHost, program, programs, folder: join(folder, 'sessions'), hostname: 'fit01', diskPath: join(folder, 'disk.img'), uptimeSeconds: () => 5 });
 };
 const shown = (telnet: RawTelnet): string => telnet.text.replaceAll('\x1b[6n', '').replace(/^[^]*?\/ # /, '/ # ');
 
@@ -135,6 +135,19 @@ describe.each(shells.slice(1))('%s with pipes', (name, make) => {
       telnet.type('imagezip - 2>/dev/null | nc x; echo PI""PE=$?\n');
       await telnet.seen(/PIPE=3\r/);
     }
+    telnet.socket.destroy();
+  });
+
+  it("finds the node's own disk under its device's name, and no other device of this machine", async () => {
+    writeFileSync(join(folder, 'disk.img'), 'THE DISK OF THE NODE');
+    const telnet = await open(make());
+    telnet.type('dd if=/dev/sda bs=4 skip=1 count=2 2>/dev/null | cat; echo; cat /dev/sda; echo; head -c 8 /dev/sda; echo; sha1sum </dev/null\n');
+    await telnet.seen(/DISK OF \r\n.*THE DISK OF THE NODE\r\nTHE DISK\r\nda39a3ee/);
+    telnet.type('dd if=/dev/sdb count=1; echo A""A=$?; dd if=/dev/sda of=/dev/sda; echo B""B=$?; cat /dev/nvme0n1; echo C""C=$?\n');
+    await telnet.seen(/can't open '\/dev\/sdb'[^]*AA=1[^]*can't open '\/dev\/sda': Read-only[^]*BB=1[^]*nvme0n1[^]*CC=1/);
+    expect(readFileSync(join(folder, 'disk.img'), 'utf8')).toBe('THE DISK OF THE NODE');
+    telnet.type('blockdev --flushbufs /dev/sda && sync && echo D""D=$?; blockdev --flushbufs /dev/sdb; echo E""E=$?\n');
+    await telnet.seen(/DD=0[^]*EE=1/);
     telnet.socket.destroy();
   });
 

@@ -1,3 +1,4 @@
+import { UserError } from '../../util/errors.js';
 import { runAction, type Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 
@@ -11,6 +12,10 @@ const actions: Record<string, () => Promise<Action>> = {
 };
 
 /** Works on image files: makes, writes, describes, checks and compares them. */
-export function run(args: Arguments, context: CommandContext): Promise<number> {
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const [word = '', ...words] = args.words;
+  if (words.includes('-') && ['info', 'verify', 'diff'].includes(word)) {
+    throw new UserError('usage', `${word} reads images here and there, which a pipe does not allow`, 'give the path of a file; - is for zip and unzip');
+  }
   return runAction('imaging-image', actions, ['json', 'quiet'], args, context);
 }

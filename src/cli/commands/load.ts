@@ -1,8 +1,10 @@
 import { basename, join } from 'node:path';
+import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage } from '../../images/find.js';
 import { missingEnd } from '../../ndz/cut-image.js';
 import { inspectImage } from '../../ndz/reader.js';
+import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/embedded-session.js';
 import { startFrisbeedSession } from '../../workflows/frisbeed-session.js';
@@ -11,12 +13,14 @@ import { UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
+import { requirePermit, type RunPermit } from '../permit.js';
 import { ProgressBar } from '../progress-bar.js';
 import { loadSettings } from '../node-settings.js';
 import { minSuccess, passes } from '../retry-options.js';
 import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
 
+const VERIFY_MODES = ['sample', 'full', 'none'] as const;
 /** Where each phase of a conversion begins, and its share of the whole. */
 const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as const;
 
@@ -27,6 +31,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
   if (load.reset) await checkPxe(pxelinux);
+  const permit = await requirePermit(args, site, context, load.nodes.map(({ name }) => name));
   return {
     nodes: load.nodes.map((node) => node.name),
     details: {
@@ -37,7 +42,9 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       ratesBps: rates(load),
       localIp,
       reset: load.reset,
+      verify: load.verify,
       untilSsh: load.untilSsh,
+      ifNeeded: load.ifNeeded,
       passes: load.passes,
       timeoutMs: Number.isFinite(load.nodeDeadlineMs) ? load.nodeDeadlineMs : null,
       attemptTimeoutMs: Math.max(...load.nodes.map(({ name }) => load.settings(name).attemptDeadlineMs)),
@@ -53,7 +60,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(args, load, localIp, site, context, tools),
+    execute: (tools) => execute(args, load, localIp, site, permit, context, tools),
+    abandon: () => permit.abandon(),
     resultLines: () => [],
   };
 }
@@ -67,10 +75,12 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   if (missing !== null) site.warnings.push(`${basename(found.path)}: ${missing}`);
   return {
     nodes: selected,
-    image,
+    image: { ...image, name: found.name },
     settings: loadSettings(args, site, selected.map(({ name }) => name), image.sizeBytes),
     reset: !flag(args.options, 'no-reset'),
+    verify: VERIFY_MODES.find((mode) => mode === text(args.options, 'verify')) ?? frisbee.verify,
     untilSsh: flag(args.options, 'until-ssh'),
+    ifNeeded: ifNeeded(args),
     passes: passes(args) ?? nodes.passes,
     pauseMs: nodes.retryPauseMs,
     nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
@@ -95,9 +105,9 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
   }
 }
 
-async function execute(args: Arguments, load: LoadPlan, localIp: string, site: Site, context: CommandContext, tools: WorkflowTools) {
+async function execute(args: Arguments, load: LoadPlan, localIp: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
   const { frisbee, networking } = site.config;
-  const ramdisk = await ramdiskTools(args, site, site.config.nodes.idleAfterResetMs, context, tools);
+  const ramdisk = await ramdiskTools(args, site, permit, context, tools);
   const session = {
     imagePath: load.image.path,
     localIp,
@@ -107,16 +117,23 @@ async function execute(args: Arguments, load: LoadPlan, localIp: string, site: S
     emit: tools.emit,
     signal: tools.signal,
   };
-  const auth = load.untilSsh ? await defaultAuth(context.host.home(), context.host.env) : { privateKeys: [] };
+  const auth = load.untilSsh || load.ifNeeded ? await defaultAuth(context.host.home(), context.host.env) : { privateKeys: [] };
   return executeLoad(load, {
     ...tools,
     ...ramdisk,
+    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host),
     wait: { port: networking.sshPort, username: 'root', auth, backoffMs: networking.sshBackoffMs, lastBoot: (node) => ramdisk.boots.last(node) },
     openSession: (rateBps) =>
       frisbee.engine === 'frisbeed'
         ? startFrisbeedSession({ ...session, rateBps }, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, remember: (pid) => ramdisk.children.remember(pid) })
         : startEmbeddedSession({ ...session, rateBps }, context.host),
   });
+}
+
+function ifNeeded({ options }: Arguments): LoadPlan['ifNeeded'] {
+  const trustStamp = flag(options, 'trust-stamp');
+  if (trustStamp && !flag(options, 'if-needed')) throw new UserError('usage', '--trust-stamp goes with --if-needed');
+  return flag(options, 'if-needed') ? { trustStamp } : null;
 }
 
 /** The rates of the sessions, and the nodes of each. */

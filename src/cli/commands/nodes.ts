@@ -1,17 +1,15 @@
 import { loadConfig } from '../../config/load.js';
-import { runsDir } from '../../config/runs-dir.js';
 import { fold, nodeName } from '../../nodes/names.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
-import { selection } from '../site.js';
+import { selection, setsOf } from '../site.js';
 
 /** Prints what a node spec means, on one line; needs no inventory. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
   for (const text of warnings) if (!text.includes('is missing')) context.stderr.write(`imaging: warning: ${text}\n`);
-  const stateDir = await runsDir(config.runs.dir, context.host).catch(() => null); // only sets of runs need it
-  const { numbers } = selection(args, config, context, stateDir);
+  const { numbers } = selection(args, config, context, await setsOf(config, context));
   const line = flag(args.options, 'folded') ? fold(numbers) : numbers.map((number) => nodeName(number, config.testbed.regularName)).join(' ');
   if (line !== '') context.stdout.write(`${line}\n`);
   return exitCodes.ok;

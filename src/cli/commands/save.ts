@@ -1,59 +1,114 @@
-import { join } from 'node:path';
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PARTIAL_NAME_BYTES, sweepPartials } from '../../images/partial.js';
+import { IMAGE_SUFFIX, imageName, parseSavedName, savedName } from '../../images/saved-name.js';
+import { holdsControls } from '../../images/stamp-line.js';
 import { UserError } from '../../util/errors.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { Arguments, CommandContext } from '../command.js';
-import type { NodeWorkflow } from '../node-workflow.js';
-import { positive, text } from '../options.js';
+import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
+import { flag, positive, text } from '../options.js';
+import { requirePermit, type RunPermit } from '../permit.js';
+import { saveSettings } from '../node-settings.js';
 import { passes } from '../retry-options.js';
-import { checkPxe, ramdiskPlan, ramdiskTools } from '../ramdisk-tools.js';
-import { folder, localControlIp, openSite, runSettings, selectedNodes } from '../site.js';
+import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
+import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
+
+const MAX_NAME_BYTES = 255;
+const MAX_COMMENT_BYTES = 1000;
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
-  const { config } = site;
-  const nodes = selectedNodes(args, site, context);
-  const name = text(args.options, 'output') ?? 'image';
-  if (!/^[^/\u0000]+$/.test(name)) throw new UserError('usage', `-o ${JSON.stringify(name)}: the name of an image has no slash`);
-  const dir = context.host.uid() === 0 ? config.frisbee.imagesDir : context.host.cwd();
-  const day = stamp(context.host.now());
-  const seconds = positive(args.options, 'timeout');
-  const save: SavePlan = {
-    ...ramdiskPlan(args, site),
-    nodes,
-    pathOf: (node) => join(dir, `saving__${node}__${day}__${name}.ndz`),
-    localIp: await localControlIp(site),
-    nodeDeadlineMs: seconds === undefined ? Infinity : seconds * 1000,
-    passes: passes(args) ?? config.nodes.passes,
-    pauseMs: config.nodes.retryPauseMs,
-    attemptDeadlineMs: config.nodes.saveTimeoutMs + 2 * config.nodes.timeoutBeforeTelnetMs,
-    stallMs: config.nodes.stallTimeoutMs,
-    imagezip: config.frisbee.imagezip,
-    netcat: config.frisbee.netcat,
-  };
+  const dir = context.host.uid() === 0 ? site.config.frisbee.imagesDir : context.host.cwd();
+  const save = await planSave(args, site, dir, context);
   await checkWritable(dir);
-  if (save.reset) await checkPxe(config.pxelinux);
+  if (!flag(args.options, 'no-reset')) await checkPxe(site.config.pxelinux);
+  const permit = await requirePermit(args, site, context, save.nodes.map((node) => node.name));
+  const { name, comment, by, localIp, stamp, passes: tries, attemptDeadlineMs: attemptTimeoutMs } = save;
+  const reset = !flag(args.options, 'no-reset');
   return {
-    nodes: nodes.map((node) => node.name),
-    details: { files: nodes.map((node) => save.pathOf(node.name)), localIp: save.localIp, reset: save.reset, timeoutMs: seconds === undefined ? null : seconds * 1000, attemptTimeoutMs: save.attemptDeadlineMs, passes: save.passes },
+    nodes: save.nodes.map((node) => node.name),
+    details: { files: save.nodes.map((node) => save.pathOf(node.name, 1)), image: name, by, comment, stamp: stamp?.rootPartition ?? null, localIp, reset, timeoutMs: Number.isFinite(save.nodeDeadlineMs) ? save.nodeDeadlineMs : null, attemptTimeoutMs, passes: tries },
     warnings: site.warnings,
-    dryRun: false,
+    dryRun: flag(args.options, 'dry-run'),
     keepsLogs: true,
     ...runSettings(site),
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: async (tools) => executeSave(save, { ...tools, ...(await ramdiskTools(args, site, save.graceMs, context, tools)) }),
+    execute: (tools) => execute(args, save, dir, site, permit, context, tools),
+    abandon: () => permit.abandon(),
     resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
   };
 }
 
-/** `2026-11-21@01-16`, local time: no colon, so that names paste in any shell. */
-function stamp(nowMs: number): string {
-  const local = new Date(nowMs - new Date(nowMs).getTimezoneOffset() * 60_000).toISOString();
-  return `${local.slice(0, 10)}@${local.slice(11, 16).replace(':', '-')}`;
+async function planSave(args: Arguments, site: Site, dir: string, context: CommandContext): Promise<SavePlan> {
+  const { frisbee, nodes } = site.config;
+  const { host } = context;
+  const selected = selectedNodes(args, site, context);
+  const name = checkedName(text(args.options, 'output') ?? 'image', selected.map((node) => node.name));
+  const savedAtMs = host.now();
+  return {
+    settings: saveSettings(args, site),
+    nodes: selected,
+    pathOf: (node, nth) => join(dir, `${savedName(node, savedAtMs, name, nth)}${IMAGE_SUFFIX}`),
+    name,
+    by: (host.uid() === 0 ? host.env.SUDO_USER : undefined) ?? host.login(),
+    comment: checkedComment(text(args.options, 'comment')),
+    gateway: host.shortHostname(),
+    savedAtMs,
+    stamp: frisbee.rootPartition === null ? null : { rootPartition: frisbee.rootPartition, mountPoint: frisbee.mountPoint },
+    lastBytes: await lastImageBytes(dir),
+    localIp: await localControlIp(site),
+    nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
+    passes: passes(args) ?? nodes.passes,
+    pauseMs: nodes.retryPauseMs,
+    attemptDeadlineMs: nodes.saveTimeoutMs + 2 * nodes.timeoutBeforeTelnetMs,
+    imagezip: frisbee.imagezip,
+    netcat: frisbee.netcat,
+  };
+}
+
+async function execute(args: Arguments, save: SavePlan, dir: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
+  for (const path of await sweepPartials(dir, context.host)) tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
+  return executeSave(save, { ...tools, ...(await ramdiskTools(args, site, permit, context, tools)) });
+}
+
+/** A name becomes a part of file names and of the stamp: any text on one line, without slash, of a length that fits. */
+function checkedName(given: string, nodes: readonly string[]): string {
+  const name = given.trim().replace(/\.ndz$/, '');
+  const refuse = (why: string, hint: string): never => {
+    throw new UserError('usage', `-o ${JSON.stringify(given)}: the name of an image ${why}`, hint);
+  };
+  if (name === '') refuse('is not empty', 'give it a name, such as -o my-setup');
+  if (name.includes('/')) refuse('has no slash', 'images go into frisbee.images_dir for root, else into the current folder');
+  if (holdsControls(name)) refuse('has no control characters, and is UTF-8', 'leave out line ends, tabs and the like');
+  const longest = Math.max(...nodes.map((node) => Buffer.byteLength(savedName(node, 0, name, 99) + IMAGE_SUFFIX)));
+  const tooLong = longest + PARTIAL_NAME_BYTES - MAX_NAME_BYTES;
+  if (tooLong > 0) refuse(`has at most ${Buffer.byteLength(name) - tooLong} bytes here, this one ${Buffer.byteLength(name)}`, 'give it a shorter one');
+  return name;
+}
+
+function checkedComment(given: string | undefined): string | null {
+  const comment = given?.trim() ?? '';
+  if (holdsControls(comment)) throw new UserError('usage', `-c ${JSON.stringify(given)}: a comment has no control characters, and is UTF-8`, 'leave out line ends, tabs and the like');
+  const sizeBytes = Buffer.byteLength(comment);
+  if (sizeBytes > MAX_COMMENT_BYTES) throw new UserError('usage', `-c: a comment has at most ${MAX_COMMENT_BYTES} bytes, this one ${sizeBytes}`, 'give a shorter one');
+  return comment === '' ? null : comment;
+}
+
+/** The size of the newest image that each node has in a folder. */
+async function lastImageBytes(dir: string): Promise<Map<string, number>> {
+  const newest = new Map<string, { mtimeMs: number; sizeBytes: number }>();
+  for (const file of await readdir(dir).catch(() => [])) {
+    const node = file.endsWith(IMAGE_SUFFIX) ? parseSavedName(imageName(file))?.node : undefined;
+    const found = node === undefined ? null : await stat(join(dir, file)).catch(() => null); // gone meanwhile
+    if (node === undefined || !found?.isFile() || (newest.get(node)?.mtimeMs ?? 0) > found.mtimeMs) continue;
+    newest.set(node, { mtimeMs: found.mtimeMs, sizeBytes: found.size });
+  }
+  return new Map([...newest].map(([node, { sizeBytes }]) => [node, sizeBytes]));
 }
 
 async function checkWritable(dir: string): Promise<void> {

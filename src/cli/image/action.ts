@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { UserError } from '../../util/errors.js';
-import type { CommandContext, OptionValues } from '../command.js';
+import type { OptionValues } from '../command.js';
 
 /** A whole number of at least `least`, or undefined when the option was not given. Throws a usage UserError. */
 export function wholeNumber(options: OptionValues, name: string, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
@@ -19,7 +19,7 @@ export async function refuseExisting(path: string, force: boolean): Promise<void
   if (found?.isFile() || found?.isSymbolicLink()) throw new UserError('refused', `${path} exists already`, 'remove it, give another name, or say --force');
 }
 
-/** One JSON document on standard output. */
-export function writeJson(context: CommandContext, value: unknown): void {
-  context.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+/** Refuses standard input or output that nobody has redirected. Throws a usage UserError. */
+export function refuseTerminal(stream: { isTTY?: boolean }, why: string, example: string): void {
+  if (stream.isTTY === true) throw new UserError('usage', `- is a terminal here, and ${why}`, `for example: ${example}`);
 }

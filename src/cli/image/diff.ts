@@ -1,11 +1,11 @@
 import { formatBytes } from '../../monitor/format.js';
 import { diffImages, type DiffCounts, type DiffPart, type ImageDiff } from '../../ndz/diff.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { wholeNumber, writeJson } from './action.js';
+import { wholeNumber } from './action.js';
 import { partitionText } from './info.js';
 
 const SHOWN_RUNS = 20;

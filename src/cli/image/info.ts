@@ -1,17 +1,20 @@
 import { stat } from 'node:fs/promises';
 import { checksumPath, hashFile, readChecksum } from '../../images/checksum-file.js';
+import { readProvenance, type Provenance } from '../../images/provenance.js';
 import { readStamp } from '../../images/stamp.js';
 import { formatBytes } from '../../monitor/format.js';
 import { planRanges } from '../../ndz/allocation/plan.js';
 import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
+import { missingEnd } from '../../ndz/cut-image.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
+import { messageOf } from '../../util/errors.js';
+import { printable } from '../../util/text.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { writeJson } from './action.js';
 
 /** Says what an image is and what is in it; nothing is written. */
 export const info: Action = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };
@@ -24,26 +27,34 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { source, info: image } = await openImageSource(path, context.signal);
   try {
     const plan = await planRanges(source, { signal: context.signal });
+    const missing = await missingEnd(image);
+    if (missing !== null) plan.notes.unshift(missing);
     const stamp = await readStamp(source, plan.partitions);
     const expected = await readChecksum(path);
     const seen = expected === null ? null : await hashFile(path, { signal: context.signal, onBytes: (bytes) => progress.update(bytes, image.sizeBytes) });
     const sha256: Sha256 = { expected, seen };
+    let provenance: Provenance | null = null;
+    try {
+      provenance = await readProvenance(path);
+    } catch (error) {
+      plan.notes.push(messageOf(error)); // it may be somebody else's file
+    }
     const modified = new Date((await stat(path)).mtimeMs).toISOString();
     progress.end();
     if (flag(args.options, 'json')) {
       const { table, partitions, notes } = plan;
-      writeJson(context, { ...image, modified, sha256: expected === null ? null : { expected, seen, ok: expected === seen }, table, partitions, notes, stamp });
+      writeJson(context, { ...image, modified, sha256: expected === null ? null : { expected, seen, ok: expected === seen }, table, partitions, notes, stamp, provenance });
     } else {
-      context.stdout.write(`${lines(image, plan, stamp, sha256, modified).join('\n')}\n`);
+      context.stdout.write(`${lines(image, plan, [...stampRows(stamp), ...provenanceRows(provenance, sha256)], sha256, modified).join('\n')}\n`);
     }
-    return expected === seen ? exitCodes.ok : exitCodes.someFailed;
+    return expected === seen && missing === null ? exitCodes.ok : exitCodes.someFailed;
   } finally {
     progress.end();
     await source.close();
   }
 }
 
-function lines(image: ImageInfo, plan: Plan, stamp: string | null, { expected, seen }: Sha256, modified: string): string[] {
+function lines(image: ImageInfo, plan: Plan, origin: [string, string][], { expected, seen }: Sha256, modified: string): string[] {
   const { path, version, uuid, chunkCount, sizeBytes, diskBytes, actualBytes, checksums } = image;
   const share = Math.round((100 * actualBytes) / Math.max(1, diskBytes));
   const rows: [string, string][] = [
@@ -53,12 +64,28 @@ function lines(image: ImageInfo, plan: Plan, stamp: string | null, { expected, s
     ['disk', `${formatBytes(diskBytes)}, of these ${formatBytes(actualBytes)} saved (${share} %)`],
     ['table', plan.table ?? 'no partition table'],
     ...plan.partitions.map((partition): [string, string] => [partition.number === 0 ? 'holds' : `partition ${partition.number}`, partitionText(partition)]),
-    ...(stamp === null ? [] : [['stamp', stamp] satisfies [string, string]]),
+    ...origin,
     ['sha256', expected === null ? `no ${checksumPath(path)}` : seen === expected ? `${expected}, as its side file says` : `${seen}, BUT ${checksumPath(path)} SAYS ${expected}`],
     ...plan.notes.map((note): [string, string] => ['note', note]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
-  return [path, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)];
+  return [path, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${printable(value)}`)];
+}
+
+function stampRows(stamp: string | null): [string, string][] {
+  return stamp === null ? [] : [['stamp', stamp]];
+}
+
+/** What the side file says; when the image is another one by now, only that. */
+function provenanceRows(provenance: Provenance | null, { seen, expected }: Sha256): [string, string][] {
+  if (provenance === null) return [];
+  if (seen !== null && seen === expected && seen !== provenance.sha256) return [['saved', 'its .json is of another image']];
+  const { savedAt, node, by, gateway, verified, base, comment } = provenance;
+  return [
+    ['saved', `${savedAt.slice(0, 16).replace('T', ' ')} UTC from ${node} by ${by} on ${gateway}, ${verified ? 'read back and found whole' : 'not read back'}`],
+    ...(comment === null ? [] : [['comment', comment] satisfies [string, string]]),
+    ...(base === null ? [] : [['base', base] satisfies [string, string]]),
+  ];
 }
 
 /** `Linux, ext4 'root': 812.3 MB of 2.0 GB in use, clean`. */

@@ -2,17 +2,17 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { applyImage, type ApplyResult } from '../../ndz/apply.js';
-import { readChunks } from '../../ndz/chunk-stream.js';
 import { missingEnd } from '../../ndz/cut-image.js';
+import { streamImage } from '../../ndz/image-stream.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { openStreamSink } from '../../ndz/stream-sink.js';
 import { Failure, UserError } from '../../util/errors.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { refuseExisting, wholeNumber, writeJson } from './action.js';
+import { refuseExisting, refuseTerminal, wholeNumber } from './action.js';
 
 /** Writes an image onto a disk, into a partition of it, or into a file. */
 export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'slice', 'force', 'workers'], run };
@@ -26,7 +26,9 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const json = flag(options, 'json');
   const progress = new ProgressBar(context, 'unzip', flag(options, 'quiet'));
   const startMs = context.host.monotonicMs();
+  if (image === '-') refuseTerminal(process.stdin, 'an image is not typed in', 'cat IMAGE | imaging-image unzip - TARGET');
   if (target === '-') {
+    refuseTerminal(process.stdout, 'a disk is nothing for a terminal', 'imaging-image unzip IMAGE - > DISK');
     if (json || slice !== undefined) throw new UserError('usage', `${json ? '--json' : '--slice'} and standard output do not go together`);
     return toStandardOutput(image, force, progress, context);
   }
@@ -67,9 +69,9 @@ async function toStandardOutput(image: string, force: boolean, progress: Progres
   let done = 0;
   try {
     const input = image === '-' ? process.stdin : createReadStream(image, { highWaterMark: 1_048_576 });
-    for await (const chunk of readChunks(input, image === '-' ? 'standard input' : image, signal)) {
-      await sink.write(chunk);
-      done += chunk.byteLength;
+    for await (const { bytes } of streamImage(input, image === '-' ? 'standard input' : image, { signal, allowCut: force })) {
+      await sink.write(bytes);
+      done += bytes.byteLength;
       progress.update(done, info?.sizeBytes ?? null);
     }
     await sink.finish();

@@ -6,12 +6,12 @@ import { missingEnd } from '../../ndz/cut-image.js';
 import { verifyImage, type ImageInfo } from '../../ndz/reader.js';
 import { verifyDisk, type DiskVerdict } from '../../ndz/verify-disk.js';
 import { Failure, UserError } from '../../util/errors.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { wholeNumber, writeJson } from './action.js';
+import { wholeNumber } from './action.js';
 
 /** Checks an image alone, or a disk against it. */
 export const verify: Action = { words: 'IMAGE [DEVICE]', minWords: 1, maxWords: 2, options: ['sample', 'full', 'slice', 'workers'], run };

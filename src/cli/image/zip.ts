@@ -6,12 +6,12 @@ import { streamSource, type ImageSource } from '../../ndz/source.js';
 import type { WriteResult } from '../../ndz/writer.js';
 import { zipDisk, type ZipPlan } from '../../ndz/zip.js';
 import { UserError } from '../../util/errors.js';
-import type { Action } from '../actions.js';
+import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag, text } from '../options.js';
 import { ProgressBar } from '../progress-bar.js';
-import { refuseExisting, wholeNumber, writeJson } from './action.js';
+import { refuseExisting, refuseTerminal, wholeNumber } from './action.js';
 
 /** Makes an image of a disk, a partition or a file, with its checksum beside it. */
 export const zip: Action = { words: 'SOURCE IMAGE', minWords: 2, maxWords: 2, options: ['level', 'slice', 'raw', 'uuid', 'force', 'workers'], run };
@@ -24,6 +24,8 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const workers = wholeNumber(options, 'workers', 1, 256);
   const uuid = uuidOf(text(options, 'uuid'));
   if (image !== '-') await refuseTarget(source, image, flag(options, 'force'));
+  if (source === '-') refuseTerminal(process.stdin, 'a disk is not typed in', 'cat disk | imaging-image zip - IMAGE');
+  if (image === '-') refuseTerminal(process.stdout, 'an image is nothing for a terminal', 'imaging-image zip SOURCE - > IMAGE');
   if (image === '-' && flag(options, 'json')) throw new UserError('usage', '--json and an image on standard output do not go together');
   const progress = new ProgressBar(context, 'zip', flag(options, 'quiet'));
   const startMs = context.host.monotonicMs();
@@ -31,7 +33,6 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   let plan: ZipPlan = { plan: null, dataBytes: null };
   let result: WriteResult;
   try {
-    if (image !== '-') await removeChecksum(image);
     result = await zipDisk(inputOf(source, context), image === '-' ? context.stdout : image, {
       plan: { ...(flag(options, 'raw') ? { raw: true } : {}), ...(slice === undefined ? {} : { slice }) },
       checksum: true,
@@ -44,6 +45,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
         for (const note of found.plan?.notes ?? []) context.stderr.write(`imaging: warning: ${note}\n`);
       },
       onChunk: (bytes) => hash.update(bytes),
+      ...(image === '-' ? {} : { beforeCommit: () => removeChecksum(image) }), // that of the image it replaces
       onProgress: ({ dataBytes }) => progress.update(dataBytes, plan.dataBytes),
     });
   } finally {

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { loadConfig } from '../../config/load.js';
-import { runsDir } from '../../config/runs-dir.js';
 import { numberStyle, physicalNumber } from '../../inventory/firmware.js';
 import type { Interface, InventoryNode } from '../../inventory/inventory.js';
 import { loadInventory } from '../../inventory/load.js';
@@ -9,7 +8,7 @@ import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag, text } from '../options.js';
-import { namesOf, selection } from '../site.js';
+import { namesOf, selection, setsOf } from '../site.js';
 
 /** Shows who sits where: for each slot the physical machine and its three interfaces. */
 export const show: Action = { words: '[node ...]', minWords: 0, maxWords: Infinity, options: ['file', 'json'], run };
@@ -22,7 +21,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   for (const text of warnings) context.stderr.write(`imaging: warning: ${text}\n`);
   const file = text(args.options, 'file');
   const names = namesOf(config);
-  const stateDir = await runsDir(config.runs.dir, context.host);
+  const sets = await setsOf(config, context);
   const inventory = await loadInventory(file === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), file), names);
   const style = numberStyle(inventory.nodes.map((node) => node.cmc));
   const rows = selected(inventory.nodes).map(({ number, cmc, control, data }): Row => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }));
@@ -31,7 +30,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
 
   function selected(nodes: readonly InventoryNode[]): readonly InventoryNode[] {
     if (args.words.length === 0) return nodes; // a look at the inventory is not a run: NODES plays no part
-    const chosen = selection(args, config, context, stateDir);
+    const chosen = selection(args, config, context, sets);
     checkKnown(chosen, inventory.numbers, names);
     const numbers = new Set(chosen.numbers);
     return nodes.filter((node) => numbers.has(node.number));

@@ -4,6 +4,7 @@ import { runsDir } from '../../config/runs-dir.js';
 import { fold, nodeName } from '../../nodes/names.js';
 import { parseNodeSpecs } from '../../nodes/parse.js';
 import { UserError } from '../../util/errors.js';
+import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { setResolver } from '../node-sets.js';
 import { namesOf } from '../site.js';
@@ -12,15 +13,7 @@ import { namesOf } from '../site.js';
 export type RunsSite = { config: Config; dir: string };
 
 /** One thing `imaging-runs` does. */
-export type RunsAction = {
-  /** Its words, for messages: `[RUN] NODE`. */
-  words: string;
-  minWords: number;
-  maxWords: number;
-  /** The options it takes. */
-  options: readonly string[];
-  run(args: Arguments, context: CommandContext, site: RunsSite): Promise<number>;
-};
+export type RunsAction = Omit<Action, 'run'> & { run(args: Arguments, context: CommandContext, site: RunsSite): Promise<number> };
 
 export async function openRunsSite(context: CommandContext): Promise<RunsSite> {
   const { config, warnings } = await loadConfig(context.host);

@@ -7,8 +7,6 @@ import { commands } from '../commands.js';
 import { backgroundRun } from '../detach.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
-import { parseArguments } from '../parse.js';
-import { runNodeCommand } from '../run-node-command.js';
 import type { RunsAction } from './action.js';
 
 type NodeCommand = Extract<Command, { kind: 'nodes' }>;
@@ -31,13 +29,15 @@ export const resume: RunsAction = {
     const left = run.plan.nodes.filter((node) => !done.has(node));
     if (left.length === 0) {
       const by = all.slice(1).map((each) => each.run);
-      context.stdout.write(`nothing is left: all ${run.plan.nodes.length} nodes of run ${run.run} are done${by.length > 0 ? `, with ${by.join(', ')}` : ''}\n`);
+      const [nodes, are] = run.plan.nodes.length === 1 ? ['the node', 'is'] : [`all ${run.plan.nodes.length} nodes`, 'are'];
+      context.stdout.write(`nothing is left: ${nodes} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}\n`);
       return exitCodes.ok;
     }
     if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
     const there = inPlaceOf(run, context);
     if (backgroundRun(context.host) === null) context.stderr.write(`resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}\n`);
     const command = commandOf(run);
+    const { runNodeCommand } = await import('../run-node-command.js'); // as main does it
     return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, { from: run, force: flag(args.options, 'force') });
   },
 };
@@ -63,6 +63,7 @@ function commandOf({ run, plan }: StoredRun): NodeCommand {
 
 /** The recorded options with the nodes that are left, and the presentation that is asked for now. */
 async function argumentsOf(command: NodeCommand, { run, plan }: StoredRun, left: readonly string[], args: Arguments): Promise<Arguments> {
+  const { parseArguments } = await import('../parse.js');
   const parsed = await parseArguments(command, [...plan.argv]);
   if ('help' in parsed) throw new UserError('environment', `run ${run} has no command that can be done again`);
   const options = { ...parsed.args.options, 'all-nodes': undefined };

@@ -13,7 +13,7 @@ const COMPAT = { hasJournal: 0x4, sparseSuper2: 0x200 } as const;
 const INCOMPAT = { recover: 0x4, journalDevice: 0x8, metaBg: 0x10, extents: 0x40, is64bit: 0x80, checksumSeed: 0x2000 } as const;
 const RO_COMPAT = { sparseSuper: 0x1, gdtChecksum: 0x10, bigalloc: 0x200, metadataChecksum: 0x400 } as const;
 /** filetype recover journal_dev meta_bg extents 64bit mmp flex_bg ea_inode dirdata csum_seed largedir inline_data encrypt casefold */
-const KNOWN_INCOMPAT = 0x3f7de & ~0x800;
+const KNOWN_INCOMPAT = 0x3f7de;
 /** sparse_super large_file btree_dir huge_file uninit_bg dir_nlink extra_isize quota bigalloc metadata_csum replica readonly project shared_blocks verity orphan_present */
 const KNOWN_RO_COMPAT = 0x1ff7f;
 /** What ext3 knew already; anything more makes it ext4. */

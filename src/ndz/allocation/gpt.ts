@@ -12,13 +12,19 @@ const MAX_ENTRIES_BYTES = 4 * 1024 * 1024;
 const BACKUP_SECTORS = 33;
 const UNUSED = '00000000-0000-0000-0000-000000000000';
 
-type Header = { unit: number; ownSector: number; otherSector: number; entriesSector: number; entriesSectors: number; entries: Buffer; entryBytes: number };
+type Header = { /** its sector */ bytes: Buffer; unit: number; ownSector: number; otherSector: number; entriesSector: number; entriesSectors: number; entries: Buffer; entryBytes: number };
 
 /**
  * The GUID partition table (UEFI specification, chapter 5), its copy at the disk's end when the first is broken; null when there is none.
  * `sectorBytes`: what the disk calls a sector; 4096 is tried too. Throws Inconsistent.
  */
 export async function readGpt(disk: Volume, sectorBytes: number): Promise<PartitionTable | null> {
+  const found = (await readHeaders(disk, sectorBytes))[0];
+  return found ? tableOf(disk, found.header, found.isCopy) : null;
+}
+
+/** Every copy of the table that is whole, the first before the one at the disk's end. */
+async function readHeaders(disk: Volume, sectorBytes: number): Promise<{ header: Header; isCopy: boolean }[]> {
   const units = [...new Set([sectorBytes, SECTOR, 4096])].map((bytes) => bytes / SECTOR);
   const headers: { header: Header; isCopy: boolean }[] = [];
   for (const isCopy of [false, true]) {
@@ -27,8 +33,25 @@ export async function readGpt(disk: Volume, sectorBytes: number): Promise<Partit
       if (header) headers.push({ header, isCopy });
     }
   }
-  const found = headers[0];
-  return found ? tableOf(disk, found.header, found.isCopy) : null;
+  return headers;
+}
+
+/** Bytes to be put at a place of the disk. */
+export type TableWrite = { offset: number; bytes: Buffer };
+
+/** What must be written for a partition to get another type (a GUID in lower case): one list for each copy of the table, the last copy first. */
+export async function gptTypeWrites(disk: Volume, sectorBytes: number, number: number, type: string): Promise<TableWrite[][]> {
+  const copies = await readHeaders(disk, sectorBytes);
+  return copies.reverse().map(({ header }) => {
+    const entries = Buffer.from(header.entries);
+    const at = (number - 1) * header.entryBytes;
+    guidBytes(type).copy(entries, at);
+    const bytes = Buffer.from(header.bytes);
+    bytes.writeUInt32LE(crc32(entries), 88);
+    bytes.writeUInt32LE(0, 16);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, bytes.readUInt32LE(12))), 16);
+    return [{ offset: header.entriesSector * SECTOR + at, bytes: entries.subarray(at, at + 16) }, { offset: header.ownSector * SECTOR, bytes }];
+  });
 }
 
 /** A header and its entries at a sector, or null when they are not there or their checksums are wrong. */
@@ -46,7 +69,7 @@ async function readHeader(disk: Volume, unit: number, sector: number): Promise<H
   const entries = await disk.peek(entriesSector * SECTOR, entriesBytes);
   if (!entries || crc32(entries) !== bytes.readUInt32LE(88)) return null;
   const entriesSectors = Math.ceil(entriesBytes / SECTOR / unit) * unit;
-  return { unit, ownSector: sector, otherSector: u64(bytes, 32) * unit, entriesSector, entriesSectors, entries, entryBytes };
+  return { bytes, unit, ownSector: sector, otherSector: u64(bytes, 32) * unit, entriesSector, entriesSectors, entries, entryBytes };
 }
 
 async function tableOf(disk: Volume, header: Header, isCopy: boolean): Promise<PartitionTable> {
@@ -77,4 +100,13 @@ function placeOf({ ownSector, unit }: Header): SectorRange {
 function guidText(bytes: Buffer): string {
   const reversed = (from: number, to: number): string => Buffer.from(bytes.subarray(from, to)).reverse().toString('hex');
   return [reversed(0, 4), reversed(4, 6), reversed(6, 8), bytes.toString('hex', 8, 10), bytes.toString('hex', 10, 16)].join('-');
+}
+
+/** The reverse of `guidText`. */
+function guidBytes(text: string): Buffer {
+  const bytes = Buffer.from(text.replaceAll('-', ''), 'hex');
+  bytes.subarray(0, 4).reverse();
+  bytes.subarray(4, 6).reverse();
+  bytes.subarray(6, 8).reverse();
+  return bytes;
 }

@@ -24,6 +24,12 @@ export async function readDiskUse(path: string): Promise<DiskUse> {
   }
 }
 
+/** What this machine does with sectors of a disk, as `is mounted on /srv`; null when nothing. */
+export function useOf({ inUse }: DiskUse, startSector: number, endSector: number): string | null {
+  const found = inUse.find((use) => use.startSector < endSector && use.endSector > startSector);
+  return found ? { mounted: `is mounted on ${found.where}`, swap: 'is swapped to', held: `is in use by ${found.where}` }[found.how] : null;
+}
+
 async function fileUse(path: string): Promise<DiskUse> {
   const loops = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
   const inUse: InUse[] = [];

@@ -63,7 +63,7 @@ function readAttribute(bytes: Buffer): Attribute {
 }
 
 /** A run list: for each run, a byte with two lengths, the run's length, and how far it starts from the one before. */
-export function readRuns(bytes: Buffer): ClusterRun[] {
+function readRuns(bytes: Buffer): ClusterRun[] {
   const runs: ClusterRun[] = [];
   let cluster = 0;
   for (let at = 0; at < bytes.byteLength && bytes[at] !== 0; ) {

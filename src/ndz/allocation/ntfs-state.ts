@@ -53,7 +53,11 @@ async function findInRoot(ntfs: NtfsVolume, rootRecord: number): Promise<number 
   const root = attributes.find(({ type, name }) => type === ATTRIBUTE.indexRoot && name === '$I30');
   if (!root?.isResident || root.value.byteLength < 0x20) throw new Inconsistent('it has no root folder');
   const inRoot = findEntry(root.value, 0x10);
-  if (inRoot !== null || !attributes.some(({ type, name }) => type === ATTRIBUTE.indexAllocation && name === '$I30')) return inRoot;
+  if (inRoot !== null) return inRoot;
+  if (!attributes.some(({ type, name }) => type === ATTRIBUTE.indexAllocation && name === '$I30')) {
+    if (attributes.some(({ type }) => type === ATTRIBUTE.list)) throw new Inconsistent('its root folder goes on in other records');
+    return null;
+  }
   const folder = ntfs.nonResident(attributes, ATTRIBUTE.indexAllocation, '$I30');
   const blockBytes = root.value.readUInt32LE(8);
   if (blockBytes < 512 || blockBytes > 65_536 || blockBytes % 512 !== 0) throw new Inconsistent('its root folder is broken');

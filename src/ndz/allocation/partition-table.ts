@@ -1,10 +1,18 @@
 import type { SectorRange } from '../ranges.js';
 import { readGpt } from './gpt.js';
-import { hasProtectiveEntry, readMbr } from './mbr.js';
+import { hasProtectiveEntry, hybridEnd, readMbr } from './mbr.js';
 import { Inconsistent, type Volume } from './volume.js';
 
 /** A partition as its table tells; it may end outside the disk, but starts inside. */
-export type PartitionEntry = { number: number; type: string; typeName: string | null; startSector: number; sectorCount: number };
+export type PartitionEntry = {
+  number: number;
+  type: string;
+  typeName: string | null;
+  startSector: number;
+  sectorCount: number;
+  /** The byte of the disk that holds its type (MBR). */
+  typeOffset?: number;
+};
 
 export type PartitionTable = {
   kind: 'gpt' | 'mbr';
@@ -29,6 +37,7 @@ export async function readPartitionTable(disk: Volume, sectorBytes: number): Pro
   const isProtective = hasProtectiveEntry(mbr);
   const table = isProtective ? await readGpt(disk, sectorBytes) : await readMbr(disk, mbr, sectorBytes);
   if (isProtective && !table) throw new Inconsistent('its partition table is a GPT, and both copies of that are broken');
+  if (isProtective && table) table.endSector = Math.max(table.endSector, hybridEnd(mbr, sectorBytes));
   return table && checked(table, disk);
 }
 

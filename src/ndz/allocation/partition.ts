@@ -3,9 +3,9 @@ import type { SectorRange } from '../ranges.js';
 import { readFileSystem } from './detect.js';
 import type { FileSystem } from './file-system.js';
 import { FreeRuns } from './free-runs.js';
-import type { DiskUse, InUse } from './in-use.js';
+import { useOf, type DiskUse } from './in-use.js';
 import type { PartitionEntry } from './partition-table.js';
-import type { FileSystemState, PartitionInfo, PlanOptions } from './plan-types.js';
+import type { PartitionInfo, PlanOptions } from './plan-types.js';
 import type { Volume } from './volume.js';
 
 const MIN_SKIP_SECTORS = 64;
@@ -28,23 +28,24 @@ export async function readPartition(disk: Volume, entry: PartitionEntry, use: Di
     const whole = { startSector, endSector: startSector + volume.sectorCount };
     return { info: { ...base, usedBytes: 0, savedAs: 'skipped' }, free: [whole], notes: [...notes, `${who} is left out, as asked`] };
   }
-  const used = inUseBy(volume, use);
-  if (used) notes.push(`${who} ${used.words} while it is saved: files that change meanwhile will be broken in the image`);
+  const used = useOf(use, startSector, startSector + volume.sectorCount);
+  const state = used === null ? 'unknown' : 'mounted';
+  if (used !== null) notes.push(`${who} ${used} while it is saved: files that change meanwhile will be broken in the image`);
   if (options.raw === true || (typeof options.raw === 'object' && options.raw.includes(number))) {
-    return { info: { ...base, state: used?.state ?? 'unknown', usedBytes: volume.sizeBytes, savedAs: 'raw' }, free: [], notes };
+    return { info: { ...base, state, usedBytes: volume.sizeBytes, savedAs: 'raw' }, free: [], notes };
   }
   const minSectors = options.minSkipSectors ?? MIN_SKIP_SECTORS;
   const found = await readFileSystem(volume, (kept) => new FreeRuns(volume.sectorCount, minSectors, kept));
   if (!found) {
     const kind = typeName ?? (type === '' ? null : `type ${type}`);
-    return { info: { ...base, state: used?.state ?? 'unknown', usedBytes: volume.sizeBytes, savedAs: 'raw' }, free: [], notes: [...notes, `${who}${kind ? ` (${kind})` : ''} holds nothing that is known here: saved raw`], isUnknown: true };
+    return { info: { ...base, state, usedBytes: volume.sizeBytes, savedAs: 'raw' }, free: [], notes: [...notes, `${who}${kind ? ` (${kind})` : ''} holds nothing that is known here: saved raw`], isUnknown: true };
   }
-  return planOf(base, who, volume, found, used?.state, notes);
+  return planOf(base, who, volume, found, used !== null, notes);
 }
 
 type Base = Pick<PartitionInfo, 'number' | 'type' | 'typeName' | 'startSector' | 'sectorCount' | 'totalBytes'>;
 
-function planOf(base: Base, who: string, volume: Volume, found: FileSystem, used: FileSystemState | undefined, notes: string[]): PartitionPlan {
+function planOf(base: Base, who: string, volume: Volume, found: FileSystem, isInUse: boolean, notes: string[]): PartitionPlan {
   const free = found.free?.finish() ?? [];
   const info: PartitionInfo = {
     ...base,
@@ -52,20 +53,11 @@ function planOf(base: Base, who: string, volume: Volume, found: FileSystem, used
     label: found.label,
     uuid: found.uuid,
     usedBytes: volume.sizeBytes - (found.free?.freeSectors ?? 0) * SECTOR_BYTES,
-    state: used ?? found.state,
+    state: isInUse ? 'mounted' : found.state,
     savedAs: found.savedAs,
   };
   notes.push(...found.notes.map((note) => (/^(is|has|was|looks|belongs|holds) /.test(note) ? `${who} ${note}` : `${who}: ${note}`)));
   const slackSectors = volume.sectorCount - found.sectorCount;
   if (slackSectors >= SLACK_SECTORS) notes.push(`${who} is larger than its file system; the ${Math.round(slackSectors / 2048)} MiB behind that are saved`);
   return { info, free: free.map(({ startSector, endSector }) => ({ startSector: base.startSector + startSector, endSector: base.startSector + endSector })), notes };
-}
-
-/** Whether this machine has the partition in use, wholly or in part. */
-function inUseBy(volume: Volume, { inUse }: DiskUse): { state: FileSystemState; words: string } | undefined {
-  const end = volume.startSector + volume.sectorCount;
-  const found = inUse.find(({ startSector, endSector }: InUse) => startSector < end && endSector > volume.startSector);
-  if (!found) return undefined;
-  const words = { mounted: `is mounted on ${found.where}`, swap: 'is swapped to', held: `is in use by ${found.where}` }[found.how];
-  return { state: 'mounted', words };
 }

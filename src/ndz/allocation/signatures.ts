@@ -33,7 +33,7 @@ const SIGNATURES: readonly Signature[] = [
   { name: 'udf', offset: 0x8001, magic: 'BEA01' },
   { name: 'squashfs', offset: 0, magic: 'hsqs' },
   { name: 'erofs', offset: 1024, magic: '\xe2\xe1\xf5\xe0' },
-  { name: 'LVM', offset: 512 + 24, magic: 'LVM2 001' },
+  ...[0, 512, 1024, 1536].map((sector) => ({ name: 'LVM', offset: sector + 24, magic: 'LVM2 001' })),
   { name: 'LUKS', offset: 0, magic: 'LUKS\xba\xbe' },
   { name: 'BitLocker', offset: 3, magic: '-FVE-FS-' },
   { name: 'bcache', offset: 4096 + 24, magic: '\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81' },
@@ -41,6 +41,14 @@ const SIGNATURES: readonly Signature[] = [
   { name: 'md RAID', offset: 4096, magic: '\xfc\x4e\x2b\xa9' },
   { name: 'VMFS', offset: 0x100000, magic: '\x0d\xd0\x01\xc0' },
   { name: 'zfs', offset: 128 * 1024, magic: '\x0c\xb1\xba\x00\x00\x00\x00\x00' },
+  // the first uberblock is not always there, the checksum of the label is; ZFS leaves the first 8 KiB as they were
+  { name: 'zfs', offset: 128 * 1024 - 40, magic: '\x11\x7a\x0c\xb1\x7a\xda\x10\x02' },
+  { name: 'Stratis', offset: 512 + 4, magic: '!Stra0tis\x86\xff\x02^\x41rh' },
+  { name: 'VDO', offset: 0, magic: 'dmvdo001' },
+  { name: 'dm-integrity', offset: 0, magic: 'integrt\x00' },
+  { name: 'BlueStore', offset: 0, magic: 'bluestore block device' },
+  { name: 'gfs2', offset: 65_536, magic: '\x01\x16\x19\x70' },
+  ...[1024, 2048, 4096, 8192].map((offset) => ({ name: 'ocfs2', offset, magic: 'OCFSV2' })),
 ];
 
 const MD_MAGIC = 0xa92b_4efc;

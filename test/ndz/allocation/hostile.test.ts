@@ -4,7 +4,7 @@ import { Failure } from '../../../src/util/errors.js';
 import { disk, diskNames, expected, faultOf, isWithin, leftOut, PARTITION_BYTES, plan } from './disks.js';
 
 /** More with IMAGING_FUZZ_RUNS, for a night. */
-const RUNS = Number(process.env.IMAGING_FUZZ_RUNS ?? 120);
+const RUNS = Number(process.env.IMAGING_FUZZ_RUNS ?? 60);
 const SECTOR = 512;
 const CHECKED = ['ext4', 'ext4-4k', 'ext4-meta-bg', 'ext4-bigalloc', 'ext4-sparse2'];
 

@@ -118,6 +118,14 @@ describe('a master boot record', () => {
     expect(leftOut(result)).toEqual([]);
   });
 
+  it('keeps what an entry without a type names, as Linux has a partition there', async () => {
+    const result = await plan(bytesOf([{ type: 0x82, start: 64, count: 1000 }, { type: 0, start: 4000, count: 1000 }], [64]));
+    expect(leftOut(result)).toEqual([[128, 1064], [5000, SECTORS]]);
+    expect(result).toMatchObject({ unused: [3, 4], partitions: [{ number: 1 }], notes: ['entry 2 of the partition table has a size but no type; what lies there is saved'] });
+    const logical = await plan(bytesOf([{ type: 5, start: 1000, count: 6000 }], [1100], [[1000, [{ type: 0x82, start: 100, count: 1000 }, { type: 0, start: 3000, count: 100 }]]]));
+    expect(leftOut(logical)).toEqual([[1164, 2100], [7000, SECTORS]]);
+  });
+
   it('wins over a stale boot sector that it was written into', async () => {
     const fat = disk('fat16').subarray(2048 * 512);
     writeMbr(fat, 0, [{ type: 0x83, start: 4096, count: 1000 }]);
@@ -132,6 +140,12 @@ describe('a GUID partition table', () => {
     return bytes;
   };
   const gaps = [[1088, 2024], [4160, SECTORS - 33]];
+
+  it('keeps what the MBR names besides, behind its last partition', async () => {
+    const bytes = gpt();
+    writeMbr(bytes, 0, [{ type: 0xee, start: 1, count: 4095 }, { type: 0x0c, start: 6000, count: 1000 }]);
+    expect(leftOut(await plan(bytes))).toEqual([[1088, 2024], [4160, 5096], [7000, SECTORS - 33]]);
+  });
 
   it('keeps its copy, the area before its first partition, and gaps', async () => {
     const result = await plan(gpt());

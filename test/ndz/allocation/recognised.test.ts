@@ -13,6 +13,7 @@ describe('recognised by its signature, and saved raw', () => {
   it.each([
     ['xfs', 0, 'XFSB'], ['btrfs', 0x10040, '_BHRfS_M'], ['f2fs', 1024, '\x10\x20\xf5\xf2'], ['LVM', 536, 'LVM2 001'], ['LUKS', 0, 'LUKS\xba\xbe'],
     ['md RAID', 4096, '\xfc\x4e\x2b\xa9'], ['md RAID', 4 * MIB - 65_536, '\xfc\x4e\x2b\xa9'], ['md RAID', 4 * MIB - 8192, '\xfc\x4e\x2b\xa9'],
+    ['LVM', 1560, 'LVM2 001'], ['zfs', 131_032, '\x11\x7a\x0c\xb1\x7a\xda\x10\x02'], ['ocfs2', 4096, 'OCFSV2'], ['Stratis', 516, '!Stra0tis\x86\xff\x02^\x41rh'],
     ['iso9660', 0x8001, 'CD001'], ['BitLocker', 3, '-FVE-FS-'],
   ])('%s at byte %d', async (name, offset, magic) => {
     const bytes = Buffer.alloc(4 * MIB);

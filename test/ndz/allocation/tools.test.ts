@@ -59,21 +59,16 @@ const ntfs: Family = {
   readBack: (part, folder) => contents.forEach((_, name) => writeFileSync(join(folder, name), execFileSync('ntfscat', ['-f', part, name], { maxBuffer: 1 << 28 }))),
 };
 
+// scripts/prove-ndz.mjs has many more, mounted
 const cases: [string, Family, number, string[]][] = [
-  ['ext2', ext, 16, ['-t', 'ext2']],
   ['ext3', ext, 32, ['-t', 'ext3']],
-  ['ext4 as mke2fs makes it', ext, 200, ['-t', 'ext4', '-E', 'nodiscard']],
-  ['ext4 with groups of 8 MiB', ext, 64, ['-t', 'ext4', '-b', '1024', '-E', 'nodiscard']],
+  ['ext4 as mke2fs makes it', ext, 100, ['-t', 'ext4', '-E', 'nodiscard']],
   ['ext4 with bigalloc', ext, 64, ['-t', 'ext4', '-b', '4096', '-O', 'bigalloc', '-E', 'nodiscard']],
-  ['ext4 with meta_bg', ext, 64, ['-t', 'ext4', '-b', '1024', '-g', '1024', '-O', 'meta_bg,^resize_inode,^64bit', '-E', 'nodiscard']],
-  ['ext4 with uninit_bg', ext, 64, ['-t', 'ext4', '-b', '1024', '-O', '^metadata_csum,uninit_bg,^64bit', '-E', 'nodiscard']],
-  ['ext4 with blocks of 64 KiB', ext, 100, ['-t', 'ext4', '-b', '65536', '-E', 'nodiscard']],
+  ['ext4 with meta_bg', ext, 40, ['-t', 'ext4', '-b', '1024', '-g', '1024', '-O', 'meta_bg,^resize_inode,^64bit', '-E', 'nodiscard']],
+  ['ext4 with uninit_bg', ext, 40, ['-t', 'ext4', '-b', '1024', '-O', '^metadata_csum,uninit_bg,^64bit', '-E', 'nodiscard']],
   ['FAT12', fat, 12, ['-F', '12', '-s', '16']],
-  ['FAT16', fat, 24, ['-F', '16']],
   ['FAT32', fat, 64, ['-F', '32', '-s', '1']],
-  ['FAT32 with sectors of 4096 bytes', fat, 300, ['-F', '32', '-S', '4096', '-s', '1']],
   ['NTFS', ntfs, 24, []],
-  ['NTFS with clusters of 64 KiB', ntfs, 60, ['-c', '65536']],
 ];
 
 const skipped = cases.map(([, family]) => missing(...family.needs)).find((reason) => reason !== null);

@@ -1,0 +1,39 @@
+import { loadConfig } from '../../config/load.js';
+import { findCandidates, findImage, type ImageRef } from '../../images/find.js';
+import { readProvenance, type Provenance } from '../../images/provenance.js';
+import { formatBytes } from '../../monitor/format.js';
+import { UserError } from '../../util/errors.js';
+import { printable } from '../../util/text.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { writeJson } from '../actions.js';
+import { minute } from '../list-images.js';
+import { flag } from '../options.js';
+
+/** Prints the file that `imaging-load -i NAME` would take; with -v what is known of it, and what else the name could mean. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  if (args.words.length > 1) throw new UserError('usage', `one name at a time, not ${args.words.length}`, 'usage: imaging-resolve [-v] [NAME]');
+  const { config, warnings } = await loadConfig(context.host);
+  for (const line of warnings) context.stderr.write(`imaging: warning: ${line}\n`);
+  const places = { imagesDir: config.frisbee.imagesDir, cwd: context.host.cwd() };
+  const name = args.words[0] ?? config.frisbee.defaultImage;
+  const image = await findImage(name, places);
+  const provenance = await readProvenance(image.realPath).catch(() => null); // nothing we could show
+  const others = (await findCandidates(name, places)).filter(({ path }) => path !== image.path);
+  if (flag(args.options, 'json')) {
+    writeJson(context, { ...image, provenance, others });
+    return exitCodes.ok;
+  }
+  context.stdout.write(`${image.path}\n`);
+  if (flag(args.options, 'verbose')) for (const line of details(image, provenance, others)) context.stdout.write(`  ${printable(line)}\n`);
+  return exitCodes.ok;
+}
+
+function details(image: ImageRef, provenance: Provenance | null, others: readonly ImageRef[]): string[] {
+  return [
+    ...(image.realPath === image.path ? [] : [`leads to ${image.realPath}`]),
+    `${minute(image.mtimeMs)}, ${formatBytes(image.sizeBytes)}`,
+    ...(provenance === null ? [] : [`saved from ${provenance.node} by ${provenance.by}${provenance.comment === null ? '' : `: ${provenance.comment}`}`]),
+    ...others.map(({ path, mtimeMs, sizeBytes }) => `not taken: ${path}, ${minute(mtimeMs)}, ${formatBytes(sizeBytes)}`),
+  ];
+}

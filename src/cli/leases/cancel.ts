@@ -1,0 +1,18 @@
+import { writeJson, type Action } from '../actions.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { flag } from '../options.js';
+import { withLeases } from './context.js';
+
+/** Gives a lease back. */
+export const cancel: Action = { words: 'ID', minWords: 1, maxWords: 1, options: [], run };
+
+function run(args: Arguments, context: CommandContext): Promise<number> {
+  const [id = ''] = args.words;
+  return withLeases(context, async ({ backend, login, privileged }) => {
+    await backend.cancel(id, privileged ? null : login, context.signal);
+    if (flag(args.options, 'json')) writeJson(context, { id, cancelled: true });
+    else context.stdout.write(`lease ${id} is cancelled\n`);
+    return exitCodes.ok;
+  });
+}

@@ -1,0 +1,180 @@
+import { chmod, mkdir, readFile, readdir, readlink, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { readChecksum, writeChecksum } from '../../src/images/checksum-file.js';
+import { readProvenance, writeProvenance, type Provenance } from '../../src/images/provenance.js';
+import { planShare, type ShareStep } from '../../src/images/share.js';
+import { performShare } from '../../src/images/share-steps.js';
+import { UserError } from '../../src/util/errors.js';
+import { systemHost } from '../../src/util/host.js';
+import { sha256, temporaryFolder } from '../ndz/images.js';
+
+let cwd: string;
+let imagesDir: string;
+const plan = async (name: string, options: { alias?: string; force?: boolean; clean?: boolean } = {}): Promise<ShareStep[]> =>
+  (await planShare(name, { cwd, imagesDir, alias: options.alias ?? null, force: options.force ?? false, clean: options.clean ?? false })).steps;
+const warnings: string[] = [];
+const options = { host: systemHost, signal: new AbortController().signal, onBytes: () => {}, warn: (text: string) => void warnings.push(text) };
+const share = async (...args: Parameters<typeof plan>): Promise<void> => {
+  for (const step of await plan(...args)) await performShare(step, options);
+};
+
+const OLD = 'saving__fit07__2026-11-21@01-16__mine.ndz';
+const NEW = 'saving__fit07__2026-11-22@01-16__mine.ndz';
+const provenanceOf = (content: string, by = 'ann'): Provenance => ({
+  sha256: sha256(Buffer.from(content)), sizeBytes: content.length, image: 'mine', node: 'fit07', by, gateway: 'g', savedAt: '2026-11-21T01:16:00.000Z', comment: null, base: null, stamp: null, verified: true,
+});
+
+async function save(path: string, content: string, ageSeconds: number, by?: string): Promise<void> {
+  await writeFile(path, content, { mode: 0o600 });
+  await writeChecksum(path, sha256(Buffer.from(content)));
+  await writeProvenance(path, provenanceOf(content, by));
+  const atSeconds = Date.now() / 1000 - ageSeconds;
+  await utimes(path, atSeconds, atSeconds);
+}
+
+async function refusal(promise: Promise<unknown>): Promise<UserError> {
+  const error: unknown = await promise.then(() => null, (reason: unknown) => reason);
+  if (!(error instanceof UserError)) throw new Error(`not refused: ${String(error)}`);
+  return error;
+}
+
+beforeEach(async () => {
+  const folder = await temporaryFolder();
+  [cwd, imagesDir] = [join(folder, 'here'), join(folder, 'images')];
+  for (const dir of [cwd, imagesDir]) await mkdir(dir);
+  await save(join(cwd, OLD), 'old', 20);
+  await save(join(cwd, NEW), 'new', 10);
+  warnings.length = 0;
+});
+
+describe('sharing', () => {
+  it('moves the newest image of a name, with what lies beside it, and lets everybody read it', async () => {
+    const { mtimeMs } = await stat(join(cwd, NEW));
+    await share('mine', { alias: 'best' });
+    const path = join(imagesDir, 'mine.ndz');
+    expect(await readFile(path, 'utf8')).toBe('new');
+    expect((await stat(path)).mode & 0o777).toBe(0o644);
+    expect((await stat(path)).mtimeMs).toBe(mtimeMs);
+    expect(await readlink(join(imagesDir, 'best.ndz'))).toBe('mine.ndz');
+    expect(await readFile(`${path}.sha256`, 'utf8')).toBe(`${sha256(Buffer.from('new'))}  mine.ndz\n`);
+    expect(await readProvenance(path)).toEqual(provenanceOf('new'));
+    expect((await readdir(cwd)).sort()).toEqual([OLD, `${OLD}.json`, `${OLD}.sha256`]);
+    expect((await readdir(imagesDir)).sort()).toEqual(['best.ndz', 'mine.ndz', 'mine.ndz.json', 'mine.ndz.sha256']);
+    expect(warnings).toEqual([]);
+  });
+
+  it('has nothing to do the second time', async () => {
+    await share('mine', { alias: 'best' });
+    await share(`./${OLD}`, { force: true }); // another one meanwhile
+    expect(await readFile(join(imagesDir, 'best.ndz'), 'utf8')).toBe('old');
+    expect(await plan('mine', { alias: 'best' })).toEqual([]);
+    expect(await plan('best')).toEqual([]);
+  });
+
+  it('overwrites nothing without --force', async () => {
+    await save(join(imagesDir, 'mine.ndz'), 'theirs', 30);
+    expect(await refusal(plan('mine'))).toMatchObject({ kind: 'refused', message: expect.stringContaining('mine.ndz exists already') as unknown, hint: expect.stringContaining('--force') as unknown });
+    await share('mine', { force: true });
+    expect(await readFile(join(imagesDir, 'mine.ndz'), 'utf8')).toBe('new');
+    expect(await readChecksum(join(imagesDir, 'mine.ndz'))).toBe(sha256(Buffer.from('new')));
+  });
+
+  it('overwrites nothing that appears after the plan was made', async () => {
+    const steps = await plan('mine');
+    await writeFile(join(imagesDir, 'mine.ndz'), 'theirs');
+    for (const step of steps) await expect(performShare(step, options)).rejects.toThrow('exists already');
+    expect(await readFile(join(imagesDir, 'mine.ndz'), 'utf8')).toBe('theirs');
+    expect(await readFile(join(cwd, NEW), 'utf8')).toBe('new');
+  });
+
+  it('takes an alias from another image only with --force, and never puts one in the place of an image', async () => {
+    for (const name of ['other.ndz', 'image.ndz']) await writeFile(join(imagesDir, name), 'x');
+    await symlink('other.ndz', join(imagesDir, 'best.ndz'));
+    for (const force of [false, true]) expect((await refusal(plan('mine', { alias: 'image', force }))).message).toContain('is an image itself');
+    expect((await refusal(plan('mine', { alias: 'best' }))).message).toContain('exists already and leads to other.ndz');
+    await share('mine', { alias: 'best.ndz', force: true });
+    expect(await readlink(join(imagesDir, 'best.ndz'))).toBe('mine.ndz');
+  });
+
+  it('gives an alias to what is shared already', async () => {
+    await share('mine');
+    await share('mine', { alias: 'a' });
+    await share('a', { alias: 'b' });
+    expect(await readlink(join(imagesDir, 'b.ndz'))).toBe('mine.ndz');
+  });
+
+  it('keeps aliases of an image that is renamed in the images folder', async () => {
+    await save(join(imagesDir, 'saving__fit01__2026-11-23@01-16__mine.ndz'), 'newest', 0);
+    await symlink('saving__fit01__2026-11-23@01-16__mine.ndz', join(imagesDir, 'best.ndz'));
+    await share('mine');
+    expect(await readFile(join(imagesDir, 'best.ndz'), 'utf8')).toBe('newest');
+    expect(await readlink(join(imagesDir, 'best.ndz'))).toBe('mine.ndz');
+  });
+
+  it('cleans up older images of that name, of the same person only', async () => {
+    await save(join(imagesDir, 'saving__fit02__2026-11-20@01-16__mine.ndz'), 'older', 30);
+    await save(join(imagesDir, 'saving__fit03__2026-11-20@01-16__mine.ndz'), 'bobs', 40, 'bob');
+    await save(join(imagesDir, 'saving__fit04__2026-11-20@01-16__mine-too.ndz'), 'another', 40);
+    await share('mine', { clean: true });
+    expect(await readdir(cwd)).toEqual([]);
+    expect((await readdir(imagesDir)).filter((name) => name.endsWith('.ndz')).sort()).toEqual(['mine.ndz', 'saving__fit03__2026-11-20@01-16__mine.ndz', 'saving__fit04__2026-11-20@01-16__mine-too.ndz']);
+  });
+
+  it('shares images of other formats under their file names', async () => {
+    await writeFile(join(cwd, 'disk.img.xz'), 'x');
+    await writeFile(join(cwd, 'disk.bmap'), 'x');
+    await share('./disk.img.xz', { alias: 'disk' });
+    expect((await readdir(imagesDir)).sort()).toEqual(['disk.img.xz', 'disk.ndz']);
+    expect(warnings).toEqual([expect.stringContaining('disk.bmap stays where it is')]);
+  });
+
+  it.each(['', '../x', '.x', '-x', 'a\nb'])('refuses the alias %j', async (alias) => {
+    expect((await refusal(plan('mine', { alias }))).kind).toBe('usage');
+  });
+
+  it('refuses a link to a file elsewhere, and names that nothing has', async () => {
+    await symlink(join(cwd, NEW), join(cwd, 'link.ndz'));
+    expect((await refusal(plan('./link'))).message).toMatch(/link\.ndz is a link to .*fit07/);
+    expect((await refusal(plan('nothing'))).message).toContain('not found');
+  });
+
+  it.skipIf(process.getuid?.() === 0)('says which folder must be writable before it does anything', async () => {
+    await chmod(imagesDir, 0o555);
+    expect(await refusal(plan('mine'))).toMatchObject({ kind: 'refused', hint: expect.stringContaining(imagesDir) as unknown });
+    await chmod(imagesDir, 0o755);
+  });
+});
+
+describe.skipIf(!(await otherFileSystem()))('onto another file system', () => {
+  it('copies, checks and leaves nothing half', async () => {
+    const [a, b] = [(await stat('/dev/shm')).dev, (await stat(cwd)).dev];
+    expect(a).not.toBe(b);
+    const { mkdtemp, rm } = await import('node:fs/promises');
+    imagesDir = await mkdtemp('/dev/shm/imaging-share-');
+    try {
+      await writeFile(join(cwd, OLD), 'changed since');
+      await utimes(join(cwd, OLD), 1, 1);
+      await expect(share(`./${OLD}`)).rejects.toThrow(expect.objectContaining({ code: 'share-damaged' }));
+      expect(await readdir(imagesDir)).toEqual([]);
+      expect(await readFile(join(cwd, OLD), 'utf8')).toBe('changed since');
+      const ended = new AbortController();
+      ended.abort(new Error('Ctrl-C'));
+      for (const step of await plan('mine')) await expect(performShare(step, { ...options, signal: ended.signal })).rejects.toThrow('Ctrl-C');
+      expect(await readdir(imagesDir)).toEqual([]);
+      const { mtimeMs } = await stat(join(cwd, NEW));
+      await share('mine');
+      expect((await readdir(imagesDir)).sort()).toEqual(['mine.ndz', 'mine.ndz.json', 'mine.ndz.sha256']);
+      expect((await stat(join(imagesDir, 'mine.ndz'))).mtimeMs).toBeCloseTo(mtimeMs, 0);
+      expect((await readdir(cwd)).includes(basename(NEW))).toBe(false);
+    } finally {
+      await rm(imagesDir, { recursive: true });
+    }
+  });
+});
+
+async function otherFileSystem(): Promise<boolean> {
+  const { tmpdir } = await import('node:os');
+  const [shm, tmp] = await Promise.all(['/dev/shm', tmpdir()].map((path) => stat(path).catch(() => null)));
+  return shm !== null && shm !== undefined && shm.dev !== tmp?.dev;
+}
