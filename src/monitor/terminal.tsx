@@ -88,8 +88,9 @@ class TerminalScreen {
   readonly #onResize = (): void => this.changed();
 
   #onKey(key: Key): void {
-    if (key === 'interrupt') process.kill(process.pid, 'SIGINT');
-    else if (key === 'suspend') process.kill(0, 'SIGTSTP'); // the whole job, as the terminal itself would
+    // to the whole job, as the terminal itself would
+    if (key === 'interrupt') process.kill(0, 'SIGINT');
+    else if (key === 'suspend') process.kill(0, 'SIGTSTP');
     else this.#options.onKey(key);
     this.changed();
   }

@@ -62,7 +62,7 @@ describe.skipIf(!hasPty)('the live screen on a terminal', () => {
   });
 
   test('Ctrl-C twice: at once, and the terminal is given back nevertheless', async () => {
-    const pty = onPty('imaging-wait 1-3 -t 60');
+    const pty = onPty('trap : INT; imaging-wait 1-3 -t 60'); // the shell gets them as well
     await pty.until(/> fit03 +ssh/);
     pty.type('\u0003\u0003');
     expect(exitCode(await pty.finished)).toBe(130);
