@@ -24,6 +24,9 @@ const looks: Record<Condition, { order: number; symbol: string; word: string; to
   up: { order: 4, symbol: '+', word: 'up', tone: 'good' },
   off: { order: 5, symbol: '.', word: 'off', tone: 'quiet' },
 };
+const MINUTE_MS = 60_000;
+/** Terminals with fewer columns get fewer words. */
+const NARROW = 60;
 /** Columns for a set of nodes that share a line. */
 const SET_WIDTH = 20;
 const conditions = Object.entries(looks) as [Condition, (typeof looks)[Condition]][]; // as: it has exactly these keys
@@ -34,8 +37,8 @@ const conditions = Object.entries(looks) as [Condition, (typeof looks)[Condition
  */
 export function watchRows(shown: WatchShown, width: number, height: number): Row[] {
   const room = Math.max(0, height - 2);
-  const head = headRow(shown);
-  const foot: Row[] = room < 8 ? [] : [...shown.notes.map((text): Row => ({ text, tone: 'quiet' })), ...(shown.keys ? [{ text: keyText(shown.view), tone: 'quiet' } as const] : [])];
+  const head = headRow(shown, width);
+  const foot: Row[] = room < 8 ? [] : [...shown.notes.map((text): Row => ({ text, tone: 'quiet' })), ...(shown.keys ? [{ text: keyText(shown.view, width), tone: 'quiet' } as const] : [])];
   const space = room - 1 - foot.length;
   const body = space > 0 ? bodyRows(shown, space) : [];
   return [head, ...body, ...foot].slice(0, room).map((row) => ({ ...row, text: fit(row.text, width) }));
@@ -47,12 +50,13 @@ export function watchedNodes({ nodes, view, nowMs }: Pick<WatchShown, 'nodes' | 
   return listed.filter(({ condition }) => !view.failedOnly || condition === 'trouble').sort((a, b) => looks[a.condition].order - looks[b.condition].order).map(({ name }) => name);
 }
 
-function headRow({ nodes, nowMs }: WatchShown): Row {
+function headRow({ nodes, nowMs }: WatchShown, width: number): Row {
   const counted = conditions.flatMap(([condition, { word }]) => {
     const count = [...nodes.values()].filter((state) => conditionOf(state, nowMs) === condition).length;
     return count > 0 ? [`${count} ${word}`] : [];
   });
-  return { text: `imaging-monitor ${new Date(nowMs).toTimeString().slice(0, 8)}  ${counted.join(', ')} of ${nodes.size}`, tone: 'head' };
+  const title = width < NARROW ? '' : `imaging-monitor ${new Date(nowMs).toTimeString().slice(0, 8)}  `;
+  return { text: `${title}${counted.join(', ')} of ${nodes.size}`, tone: 'head' };
 }
 
 function bodyRows(shown: WatchShown, space: number): Row[] {
@@ -73,7 +77,8 @@ function nodeRow(name: string, { nodes, view, nowMs }: WatchShown): Row {
   if (!state) return { text: name, tone: 'quiet' };
   const { symbol, tone } = looks[conditionOf(state, nowMs)];
   const chosen = view.mode === 'choose' && view.chosen === name;
-  const up = state.bootedAt === null ? '' : `  up ${formatDuration(Math.floor(Math.max(0, nowMs - state.bootedAt) / 60_000) * 60_000)}`;
+  const upMs = state.bootedAt === null ? null : Math.max(0, nowMs - state.bootedAt);
+  const up = upMs === null ? '' : upMs < MINUTE_MS ? '  up < 1 min' : `  up ${formatDuration(Math.floor(upMs / MINUTE_MS) * MINUTE_MS)}`;
   return { text: `${chosen ? '=>' : `${symbol} `}${name}  ${stateText(state)}${up}`, tone: chosen ? 'chosen' : tone };
 }
 
@@ -115,9 +120,10 @@ function oneNode(name: string, state: NodeView, { nowMs, changesOf }: WatchShown
   return rows.slice(0, space);
 }
 
-function keyText({ mode, failedOnly }: View): string {
+function keyText({ mode, failedOnly }: View, width: number): string {
   if (mode === 'choose') return 'up, down or a number: choose  enter: its changes  esc: back';
   if (mode === 'node' || mode === 'help') return 'esc: back';
+  if (width < NARROW) return 'q  f  l  ?: help';
   return `q: leave  f: ${failedOnly ? 'all nodes' : 'trouble only'}  l: a node's changes  ?: help`;
 }
 
