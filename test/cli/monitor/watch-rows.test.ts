@@ -27,7 +27,7 @@ test('a line for each node, those in trouble first', () => {
 });
 
 test('a narrow terminal gets fewer words', () => {
-  expect(rows({ fit01: off, fit02: { ...up, bootedAt: NOW - 5_000 } }, 40, 12, { keys: true })).toEqual(['1 up, 1 off of 2', '+ fit02  on     usrp off ssh      mine U~', '. fit01  off    usrp off -', 'q  f  l  ?: help']);
+  expect(rows({ fit01: off, fit02: { ...up, bootedAt: NOW - 5_000 } }, 40, 12, { keys: true })).toEqual(['1 up, 1 off of 2', '+ fit02  on     usrp off ssh      mine ~', '. fit01  off    usrp off -', 'q  f  l  ?: help']);
 });
 
 test('more nodes than lines: those that are alike share one; never as tall as the terminal', () => {
