@@ -115,6 +115,27 @@ export const commands: readonly Command[] = [
   powerCommand('usrpoff', "switch nodes' USRPs off", leaseOptions),
   {
     kind: 'plain',
+    name: 'monitor',
+    summary: 'watch nodes, for as long as you like: power, ping, ssh, system, image, who holds them',
+    words: specs,
+    options: {
+      'all-nodes': nodeOptions['all-nodes'],
+      json: { type: 'boolean', alias: 'j', describe: 'JSON lines: everything once, then every change' },
+      websocket: { type: 'string', multiple: true, alias: 'w', value: 'URL', describe: 'connect to a websocket and tell it the same, again whenever it comes back; may be repeated' },
+      listen: { type: 'string', value: '[HOST:]PORT', describe: 'serve it to websockets and as server-sent events' },
+      quiet: { type: 'boolean', alias: 'q', describe: 'show nothing here' },
+      cycle: { type: 'number', value: 'SECONDS', describe: 'mean time between two looks at a node (default: monitor.cycle)' },
+      user: { type: 'string', alias: 'u', value: 'LOGIN', describe: 'log in as LOGIN (default: root)' },
+    },
+    examples: [
+      ['imaging-monitor', 'every node of the inventory, on a live screen; q leaves'],
+      ['imaging-monitor 1-12 --json', 'JSON lines for a program'],
+      ['imaging-monitor --quiet --websocket wss://example.org/nodes', 'keep a web page informed'],
+    ],
+    load: () => import('./commands/monitor.js'),
+  },
+  {
+    kind: 'plain',
     name: 'nodes',
     summary: 'print the nodes that a node spec means',
     words: specs,

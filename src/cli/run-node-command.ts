@@ -16,6 +16,7 @@ import { printable } from '../util/text.js';
 import { UndoStack } from '../util/undo.js';
 import { Interrupted } from '../workflows/interrupted.js';
 import type { Arguments, Command, CommandContext, NodeCommandModule } from './command.js';
+import { runControls } from './controls.js';
 import { acceptRun, backgroundRun, startInBackground } from './detach.js';
 import { exitCodeOfError, exitCodes } from './exit.js';
 import type { NodeWorkflow } from './node-workflow.js';
@@ -51,7 +52,8 @@ async function runPlan(plan: RunPlan, workflow: NodeWorkflow, mode: Exclude<Prog
   const warnings = createWarnings(workflow.warnings);
   const recording = workflow.keepsLogs ? recordRun(plan, workflow, state, context, warnings.add) : nothingRecorded;
   acceptRun();
-  const monitor = await openMonitor(mode, context, state, verbose);
+  const controls = runControls('asks', recording.folder?.path ?? null, () => process.kill(context.host.pid, 'SIGINT'));
+  const monitor = await openMonitor(mode, context, state, verbose, undefined, controls);
   const log = openLogFile(context.host, warnings.add);
   const silent = mode === 'json' || workflow.result === 'silent';
   const results = silent ? null : openResults(workflow.nodes, workflow.resultLines, workflow.patienceMs, context.stdout);

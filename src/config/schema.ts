@@ -89,6 +89,9 @@ export const schema = define({
   'networking.local_control_ip': { kind: optional(ipv4), default: '', status: 'kept', meaning: "the gateway's address on the control network; empty: guessed" },
   'networking.multicast_loop': { kind: boolean, default: 'no', status: 'new', meaning: 'whether images are also sent to receivers on this very machine, as the emulated testbed needs' },
 
+  'monitor.cycle': { kind: seconds(0.1), default: '2', unit: 's', status: 'new', meaning: 'mean time between two looks of imaging-monitor at a node; --cycle overrides' },
+  'monitor.login_cycle': { kind: seconds(1), default: '60', unit: 's', status: 'new', meaning: 'how often imaging-monitor logs in to a node to which nothing seems to have happened' },
+
   'runs.dir': { kind: optional(path), default: '', status: 'new', meaning: 'where the journals and logs of runs go; empty: /var/lib/imaging when it can be written, else ~/.local/state/imaging' },
   'runs.keep': { kind: integer(1, 1_000_000), default: '200', status: 'new', meaning: 'how many runs of each command are kept' },
   'runs.keep_days': { kind: integer(0, 36_500), default: '90', unit: 'days', status: 'new', meaning: 'how long runs are kept; 0: as long as runs.keep says' },
@@ -132,7 +135,7 @@ export const droppedKeys: Readonly<Record<string, string>> = {
   'networking.telnet_timeout': 'an attempt lasts as long as its step may',
   'networking.telnet_connect_minwait': 'telnet waits for the first byte, not for a time',
   'networking.telnet_connect_maxwait': 'telnet waits for the first byte, not for a time',
-  'monitor.*': 'there is no monitoring daemon',
+  'monitor.*': 'imaging-monitor has settings of its own',
   'sidecar.*': 'there is no monitoring daemon',
   'accounts.*': 'accounts are no business of imaging',
 };

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { RunState } from '../events/reducer.js';
 import type { EventSink } from '../events/bus.js';
-import type { Monitor } from './contract.js';
+import { noControls, type Controls, type Monitor } from './contract.js';
 import { printable } from '../util/text.js';
 import { eventText } from './text.js';
 import { bytesAndRate, overallFraction } from './format.js';
@@ -9,20 +9,27 @@ import { bytesAndRate, overallFraction } from './format.js';
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'quiet' | 'json';
 export const progressModes: readonly ProgressMode[] = ['auto', 'tty', 'plain', 'quiet', 'json'];
 
-export type MonitorStreams = { stdout: Writable; stderr: NodeJS.WriteStream };
+type Env = Readonly<Record<string, string | undefined>>;
 
-/** `auto` is a live screen on a terminal, plain lines elsewhere. */
-export function resolveMode(mode: ProgressMode, stderr: NodeJS.WriteStream, env: Readonly<Record<string, string | undefined>>): Exclude<ProgressMode, 'auto'> {
-  if (mode === 'tty' && !stderr.isTTY) return 'plain';
-  if (mode !== 'auto') return mode;
-  return stderr.isTTY && env.TERM !== 'dumb' ? 'tty' : 'plain';
+export type MonitorStreams = { stdout: Writable; stderr: NodeJS.WriteStream; host: { readonly env: Env } };
+
+/** `auto` is a live screen on a terminal, plain lines elsewhere. A terminal that cannot move its cursor is none, nor is that of a build server. */
+export function resolveMode(mode: ProgressMode, stderr: { readonly isTTY?: boolean }, env: Env): Exclude<ProgressMode, 'auto'> {
+  if (mode !== 'auto' && mode !== 'tty') return mode;
+  return isScreen(stderr, env) ? 'tty' : 'plain';
+}
+
+/** Whether a live screen can be drawn there. */
+export function isScreen(out: { readonly isTTY?: boolean }, env: Env): boolean {
+  const set = (name: string): boolean => env[name] !== undefined && env[name] !== '0' && env[name] !== 'false';
+  return out.isTTY === true && env.TERM !== 'dumb' && !set('CI') && !set('CONTINUOUS_INTEGRATION'); // Ink itself draws nothing there
 }
 
 /**
  * Opens the monitor for a resolved mode; `state` is folded by whoever owns it, the monitor only reads it. `now` is the time
- * that the run is in, milliseconds since 1970.
+ * that the run is in, milliseconds since 1970; `controls` are for a live screen.
  */
-export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: MonitorStreams, state: RunState, verbose: boolean, now: () => number = Date.now): Promise<Monitor> {
+export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: MonitorStreams, state: RunState, verbose: boolean, now: () => number = Date.now, controls: Controls = noControls): Promise<Monitor> {
   switch (mode) {
     case 'quiet':
       return { sink: () => {}, close: async () => {} };
@@ -32,7 +39,7 @@ export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: 
       return openPlain(streams.stderr, state, verbose);
     case 'tty': {
       const { openScreen } = await import('./screen.js');
-      return openScreen(streams.stderr, state, now);
+      return openScreen(streams.stderr, streams.host.env, state, now, controls);
     }
   }
 }

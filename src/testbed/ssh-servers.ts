@@ -135,6 +135,8 @@ async function fileText(path: string, system: RunningSystem): Promise<string | n
     }
     case '/etc/hostname':
       return `${system.hostname}\n`;
+    case '/etc/os-release':
+      return 'NAME="Emulated Linux"\nID=emulated\nPRETTY_NAME="Emulated Linux 1"\n';
     case '/etc/imaging-image':
       return await system.stamp();
     default:

@@ -181,7 +181,7 @@ describe('what configuration warns about', () => {
   it('dropped keys, saying why', async () => {
     expect(await warnings(section('frisbee', 'netcat_style = ubuntu') + section('monitor', 'cycle_nodes = 2'))).toEqual([
       '[frisbee] netcat_style is no longer used: the gateway runs no netcat',
-      '[monitor] cycle_nodes is no longer used: there is no monitoring daemon',
+      '[monitor] cycle_nodes is no longer used: imaging-monitor has settings of its own',
     ]);
   });
 });

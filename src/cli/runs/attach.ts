@@ -8,8 +8,10 @@ import { findRun, openRun, type StoredRun } from '../../runs/store.js';
 import { childSignal, reasonOf } from '../../util/abort.js';
 import { exitCodes } from '../exit.js';
 import type { CommandContext } from '../command.js';
+import { runControls } from '../controls.js';
 import { flag } from '../options.js';
 import type { RunsAction } from './action.js';
+import { Left } from './left.js';
 import { monitorMode } from './replay.js';
 import { summaryOf } from './show.js';
 
@@ -26,9 +28,10 @@ export const attach: RunsAction = {
     const run = findRun(dir, words[0] ?? 'last');
     const mode = monitorMode(options, context);
     const state = emptyState();
-    const leaving = listenForLeaving(context.signal);
+    const leaving = childSignal(context.signal);
     if (mode === 'tty') context.stderr.write(`following run ${run.run}; q leaves it alone\n`);
-    const monitor = await openMonitor(mode, context, state, flag(options, 'verbose'));
+    const controls = runControls('at-once', run.path, () => leaving.abort(new Left()));
+    const monitor = await openMonitor(mode, context, state, flag(options, 'verbose'), undefined, controls);
     try {
       await follow(run, state, monitor, leaving.signal);
     } catch (error) {
@@ -37,7 +40,7 @@ export const attach: RunsAction = {
       return exitCodes.ok;
     } finally {
       await monitor.close();
-      leaving.close();
+      leaving.release();
     }
     return tell(openRun(dir, run.run) ?? run, state, mode === 'json', context);
   },
@@ -103,29 +106,4 @@ function tryWatch(folder: string, onChange: () => void): ReturnType<typeof watch
   } catch {
     return null;
   }
-}
-
-/** The person has pressed q. */
-class Left extends Error {}
-
-/** Ctrl-C, or q on a terminal. */
-function listenForLeaving(signal: AbortSignal): { signal: AbortSignal; close(): void } {
-  const child = childSignal(signal);
-  const { stdin } = process;
-  if (!stdin.isTTY) return { signal: child.signal, close: () => child.release() };
-  const onKey = (keys: Buffer): void => {
-    if (keys.includes('q')) child.abort(new Left());
-    if (keys.includes(3)) process.kill(process.pid, 'SIGINT'); // a raw terminal does not turn Ctrl-C into a signal
-  };
-  stdin.setRawMode(true);
-  stdin.on('data', onKey);
-  return {
-    signal: child.signal,
-    close: () => {
-      stdin.off('data', onKey);
-      stdin.setRawMode(false);
-      stdin.pause();
-      child.release();
-    },
-  };
 }

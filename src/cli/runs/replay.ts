@@ -2,12 +2,14 @@ import { applyEvent, emptyState } from '../../events/reducer.js';
 import { openMonitor, progressModes, resolveMode } from '../../monitor/monitor.js';
 import { readJournal } from '../../runs/journal.js';
 import { findRun, type StoredRun } from '../../runs/store.js';
-import { sleep } from '../../util/abort.js';
+import { childSignal, sleep } from '../../util/abort.js';
 import { UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
+import { runControls } from '../controls.js';
 import { flag, positive, text } from '../options.js';
 import type { RunsAction } from './action.js';
+import { Left } from './left.js';
 import { summaryOf } from './show.js';
 
 /** The events of a run as JSON lines. */
@@ -46,25 +48,29 @@ export function monitorMode(options: Arguments['options'], context: CommandConte
 async function play(run: StoredRun, speed: number, mode: ReturnType<typeof resolveMode>, verbose: boolean, context: CommandContext): Promise<void> {
   const state = emptyState();
   const { host } = context;
+  const leaving = childSignal(context.signal);
   let first: number | null = null;
   let last = 0;
   const startedMs = host.monotonicMs();
   // the clock of the run that is shown, which goes `speed` times as fast as ours
   const now = (): number => (Number.isFinite(speed) ? (first ?? 0) + (host.monotonicMs() - startedMs) * speed : last);
-  const monitor = await openMonitor(mode, context, state, verbose, now);
+  const monitor = await openMonitor(mode, context, state, verbose, now, runControls('at-once', run.path, () => leaving.abort(new Left())));
   try {
     for (const event of readJournal(run.path)) {
       first ??= event.at;
       last = event.at;
       const waitMs = Number.isFinite(speed) ? (event.at - now()) / speed : 0;
-      if (waitMs > 1) await sleep(waitMs, context.signal);
-      context.signal.throwIfAborted();
+      if (waitMs > 1) await sleep(waitMs, leaving.signal);
+      leaving.signal.throwIfAborted();
       applyEvent(state, event);
       monitor.sink(event);
     }
     if (first === null) throw new UserError('usage', `run ${run.run} has no events`, 'it was killed before its first one');
+  } catch (error) {
+    if (!(error instanceof Left)) throw error;
   } finally {
     await monitor.close();
+    leaving.release();
   }
   if (mode !== 'json') for (const line of summaryOf(run, state)) context.stdout.write(`${line}\n`);
 }

@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto';
+import type { InventoryNode } from '../../inventory/inventory.js';
+import { isScreen } from '../../monitor/monitor.js';
+import { createPowerClient } from '../../power/client.js';
+import { createLinks } from '../../pxe/links.js';
+import { defaultAuth } from '../../ssh/keys.js';
+import { childSignal } from '../../util/abort.js';
+import { printable } from '../../util/text.js';
+import { UndoStack } from '../../util/undo.js';
+import { Interrupted } from '../../workflows/interrupted.js';
+import { createPinger } from '../../workflows/ping.js';
+import type { NodeChange, NodeView } from '../../workflows/watch-state.js';
+import { watchNodes } from '../../workflows/watch.js';
+import type { Arguments, CommandContext } from '../command.js';
+import { exitCodes } from '../exit.js';
+import { ChangeLog } from '../monitor/change-log.js';
+import type { Output } from '../monitor/output.js';
+import { changeText } from '../monitor/watch-text.js';
+import { flag, positive, text, texts } from '../options.js';
+import { folder, openSite, selectedNodes, type Site } from '../site.js';
+
+/** Watches nodes until it is told to end, which is no failure: exit code 0. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const outputs = await outputsOf(args);
+  const site = await openSite(context);
+  for (const warning of site.warnings) context.stderr.write(`imaging: warning: ${printable(warning)}\n`);
+  // a look at the testbed is not a run: NODES plays no part
+  const nodes = args.words.length === 0 && !flag(args.options, 'all-nodes') ? site.inventory.nodes : selectedNodes(args, site, context);
+  const leaving = childSignal(context.signal);
+  const undo = new UndoStack();
+  try {
+    return await watch(nodes, site, outputs, { args, context, undo, leave: () => leaving.abort(new Left()), signal: leaving.signal });
+  } catch (error) {
+    if (error instanceof Left || (error instanceof Interrupted && error.exitCode >= exitCodes.hangup)) return exitCodes.ok;
+    throw error;
+  } finally {
+    leaving.release();
+    for (const problem of await undo.run()) context.stderr.write(`imaging: warning: ${problem}\n`);
+  }
+}
+
+/** The person, or the reader of the lines, has gone. */
+class Left extends Error {}
+
+type Around = { args: Arguments; context: CommandContext; undo: UndoStack; leave: () => void; signal: AbortSignal };
+
+async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outputs, around: Around): Promise<never> {
+  const { args, context: { host, stderr }, undo, signal } = around;
+  const { networking, monitor, pxelinux, nodes: timing } = site.config;
+  const warn = (warning: string): void => void stderr.write(`imaging: warning: ${printable(warning)}\n`);
+  const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: timing.statusTimeoutMs });
+  undo.push('closing the connections to the CMC cards', () => power.close());
+  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, host, warn);
+  if (pinger) undo.push('ending the ping program', () => pinger.close());
+  const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host });
+  let log: ChangeLog | null = null;
+  let opening: Promise<void> = Promise.resolve();
+  const failed = childSignal(signal);
+  return watchNodes(nodes, {
+    power, pinger, host, holder: (mac) => links.holder(mac), signal: failed.signal,
+    ssh: { port: networking.sshPort, username: text(args.options, 'user') ?? 'root', auth: await defaultAuth(host.home(), host.env) },
+    cmcTimeoutMs: timing.statusTimeoutMs,
+    cycleMs: (positive(args.options, 'cycle', 3_600) ?? monitor.cycleMs / 1000) * 1000,
+    loginMs: monitor.loginCycleMs,
+    onReady: (states) => {
+      log = new ChangeLog(randomBytes(6).toString('hex'), states, () => host.now());
+      opening = openOutputs(log, states, site, outputs, around).catch((error: unknown) => failed.abort(error));
+    },
+    onChange: (change) => log?.add(change),
+  }).finally(async () => {
+    failed.release();
+    await opening;
+  });
+}
+
+type Outputs = { json: boolean; quiet: boolean; urls: URL[]; listen: { host: string; port: number } | null };
+
+/** What the options ask for; throws UserError `usage`. */
+async function outputsOf({ options }: Arguments): Promise<Outputs> {
+  const urls = texts(options, 'websocket');
+  const listen = text(options, 'listen');
+  const { checkWebsocketUrl } = urls.length > 0 ? await import('../monitor/websocket-output.js') : { checkWebsocketUrl: null };
+  const { parseListen } = listen !== undefined ? await import('../monitor/listen-output.js') : { parseListen: null };
+  return { json: flag(options, 'json'), quiet: flag(options, 'quiet'), urls: checkWebsocketUrl ? urls.map(checkWebsocketUrl) : [], listen: parseListen && listen !== undefined ? parseListen(listen) : null };
+}
+
+async function openOutputs(log: ChangeLog, states: ReadonlyMap<string, NodeView>, site: Site, { json, quiet, urls, listen }: Outputs, around: Around): Promise<void> {
+  const { context, undo, leave } = around;
+  const { stdout, stderr, host } = context;
+  const add = (what: string, output: Output): void => void undo.push(what, () => output.close());
+  const terminal = terminalOf(context);
+  const screen = !json && !quiet && terminal !== null;
+  const notes = new Map<string, string>();
+  const say = (which: string) => (note: string): void => {
+    notes.set(which, `${which} ${note}`);
+    if (!screen) stderr.write(`imaging-monitor: ${which} ${note}\n`);
+  };
+  if (listen) {
+    const { listenOutput } = await import('../monitor/listen-output.js');
+    add('closing the server', await listenOutput(log, listen, say('--listen')));
+  }
+  for (const url of urls) {
+    const { websocketOutput } = await import('../monitor/websocket-output.js');
+    add(`closing the connection to ${url.host}`, websocketOutput(log, url, host, say('--websocket')));
+  }
+  const onGone = (): void => {
+    if (listen === null && urls.length === 0) leave(); // nobody is left to be told
+  };
+  if (json) {
+    const { linesOutput } = await import('../monitor/lines-output.js');
+    add('ending the lines', linesOutput(log, stdout, onGone));
+  } else if (screen) {
+    const { watchScreen } = await import('../monitor/watch-screen.js');
+    add('giving the terminal back', watchScreen({ out: terminal, states, log, fold: folder(site), notes: () => [...notes.values()], onLeave: leave }, context));
+  } else if (!quiet) add('ending the lines', plainLines(log, states.size, context, onGone));
+}
+
+/** Standard output when a live screen can be drawn there. */
+function terminalOf({ host }: CommandContext): NodeJS.WriteStream | null {
+  return isScreen(process.stdout, host.env) ? process.stdout : null;
+}
+
+/** A line for each change, for people and log files. */
+function plainLines(log: ChangeLog, count: number, { stdout, host }: CommandContext, onGone: () => void): Output {
+  const line = (at: number, words: string): void => void stdout.write(`${new Date(at).toISOString()} ${printable(words)}\n`);
+  line(host.now(), `watching ${count} node${count === 1 ? '' : 's'}`);
+  let told = 0;
+  const forget = log.onChange(() => {
+    for (const change of log.after(told)) tell(change);
+    told = log.seq;
+  });
+  const tell = (change: NodeChange): void => line(change.at, `${change.node} ${changeText(change)}`);
+  stdout.on('error', onGone);
+  return {
+    close: async () => {
+      forget();
+      stdout.off('error', onGone);
+    },
+  };
+}

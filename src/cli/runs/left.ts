@@ -1,0 +1,2 @@
+/** The person looks no longer: has pressed q. */
+export class Left extends Error {}
