@@ -16,7 +16,8 @@ export type ChildTestbed = {
 /** An emulated testbed in a process of its own, as `imaging-testbed up` gives it. `count` is null when an option says which nodes it has. */
 export async function testbedUp(count: number | null, ...options: string[]): Promise<ChildTestbed> {
   const dir = scratch();
-  const running = start('imaging-testbed', ['up', ...(count === null ? [] : [String(count)]), '--dir', dir, ...options]);
+  const size = options.includes('--size') ? [] : ['--size', '24'];
+  const running = start('imaging-testbed', ['up', ...(count === null ? [] : [String(count)]), '--dir', dir, ...size, ...options]);
   await new Promise<void>((resolve, reject) => {
     running.child.stdout.on('data', (text: string) => {
       if (text.includes('Ctrl-C ends it')) resolve();
