@@ -19,8 +19,10 @@ export type PoolOptions = {
 };
 
 type Pending<Job, Result> = { id: number; job: Job; resolve: (result: Result) => void; reject: (error: Error) => void };
-type Member<Job, Result> = { worker: Worker; running: Pending<Job, Result>[] };
+type Member<Job, Result> = { worker: Worker; running: Pending<Job, Result>[]; hasExited: boolean };
 
+/** How long an idle thread may take to end by itself. */
+const LEAVE_MS = 2_000;
 /** Jobs a thread has at hand: the next is there when one is done, whatever the main thread is busy with. */
 const DEPTH = 2;
 /** What a thread's objects may take; the data itself lies outside. */
@@ -54,8 +56,9 @@ export class WorkerPool<Job, Result> {
 
   /** Ends all threads; jobs that are not done reject. Resolves when no thread touches shared memory or files any more. */
   async close(): Promise<void> {
+    const idle = new Set(this.#members.filter(({ running, hasExited }) => running.length === 0 && !hasExited));
     this.#fail(new Failure('worker-crashed', `the threads that ${this.#options.does} were ended`));
-    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#members.map((member) => (idle.has(member) ? leave(member.worker) : member.worker.terminate())));
   }
 
   #assign(): void {
@@ -79,12 +82,15 @@ export class WorkerPool<Job, Result> {
   #start(): Member<Job, Result> {
     const { file, data, does } = this.#options;
     const worker = new Worker(file, { workerData: data, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB } });
-    const member: Member<Job, Result> = { worker, running: [] };
+    const member: Member<Job, Result> = { worker, running: [], hasExited: false };
     const die = (why: string): void => this.#fail(new Failure('worker-crashed', `a thread that ${does} ended: ${why}`, 'out of memory? try again with fewer workers'));
     worker.on('message', (reply: PoolReply<Result>) => this.#settle(member, reply));
     worker.on('messageerror', (error) => die(messageOf(error)));
     worker.on('error', (error) => die(messageOf(error)));
-    worker.on('exit', (code) => die(`exit code ${code}`));
+    worker.on('exit', (code) => {
+      member.hasExited = true;
+      die(`exit code ${code}`);
+    });
     this.#members.push(member);
     return member;
   }
@@ -101,4 +107,13 @@ export class WorkerPool<Job, Result> {
     this.#dead ??= error;
     for (const { reject } of [...this.#members.flatMap(({ running }) => running.splice(0)), ...this.#waiting.splice(0)]) reject(this.#dead);
   }
+}
+
+/** A thread without work ends by itself when it is told to: tearing one down from outside is for those that are at work. */
+async function leave(worker: Worker): Promise<void> {
+  const gone = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
+  const late = setTimeout(() => void worker.terminate(), LEAVE_MS);
+  worker.postMessage(null);
+  await gone;
+  clearTimeout(late);
 }

@@ -16,7 +16,7 @@ export function serveJobs<Job, Result>(perform: (job: Job) => Result | Promise<R
     }
   };
   let last: Promise<void> = Promise.resolve();
-  port.on('message', (request: PoolRequest<Job>) => {
-    last = last.then(() => serve(request));
+  port.on('message', (request: PoolRequest<Job> | null) => {
+    last = last.then(() => (request === null ? port.close() : serve(request)));
   });
 }
