@@ -3,77 +3,76 @@ import { BLOCK_BYTES } from './geometry.js';
 import { BLOCK_DATA_OFFSET, newBlockDatagram, setBlockPosition } from './wire.js';
 
 /** Most blocks on their way into the socket at one time: between two batches the sender must listen. */
-export const BATCH_BLOCKS = 32;
+export const BATCH_BLOCKS = 64;
 const RETRY_MS = 1;
 
-type Slot = { datagram: Buffer; done: (error: Error | null) => void };
+/** Sends a datagram; `done` gets the error, if any. Without it nobody is told. */
+type Send = (datagram: Buffer, done?: (error: Error | null) => void) => void;
 
 /**
- * Puts blocks into datagrams and these into a socket, through a fixed set of buffers: at most one batch is under way.
- * What the kernel has no room for is tried again for ever; other errors are handed to `onError`, which decides.
+ * Puts blocks into datagrams and these into a socket, through a fixed set of buffers: at most one batch is under way. A
+ * socket keeps datagrams in order, so the last one's end is that of the batch, and only for it a callback is paid. A batch
+ * that fails is sent again for ever; errors other than a full kernel are handed to `onError` as well, which decides.
  */
 export class BlockSender {
   retries = 0;
-  readonly #slots: Slot[];
-  readonly #send: (datagram: Buffer, done: (error: Error | null) => void) => void;
-  readonly #onBatchDone: () => void;
-  #underWay = 0;
-  #failed: Slot[] = [];
-  #error: Error | null = null;
+  readonly #datagrams: readonly Buffer[];
+  readonly #send: Send;
+  readonly #done: (error: Error | null) => void;
+  #filled = 0;
+  #isUnderWay = false;
+  #isClosed = false;
 
-  constructor(
-    srcIp: number,
-    send: (datagram: Buffer, done: (error: Error | null) => void) => void,
-    onBatchDone: () => void,
-    onError: (error: Error) => void,
-  ) {
+  constructor(srcIp: number, send: Send, onBatchDone: () => void, onError: (error: Error) => void) {
     this.#send = send;
-    this.#onBatchDone = onBatchDone;
-    this.#slots = Array.from({ length: BATCH_BLOCKS }, () => {
-      const slot: Slot = {
-        datagram: newBlockDatagram(srcIp),
-        done: (error) => {
-          if (error) this.#noteFailure(slot, error);
-          if (--this.#underWay === 0) this.#finish(onError);
-        },
-      };
-      return slot;
-    });
+    this.#datagrams = Array.from({ length: BATCH_BLOCKS }, () => newBlockDatagram(srcIp));
+    this.#done = (error) => {
+      if (this.#isClosed) return;
+      if (error) return this.#again(error, onError);
+      this.#filled = 0;
+      this.#isUnderWay = false;
+      onBatchDone();
+    };
   }
 
   /** True while a batch is under way. */
   get busy(): boolean {
-    return this.#underWay > 0 || this.#failed.length > 0;
+    return this.#isUnderWay;
   }
 
-  /** Sends neighbouring blocks of a chunk, `data` holding them one after the other. Up to BATCH_BLOCKS together until done. */
+  /** Adds neighbouring blocks of a chunk to the batch, `data` holding them one after the other. Up to BATCH_BLOCKS until `flush`. */
   add(chunk: number, first: number, count: number, data: Buffer): void {
     for (let i = 0; i < count; i++) {
-      const slot = this.#slots[this.#underWay];
-      if (!slot) throw new RangeError('more blocks than a batch holds');
-      setBlockPosition(slot.datagram, chunk, first + i);
-      data.copy(slot.datagram, BLOCK_DATA_OFFSET, i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES);
-      this.#underWay++;
-      this.#send(slot.datagram, slot.done);
+      const datagram = this.#datagrams[this.#filled++];
+      if (!datagram || this.#isUnderWay) throw new RangeError('more blocks than a batch holds');
+      setBlockPosition(datagram, chunk, first + i);
+      data.copy(datagram, BLOCK_DATA_OFFSET, i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES);
     }
   }
 
-  #noteFailure(slot: Slot, error: Error): void {
-    this.#failed.push(slot);
-    this.#error = error;
+  /** Sends what was added. */
+  flush(): void {
+    if (this.#filled === 0) return;
+    this.#isUnderWay = true;
+    this.#sendAll();
   }
 
-  #finish(onError: (error: Error) => void): void {
-    if (this.#failed.length === 0) return this.#onBatchDone();
-    const code = systemCode(this.#error);
-    if (code !== 'ENOBUFS' && code !== 'EAGAIN' && this.#error) onError(this.#error);
-    this.retries += this.#failed.length;
-    setTimeout(() => {
-      const again = this.#failed;
-      this.#failed = [];
-      this.#error = null;
-      this.#underWay = again.length;
-      for (const slot of again) this.#send(slot.datagram, slot.done);
-    }, RETRY_MS);
+  /** Sends nothing any more: its socket is about to close. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #sendAll(): void {
+    if (this.#isClosed) return;
+    const last = this.#filled - 1;
+    for (let i = 0; i < last; i++) this.#send(this.#datagrams[i]!);
+    this.#send(this.#datagrams[last]!, this.#done);
+  }
+
+  #again(error: Error, onError: (error: Error) => void): void {
+    const code = systemCode(error);
+    if (code !== 'ENOBUFS' && code !== 'EAGAIN') onError(error);
+    this.retries += this.#filled;
+    setTimeout(() => this.#sendAll(), RETRY_MS);
   }
 }

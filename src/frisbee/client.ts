@@ -1,5 +1,6 @@
 import { Failure, messageOf } from '../util/errors.js';
 import { ClientSession, POLL_MS, type ReceiveOptions, type ReceiveResult } from './client-session.js';
+import { Coalescing } from './coalescing.js';
 import { openSession } from './sockets.js';
 
 export type ReceiveImageOptions = ReceiveOptions & {
@@ -8,6 +9,8 @@ export type ReceiveImageOptions = ReceiveOptions & {
   bufferBytes?: number;
   /** After so long without any datagram the group is joined anew. Default: never. */
   keepaliveMs?: number;
+  /** This thread does nothing else: it may sleep for a millisecond while datagrams gather. */
+  ownThread?: boolean;
 };
 
 /**
@@ -19,11 +22,13 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
   const { group, port, localIp, loopback, bufferBytes, keepaliveMs = Infinity, sink } = options;
   let session: ClientSession | null = null;
   let heardAt = performance.now();
+  const coalescing = options.ownThread ? new Coalescing() : null;
   const sockets = await openSession(
     { group, port, localIp, loopback, ...(bufferBytes === undefined ? {} : { bufferBytes }) },
     (bytes, from) => {
       heardAt = performance.now();
       session?.onDatagram(bytes, from, heardAt);
+      coalescing?.heard(heardAt);
     },
     (error) => session?.fail(new Failure('socket-failed', `UDP port ${port}: ${messageOf(error)}`, undefined, { cause: error })),
   ).catch(async (error: unknown) => {
@@ -53,6 +58,7 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
     return await live.done;
   } finally {
     clearInterval(poller);
+    coalescing?.stop();
     await lastSent;
     await sockets.close();
   }

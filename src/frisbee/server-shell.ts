@@ -135,6 +135,7 @@ export class ServerShell {
     clearInterval(this.#ticker);
     if (this.#timer) clearTimeout(this.#timer);
     if (this.#immediate) clearImmediate(this.#immediate);
+    this.#sender.close();
     await this.#sockets.close();
     this.#image.close();
     return stats;
@@ -158,6 +159,7 @@ export class ServerShell {
         left -= work.count;
         this.#sender.add(work.chunk, work.first, work.count, this.#image.read(work));
       }
+      this.#sender.flush();
     } catch (error) {
       const hint = error instanceof Failure ? (error.hint ?? null) : null;
       return this.fail(error instanceof Failure ? error.code : 'image-unreadable', messageOf(error), hint);

@@ -23,8 +23,11 @@ export type SessionSockets = {
   /** Bytes of receive and send buffer the kernel granted. */
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
-  /** Sends to the session port of `address`; `done` gets the error, if any. The bytes must not change until then. */
-  send(bytes: Uint8Array, address: string, done: (error: Error | null) => void): void;
+  /**
+   * Sends to the session port of `address`; `done` gets the error, if any. The bytes must not change until then, or until
+   * that of a later datagram: they leave in order.
+   */
+  send(bytes: Uint8Array, address: string, done?: (error: Error | null) => void): void;
   /** Leaves the group and joins it again: keeps switches that lost us (IGMP snooping) forwarding. */
   rejoin(): void;
   close(): Promise<void>;
