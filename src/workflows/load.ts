@@ -3,7 +3,7 @@ import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { BootRecords } from '../runs/boots.js';
 import type { TelnetSession } from '../telnet/session.js';
-import { Failure } from '../util/errors.js';
+import { Failure, UserError } from '../util/errors.js';
 import { type Attempt, inAttempts, type RetryPlan } from './attempts.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { holding } from './hold.js';
@@ -58,10 +58,11 @@ const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
 
 /**
  * Loads the plan's image onto its nodes, each on its own way: lock, link, reset, telnet up, unlink, frisbee, check, read back, reset.
- * The servers start first, so a bad image costs no reset; nodes join them as they come up, and again when they are tried again.
+ * A server starts with the first node that is ours, so a bad image costs no reset, and a run whose nodes are all in other
+ * hands takes no slot; nodes join it as they come up, and again when they are tried again.
  */
 export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Outcome<string>[]> {
-  const sessions = await openSessions(plan, tools);
+  const sessions = lazySessions(tools);
   const hardDrive = plan.nodes.map(({ name }) => plan.settings(name).hardDrive).reduce((longest, path) => (path.length > longest.length ? path : longest), '');
   const checks = new LoadChecks({ ...plan, hardDrive }, tools);
   const quorum = createQuorum(plan.enough, tools.signal, tools.host.monotonicMs);
@@ -73,34 +74,48 @@ export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Out
         tools.onOutcome?.(outcome);
       },
     } as const;
-    return await fanOut(plan.nodes, options, (node) => holding(node, tools, () => loadNode(node, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })));
+    const outcomes = await fanOut(plan.nodes, options, (node) => holding(node, tools, () => loadNode(node, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })));
+    if (sessions.problem !== null) throw sessions.problem;
+    return outcomes;
   } finally {
     quorum.close();
   }
 }
 
-/** One server for each rate there is. */
-async function openSessions(plan: LoadPlan, tools: LoadTools): Promise<ReadonlyMap<number, ImageSession>> {
-  const sessions = new Map<number, ImageSession>();
-  for (const { name } of plan.nodes) {
-    const { rateBps } = plan.settings(name);
-    if (sessions.has(rateBps)) continue;
-    const session = await tools.openSession(rateBps);
-    tools.undo.push('stopping the server', () => session.stop());
-    sessions.set(rateBps, session);
-  }
+/** One server for each rate there is, started when the first node needs it. */
+type Sessions = { at(rateBps: number): Promise<ImageSession>; /** Why one could not be started: the whole run's failure. */ problem: Error | null };
+
+function lazySessions(tools: LoadTools): Sessions {
+  const opening = new Map<number, Promise<ImageSession>>();
+  const sessions: Sessions = {
+    problem: null,
+    at: (rateBps) => {
+      let session = opening.get(rateBps);
+      if (!session) opening.set(rateBps, (session = open(rateBps)));
+      return session;
+    },
+  };
+  const open = async (rateBps: number): Promise<ImageSession> => {
+    try {
+      const session = await tools.openSession(rateBps);
+      tools.undo.push('stopping the server', () => session.stop());
+      return session;
+    } catch (error) {
+      if (error instanceof UserError) sessions.problem ??= error;
+      throw error;
+    }
+  };
   return sessions;
 }
 
 /** What the nodes of one load share. */
-type Shared = { sessions: ReadonlyMap<number, ImageSession>; checks: LoadChecks; mayRetry: () => boolean };
+type Shared = { sessions: Sessions; checks: LoadChecks; mayRetry: () => boolean };
 
 async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, { sessions, checks, mayRetry }: Shared): Promise<string> {
   const settings = plan.settings(node.name);
-  const session = sessions.get(settings.rateBps);
-  if (!session) throw new Error(`no session of ${settings.rateBps} bits/s`);
   const there = plan.ifNeeded && (await alreadyThere(node, { ...plan.ifNeeded, checks, bootMs: settings.bootDeadlineMs }, tools));
   if (there) return there;
+  const session = await sessions.at(settings.rateBps);
   return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, mayRetry, async (tried, attempt) => {
     const { verdict, text } = await inRamdisk(tried, settings, tools, async (telnet) => {
       await checks.recordWriting(tried);

@@ -112,7 +112,9 @@ describe('resume', () => {
   test('of a run that is all done, or still at work', async () => {
     const load = testbed.start('imaging-load', ['@good', '--progress', 'json']);
     const { run: name } = await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+    load.child.kill('SIGSTOP'); // so that it still is when it is looked at
     expect(await runs('resume')).toMatchObject({ code: 3, stderr: expect.stringMatching(new RegExp(`run ${name} is still at work[\\s\\S]*attach ${name}`)) });
+    load.child.kill('SIGCONT');
     expect((await load.finished).code).toBe(0);
     expect(await runs('resume')).toMatchObject({ code: 0, stdout: `nothing is left: all 3 nodes of run ${name} are done\n` });
   });
@@ -160,7 +162,7 @@ describe('in the background', () => {
   const noPty = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0 ? '' : ' (skipped: no program script, of util-linux)';
   test.skipIf(noPty !== '')(`q on a terminal ends the looking, not the run${noPty}`, async () => {
     const name = (await testbed.run('imaging-load', ['--detach', '1-2', '-u'])).stdout.trim();
-    const terminal = spawn('script', ['-qec', `imaging-runs attach ${name}`, '/dev/null'], { env: { ...process.env, ...testbed.env, TERM: 'xterm' }, cwd: scratch(), stdio: ['pipe', 'pipe', 'inherit'] });
+    const terminal = spawn('script', ['-qec', `imaging-runs attach ${name}`, '/dev/null'], { env: { ...process.env, ...testbed.env, TERM: 'xterm', CI: undefined }, cwd: scratch(), stdio: ['pipe', 'pipe', 'inherit'] });
     let shown = '';
     terminal.stdout.on('data', (text: Buffer) => {
       if (shown === '') terminal.stdin.write('q'); // the keys are listened to before anything is shown
