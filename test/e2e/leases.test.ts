@@ -3,12 +3,14 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ImagingEvent } from '../../src/events/types.js';
+import { sleep } from '../../src/util/abort.js';
 import { scratch, type Finished } from '../helpers/cli.js';
 import { certPath, lease, r2labServer, type R2labServer } from '../helpers/lease-servers.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
 const me = userInfo().username;
 const HOUR = 3_600_000;
+const ANSWER_COUNTS_MS = 1_100;
 let testbed: ChildTestbed;
 let server: R2labServer;
 beforeAll(async () => {
@@ -89,4 +91,22 @@ test('a certificate is checked against the authorities that are known', async ()
   } finally {
     await tls.close();
   }
+});
+
+test('a lease that ends in the middle of a load stops its next step that writes, and nobody else’s', async () => {
+  const backend = `backend = r2labapi\nurl = ${server.url}\nprivileged =`;
+  server.leases.push(lease(me, Date.now() - HOUR, Date.now() + HOUR));
+  const load = testbed.start('imaging-load', ['1', '--passes', '1', '--progress', 'json'], env(backend));
+  const other = testbed.start('imaging-load', ['2', '--progress', 'json']);
+  await load.event((event) => event.type === 'node.step' && event.step === 'pxe');
+  load.child.kill('SIGSTOP');
+  server.leases.splice(0, 1, lease('bob', Date.now() - HOUR, Date.now() + HOUR));
+  expect((await other.finished).code).toBe(0);
+  await sleep(ANSWER_COUNTS_MS); // so long an answer may be used again
+  load.child.kill('SIGCONT');
+  const ended = await load.finished;
+  expect(ended.code).toBe(1);
+  expect(failures(ended)).toEqual([expect.stringMatching(/^fit01 (reset|write) no-lease$/)]);
+  expect(ended.events.some((event) => event.type === 'node.step' && event.step === 'verify')).toBe(false);
+  expect(testbed.links()).toEqual([]);
 });
