@@ -59,8 +59,10 @@ async function oneAttempt<T>(node: NodeRun, plan: RetryPlan, attempt: Attempt, w
       return running;
     });
   } catch (error) {
-    // the next attempt must not meet this one's last deeds, such as the reset of a node that it leaves
-    if (!node.signal.aborted) await Promise.race([working, sleep(LEAVING_MS, node.signal).catch(() => {})]);
+    // neither the next attempt nor who gives the node up must meet this one's last deeds: a link, the reset of a node it leaves
+    const patience = new AbortController();
+    await Promise.race([working, sleep(LEAVING_MS, patience.signal).catch(() => {})]);
+    patience.abort();
     throw error;
   }
 }

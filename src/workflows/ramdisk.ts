@@ -76,18 +76,18 @@ type Boot = { proven: boolean; unlink: () => Promise<void> };
 /** Places the next-boot link and resets. */
 async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, attempt: Attempt): Promise<Boot> {
   await tools.window.turn(node.signal);
-  const unlink = await node.at('pxe', RESET_DEADLINE_MS, async () => {
-    const mac = node.node.control.mac;
-    const placing = tools.links.place(mac, node.name);
-    const remove = tools.undo.push(`removing the next-boot link of ${node.name}`, async () => {
-      await placing.catch(() => {}); // an interrupt does not wait for it, and a link must not appear after its removal
-      await tools.links.unlink(mac);
-    });
-    const placed = await placing;
-    if (placed.replaced !== null) node.note(`replaced a next-boot link that pointed to ${placed.replaced}`);
-    return remove;
-  });
+  const { mac } = node.node.control;
+  let unlink = async (): Promise<void> => {};
   try {
+    await node.at('pxe', RESET_DEADLINE_MS, async () => {
+      const placing = tools.links.place(mac, node.name);
+      unlink = tools.undo.push(`removing the next-boot link of ${node.name}`, async () => {
+        await placing.catch(() => {}); // an interrupt does not wait for it, and a link must not appear after its removal
+        await tools.links.unlink(mac);
+      });
+      const placed = await placing;
+      if (placed.replaced !== null) node.note(`replaced a next-boot link that pointed to ${placed.replaced}`);
+    });
     const proven = await node.at('reset', resetDeadlineMs(plan) * attempt.patience, async (signal) => {
       await tools.permit?.(node.name, signal);
       return ensureReset(
