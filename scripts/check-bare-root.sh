@@ -83,7 +83,7 @@ COMP_LINE='imaging-load -i de' COMP_POINT=18
 _imaging
 echo "\${COMPREPLY[*]}"
 COMPLETE
-[ "$(imaging-testbed run 2 -- bash complete.sh)" = 'demo default' ] || fail "$how" 'completion of images in bash'
+[ "$(imaging-testbed run 2 -- bash complete.sh)" = 'demo default demo.img' ] || fail "$how" 'completion of images in bash'
 echo "bare root: $how: ok"
 TRY
 
