@@ -8,7 +8,7 @@ import { positive } from './options.js';
 import { ramdiskPlan } from './ramdisk-tools.js';
 import type { Site } from './site.js';
 
-export const MIB = 1_048_576;
+const MIB = 1_048_576;
 
 /** A transfer may take so many times what the rate alone asks for. */
 const TRANSFER_SLACK = 3;

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { lstat, readFile, realpath, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { pathBeside } from '../ndz/beside.js';
 import { reasonOf } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { writeSideFile } from './side-file.js';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -15,21 +15,7 @@ export function checksumPath(path: string): string {
 
 /** Writes `<path>.sha256`, at once. Throws Failure `image-write-failed`. */
 export async function writeChecksum(path: string, sha256: string): Promise<void> {
-  const target = checksumPath(path);
-  const fresh = await pathBeside(target);
-  try {
-    const handle = await open(fresh, 'w', 0o666);
-    try {
-      await handle.writeFile(`${sha256}  ${basename(path)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(fresh, target);
-  } catch (error) {
-    await rm(fresh, { force: true });
-    throw new Failure('image-write-failed', `writing ${target}: ${messageOf(error).replaceAll(fresh, target)}`, 'may this user write there?', { cause: error });
-  }
+  await writeSideFile(checksumPath(path), `${sha256}  ${basename(path)}\n`);
 }
 
 /** Removes `<path>.sha256`, which must not outlive the file that it was of. */

@@ -1,6 +1,6 @@
-import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { lstat, readFile, realpath } from 'node:fs/promises';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { systemHost } from '../util/host.js';
+import { writeSideFile } from './side-file.js';
 
 const SCHEMA = 1;
 
@@ -32,21 +32,7 @@ export function provenancePath(path: string): string {
 
 /** Writes `<path>.json`, at once. Throws Failure `image-write-failed`. */
 export async function writeProvenance(path: string, provenance: Provenance): Promise<void> {
-  const target = provenancePath(path);
-  const fresh = `${target}.${systemHost.pid}.${systemHost.random().toString(36).slice(2)}.tmp`;
-  try {
-    const handle = await open(fresh, 'wx', 0o666);
-    try {
-      await handle.writeFile(`${JSON.stringify({ schema: SCHEMA, ...provenance }, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(fresh, target);
-  } catch (error) {
-    await rm(fresh, { force: true });
-    throw new Failure('image-write-failed', `writing ${target}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
-  }
+  await writeSideFile(provenancePath(path), `${JSON.stringify({ schema: SCHEMA, ...provenance }, null, 2)}\n`);
 }
 
 /** What `<path>.json` says, or what stands beside the file that `path` is a link to; null without one. Throws Failure `provenance-unreadable` when it says nothing we understand. */

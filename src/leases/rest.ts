@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { withDeadline } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { limitedText } from '../util/limited-text.js';
 import { printable } from '../util/text.js';
 import { Agent, request } from './http.js';
 
@@ -51,15 +52,9 @@ function headersOf({ body, token }: RestCall): Record<string, string> {
 }
 
 async function textOf(asked: string, body: Dispatcher.ResponseData['body']): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    if (!Buffer.isBuffer(chunk)) continue;
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new Failure('lease-api-garbled', `${asked} was answered with more than ${MAX_BODY_BYTES >> 20} MiB`, CHECK_URL);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  const { text, isCut } = await limitedText(body, MAX_BODY_BYTES);
+  if (isCut) throw new Failure('lease-api-garbled', `${asked} was answered with more than ${MAX_BODY_BYTES >> 20} MiB`, CHECK_URL);
+  return text;
 }
 
 function parse(asked: string, status: number, text: string): RestAnswer {

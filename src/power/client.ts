@@ -1,6 +1,7 @@
 import type { Agent, Dispatcher } from 'undici';
 import { sleep, withDeadline } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
+import { limitedText } from '../util/limited-text.js';
 import { parsePowerAnswer, type PowerAnswer, type PowerVerb } from './answer.js';
 import { busyFailure, garbledFailure, httpFailure, statusFailure, timeoutFailure, type CmcAddress } from './failures.js';
 
@@ -110,16 +111,9 @@ async function fetchText(http: Http, port: number, cmc: CmcAddress, verb: PowerV
   const host = cmc.ip.includes(':') ? `[${cmc.ip}]` : cmc.ip;
   try {
     const { statusCode, body } = await http.get(`http://${host}:${port}/${verb}`, signal);
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of body) {
-      if (!Buffer.isBuffer(chunk)) continue;
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > MAX_BODY_BYTES) break; // leaving the loop destroys the body, and its connection with it
-    }
-    if (length > MAX_BODY_BYTES) throw garbledFailure(cmc, port, verb, Buffer.concat(chunks).toString('utf8'));
-    return { statusCode, text: Buffer.concat(chunks).toString('utf8') };
+    const { text, isCut } = await limitedText(body, MAX_BODY_BYTES);
+    if (isCut) throw garbledFailure(cmc, port, verb, text);
+    return { statusCode, text };
   } catch (error) {
     if (error instanceof Failure || signal.aborted) throw error;
     throw httpFailure(cmc, port, verb, error);

@@ -1,6 +1,6 @@
 import type { NextBootLinks } from '../pxe/links.js';
 import { sleep } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import { Failure, messageOf } from '../util/errors.js';
 import type { UndoStack } from '../util/undo.js';
 import type { NodeRun } from './fan-out.js';
 import type { Permit } from './permit.js';
@@ -42,6 +42,6 @@ export async function holding<T>(node: NodeRun, tools: HoldTools, work: () => Pr
     });
     return await work();
   } finally {
-    await release().catch((error: unknown) => node.note(`its record may be left: ${String(error)}`));
+    await release().catch((error: unknown) => node.note(`its record may be left: ${messageOf(error)}`));
   }
 }

@@ -90,20 +90,17 @@ function lazySessions(tools: LoadTools): Sessions {
   const sessions: Sessions = {
     problem: null,
     at: (rateBps) => {
-      let session = opening.get(rateBps);
-      if (!session) opening.set(rateBps, (session = open(rateBps)));
+      const known = opening.get(rateBps);
+      if (known) return known;
+      const session = tools.openSession(rateBps);
+      opening.set(rateBps, session);
+      session.catch((error: unknown) => {
+        if (error instanceof UserError) sessions.problem ??= error;
+      });
+      // an interrupt does not wait for it, and a server must not appear after the run's end
+      tools.undo.push('stopping the server', async () => (await session.catch(() => null))?.stop());
       return session;
     },
-  };
-  const open = async (rateBps: number): Promise<ImageSession> => {
-    try {
-      const session = await tools.openSession(rateBps);
-      tools.undo.push('stopping the server', () => session.stop());
-      return session;
-    } catch (error) {
-      if (error instanceof UserError) sessions.problem ??= error;
-      throw error;
-    }
   };
   return sessions;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as kinds from '../../src/config/kinds.js';
-import { editDistance, nearest } from '../../src/config/nearest.js';
+import { nearest } from '../../src/config/nearest.js';
+import { editDistance } from '../../src/util/edit-distance.js';
 import { multicastSlots, parsePortPattern } from '../../src/config/patterns.js';
 
 const context = { folder: '/home/ann/exp', home: '/home/ann' };
