@@ -13,7 +13,7 @@ import { createWindow } from '../workflows/window.js';
 import type { Arguments, CommandContext } from './command.js';
 import type { WorkflowTools } from './node-workflow.js';
 import { flag } from './options.js';
-import { waitLockMs, windowSize } from './retry-options.js';
+import type { TakingOptions } from './retry-options.js';
 import type { RunPermit } from './permit.js';
 import type { Site } from './site.js';
 import { sweepLeftovers } from './sweep.js';
@@ -31,7 +31,7 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
 }
 
 /** What load and save need to get nodes into the PXE system, from the configuration. Sweeps first what a killed run left. */
-export async function ramdiskTools(args: Arguments, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
+export async function ramdiskTools(taking: TakingOptions, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
   const { config, stateDir } = site;
   permit.attach(tools);
   const { networking, pxelinux } = config;
@@ -48,8 +48,8 @@ export async function ramdiskTools(args: Arguments, site: Site, permit: RunPermi
     ...tools,
     links,
     permit: permit.check,
-    waitLockMs: waitLockMs(args),
-    window: createWindow(windowSize(args) ?? config.nodes.bootWindow, context.host.monotonicMs),
+    waitLockMs: taking.waitLockMs,
+    window: createWindow(taking.window ?? config.nodes.bootWindow, context.host.monotonicMs),
     boots,
     children: childRecords(stateDir, context.host),
     reset: { power, undo: tools.undo, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },

@@ -11,11 +11,14 @@ export function passes({ options }: Arguments): number | undefined {
   return value;
 }
 
-export function waitLockMs({ options }: Arguments): number {
-  return (positive(options, 'wait-lock') ?? 0) * 1000;
+/** How nodes are taken and reset; read before anything is done, as it may be wrong. */
+export type TakingOptions = { waitLockMs: number; /** Null: as the configuration says. */ window: WindowSize | null };
+
+export function takingOptions(args: Arguments): TakingOptions {
+  return { waitLockMs: (positive(args.options, 'wait-lock') ?? 0) * 1000, window: windowSize(args) };
 }
 
-export function windowSize({ options }: Arguments): WindowSize | null {
+function windowSize({ options }: Arguments): WindowSize | null {
   const value = text(options, 'window');
   if (value === undefined) return null;
   const size = windowKind.parse(value, { folder: '/', home: '/' });

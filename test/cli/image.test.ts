@@ -199,7 +199,7 @@ describe('an interrupted one leaves nothing', () => {
 
   it.each(['SIGINT', 'SIGTERM'] as const)('zip by %s', async (signal) => {
     await writeFile(at('disk'), randomBytes(64 * MIB));
-    const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9'], { cwd: folder });
+    const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9', '--workers', '1'], { cwd: folder });
     whenSaid(running, /zip \d/, () => running.child.kill(signal));
     expect(await running.finished).toMatchObject({ code: signal === 'SIGINT' ? 130 : 143 });
     expect(await readdir(folder)).toEqual(['disk']);
@@ -216,7 +216,7 @@ describe('an interrupted one leaves nothing', () => {
 
   it('one that was killed outright: the next one of that name clears up', async () => {
     await writeFile(at('disk'), randomBytes(64 * MIB));
-    const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9'], { cwd: folder });
+    const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9', '--workers', '1'], { cwd: folder });
     whenSaid(running, /zip \d/, () => running.child.kill('SIGKILL'));
     await running.finished;
     expect(await readdir(folder)).toEqual([expect.stringMatching(/^\.x\.ndz\..*\.tmp$/), 'disk']);

@@ -50,7 +50,7 @@ test('nodes with a rate of their own get a session of their own, and both rates 
     appendFileSync(join(testbed.dir, 'imaging.conf'), `\n[node 1]\nbandwidth = ${SLOW_MIBPS}\n`);
     const { code, events } = await testbed.run('imaging-load', ['1-3', '--progress', 'json']);
     expect(code).toBe(0);
-    const sessions = events.flatMap((event) => (event.type === 'server.started' ? [event] : []));
+    const sessions = events.flatMap((event) => (event.type === 'server.started' ? [event] : [])).sort((a, b) => a.rateBps - b.rateBps); // they open as their nodes are taken
     expect(sessions.map(({ rateBps }) => rateBps)).toEqual([SLOW_MIBPS * 2 ** 20, 300 * 2 ** 20]);
     expect(sessions[0]?.group).not.toBe(sessions[1]?.group);
     const joined = (port: number | undefined) => events.flatMap((event) => (event.type === 'server.rate' && event.port === port ? [event] : []));
@@ -82,6 +82,7 @@ test('enough nodes are enough: the rest is given up, named, and nothing is left'
       const bad = await testbed.run('imaging-load', ['1-4', ...args]);
       expect(bad.code).toBe(2);
       expect(bad.stderr).toMatch(why);
+      expect(bad.stdout).toBe(''); // no run has begun
     }
   } finally {
     await testbed.close();

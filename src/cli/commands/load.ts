@@ -16,7 +16,7 @@ import { flag, positive, text } from '../options.js';
 import { requirePermit, type RunPermit } from '../permit.js';
 import { ProgressBar } from '../progress-bar.js';
 import { loadSettings } from '../node-settings.js';
-import { minSuccess, passes } from '../retry-options.js';
+import { minSuccess, passes, takingOptions, type TakingOptions } from '../retry-options.js';
 import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
 
@@ -28,6 +28,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const site = await openSite(context);
   const load = await planLoad(args, site, context);
   if (!load.reset && load.untilSsh) throw new UserError('usage', '-n leaves nodes in the PXE system, -u waits for their new one', 'leave one of them out');
+  const taking = takingOptions(args);
   const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
   if (load.reset) await checkPxe(pxelinux);
@@ -60,7 +61,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(args, load, localIp, site, permit, context, tools),
+    execute: (tools) => execute(taking, load, localIp, site, permit, context, tools),
     abandon: () => permit.abandon(),
     resultLines: () => [],
   };
@@ -105,9 +106,9 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
   }
 }
 
-async function execute(args: Arguments, load: LoadPlan, localIp: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
+async function execute(taking: TakingOptions, load: LoadPlan, localIp: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
   const { frisbee, networking } = site.config;
-  const ramdisk = await ramdiskTools(args, site, permit, context, tools);
+  const ramdisk = await ramdiskTools(taking, site, permit, context, tools);
   const session = {
     imagePath: load.image.path,
     localIp,

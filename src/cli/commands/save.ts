@@ -11,7 +11,7 @@ import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
 import { requirePermit, type RunPermit } from '../permit.js';
 import { saveSettings } from '../node-settings.js';
-import { passes } from '../retry-options.js';
+import { passes, takingOptions, type TakingOptions } from '../retry-options.js';
 import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
 
@@ -22,6 +22,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const site = await openSite(context);
   const dir = context.host.uid() === 0 ? site.config.frisbee.imagesDir : context.host.cwd();
   const save = await planSave(args, site, dir, context);
+  const taking = takingOptions(args);
   await checkWritable(dir);
   if (!flag(args.options, 'no-reset')) await checkPxe(site.config.pxelinux);
   const permit = await requirePermit(args, site, context, save.nodes.map((node) => node.name));
@@ -38,7 +39,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(args, save, dir, site, permit, context, tools),
+    execute: (tools) => execute(taking, save, dir, site, permit, context, tools),
     abandon: () => permit.abandon(),
     resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
   };
@@ -71,9 +72,9 @@ async function planSave(args: Arguments, site: Site, dir: string, context: Comma
   };
 }
 
-async function execute(args: Arguments, save: SavePlan, dir: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
+async function execute(taking: TakingOptions, save: SavePlan, dir: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
   for (const path of await sweepPartials(dir, context.host)) tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
-  return executeSave(save, { ...tools, ...(await ramdiskTools(args, site, permit, context, tools)) });
+  return executeSave(save, { ...tools, ...(await ramdiskTools(taking, site, permit, context, tools)) });
 }
 
 /** A name becomes a part of file names and of the stamp: any text on one line, without slash, of a length that fits. */
