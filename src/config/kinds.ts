@@ -1,5 +1,6 @@
 import { isAbsolute, join, resolve } from 'node:path';
-import { isHostname, isIpv4 } from '../inventory/addresses.js';
+import { isHostname } from '../inventory/addresses.js';
+import { isIpv4 } from '../util/ipv4.js';
 import { parsePortPattern, type PortPattern } from './patterns.js';
 
 /** Where a value stands, for what is relative to it. */

@@ -1,4 +1,4 @@
-import { ipv4ToNumber } from '../inventory/addresses.js';
+import { ipv4ToNumber } from '../util/ipv4.js';
 
 /** Where one load may send: a multicast group and a UDP port. Concurrent loads take different slots. */
 export type MulticastSlot = { group: string; port: number };

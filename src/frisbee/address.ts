@@ -1,9 +1,10 @@
-import { isIPv4 } from 'node:net';
+import { ipv4ToNumber } from '../util/ipv4.js';
 
 /** The IPv4 address as an unsigned number, its first byte highest. Throws on anything but dotted decimals. */
 export function ipToNumber(address: string): number {
-  if (!isIPv4(address)) throw new TypeError(`not an IPv4 address: ${address}`);
-  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const value = ipv4ToNumber(address);
+  if (value === null) throw new TypeError(`not an IPv4 address: ${address}`);
+  return value;
 }
 
 /** The dotted form of `ipToNumber`'s result. */

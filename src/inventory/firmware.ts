@@ -1,4 +1,4 @@
-import { ipv4ToNumber } from './addresses.js';
+import { ipv4ToNumber } from '../util/ipv4.js';
 import type { Interface } from './inventory.js';
 
 /** What the MAC of a CMC begins with when its firmware follows the rule: then comes the machine's physical number. */

@@ -1,5 +1,6 @@
 import type { NodeNames } from '../nodes/names.js';
-import { isHostname, isIpv4, normalizeMac } from './addresses.js';
+import { isIpv4 } from '../util/ipv4.js';
+import { isHostname, normalizeMac } from './addresses.js';
 import { numberOf, type Interface, type InventoryNode } from './inventory.js';
 
 /** What is wrong with one field: `entry 3: control.mac: "00:03" is not a MAC address`. */

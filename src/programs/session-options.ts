@@ -1,9 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { isIPv4 } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import { isMulticast } from '../frisbee/address.js';
 import { LOOPBACK_BROADCAST } from '../frisbee/sockets.js';
 import { messageOf } from '../util/errors.js';
+import { ownAddresses } from '../util/own-addresses.js';
 import { numberValue, type Options } from './getopt.js';
 
 /** What frisbee and frisbeed need to meet: `-m`, `-p`, `-i`, and the size of their socket buffers, `-k`. */
@@ -29,7 +29,7 @@ export async function sessionArguments(options: Options, env: Readonly<Record<st
 async function localAddress(given: string | undefined, group: string, port: number): Promise<{ address: string } | { problem: string }> {
   if (given !== undefined && isIPv4(given)) return { address: given };
   if (given !== undefined) {
-    const found = networkInterfaces()[given]?.find(({ family }) => family === 'IPv4');
+    const found = (await ownAddresses()).find(({ name }) => name === given);
     return found ? { address: found.address } : { problem: `-i ${given}: neither an IPv4 address nor an interface that has one` };
   }
   const socket = createSocket('udp4');

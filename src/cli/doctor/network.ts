@@ -1,19 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { guessLocalControlIp } from '../../config/local-ip.js';
-import { ipv4ToNumber } from '../../inventory/addresses.js';
+import { ipv4ToNumber } from '../../util/ipv4.js';
+import { ownAddresses, type OwnAddress } from '../../util/own-addresses.js';
 import type { Site } from './check.js';
 
-/** An IPv4 address of this machine. */
-export type OwnAddress = { name: string; address: string; netmask: string };
-
 /** The interface that has an address, or null. All of 127.0.0.0/8 is lo's. */
-export function interfaceOf(address: string): OwnAddress | null {
-  for (const [name, list] of Object.entries(networkInterfaces())) {
-    const own = list?.find((each) => each.address === address);
-    if (own) return { name, address, netmask: own.netmask };
-  }
-  return address.startsWith('127.') ? { name: 'lo', address, netmask: '255.0.0.0' } : null;
+export async function interfaceOf(address: string): Promise<OwnAddress | null> {
+  const own = (await ownAddresses()).find((each) => each.address === address);
+  return own ?? (address.startsWith('127.') ? { name: 'lo', address, netmask: '255.0.0.0' } : null);
 }
 
 /** Whether an address is in the network of an interface. */

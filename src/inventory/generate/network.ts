@@ -1,4 +1,4 @@
-import { ipv4ToNumber } from '../addresses.js';
+import { ipv4ToNumber } from '../../util/ipv4.js';
 
 /** One of a site's networks: `192.168.1.0/24`. Its machine N has the address whose last number is N. */
 export type Network = { text: string; base: number; prefixBits: number };

@@ -1,8 +1,7 @@
-import { createSocket } from 'node:dgram';
-import { networkInterfaces } from 'node:os';
 import { foldNames } from '../../../nodes/names.js';
+import { ownAddresses, sourceAddress, type OwnAddress } from '../../../util/own-addresses.js';
 import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
-import { controlIp, holds, interfaceOf, setting, type OwnAddress } from '../network.js';
+import { controlIp, holds, interfaceOf, setting } from '../network.js';
 
 /** The address that loads send from: it must be ours, and on the nodes' network. */
 export const controlNetwork = {
@@ -10,10 +9,10 @@ export const controlNetwork = {
   needs: 'inventory',
   run: async (site) => {
     const localIp = await controlIp(site);
-    const own = interfaceOf(localIp);
+    const own = await interfaceOf(localIp);
     const from = site.config.networking.localControlIp === null ? 'guessed' : 'networking.local_control_ip';
     if (own === null) {
-      const ours = Object.values(networkInterfaces()).flatMap((list) => list ?? []).filter(({ family }) => family === 'IPv4').map(({ address }) => address);
+      const ours = (await ownAddresses()).map(({ address }) => address);
       return [problem(`${localIp} (${from}) is no address of this machine, or its interface is down`, 'images are sent from it', `its addresses are ${ours.join(', ')}: set local_control_ip in section [networking], or leave it empty`, 'ip -br address shows whether the interface is up')];
     }
     const outside = site.nodes.filter(({ control }) => !holds(own, control.ip));
@@ -22,7 +21,7 @@ export const controlNetwork = {
       findings.push(warning(`${counted(outside.length, 'node')} not in the network of ${localIp}/${own.netmask}: ${foldNames(outside.map(({ name }) => name))}`, 'multicast does not leave that network unless routers forward it', 'correct control.ip in the inventory, or local_control_ip'));
     }
     const source = await sourceAddress(site.inventory.firstControlIp);
-    if (source !== null && source !== localIp && outside.length === 0) {
+    if (source !== null && !source.startsWith('127.') && source !== localIp && outside.length === 0) {
       findings.push(warning(`what is sent to ${site.inventory.firstControlIp} leaves from ${source}, not from ${localIp}`, 'this machine has several addresses or interfaces on that network; answers may be thrown away (rp_filter)', 'ip route get shows the way; set local_control_ip to the address nodes are reached from'));
     }
     findings.push(...bridgeFindings(own), ...multicastFlag(own));
@@ -43,17 +42,4 @@ function multicastFlag({ name }: OwnAddress): Finding[] {
   const flags = Number(setting(`/sys/class/net/${name}/flags`) ?? Number.NaN);
   if (name === 'lo' || Number.isNaN(flags) || (flags & IFF_MULTICAST) !== 0) return [];
   return [problem(`${name} does not do multicast (flag MULTICAST is off)`, 'no load can send there', `ip link set dev ${name} multicast on`)];
-}
-
-/** The address that datagrams to `ip` would be sent from; nothing is sent. Null when there is no way there. */
-function sourceAddress(ip: string): Promise<string | null> {
-  return new Promise((resolve) => {
-    const socket = createSocket('udp4');
-    const finish = (address: string | null): void => {
-      socket.close();
-      resolve(address === null || address.startsWith('127.') ? null : address);
-    };
-    socket.once('error', () => finish(null));
-    socket.connect(9, ip, (...trouble: unknown[]) => finish(trouble[0] ? null : socket.address().address));
-  });
 }

@@ -21,7 +21,7 @@ export const multicast = {
   needs: 'inventory',
   run: async (site, signal) => {
     const localIp = await controlIp(site);
-    if (interfaceOf(localIp) === null) return [skipped(`${localIp} is no address of this machine: see control-network`)];
+    if ((await interfaceOf(localIp)) === null) return [skipped(`${localIp} is no address of this machine: see control-network`)];
     // from the last slot down, as loads take them from the first up
     for (const slot of [...site.config.networking.slots].reverse().slice(0, SLOTS_TRIED)) {
       const finding = await probe(slot, localIp, signal);
@@ -73,14 +73,14 @@ async function unsent(group: string, port: number, localIp: string, problems: re
   const what = `cannot send to ${group}:${port} from ${localIp} (${code})`;
   if (code === 'EPERM' || code === 'EACCES') return problem(what, `the firewall of this machine keeps such datagrams from leaving${await rulesSeen()}`, `nft insert rule inet filter output ip daddr 224.0.0.0/4 udp dport ${port} accept (with the names of your table and chain), or: iptables -I OUTPUT -d 224.0.0.0/4 -j ACCEPT`);
   if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') {
-    const name = interfaceOf(localIp)?.name ?? 'DEVICE';
+    const name = (await interfaceOf(localIp))?.name ?? 'DEVICE';
     return problem(what, 'there is no route to multicast groups', `ip route add 224.0.0.0/4 dev ${name}`);
   }
   return problem(what, null, 'is the interface up? ip -br address');
 }
 
 async function unheard(group: string, port: number, localIp: string): Promise<Finding> {
-  const name = interfaceOf(localIp)?.name ?? 'all';
+  const name = (await interfaceOf(localIp))?.name ?? 'all';
   const filters = ['all', name].map((each) => setting(`/proc/sys/net/ipv4/conf/${each}/rp_filter`) ?? '?');
   return problem(
     `${TRIES} datagrams to ${group}:${port} were sent from ${localIp} (${name}), and none of them was received on this machine`,
