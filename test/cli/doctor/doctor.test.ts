@@ -259,7 +259,7 @@ const noNamespaces = whyNoNamespaces();
 test.skipIf(noNamespaces !== null)(`a bridge without a carrier, as every node on it is off, is on the control network all the same${noNamespaces ? ` (skipped: ${noNamespaces})` : ''}`, () => {
   const dir = scratch();
   writeFileSync(join(dir, 'inventory.json'), JSON.stringify([{ cmc: { hostname: 'reboot01', ip: '192.0.2.101', mac: '02:00:00:00:01:01' }, control: { hostname: 'fit01', ip: '192.0.2.1', mac: '02:00:00:00:02:01' } }]));
-  writeFileSync(join(dir, 'more.conf'), `[testbed]\ninventory_path = ${dir}/inventory.json\nall_scope = 1\n[nodes]\nstatus_default_timeout = 1\n`);
+  writeFileSync(join(dir, 'more.conf'), `[testbed]\ninventory_path = ${dir}/inventory.json\nall_scope = 1\n[networking]\nlocal_control_ip =\n[nodes]\nstatus_default_timeout = 1\n`);
   const script = 'ip link set lo up; ip link add br0 type bridge && ip addr add 192.0.2.200/24 dev br0 && ip link set br0 up; exec imaging-doctor --json';
   const finished = spawnSync('unshare', ['-n', 'bash', '-c', script], { env: { ...process.env, ...testbed.env, IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${dir}/more.conf`, PATH: `${bin}:${process.env.PATH}:/usr/sbin:/sbin` }, encoding: 'utf8' });
   expect(resultOf(finished, 'control-network')).toMatchObject({ status: 'ok', findings: [{ message: '192.0.2.200 on br0 (guessed), the network of all 1 node' }] });
