@@ -1,5 +1,5 @@
 import { UserError } from '../util/errors.js';
-import { ipv4ToNumber } from '../util/ipv4.js';
+import { holds, ipv4ToNumber } from '../util/ipv4.js';
 import { ownAddresses, type OwnAddress } from '../util/own-addresses.js';
 
 /**
@@ -10,20 +10,16 @@ import { ownAddresses, type OwnAddress } from '../util/own-addresses.js';
  * @throws UserError `environment` when there is none
  */
 export async function guessLocalControlIp(controlIp: string, addresses?: readonly OwnAddress[]): Promise<string> {
-  const wanted = ipv4ToNumber(controlIp);
-  let best: { address: string; mask: number } | null = null;
-  for (const { address, netmask } of addresses ?? (await ownAddresses())) {
-    const own = ipv4ToNumber(address);
-    const mask = ipv4ToNumber(netmask);
-    if (wanted === null || own === null || mask === null || address.startsWith('127.')) continue;
-    // >>> 0: JavaScript's & gives signed numbers
-    if ((own & mask) >>> 0 !== (wanted & mask) >>> 0) continue;
-    if (best === null || mask > best.mask) best = { address, mask };
-  }
-  if (best !== null) return best.address;
+  const near = (addresses ?? (await ownAddresses())).filter((own) => holds(own, controlIp) && !own.address.startsWith('127.'));
+  const [first, ...others] = near;
+  if (first) return others.reduce((best, own) => (maskOf(own) > maskOf(best) ? own : best), first).address;
   throw new UserError(
     'environment',
     `no network interface of this machine is on the network of ${controlIp}, the control address of the first node of the inventory`,
     "set local_control_ip in section [networking] of the configuration to this machine's address on the control network",
   );
+}
+
+function maskOf({ netmask }: OwnAddress): number {
+  return ipv4ToNumber(netmask) ?? 0;
 }

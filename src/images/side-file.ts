@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { pathBeside } from '../ndz/beside.js';
 import { Failure, messageOf } from '../util/errors.js';
 
@@ -6,13 +6,7 @@ import { Failure, messageOf } from '../util/errors.js';
 export async function writeSideFile(target: string, text: string): Promise<void> {
   const fresh = await pathBeside(target);
   try {
-    const handle = await open(fresh, 'w', 0o666);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeFile(fresh, text, { flush: true });
     await rename(fresh, target);
   } catch (error) {
     await rm(fresh, { force: true });

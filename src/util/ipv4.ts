@@ -10,3 +10,12 @@ export function ipv4ToNumber(text: string): number | null {
   if (bytes.some((byte) => byte > 255)) return null;
   return bytes.reduce((number, byte) => number * 256 + byte, 0);
 }
+
+/** Whether an address is in the network of another one with its netmask. False when one of them is no IPv4 address. */
+export function holds({ address, netmask }: { address: string; netmask: string }, ip: string): boolean {
+  const own = ipv4ToNumber(address);
+  const mask = ipv4ToNumber(netmask);
+  const other = ipv4ToNumber(ip);
+  // >>> 0: JavaScript's & gives signed numbers
+  return own !== null && mask !== null && other !== null && (own & mask) >>> 0 === (other & mask) >>> 0;
+}

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { ipv4ToNumber } from './ipv4.js';
+import { holds, ipv4ToNumber } from './ipv4.js';
 
 /** An IPv4 address of this machine, and the interface that has it. */
 export type OwnAddress = { name: string; address: string; netmask: string };
@@ -12,9 +12,14 @@ export type OwnAddress = { name: string; address: string; netmask: string };
  */
 export async function ownAddresses(interfaces: Interfaces = networkInterfaces(), routes = readRoutes()): Promise<OwnAddress[]> {
   const listed = Object.entries(interfaces).flatMap(([name, list]) => (list ?? []).filter(({ family }) => family === 'IPv4').map(({ address, netmask }) => ({ name, address, netmask })));
-  const silent = directRoutes(routes).filter((route) => !listed.some(({ name }) => name === route.name));
-  const found = await Promise.all(silent.map(async ({ name, network, netmask }) => ({ name, address: await sourceAddress(hostIn(network, netmask)), netmask })));
-  return [...listed, ...found.filter((own): own is OwnAddress => own.address !== null)];
+  const silent: OwnAddress[] = [];
+  for (const { name, network, netmask } of directRoutes(routes)) {
+    const address = await sourceAddress(hostIn(network, netmask));
+    // a route to a network that the interface itself is not in, of multicast groups for one, tells no netmask
+    if (address === null || !holds({ address: network, netmask }, address)) continue;
+    if (!listed.some((own) => own.name === name || own.address === address)) silent.push({ name, address, netmask });
+  }
+  return [...listed, ...silent];
 }
 
 type Interfaces = ReturnType<typeof networkInterfaces>;

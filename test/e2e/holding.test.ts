@@ -78,7 +78,7 @@ test('enough nodes are enough: the rest is given up, named, and nothing is left'
     expect(failures(events)).toEqual([['fit03', 'boot', 'given-up']]);
     expect(events.at(-1)).toMatchObject({ type: 'run.finished', ok: ['fit01', 'fit02', 'fit04'], failed: ['fit03'], exitCode: 0 });
     expect(testbed.links()).toEqual([]);
-    for (const [args, why] of [[['--min-success', '110%'], /110%/], [['--min-success', '5'], /up to 4/], [['--window', 'many'], /20\/2s/], [['--passes', '1.5'], /whole/]] as const) {
+    for (const [args, why] of [[['--min-success', '110%'], /110%/], [['--min-success', '5'], /up to 4/], [['--window', 'many'], /20\/2s/], [['--wait-lock', 'long'], /wait-lock/], [['--passes', '1.5'], /whole/]] as const) {
       const bad = await testbed.run('imaging-load', ['1-4', ...args]);
       expect(bad.code).toBe(2);
       expect(bad.stderr).toMatch(why);

@@ -48,7 +48,7 @@ describe('what is kept', () => {
     expect(list.stdout).toMatch(/load +1-2,4 +2 +1 +0 +failed\n/);
     const show = await runs('show', 'last-load');
     expect(show.stdout).toMatch(/command +imaging-load 1-2 4/);
-    expect(show.stdout).toMatch(/fit01 +ok +reboot/);
+    expect(show.stdout).toMatch(/fit01 +ok +reboot .* \d[\d.]* MB written at /);
     expect(show.stdout).toMatch(/fit04 +at reset: .*\[cmc-refused\]\n +try: /);
     appendFileSync(join(runsDir(), (await newest()).run, 'fit01.log'), '\u001b]0;owned\u0007\u009b31mred\u001b[2J\rnext\n');
     const log = await runs('log', '1');

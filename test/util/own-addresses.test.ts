@@ -21,3 +21,10 @@ test('IPv4 addresses that Node lists, each with its interface', async () => {
   // the route of an interface that is listed adds nothing
   expect(await ownAddresses(interfaces, `${header}\neth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n`)).toEqual([{ name: 'eth0', address: '192.168.1.100', netmask: '255.255.255.0' }]);
 });
+
+test('an interface that Node leaves out, by the route to its own network; not by routes to others', async () => {
+  const route = (destination: string, mask: string): string => `quiet0\t${destination}\t00000000\t0001\t0\t0\t0\t${mask}\t0\t0\t0`;
+  const routes = [header, route('0000007F', '000000FF'), route('0005007F', '00FFFFFF'), route('000000E0', '000000F0')].join('\n');
+  const quiet = { name: 'quiet0', address: '127.0.0.1', netmask: '255.0.0.0' };
+  expect(await ownAddresses({}, routes)).toEqual([quiet]);
+});

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { guessLocalControlIp } from '../../config/local-ip.js';
-import { ipv4ToNumber } from '../../util/ipv4.js';
 import { ownAddresses, type OwnAddress } from '../../util/own-addresses.js';
 import type { Site } from './check.js';
 
@@ -8,12 +7,6 @@ import type { Site } from './check.js';
 export async function interfaceOf(address: string): Promise<OwnAddress | null> {
   const own = (await ownAddresses()).find((each) => each.address === address);
   return own ?? (address.startsWith('127.') ? { name: 'lo', address, netmask: '255.0.0.0' } : null);
-}
-
-/** Whether an address is in the network of an interface. */
-export function holds({ address, netmask }: OwnAddress, ip: string): boolean {
-  const [own, mask, other] = [address, netmask, ip].map(ipv4ToNumber);
-  return own !== null && mask !== null && other !== null && own !== undefined && mask !== undefined && other !== undefined && ((own & mask) >>> 0) === ((other & mask) >>> 0);
 }
 
 /** The gateway's address on the control network, as loads take it. Throws as `guessLocalControlIp` does. */

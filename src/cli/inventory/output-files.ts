@@ -1,4 +1,4 @@
-import { open, readdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { OutputFile } from '../../inventory/generate/outputs.js';
 import { messageOf, systemCode, UserError } from '../../util/errors.js';
@@ -38,7 +38,7 @@ export async function writeFiles(dir: string, files: readonly OutputFile[], pid:
       const fresh = join(dirname(target), `.${basename(target)}.${pid}.tmp`);
       await removeLeftovers(target);
       written.push({ fresh, target });
-      await writeSynced(fresh, file.text);
+      await writeFile(fresh, file.text, { flush: true });
     }
     for (const { fresh, target } of written) {
       path = target;
@@ -48,16 +48,6 @@ export async function writeFiles(dir: string, files: readonly OutputFile[], pid:
     throw new UserError('environment', `cannot write ${path}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
   } finally {
     for (const { fresh } of written) await rm(fresh, { force: true }).catch(() => undefined); // what went wrong first is what counts
-  }
-}
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'w', 0o666);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -58,14 +58,19 @@ function planText({ run, path, plan, standing, result }: StoredRun): string {
 
 function nodesText({ plan }: StoredRun, state: RunState): string {
   const rows = plan.nodes.map((name) => rowOf(name, state.nodes.get(name)));
-  return columns([['node', 'state', 'step', 'time', 'bytes', 'steps'], ...rows]);
+  return columns([['node', 'state', 'step', 'time', 'steps', 'result'], ...rows]);
 }
 
 function rowOf(name: string, node: NodeState | undefined): string[] {
   const steps = Object.entries(node?.stepsMs ?? {}).map(([step, ms]) => `${step} ${formatDuration(ms)}`).join(', ');
-  const bytes = node && node.doneBytes > 0 ? formatBytes(node.doneBytes) : '';
   const time = node?.elapsedMs == null ? '' : formatDuration(node.elapsedMs);
-  return [name, node?.phase === 'done' ? 'ok' : (node?.phase ?? 'waiting'), node?.step ?? '', time, bytes, steps];
+  return [name, node?.phase === 'done' ? 'ok' : (node?.phase ?? 'waiting'), node?.step ?? '', time, steps, node ? resultOf(node) : ''];
+}
+
+/** What a node that is done has to say, or how far one is. */
+function resultOf({ phase, note, doneBytes }: NodeState): string {
+  if (phase === 'done') return printable(note);
+  return phase === 'active' && doneBytes > 0 ? formatBytes(doneBytes) : '';
 }
 
 function stepsOf(state: RunState): Record<string, NodeState['stepsMs']> {
