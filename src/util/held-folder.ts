@@ -1,0 +1,47 @@
+import { closeSync, constants, existsSync, fstatSync, fsyncSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Where Linux shows our open descriptors as paths; elsewhere names are looked up by the folder's path each time. */
+const DESCRIPTORS = existsSync('/proc/self/fd') ? '/proc/self/fd' : null;
+
+/**
+ * A folder held open by its descriptor: what is done in it is done in this very folder, whatever somebody makes its path
+ * mean meanwhile.
+ */
+export class HeldFolder {
+  readonly path: string;
+  readonly #fd: number;
+
+  private constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  /** `follow`: false where the folder itself lies in one that others may write: then a link in its place is refused (ENOTDIR or ELOOP). Throws the system's error. */
+  static open(path: string, { follow = true }: { follow?: boolean } = {}): HeldFolder {
+    return new HeldFolder(path, openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | (follow ? 0 : constants.O_NOFOLLOW)));
+  }
+
+  /** A path for a name in it, for calls of this process while the folder is held; put `plain` over the text of an error. */
+  at(name: string): string {
+    return DESCRIPTORS === null ? join(this.path, name) : `${DESCRIPTORS}/${this.#fd}/${name}`;
+  }
+
+  /** A message with the folder's own path instead of the one that `at` gave. */
+  plain(message: string): string {
+    return DESCRIPTORS === null ? message : message.replaceAll(`${DESCRIPTORS}/${this.#fd}/`, `${this.path}/`);
+  }
+
+  uid(): number {
+    return fstatSync(this.#fd).uid;
+  }
+
+  /** A name in a folder survives a power cut only once the folder itself is on disk. */
+  sync(): void {
+    fsyncSync(this.#fd);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { HeldFolder } from './held-folder.js';
+import { processIdentity, systemHost } from './host.js';
+
+/** `mode` is what a new file gets before the umask. `sync`: it is on the medium when the call is over. `follow`: see `HeldFolder.open`. */
+export type WholeFileOptions = { mode?: number; sync?: boolean; follow?: boolean };
+
+/**
+ * Writes a file whole or not at all: beside its place, under a name that nobody can foresee and that is never followed,
+ * then renamed. Throws the system's error; nothing is left then.
+ */
+export function writeWholeSync(path: string, text: string, { mode = 0o666, sync = true, follow = true }: WholeFileOptions = {}): void {
+  const folder = HeldFolder.open(dirname(path), { follow });
+  const temporary = folder.at(unfinishedName(basename(path)));
+  try {
+    const fd = openSync(temporary, 'wx', mode);
+    try {
+      writeAllSync(fd, Buffer.from(text));
+      if (sync) fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, folder.at(basename(path)));
+    if (sync) folder.sync();
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw plainly(folder, error);
+  } finally {
+    folder.close();
+  }
+}
+
+/** `writeWholeSync`, off the event loop. */
+export async function writeWhole(path: string, text: string, { mode = 0o666, sync = true, follow = true }: WholeFileOptions = {}): Promise<void> {
+  const folder = HeldFolder.open(dirname(path), { follow });
+  const temporary = folder.at(unfinishedName(basename(path)));
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(text);
+      if (sync) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, folder.at(basename(path)));
+    if (sync) folder.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw plainly(folder, error);
+  } finally {
+    folder.close();
+  }
+}
+
+/** Writes all bytes at the end of where `fd` stands: one call may write less than it was given. Throws the system's error. */
+export function writeAllSync(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.byteLength; ) done += writeSync(fd, bytes, done);
+}
+
+function plainly(folder: HeldFolder, error: unknown): unknown {
+  if (error instanceof Error) error.message = folder.plain(error.message);
+  return error;
+}
+
+/** Boot, process and its start, then something random. */
+const UNFINISHED = /^\.(.+)\.([0-9a-f]{8})-(\d+)-(\d+)\.[0-9a-f]+\.tmp$/;
+/** What nobody has written to for so long is nobody's any more, on whichever machine that was. */
+const FORGOTTEN_MS = 24 * 3600 * 1000;
+
+/** The hidden name beside `name` under which a file is written until it is complete. It tells whose it is, for `unfinishedIn`. */
+export function unfinishedName(name: string): string {
+  const self = processIdentity(systemHost.pid);
+  return `.${name}.${shortBoot(self?.bootId)}-${systemHost.pid}-${self?.startTime ?? 0}.${randomBytes(8).toString('hex')}.tmp`;
+}
+
+/**
+ * Paths of the unfinished files in a folder that nobody is writing any more: their process, of this boot, is gone, or they
+ * have not changed for a day. `name`: only those of that file. None where the folder cannot be read.
+ */
+export function unfinishedIn(folder: string, nowMs: number, name?: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return []; // what is wrong with the folder is told when a file is made in it
+  }
+  return names.filter((each) => {
+    const [, of, boot, pid, startTime] = UNFINISHED.exec(each) ?? [];
+    if (of === undefined || (name !== undefined && of !== name)) return false;
+    const isOurs = boot === shortBoot(processIdentity(systemHost.pid)?.bootId) && startTime !== '0';
+    if (isOurs) return processIdentity(Number(pid))?.startTime !== startTime;
+    const touchedMs = statSync(`${folder}/${each}`, { throwIfNoEntry: false })?.mtimeMs ?? nowMs;
+    return nowMs - touchedMs > FORGOTTEN_MS;
+  }).map((each) => `${folder}/${each}`);
+}
+
+function shortBoot(bootId: string | undefined): string {
+  return (bootId ?? '').slice(0, 8).padStart(8, '0');
+}
