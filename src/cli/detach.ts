@@ -2,11 +2,11 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPlan } from '../runs/plan-file.js';
 import { removeRun } from '../runs/retention.js';
-import { newRunId } from '../runs/run-folder.js';
+import { makeRunFolder, newRunId } from '../runs/run-folder.js';
 import { isRunName, runsFolder } from '../runs/store.js';
 import { executablePath } from '../util/dist.js';
 import { messageOf, UserError } from '../util/errors.js';
-import { ensureFolder } from '../util/folders.js';
+import type { HeldFolder } from '../util/held-folder.js';
 import type { Host } from '../util/host.js';
 import type { CommandContext } from './command.js';
 import { exitCodes } from './exit.js';
@@ -37,7 +37,7 @@ export async function startInBackground(command: string, stateDir: string, conte
   const { host } = context;
   const run = newRunId(command, host);
   const folder = join(runsFolder(stateDir), run);
-  const fd = openMessages(folder);
+  const { fd, held } = openMessages(folder);
   try {
     const child = host.spawn(process.execPath, [executablePath, ...context.argv], { detached: true, stdio: ['ignore', fd, fd, 'ipc'], env: { ...host.env, [VARIABLE]: run } });
     const ended = new Promise<number>((resolve, reject) => {
@@ -56,19 +56,20 @@ export async function startInBackground(command: string, stateDir: string, conte
       context.stderr.write(`in the background; follow it with: imaging-runs attach ${run}\n`);
       return exitCodes.ok;
     }
-    context.stderr.write(readFileSync(join(folder, MESSAGES)));
+    context.stderr.write(readFileSync(held.at(MESSAGES)));
     if (readPlan(folder) === null) removeRun(folder); // it has touched nothing
     context.signal.throwIfAborted();
     return await ended;
   } finally {
     closeSync(fd);
+    held.close();
   }
 }
 
-function openMessages(folder: string): number {
+function openMessages(folder: string): { fd: number; held: HeldFolder } {
   try {
-    ensureFolder(folder, 0o750);
-    return openSync(join(folder, MESSAGES), 'ax', 0o640);
+    const held = makeRunFolder(folder);
+    return { fd: openSync(held.at(MESSAGES), 'ax', 0o640), held };
   } catch (cause) {
     throw new UserError('environment', `a run in the background needs a folder, and ${folder} cannot be made: ${messageOf(cause)}`, 'see runs.dir', { cause });
   }

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { EscapeStripper, LineSplitter } from '../telnet/terminal-text.js';
+import { openRegular } from '../util/owned-file.js';
 import { printable } from '../util/text.js';
 
 const TAIL_BYTES = 64 * 1024;
@@ -17,7 +18,7 @@ export function logTail(runPath: string, node: string, count: number): string[] 
 
 function endOfFile(path: string): string {
   try {
-    const fd = openSync(path, 'r');
+    const fd = openRegular(path);
     try {
       const bytes = Buffer.alloc(TAIL_BYTES);
       const length = readSync(fd, bytes, 0, TAIL_BYTES, Math.max(0, fstatSync(fd).size - TAIL_BYTES));

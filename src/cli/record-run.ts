@@ -3,7 +3,7 @@ import type { RunState } from '../events/reducer.js';
 import { rotateHistory } from '../runs/history-rotation.js';
 import { attemptOf, openHistory } from '../runs/history.js';
 import { PLAN_SCHEMA, PLAN_VARIABLES, stampInputs, type RunPlan } from '../runs/plan-file.js';
-import { resultOf, writeResult } from '../runs/result-file.js';
+import { resultOf } from '../runs/result-file.js';
 import { pruneRuns } from '../runs/retention.js';
 import { openRunFolder, type RunFolder } from '../runs/run-folder.js';
 import type { StoredRun } from '../runs/store.js';
@@ -59,9 +59,8 @@ export function recordRun(plan: RunPlan, workflow: NodeWorkflow, state: RunState
     close: () => {
       history?.close();
       if (!folder) return []; // it has been said that nothing is kept
-      folder.close();
       const attempts: [what: string, work: () => void][] = [
-        [`the result of this run is not kept`, () => putResult(folder, state)],
+        [`the result of this run is not kept`, () => folder.finish(resultOf(state))],
         [`old runs were not removed`, () => void pruneRuns(workflow.stateDir, workflow.retention, host.now())],
         [`the history of nodes was not put aside`, () => rotateHistory(workflow.stateDir, host.now(), host.pid)],
         [`runs.prometheus_file was not written`, () => putMetrics(workflow, host)],
@@ -79,11 +78,6 @@ function tryOpenHistory(dir: string, warn: (text: string) => void): ReturnType<t
     incomplete(error);
     return null;
   }
-}
-
-function putResult(folder: RunFolder, state: RunState): void {
-  const result = resultOf(state);
-  if (result) writeResult(folder.path, result);
 }
 
 function failureOf(what: string, work: () => void): string[] {

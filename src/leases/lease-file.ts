@@ -1,10 +1,11 @@
-import { chmodSync, closeSync, lstatSync, openSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, closeSync, linkSync, lstatSync, openSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import Database from 'libsql';
 import { sleep } from '../util/abort.js';
 import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
 import type { Host } from '../util/host.js';
+import { unfinishedIn, unfinishedName } from '../util/whole-file.js';
 
 export type Db = InstanceType<typeof Database>;
 
@@ -30,7 +31,7 @@ const SCHEMA = `
 /** Reads the file; `empty` when there is none yet. Errors as in `writeLeases`. */
 export async function readLeases<T>(options: LeaseFileOptions, signal: AbortSignal, empty: T, work: (db: Db) => T): Promise<T> {
   if (!exists(options.path)) return empty;
-  return patiently(options, signal, () => withDb(options.path, (db) => (version(db, options.path) === 0 ? empty : work(db))));
+  return patiently(options, signal, () => withDb(options.path, (db) => db.transaction(() => whole(db, options.path, work)).deferred()));
 }
 
 /**
@@ -41,11 +42,28 @@ export async function readLeases<T>(options: LeaseFileOptions, signal: AbortSign
  */
 export async function writeLeases<T>(options: LeaseFileOptions, signal: AbortSignal, work: (db: Db) => T): Promise<T> {
   create(options.path);
-  const inTransaction = (db: Db): T => {
-    if (version(db, options.path) === 0) db.exec(SCHEMA);
-    return work(db);
-  };
-  return patiently(options, signal, () => withDb(options.path, (db) => db.transaction(() => inTransaction(db)).immediate()));
+  return patiently(options, signal, () => withDb(options.path, (db) => db.transaction(() => whole(db, options.path, work)).immediate()));
+}
+
+/** Does the work if the file has all that it should have: one that lost its end would have us believe that nobody has a lease. */
+function whole<T>(db: Db, path: string, work: (db: Db) => T): T {
+  if (version(db, path) === 0 || !isWhole(db, path)) throw damaged(path);
+  return work(db);
+}
+
+/** What the file says that it holds, against its size. It must not be opened by other means: closing it would take back the locks of the database. */
+function isWhole(db: Db, path: string): boolean {
+  return statSync(path).size >= Number(pragma(db, 'page_size')) * Number(pragma(db, 'page_count')) && pragma(db, 'quick_check') === 'ok';
+}
+
+function pragma(db: Db, name: string): unknown {
+  const row: unknown = db.prepare(`PRAGMA ${name}`).get();
+  return typeof row === 'object' && row !== null ? Object.entries(row).find(([key]) => key === name)?.[1] : undefined;
+}
+
+function damaged(path: string, cause?: unknown): UserError {
+  const why = cause === undefined ? 'a part of it is missing' : messageOf(cause);
+  return new UserError('environment', `${path} is no file of leases, or damaged (${why})`, 'put it back from a backup, or move it away and book again; or set file in section [leases]', { cause });
 }
 
 /** Does it again while other processes have the file, up to the deadline. */
@@ -73,8 +91,7 @@ function withDb<T>(path: string, work: (db: Db) => T): T {
 }
 
 function version(db: Db, path: string): number {
-  const row: unknown = db.prepare('PRAGMA user_version').get();
-  const found = typeof row === 'object' && row !== null && 'user_version' in row ? Number(row.user_version) : 0;
+  const found = Number(pragma(db, 'user_version') ?? 0);
   if (found > VERSION) throw new UserError('environment', `${path} was written by a later version of imaging (${found}, this one knows ${VERSION})`, 'update imaging here');
   return found;
 }
@@ -90,15 +107,21 @@ function exists(path: string): boolean {
   throw new UserError('environment', `${path} is not a regular file`, 'set file in section [leases]');
 }
 
-/** Makes the file; who may write its folder may write it, so a folder of a group is a file of that group. */
+/** Makes the file, at once with its tables; who may write its folder may write it, so a folder of a group is a file of that group. */
 function create(path: string): void {
   if (exists(path)) return;
+  const fresh = join(dirname(path), unfinishedName(basename(path)));
   try {
     ensureFolder(dirname(path), 0o755);
-    closeSync(openSync(path, 'wx', 0o600));
-    chmodSync(path, (statSync(dirname(path)).mode & 0o666) | 0o600);
+    for (const left of unfinishedIn(dirname(path), Date.now(), basename(path))) rmSync(left, { force: true });
+    closeSync(openSync(fresh, 'wx', 0o600));
+    withDb(fresh, (db) => db.transaction(() => void db.exec(SCHEMA)).immediate());
+    chmodSync(fresh, (statSync(dirname(path)).mode & 0o666) | 0o600);
+    linkSync(fresh, path);
   } catch (error) {
     if (systemCode(error) !== 'EEXIST') throw fileError(path, error); // else somebody was faster
+  } finally {
+    rmSync(fresh, { force: true });
   }
 }
 
@@ -114,6 +137,6 @@ function fileError(path: string, cause: unknown): Error {
   if (['EACCES', 'EPERM', 'EROFS'].includes(code) || /^SQLITE_(READONLY|PERM|CANTOPEN)/.test(code) || /Unable to open/.test(messageOf(cause))) {
     return new UserError('refused', `you may not use the file of leases ${path}`, `booking needs write access to it and to its folder ${folder}: see docs/leases.md`, { cause });
   }
-  if (code === 'SQLITE_NOTADB' || code === 'SQLITE_CORRUPT') return new UserError('environment', `${path} is no file of leases, or damaged (${messageOf(cause)})`, 'move it away, or set file in section [leases]', { cause });
+  if (code.startsWith('SQLITE_NOTADB') || code.startsWith('SQLITE_CORRUPT')) return damaged(path, cause);
   return new Failure('lease-file-failed', `${path}: ${messageOf(cause)}`, undefined, { cause });
 }

@@ -1,48 +1,36 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { ensureFolder } from '../util/folders.js';
+import { Failure, messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { isMoment } from '../util/json.js';
+import { nodeRecords } from './node-records.js';
 
-/** When the system of each node was last ended, kept as `<dir>/nodes/<node>.json`: what lets a wait tell the new system from the old. */
+/** When the system of each node was last ended, kept in `<dir>/nodes`: what lets a wait tell the new system from the old. */
 export type BootRecords = {
   /** `atMs`: milliseconds since 1970, from before the verb was sent. */
   record(node: string, verb: string, atMs: number): Promise<void>;
-  /** Milliseconds since 1970, the newest that any of the folders has; null when no record is there. */
+  /** Milliseconds since 1970, the newest that we or root recorded in any of the folders, one from the future only when there is no other; null when no record is there. */
   last(node: string): Promise<number | null>;
+  /** The same, whoever recorded it: enough to doubt that a node is as we left it, not enough to act upon. */
+  lastByAnybody(node: string): Promise<number | null>;
 };
 
 /** `dir` is written; `others` are read as well, such as the system's own folder, where root's loads are recorded. */
-export function bootRecords(dir: string, others: readonly string[], host: Pick<Host, 'pid' | 'login'>): BootRecords {
-  const folder = join(dir, 'nodes');
+export function bootRecords(dir: string, others: readonly string[], host: Pick<Host, 'uid' | 'login' | 'now' | 'monotonicMs'>): BootRecords {
+  const records = nodeRecords(dir, others, '', host);
+  const newest = (node: string, isGood: (believed: boolean) => boolean): number | null => {
+    const times = records.all(node).flatMap(({ value, believed }) => (isGood(believed) && isMoment(value.lastBootAt) ? [value.lastBootAt] : []));
+    const past = times.filter((time) => time <= host.now());
+    return times.length === 0 ? null : Math.max(...(past.length > 0 ? past : times));
+  };
   return {
     record: async (node, verb, atMs) => {
-      const temporary = join(folder, `${node}.json.${host.pid}.tmp`);
-      const text = `${JSON.stringify({ lastBootAt: atMs, verb, by: host.login() })}\n`;
       try {
-        await writeFile(temporary, text).catch(async (error: unknown) => {
-          if (systemCode(error) !== 'ENOENT') throw error;
-          ensureFolder(folder);
-          await writeFile(temporary, text);
-        });
-        await rename(temporary, join(folder, `${node}.json`));
+        await records.write(node, { lastBootAt: atMs, verb, by: host.login() });
       } catch (error) {
-        throw new Failure('no-boot-record', `cannot record in ${folder} that the system of ${node} was ended: ${messageOf(error)}`, 'set runs.dir to a folder you may write', { cause: error });
+        throw new Failure('no-boot-record', `cannot record in ${join(dir, 'nodes')} that the system of ${node} was ended: ${messageOf(error)}`, 'set runs.dir to a folder you may write', { cause: error });
       }
     },
-    last: async (node) => {
-      const times = await Promise.all([dir, ...others].map((each) => readRecord(join(each, 'nodes', `${node}.json`))));
-      return times.reduce((newest, time) => (newest === null || (time !== null && time > newest) ? time : newest), null);
-    },
+    last: async (node) => newest(node, (believed) => believed),
+    lastByAnybody: async (node) => newest(node, () => true),
   };
-}
-
-/** Null when the file is missing, not ours to read, or garbled. */
-async function readRecord(file: string): Promise<number | null> {
-  try {
-    const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
-    return typeof parsed === 'object' && parsed !== null && 'lastBootAt' in parsed && typeof parsed.lastBootAt === 'number' ? parsed.lastBootAt : null;
-  } catch {
-    return null;
-  }
 }

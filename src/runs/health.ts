@@ -31,6 +31,18 @@ const NOT_THE_NODES: ReadonlySet<string> = new Set(['bug', 'usage', 'refused', '
 /** The commands whose failures count for quarantine: a status asked of a node that is off, or a short wait, says little. */
 const QUARANTINE_COMMANDS: ReadonlySet<string> = new Set(['load', 'save']);
 
+/**
+ * The health of nodes as the state folder `dir` has it, to be shown: over everybody's runs, but quarantined is only who ours
+ * and root's say.
+ */
+export function readHealth(dir: string, quarantineAfter: number): NodeHealth[] {
+  const believed = new Map(healthOf(readHistory(dir), quarantineAfter).map((health) => [health.node, health]));
+  return healthOf(readHistory(dir, 'everybody'), quarantineAfter).map((health) => {
+    const { failedInARow = 0, isQuarantined = false } = believed.get(health.node) ?? {};
+    return { ...health, failedInARow, isQuarantined };
+  });
+}
+
 /** What the history says about each node in it, those that fail most first. `quarantineAfter` 0: no quarantine. */
 export function healthOf(history: readonly HistoryLine[], quarantineAfter: number): NodeHealth[] {
   const byNode = new Map<string, HistoryLine[]>();

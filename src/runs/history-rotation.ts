@@ -1,6 +1,6 @@
 import { renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { CURRENT_HISTORY, healthFolder, isAttempt, oldHistories, openHistory, readLines, type Carried } from './history.js';
+import { currentHistory, healthFolder, isAttempt, oldHistories, openHistory, readLines, type Carried } from './history.js';
 
 export type HistoryLimits = {
   /** The file that has grown past this is put aside. */
@@ -12,14 +12,15 @@ export type HistoryLimits = {
 const LIMITS: HistoryLimits = { fileBytes: 4 << 20, oldBytes: 8 << 20 };
 
 /**
- * Puts the history's file aside when it has grown large, and removes the oldest of those that were; how many attempts
+ * Puts our file of the history aside when it has grown large, and removes the oldest of those that were; how many attempts
  * they held is carried over. What fails waits for the next time.
  */
 export function rotateHistory(dir: string, nowMs: number, pid: number, limits = LIMITS): void {
   const folder = healthFolder(dir);
   try {
     // a name of its own each time: of two processes that do this at once, neither overwrites what the other put aside
-    if (statSync(join(folder, CURRENT_HISTORY)).size > limits.fileBytes) renameSync(join(folder, CURRENT_HISTORY), join(folder, `history-${nowMs}-${pid}.jsonl`));
+    const current = currentHistory(dir);
+    if (statSync(current).size > limits.fileBytes) renameSync(current, current.replace(/jsonl$/, `${nowMs}-${pid}.jsonl`));
     let kept = 0;
     for (const name of oldHistories(dir).reverse()) {
       kept += statSync(join(folder, name)).size;

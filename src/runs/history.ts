@@ -1,9 +1,11 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Step } from '../events/outcome.js';
 import type { RunState } from '../events/reducer.js';
 import { ensureFolder } from '../util/folders.js';
-import { isObject } from './json-file.js';
+import { systemHost } from '../util/host.js';
+import { isMoment, isObject, parseJson } from '../util/json.js';
+import { readOwned } from '../util/owned-file.js';
 import { openLineFile, type LineFile } from './line-file.js';
 
 /** How one node went in one run; `at` in milliseconds since 1970, `phases` how long each step took. */
@@ -29,8 +31,8 @@ export type Carried = { at: number; node: string; carried: number; command: stri
 
 export type HistoryLine = Attempt | Release | Carried;
 
-export const CURRENT_HISTORY = 'history.jsonl';
-const OLD = /^history-\d+-\d+\.jsonl$/;
+/** `history.1000.jsonl`, put aside `history.1000.1763692211000-4711.jsonl`; without the user in those of earlier versions. */
+const NAME = /^history(?:\.(\d+))?(?:[.-](\d+)-\d+)?\.jsonl$/;
 
 export function healthFolder(dir: string): string {
   return join(dir, 'health');
@@ -40,14 +42,19 @@ export function isAttempt(line: HistoryLine): line is Attempt {
   return 'run' in line;
 }
 
+/** The file that a user adds lines to. */
+export function currentHistory(dir: string, uid = systemHost.uid()): string {
+  return join(healthFolder(dir), `history.${uid}.jsonl`);
+}
+
 /**
- * `<dir>/health/history.jsonl`: a line for each node and run, added as soon as the node has ended. Any number of
- * processes may add lines: each write is whole. Throws the system's error when it cannot be opened.
+ * The file of the user in `<dir>/health`: a line for each node and run, added as soon as the node has ended. Any number of the
+ * user's processes may add lines: each write is whole. Throws the system's error when it cannot be opened.
  */
 export function openHistory(dir: string, onError: (error: unknown) => void): { add(line: HistoryLine): void; close(): void } {
   ensureFolder(healthFolder(dir));
-  const path = join(healthFolder(dir), CURRENT_HISTORY);
-  const file: LineFile = openLineFile(path, 0o664, onError);
+  const path = currentHistory(dir);
+  const file: LineFile = openLineFile(path, { mode: 0o644, alone: false, onError });
   // what a power cut or a full disk has torn must not swallow the next line
   if (!endsInNewline(path)) file.append('');
   return { add: (line) => file.append(JSON.stringify(line)), close: () => file.close() };
@@ -74,41 +81,48 @@ export function attemptOf(state: RunState, node: string, at: number): Attempt | 
   };
 }
 
-/** All lines, oldest first; those that are not whole are passed over. */
-export function readHistory(dir: string): HistoryLine[] {
-  return [...oldHistories(dir), CURRENT_HISTORY].flatMap((name) => readLines(join(healthFolder(dir), name)));
+/**
+ * All lines, oldest first; those that are not whole are passed over. Of ours and root's files, which may be acted upon, or of
+ * everybody's, to be shown.
+ */
+export function readHistory(dir: string, whose: 'believed' | 'everybody' = 'believed'): HistoryLine[] {
+  const names = historyNames(dir);
+  return names.flatMap((name) => readLines(join(healthFolder(dir), name), whose)).sort((a, b) => a.at - b.at);
 }
 
-/** The lines of one file; none when it is not there. */
-export function readLines(path: string): HistoryLine[] {
+/** The lines of one file; none when it is not there, or not of whose it should be. */
+export function readLines(path: string, whose: 'believed' | 'everybody' = 'believed'): HistoryLine[] {
   try {
-    return readFileSync(path, 'utf8').split('\n').flatMap((line) => parseLine(line) ?? []);
+    const found = readOwned(path, systemHost.uid());
+    if (found === null || (whose === 'believed' && !found.believed)) return [];
+    return found.text.split('\n').flatMap((line) => parseLine(line) ?? []);
   } catch {
-    return []; // there is none yet, or it was put aside this very moment
+    return []; // it was put aside this very moment
   }
 }
 
-/** The files that were put aside, oldest first. */
-export function oldHistories(dir: string): string[] {
+/** The files of a user that were put aside, oldest first. */
+export function oldHistories(dir: string, uid = systemHost.uid()): string[] {
+  const timeOf = (name: string): number => Number(NAME.exec(name)?.[2] ?? Infinity);
+  return historyNames(dir).filter((name) => name.startsWith(`history.${uid}.`) && timeOf(name) < Infinity).sort((a, b) => timeOf(a) - timeOf(b));
+}
+
+function historyNames(dir: string): string[] {
   try {
-    return readdirSync(healthFolder(dir)).filter((name) => OLD.test(name)).sort((a, b) => Number(a.split('-')[1]) - Number(b.split('-')[1]));
+    return readdirSync(healthFolder(dir)).filter((name) => NAME.test(name));
   } catch {
-    return [];
+    return []; // there is none yet
   }
 }
 
 function parseLine(line: string): HistoryLine | null {
   if (line === '') return null;
-  try {
-    const value: unknown = JSON.parse(line);
-    return isLine(value) ? value : null;
-  } catch {
-    return null;
-  }
+  const value = parseJson(line);
+  return isLine(value) ? value : null;
 }
 
 function isLine(value: unknown): value is HistoryLine {
-  if (!isObject(value) || typeof value.at !== 'number' || typeof value.node !== 'string') return false;
+  if (!isObject(value) || !isMoment(value.at) || typeof value.node !== 'string') return false;
   if (value.released === true) return true;
   const { run, command, ok, step, code, elapsedMs, phases, bytes, carried } = value;
   const isTextOrNull = (each: unknown): boolean => each === null || typeof each === 'string';

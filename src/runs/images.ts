@@ -1,9 +1,9 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { ensureFolder } from '../util/folders.js';
+import { Failure, messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { isMoment, isObject, isText } from '../util/json.js';
 import type { BootRecords } from './boots.js';
+import { nodeRecords } from './node-records.js';
 
 /** What was last loaded onto a node, or is being loaded. */
 export type ImageRecord = {
@@ -26,35 +26,31 @@ export type ImageRecord = {
   stamp: string | null;
 };
 
-/** What was last loaded onto each node, kept as `<dir>/nodes/<node>.image.json`. */
+/** A record with whose it is: `by` is the owner of its file. */
+export type FoundImage = ImageRecord & { /** Whether we or root wrote it; somebody else's may make us careful, never bold. */ believed: boolean };
+
+/** What was last loaded onto each node, kept in `<dir>/nodes`. */
 export type ImageRecords = {
   /** Rejects with a Failure `no-image-record`. */
   record(node: string, record: ImageRecord): Promise<void>;
-  /** The newest that any of the folders has; null when none is there. */
-  last(node: string): Promise<ImageRecord | null>;
+  /** The newest that anybody has made in any of the folders; null when none is there. Those from the future, before a clock was set back, count for nothing. */
+  last(node: string): Promise<FoundImage | null>;
 };
 
 /** `dir` is written; `others` are read as well, such as the system's own folder, where root's loads are recorded. */
-export function imageRecords(dir: string, others: readonly string[], host: Pick<Host, 'pid'>): ImageRecords {
-  const folder = join(dir, 'nodes');
+export function imageRecords(dir: string, others: readonly string[], host: Pick<Host, 'uid' | 'now' | 'monotonicMs'>): ImageRecords {
+  const records = nodeRecords(dir, others, '.image', host);
   return {
     record: async (node, record) => {
-      const temporary = join(folder, `${node}.image.json.${host.pid}.tmp`);
-      const text = `${JSON.stringify(record)}\n`;
       try {
-        await writeFile(temporary, text).catch(async (error: unknown) => {
-          if (systemCode(error) !== 'ENOENT') throw error;
-          ensureFolder(folder);
-          await writeFile(temporary, text);
-        });
-        await rename(temporary, join(folder, `${node}.image.json`));
+        await records.write(node, record);
       } catch (error) {
-        throw new Failure('no-image-record', `cannot record in ${folder} what is loaded onto ${node}: ${messageOf(error)}`, 'set runs.dir to a folder you may write', { cause: error });
+        throw new Failure('no-image-record', `cannot record in ${join(dir, 'nodes')} what is loaded onto ${node}: ${messageOf(error)}`, 'set runs.dir to a folder you may write', { cause: error });
       }
     },
     last: async (node) => {
-      const found = await Promise.all([dir, ...others].map((each) => readRecord(join(each, 'nodes', `${node}.image.json`))));
-      return found.reduce((newest, record) => (newest === null || (record !== null && record.at > newest.at) ? record : newest), null);
+      const found = records.all(node).flatMap(({ value, login, believed }) => (isRecord(value) && value.at <= host.now() ? [{ ...value, by: login, believed }] : []));
+      return found.reduce<FoundImage | null>((newest, record) => (newest === null || record.at > newest.at ? record : newest), null);
     },
   };
 }
@@ -71,31 +67,22 @@ export type VerifiedImage = {
   cleanSince: boolean;
 };
 
-/** What a node's disk is known to hold, or null: never loaded, being loaded, a load that did not end well, or not read back. */
-export async function verifiedImage(node: string, images: Pick<ImageRecords, 'last'>, boots: Pick<BootRecords, 'last'>): Promise<VerifiedImage | null> {
-  const [record, lastBootAt] = await Promise.all([images.last(node), boots.last(node)]);
-  if (record?.state !== 'written' || record.verify === 'none' || record.digest === null) return null;
+/**
+ * What a node's disk is known to hold, or null: never loaded, being loaded, a load that did not end well, not read back, or
+ * loaded last by somebody whose records are not to be believed.
+ */
+export async function verifiedImage(node: string, images: Pick<ImageRecords, 'last'>, boots: Pick<BootRecords, 'lastByAnybody'>): Promise<VerifiedImage | null> {
+  const [record, lastBootAt] = await Promise.all([images.last(node), boots.lastByAnybody(node)]);
+  if (record?.believed !== true || record.state !== 'written' || record.verify === 'none' || record.digest === null) return null;
   return { digest: record.digest, verifiedAt: record.at, verify: record.verify, cleanSince: lastBootAt === null || lastBootAt <= record.at };
 }
 
-/** Null when the file is missing, not ours to read, or garbled. */
-async function readRecord(file: string): Promise<ImageRecord | null> {
-  try {
-    const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
-    return isRecord(parsed) ? parsed : null;
-  } catch {
-    return null;
-  }
-}
-
 function isRecord(value: unknown): value is ImageRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const field = (name: string): unknown => Object.entries(value).find(([key]) => key === name)?.[1];
-  const isText = (name: string): boolean => typeof field(name) === 'string';
-  const isTextOrNull = (name: string): boolean => isText(name) || field(name) === null;
+  if (!isObject(value)) return false;
+  const isTextOrNull = (field: unknown): boolean => field === null || isText(field);
   return (
-    ['writing', 'written'].includes(String(field('state'))) && ['none', 'sample', 'full'].includes(String(field('verify'))) &&
-    ['name', 'path', 'run', 'by'].every(isText) && ['digest', 'stamp'].every(isTextOrNull) &&
-    typeof field('at') === 'number' && typeof field('booted') === 'boolean'
+    ['writing', 'written'].includes(String(value.state)) && ['none', 'sample', 'full'].includes(String(value.verify)) &&
+    [value.name, value.path, value.run, value.by].every(isText) && [value.digest, value.stamp].every(isTextOrNull) &&
+    isMoment(value.at) && typeof value.booted === 'boolean'
   );
 }

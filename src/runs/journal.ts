@@ -1,8 +1,11 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyEvent, emptyState, type RunState } from '../events/reducer.js';
+import { isEvent } from '../events/is-event.js';
 import type { ImagingEvent } from '../events/types.js';
-import { isObject } from './json-file.js';
+import { systemCode, UserError, messageOf } from '../util/errors.js';
+import { parseJson } from '../util/json.js';
+import { openRegular } from '../util/owned-file.js';
 
 const READ_BYTES = 1 << 16;
 
@@ -11,20 +14,22 @@ const READ_BYTES = 1 << 16;
  * not whole yet waits; one that a power cut has torn is passed over.
  */
 export class JournalReader {
+  readonly #folder: string;
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(READ_BYTES);
   #offset = 0;
   #rest: Buffer[] = [];
 
-  /** Throws the system's error when there is no journal. */
+  /** Throws a UserError `environment` when there is no journal, or it cannot be read. */
   constructor(folder: string) {
-    this.#fd = openSync(join(folder, 'events.jsonl'), 'r');
+    this.#fd = reading(folder, () => openRegular(join(folder, 'events.jsonl')));
+    this.#folder = folder;
   }
 
   /** What is there by now, at most about `READ_BYTES` at a time, so that a long journal never is in memory whole. */
   *more(): Generator<ImagingEvent> {
     for (;;) {
-      const count = readSync(this.#fd, this.#buffer, 0, READ_BYTES, this.#offset);
+      const count = reading(this.#folder, () => readSync(this.#fd, this.#buffer, 0, READ_BYTES, this.#offset));
       if (count === 0) return;
       this.#offset += count;
       let start = 0;
@@ -43,20 +48,21 @@ export class JournalReader {
   }
 }
 
-/** Folds all events of a run; an empty state when it has none. */
+/** Folds all events of a run; an empty state when it has none. Throws as `readJournal` does. */
 export function foldJournal(folder: string): RunState {
   const state = emptyState();
   for (const event of readJournal(folder)) applyEvent(state, event);
   return state;
 }
 
-/** All events of a run that are there, in order. */
+/** All events of a run that are there, in order; none when it has no journal. Throws a UserError `environment` when that cannot be read. */
 export function* readJournal(folder: string): Generator<ImagingEvent> {
   let reader: JournalReader;
   try {
     reader = new JournalReader(folder);
-  } catch {
-    return; // killed before its first event
+  } catch (error) {
+    if (error instanceof UserError && systemCode(error.cause) === 'ENOENT') return; // killed before its first event
+    throw error;
   }
   try {
     yield* reader.more();
@@ -66,15 +72,14 @@ export function* readJournal(folder: string): Generator<ImagingEvent> {
 }
 
 function parseEvent(line: string): ImagingEvent | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isEvent(value) ? value : null;
-  } catch {
-    return null;
-  }
+  const value = parseJson(line);
+  return isEvent(value) ? value : null;
 }
 
-/** As far as it is looked at: the fields of a type are those that this very program wrote. */
-function isEvent(value: unknown): value is ImagingEvent {
-  return isObject(value) && typeof value.type === 'string' && typeof value.at === 'number' && typeof value.seq === 'number' && typeof value.run === 'string';
+function reading<T>(folder: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new UserError('environment', `the events of the run in ${folder} cannot be read: ${messageOf(cause)}`, 'its plan and result may still be there: imaging-runs list', { cause });
+  }
 }

@@ -12,7 +12,7 @@ export function openLogFile(host: Host, warn: (text: string) => void): LogFile |
   for (const dir of [() => host.cwd(), () => host.home()]) {
     try {
       const path = join(dir(), 'imaging.log');
-      const file = openLineFile(path, 0o644, () => {}); // the screen and the exit code still tell
+      const file = openLineFile(path, { mode: 0o644, alone: false, onError: () => {} }); // the screen and the exit code still tell
       return {
         path,
         write: (atMs, run, text) => file.append(`${new Date(atMs).toISOString()} ${run} ${printable(text)}`),

@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessIdentity } from '../util/host.js';
-import { isObject, isTexts, readJson, writeDurably } from './json-file.js';
+import { isProcessIdentity, type ProcessIdentity } from '../util/host.js';
+import { isMoment, isObject, isTexts } from '../util/json.js';
+import { writeWholeSync } from '../util/whole-file.js';
+import { readRecord, type FoundRecord } from './record-file.js';
 
 /** Version of plan.json; grows when a field changes its meaning. */
 export const PLAN_SCHEMA = 1;
@@ -39,13 +41,13 @@ export type RunPlan = {
 
 /** Puts the plan on disk. Throws the system's error. */
 export function writePlan(folder: string, plan: RunPlan): void {
-  writeDurably(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 1)}\n`, 0o640);
+  writeWholeSync(join(folder, 'plan.json'), `${JSON.stringify(plan, null, 1)}\n`, { mode: 0o640 });
 }
 
-/** The plan in a run's folder; null when there is none that can be read. */
-export function readPlan(folder: string): RunPlan | null {
-  const value = readJson(join(folder, 'plan.json'));
-  return isPlan(value) ? value : null;
+/** The plan in a run's folder, with whose it is; null when there is none that can be read. `login` is its owner, whatever it says. */
+export function readPlan(folder: string): FoundRecord<RunPlan> | null {
+  const found = readRecord(join(folder, 'plan.json'), isPlan);
+  return found && { ...found, value: { ...found.value, login: found.login } };
 }
 
 /** The files as they are now; those that are not there are left out. */
@@ -70,11 +72,12 @@ export function changedInputs(then: readonly InputFile[], now: readonly InputFil
 
 function isPlan(value: unknown): value is RunPlan {
   if (!isObject(value)) return false;
-  const { schema, run, command, argv, cwd, env, nodes, details, inputs, login, process, startedAt } = value;
+  const { schema, run, command, argv, cwd, env, nodes, details, inputs, login, host, process, version, startedAt, continues, detached } = value;
   return (
     schema === PLAN_SCHEMA && typeof run === 'string' && typeof command === 'string' && isTexts(argv) && typeof cwd === 'string' &&
     isObject(env) && Object.values(env).every((each) => typeof each === 'string') && isTexts(nodes) && isObject(details) &&
-    Array.isArray(inputs) && inputs.every(isInput) && typeof login === 'string' && (process === null || isObject(process)) && typeof startedAt === 'number'
+    Array.isArray(inputs) && inputs.every(isInput) && typeof login === 'string' && typeof host === 'string' && typeof version === 'string' &&
+    (process === null || isProcessIdentity(process)) && isMoment(startedAt) && (continues === null || typeof continues === 'string') && typeof detached === 'boolean'
   );
 }
 

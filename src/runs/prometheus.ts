@@ -1,5 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { NodeHealth } from './health.js';
+import { writeWholeSync } from '../util/whole-file.js';
 import { isAttempt, type HistoryLine } from './history.js';
 
 type Labels = Readonly<Record<string, string>>;
@@ -34,15 +34,8 @@ export function prometheusText(history: readonly HistoryLine[], health: readonly
 }
 
 /** Puts the text in its place, whole or not at all: the collector may read at any moment. Throws the system's error. */
-export function writePrometheus(path: string, text: string, pid: number): void {
-  const temporary = `${path}.${pid}.tmp`; // does not end in .prom: the collector does not look at it
-  try {
-    writeFileSync(temporary, text, { mode: 0o644 });
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
+export function writePrometheus(path: string, text: string): void {
+  writeWholeSync(path, text, { mode: 0o644, sync: false }); // unfinished, it does not end in .prom: the collector does not look at it
 }
 
 function count(samples: Map<string, Sample>, labels: Labels, by: number): void {

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import type { Step } from '../events/outcome.js';
 import type { NodeState, RunState } from '../events/reducer.js';
 import { foldNames } from '../nodes/names.js';
-import { isObject, isTexts, readJson, writeDurably } from './json-file.js';
+import { isMoment, isObject, isText, isTexts } from '../util/json.js';
+import { writeWholeSync } from '../util/whole-file.js';
+import { readRecord, type FoundRecord } from './record-file.js';
 
 /** Version of result.json; grows when a field changes its meaning. */
 export const RESULT_SCHEMA = 1;
@@ -24,6 +26,8 @@ export type RunResult = {
   skipped: SkippedNode[];
   /** The same sets as short node specs: `1-3,7`. */
   folded: { ok: string; failed: string; skipped: string };
+  /** Whether all events are in the journal: a full disk must not end a run. Absent in results of earlier versions. */
+  journal?: 'complete' | 'incomplete';
   /** What kept the whole run from being done. */
   error: { code: string; message: string; hint: string | null } | null;
 };
@@ -53,21 +57,23 @@ export function resultOf(state: RunState): RunResult | null {
 
 /** Puts the result on disk, whole or not at all. Throws the system's error. */
 export function writeResult(folder: string, result: RunResult): void {
-  writeDurably(join(folder, 'result.json'), `${JSON.stringify(result, null, 1)}\n`, 0o640);
+  writeWholeSync(join(folder, 'result.json'), `${JSON.stringify(result, null, 1)}\n`, { mode: 0o640 });
 }
 
-/** The result in a run's folder; null when there is none that can be read. */
-export function readResult(folder: string): RunResult | null {
-  const value = readJson(join(folder, 'result.json'));
-  return isResult(value) ? value : null;
+/** The result in a run's folder, with whose it is; null when there is none that can be read. */
+export function readResult(folder: string): FoundRecord<RunResult> | null {
+  return readRecord(join(folder, 'result.json'), isResult);
 }
 
 function isResult(value: unknown): value is RunResult {
   if (!isObject(value) || !isObject(value.folded)) return false;
-  const { schema, exitCode, finishedAt, elapsedMs, ok, failed, skipped } = value;
+  const { schema, run, command, exitCode, finishedAt, elapsedMs, ok, failed, skipped } = value;
   return (
-    schema === RESULT_SCHEMA && typeof exitCode === 'number' && typeof finishedAt === 'number' && typeof elapsedMs === 'number' && isTexts(ok) &&
-    Array.isArray(failed) && failed.every((each) => isObject(each) && typeof each.node === 'string' && typeof each.step === 'string' && typeof each.code === 'string') &&
-    Array.isArray(skipped) && skipped.every((each) => isObject(each) && typeof each.node === 'string')
+    schema === RESULT_SCHEMA && isText(run) && isText(command) && Number.isInteger(exitCode) && isMoment(finishedAt) && typeof elapsedMs === 'number' &&
+    isTexts(ok) && Array.isArray(failed) && failed.every(isFailed) && Array.isArray(skipped) && skipped.every((each) => isObject(each) && isText(each.node))
   );
+}
+
+function isFailed(value: unknown): boolean {
+  return isObject(value) && [value.node, value.step, value.code, value.message].every(isText) && (value.hint === null || isText(value.hint));
 }

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodesIn, type RunState } from '../events/reducer.js';
 import { systemCode, UserError } from '../util/errors.js';
+import { HeldFolder } from '../util/held-folder.js';
 import { isAlive } from '../util/host.js';
 import { foldJournal } from './journal.js';
 import { readPlan, type RunPlan } from './plan-file.js';
@@ -10,8 +11,8 @@ import { readResult, type RunResult } from './result-file.js';
 /** `died`: it has no result and its process is gone. `failed`: at least one node, or the whole of it, did not work out. */
 export type Standing = 'running' | 'done' | 'failed' | 'died';
 
-/** A run as its folder has it. */
-export type StoredRun = { run: string; path: string; plan: RunPlan; result: RunResult | null; standing: Standing };
+/** A run as its folder has it. `believed`: we or root made it, and nobody else can have changed it: it may be acted upon. */
+export type StoredRun = { run: string; path: string; uid: number; believed: boolean; plan: RunPlan; result: RunResult | null; standing: Standing };
 
 /** How nodes of a run went, each list in the order of its plan. `left`: not finished, in a run that lives or has died. */
 export type NodesByOutcome = { ok: string[]; failed: string[]; skipped: string[]; left: string[] };
@@ -51,10 +52,22 @@ export function runNames(dir: string): string[] {
 /** A run by its whole name; null when it has no plan, as when it was killed before it touched anything. */
 export function openRun(dir: string, run: string): StoredRun | null {
   const path = join(runsFolder(dir), run);
-  const plan = readPlan(path);
-  if (plan === null) return null;
-  const result = readResult(path);
-  return { run, path, plan, result, standing: standingOf(plan, result) };
+  let folder: HeldFolder;
+  try {
+    folder = HeldFolder.open(path, { follow: false });
+  } catch {
+    return null; // none, or not ours to look at
+  }
+  try {
+    const { uid, mode } = folder.stats();
+    const [plan, result] = [readPlan(folder.at('.')), readResult(folder.at('.'))];
+    if (plan === null || plan.uid !== uid) return null; // what somebody else has put into the folder is no plan of its owner's
+    const ownResult = result?.uid === uid ? result : null;
+    const believed = plan.believed && ownResult?.believed !== false && (mode & 0o022) === 0;
+    return { run, path, uid, believed, plan: plan.value, result: ownResult?.value ?? null, standing: standingOf(plan.value, ownResult?.value ?? null) };
+  } finally {
+    folder.close();
+  }
 }
 
 function standingOf(plan: RunPlan, result: RunResult | null): Standing {
@@ -62,38 +75,39 @@ function standingOf(plan: RunPlan, result: RunResult | null): Standing {
   return plan.process !== null && isAlive(plan.process) ? 'running' : 'died';
 }
 
-/** The newest `count` runs that have a plan, newest first. */
-export function newestRuns(dir: string, count: number, command?: string): StoredRun[] {
+/** The newest `count` runs that have a plan, newest first: of a command, or that may be acted upon. */
+export function newestRuns(dir: string, count: number, { command, believed = false }: { command?: string | undefined; believed?: boolean } = {}): StoredRun[] {
   const names = runNames(dir).filter((name) => command === undefined || commandOfName(name) === command);
   const found: StoredRun[] = [];
   for (let index = 0; index < names.length && found.length < count; ) {
     // several runs may have begun in one second: their plans tell which came last
     const second = names[index]!.slice(0, 15);
     const together: StoredRun[] = [];
-    for (; index < names.length && names[index]!.startsWith(second); index += 1) together.push(...[openRun(dir, names[index]!)].filter((run) => run !== null));
+    for (; index < names.length && names[index]!.startsWith(second); index += 1) together.push(...[openRun(dir, names[index]!)].filter((run) => run !== null).filter((run) => run.believed || !believed));
     found.push(...together.sort((a, b) => b.plan.startedAt - a.plan.startedAt));
   }
   return found.slice(0, count);
 }
 
-/** The runs that were resumed from a run, or from one of these, oldest first. */
+/** The runs of ours or root's that were resumed from a run, or from one of these, oldest first. */
 export function continuationsOf(dir: string, run: string): StoredRun[] {
   const chain = new Set([run]);
   const later = runNames(dir).filter((name) => timeOfName(name) >= timeOfName(run)).reverse();
-  const candidates = later.flatMap((name) => openRun(dir, name) ?? []).sort((a, b) => a.plan.startedAt - b.plan.startedAt);
+  const candidates = later.flatMap((name) => openRun(dir, name) ?? []).filter(({ believed }) => believed).sort((a, b) => a.plan.startedAt - b.plan.startedAt);
   return candidates.filter(({ run: name, plan }) => plan.continues !== null && chain.has(plan.continues) && chain.add(name).size > 0);
 }
 
 /**
- * The run that a person means: `last`, `last-load`, a run's name, or the beginning of one.
+ * The run that a person means: `last` or `last-load` of those that we or root made, a run's name, or the beginning of one.
  *
  * @throws UserError `usage` when there is none, or several
  */
 export function findRun(dir: string, reference: string): StoredRun {
   const last = /^last(?:-([a-z]+))?$/.exec(reference);
   if (last) {
-    const newest = newestRuns(dir, 1, last[1])[0];
+    const newest = newestRuns(dir, 1, { command: last[1], believed: true })[0];
     if (newest) return newest;
+    if (newestRuns(dir, 1, { command: last[1] }).length > 0) throw new UserError('usage', `no run in ${runsFolder(dir)} is yours or root's`, "'imaging-runs list' shows others': say their names");
     throw new UserError('usage', last[1] === undefined ? `there is no run in ${runsFolder(dir)} yet` : `there is no run of imaging-${last[1]} in ${runsFolder(dir)}`, "'imaging-runs list' shows what there is");
   }
   const matching = reference === '' ? [] : runNames(dir).filter((name) => name.startsWith(reference));

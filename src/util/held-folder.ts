@@ -1,5 +1,6 @@
-import { closeSync, constants, existsSync, fstatSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, fsync, fsyncSync, openSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** Where Linux shows our open descriptors as paths; elsewhere names are looked up by the folder's path each time. */
 const DESCRIPTORS = existsSync('/proc/self/fd') ? '/proc/self/fd' : null;
@@ -32,13 +33,17 @@ export class HeldFolder {
     return DESCRIPTORS === null ? message : message.replaceAll(`${DESCRIPTORS}/${this.#fd}/`, `${this.path}/`);
   }
 
-  uid(): number {
-    return fstatSync(this.#fd).uid;
+  stats(): Stats {
+    return fstatSync(this.#fd);
   }
 
   /** A name in a folder survives a power cut only once the folder itself is on disk. */
-  sync(): void {
+  syncNow(): void {
     fsyncSync(this.#fd);
+  }
+
+  sync(): Promise<void> {
+    return promisify(fsync)(this.#fd);
   }
 
   close(): void {

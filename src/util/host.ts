@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { systemCode, UserError } from './errors.js';
+import { isObject, isText } from './json.js';
 
 /** The machine and the process we run in: everything ambient comes through here, so tests can give another one. */
 export type Host = {
@@ -50,6 +51,10 @@ export const systemHost: Host = {
 
 /** Who a process is, told apart from a later one with the same pid: pid, start time (clock ticks since boot) and boot id. */
 export type ProcessIdentity = { pid: number; startTime: string; bootId: string };
+
+export function isProcessIdentity(value: unknown): value is ProcessIdentity {
+  return isObject(value) && Number.isSafeInteger(value.pid) && isText(value.startTime) && isText(value.bootId);
+}
 
 /** The identity of a live process, or null when there is none. Linux only (/proc). */
 export function processIdentity(pid: number): ProcessIdentity | null {

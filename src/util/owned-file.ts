@@ -17,26 +17,37 @@ export function isBelieved({ uid: owner, mode, nlink }: Stats, uid: number): boo
   return (owner === uid || owner === 0) && (mode & 0o022) === 0 && nlink === 1;
 }
 
+/** Opens a regular file for reading; a link in its last place is not followed, a pipe not waited for. Throws the system's error, or one that says that it is no regular file. */
+export function openRegular(path: string): number {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw new Error(`${path} is not a regular file`);
+}
+
 /**
- * The text of a regular file, with whose it is; a link in its last place is not followed, a pipe not waited for. Null when there is
- * no such file, or it is not ours to read, a link, or no regular file. Throws the system's error for all else.
+ * The text of a regular file, opened as `openRegular` does, with whose it is. Null when there is no such file, or it is not
+ * ours to read, a link, no regular file, or larger than `maxBytes`. Throws the system's error for all else.
  */
 export function readOwned(path: string, uid: number, maxBytes = MAX_BYTES): OwnedText | null {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY);
+    fd = openRegular(path);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENXIO'].includes(systemCode(error) ?? '')) return null;
+    const code = systemCode(error);
+    if (code === undefined || NOT_THERE.has(code)) return null;
     throw error;
   }
   try {
     const stats = fstatSync(fd);
-    if (!stats.isFile() || stats.size > maxBytes) return null;
+    if (stats.size > maxBytes) return null;
     return { text: readFileSync(fd, 'utf8'), uid: stats.uid, mtimeMs: stats.mtimeMs, believed: isBelieved(stats, uid) };
   } finally {
     closeSync(fd);
   }
 }
+
+const NOT_THERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENXIO']);
 
 let names: Map<number, string> | null = null;
 

@@ -24,7 +24,7 @@ export function writeWholeSync(path: string, text: string, { mode = 0o666, sync 
       closeSync(fd);
     }
     renameSync(temporary, folder.at(basename(path)));
-    if (sync) folder.sync();
+    if (sync) folder.syncNow();
   } catch (error) {
     rmSync(temporary, { force: true });
     throw plainly(folder, error);
@@ -46,7 +46,7 @@ export async function writeWhole(path: string, text: string, { mode = 0o666, syn
       await file.close();
     }
     await rename(temporary, folder.at(basename(path)));
-    if (sync) folder.sync();
+    if (sync) await folder.sync();
   } catch (error) {
     await rm(temporary, { force: true });
     throw plainly(folder, error);

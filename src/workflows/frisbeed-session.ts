@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { sleep, withDeadline } from '../util/abort.js';
+import type { ChildRecords } from '../runs/children.js';
 import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import type { ImageSession, SessionOptions } from './image-session.js';
@@ -9,7 +10,7 @@ import type { ImageSession, SessionOptions } from './image-session.js';
 const ADDRESS_IN_USE = 98;
 const START_DEADLINE_MS = 10_000;
 
-export type FrisbeedProgram = { path: string; options: readonly string[]; host: Host; /** Remembers the process, so that a later command can end it should we be killed. */ remember: (pid: number) => Promise<() => Promise<void>> };
+export type FrisbeedProgram = { path: string; options: readonly string[]; host: Host; /** So that a later command can end the process should we be killed. */ children: Pick<ChildRecords, 'prepare'> };
 
 /**
  * Runs the site's own `frisbeed -i IP -W BPS IMAGE <options> -m GROUP -p PORT`. Whether it started is seen, not slept
@@ -25,7 +26,8 @@ export async function startFrisbeedSession(options: SessionOptions, program: Fri
 
 async function startOnSlot(options: SessionOptions, program: FrisbeedProgram, slot: { group: string; port: number }): Promise<ImageSession | null> {
   const args = ['-i', options.localIp, '-W', String(options.rateBps), options.imagePath, ...program.options, '-m', slot.group, '-p', String(slot.port)];
-  const child = program.host.spawn(program.path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const { env, remember } = program.children.prepare();
+  const child = program.host.spawn(program.path, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...program.host.env, ...env } });
   const words = keepLastWords(child);
   const ended = new Promise<{ code: number | null; error: Error | null }>((resolve) => {
     child.once('error', (error) => resolve({ code: null, error }));
@@ -39,7 +41,7 @@ async function startOnSlot(options: SessionOptions, program: FrisbeedProgram, sl
   };
   let end: Awaited<typeof ended> | null;
   try {
-    if (child.pid !== undefined) forget = await program.remember(child.pid);
+    if (child.pid !== undefined) forget = await remember(child.pid);
     const late = (): UserError => new UserError('environment', `${program.path} neither holds UDP port ${slot.port} nor has ended after ${START_DEADLINE_MS / 1000} s`, 'frisbee.server must be frisbeed itself, not a script around it');
     end = await withDeadline(options.signal, START_DEADLINE_MS, late, (signal) => Promise.race([ended, holdsPort(child.pid ?? 0, slot.port, signal).then(() => null)]));
   } catch (error) {

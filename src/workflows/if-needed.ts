@@ -14,7 +14,7 @@ export type IfNeeded = {
   bootMs: number;
 };
 
-type IfNeededTools = { images: Pick<ImageRecords, 'last'>; boots: Pick<BootRecords, 'last'>; wait: SshWaitOptions };
+type IfNeededTools = { images: Pick<ImageRecords, 'last'>; boots: Pick<BootRecords, 'lastByAnybody'>; wait: SshWaitOptions };
 
 const ASK_MS = 10_000;
 

@@ -46,7 +46,7 @@ export type LoadPlan = Pick<RetryPlan, 'passes' | 'pauseMs'> & {
 
 export type LoadTools = RamdiskTools & Pick<ChecksTools, 'run' | 'images'> & {
   emit: Emit;
-  boots: Pick<BootRecords, 'last'>;
+  boots: Pick<BootRecords, 'lastByAnybody'>;
   wait: SshWaitOptions;
   openSession: (rateBps: number) => Promise<ImageSession>;
   onOutcome?: (outcome: Outcome<unknown>) => void;

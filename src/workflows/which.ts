@@ -26,7 +26,7 @@ export type WhichAnswer = {
   why: string | null;
 };
 
-export type WhichTools = { host: Host; emit: Emit; signal: AbortSignal; images: Pick<ImageRecords, 'last'>; boots: Pick<BootRecords, 'last'>; onOutcome: (outcome: Outcome<unknown>) => void };
+export type WhichTools = { host: Host; emit: Emit; signal: AbortSignal; images: Pick<ImageRecords, 'last'>; boots: Pick<BootRecords, 'lastByAnybody'>; onOutcome: (outcome: Outcome<unknown>) => void };
 export type WhichPlan = Pick<SshWaitOptions, 'port' | 'username' | 'auth'> & { nodes: readonly InventoryNode[]; /** For one node's login. */ timeoutMs: number };
 
 /** Time for reading records, beside that for the login. */
@@ -40,7 +40,7 @@ export function executeWhich(plan: WhichPlan, tools: WhichTools): Promise<Outcom
 
 async function whichImage(node: NodeRun, plan: WhichPlan, { images, boots }: WhichTools): Promise<WhichAnswer> {
   const { line, why } = await ask(node, plan);
-  const [record, lastBootAt] = await Promise.all([images.last(node.name), boots.last(node.name)]);
+  const [record, lastBootAt] = await Promise.all([images.last(node.name), boots.lastByAnybody(node.name)]);
   const { load, cleanSince } = loadOf(record, lastBootAt);
   if (line !== null) {
     const saved = parseStamp(line);
@@ -49,7 +49,7 @@ async function whichImage(node: NodeRun, plan: WhichPlan, { images, boots }: Whi
     return { image, source: 'stamp', saved, load: isLoads ? load : null, cleanSince: isLoads ? cleanSince : null, why };
   }
   if (record !== null && load !== null) return { image: record.name, source: 'record', saved: record.stamp === null ? null : parseStamp(record.stamp), load, cleanSince, why };
-  const known = record === null ? 'no load onto it is recorded' : `a load of ${record.name} (run ${record.run}) began ${minute(record.at)} and did not end well`;
+  const known = record === null ? 'no load onto it is recorded' : `a load of ${record.name} (run ${record.run} of ${record.by}) began ${minute(record.at)} and did not end well`;
   throw new Failure('unknown-image', `${node.name}: ${why ?? 'no stamp'}; ${known}`, 'is it on (imaging-status)? may you log in? other users keep records of their loads in folders of their own');
 }
 

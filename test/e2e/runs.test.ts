@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statS
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImagingEvent } from '../../src/events/types.js';
+import { currentHistory } from '../../src/runs/history.js';
 import { foldJournal } from '../../src/runs/journal.js';
 import { readPlan } from '../../src/runs/plan-file.js';
 import { readResult, resultOf } from '../../src/runs/result-file.js';
@@ -30,16 +31,16 @@ describe('what is kept', () => {
   test('the plan before anything else, the result equal to the replayed events', async () => {
     const load = testbed.start('imaging-load', ['1-2', '4', '--progress', 'json'], { NODES: '3' });
     const { run: name } = await load.event((event) => event.type === 'run.started');
-    const plan = readPlan(join(runsDir(), name));
+    const plan = readPlan(join(runsDir(), name))?.value;
     expect(plan).toMatchObject({ run: name, command: 'load', argv: ['1-2', '4', '--progress', 'json'], nodes: ['fit01', 'fit02', 'fit04'], env: { NODES: '3', IMAGING_CONFIG: testbed.env.IMAGING_CONFIG }, continues: null, detached: false });
     expect(plan?.inputs).toEqual([expect.objectContaining({ path: join(testbed.dir, 'images/default.ndz') })]);
     expect(plan?.process && isAlive(plan.process)).toBe(true);
     expect(readResult(join(runsDir(), name))).toBeNull();
     const { code, events } = await load.finished;
     expect(code).toBe(1);
-    const result = readResult(folderOf(events));
+    const result = readResult(folderOf(events))?.value;
     expect(result).toMatchObject({ exitCode: 1, ok: ['fit01', 'fit02'], failed: [{ node: 'fit04', step: 'reset', code: 'cmc-refused' }], folded: { ok: '1-2', failed: '4' } });
-    expect(result).toEqual(resultOf(foldJournal(folderOf(events))));
+    expect(result).toEqual({ ...resultOf(foldJournal(folderOf(events))), journal: 'complete' });
     expect((await runs('events')).stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual(events);
   });
 
@@ -102,7 +103,7 @@ describe('resume', () => {
     const again = await runs('resume', '--progress', 'json');
     expect(again.code).toBe(1);
     expect(again.events[0]).toMatchObject({ nodes: ['fit04'], details: { image: join(cwd, 'images/mine.ndz') } });
-    expect(readPlan(folderOf(again.events))).toMatchObject({ continues: load.events[0]?.run, cwd, argv: ['-i', 'images/mine.ndz', '-a', '~3', '--progress', 'json'] });
+    expect(readPlan(folderOf(again.events))?.value).toMatchObject({ continues: load.events[0]?.run, cwd, argv: ['-i', 'images/mine.ndz', '-a', '~3', '--progress', 'json'] });
 
     utimesSync(join(cwd, 'images/mine.ndz'), 1, 1);
     expect(await runs('resume')).toMatchObject({ code: 3, stderr: expect.stringMatching(/mine\.ndz was written again at 1970[\s\S]*--force/) });
@@ -121,7 +122,7 @@ describe('resume', () => {
 
   test('after a folder is gone: said, not guessed', async () => {
     const name = (await newest()).run;
-    const plan = readPlan(join(runsDir(), name));
+    const plan = readPlan(join(runsDir(), name))?.value;
     const copy = join(runsDir(), '20200101-000000-load-0000');
     mkdirSync(copy);
     writeFileSync(join(copy, 'plan.json'), JSON.stringify({ ...plan, run: '20200101-000000-load-0000', cwd: '/nonexistent' }));
@@ -135,7 +136,7 @@ describe('in the background', () => {
     expect(detached.code).toBe(0);
     const name = detached.stdout.trim();
     expect(detached.stderr).toContain(`imaging-runs attach ${name}`);
-    expect(readPlan(join(runsDir(), name))).toMatchObject({ detached: true, nodes: ['fit01', 'fit02', 'fit03', 'fit04'] });
+    expect(readPlan(join(runsDir(), name))?.value).toMatchObject({ detached: true, nodes: ['fit01', 'fit02', 'fit03', 'fit04'] });
     const attached = await runs('attach', name, '--progress', 'json');
     expect(attached.code).toBe(1);
     expect(attached.events.map(({ seq }) => seq)).toEqual(attached.events.map((_, index) => index));
@@ -186,7 +187,7 @@ describe('in the background', () => {
     const name = (await testbed.run('imaging-load', ['--detach', '@good'])).stdout.trim();
     const watching = testbed.start('imaging-runs', ['attach', name, '--progress', 'json']);
     await watching.event((event) => event.type === 'node.step' && event.step === 'write');
-    process.kill(readPlan(join(runsDir(), name))?.process?.pid ?? 0, 'SIGKILL');
+    process.kill(readPlan(join(runsDir(), name))?.value.process?.pid ?? 0, 'SIGKILL');
     expect((await watching.finished).code).toBe(1);
     expect(await runs('attach', name)).toMatchObject({ code: 1, stdout: expect.stringContaining(`imaging-runs resume ${name}`) });
     const resumed = await runs('resume', name, '--detach');
@@ -234,7 +235,7 @@ test('old runs go at the end of a run, and the one that has just ended stays', a
   expect(loads).toContain(events[0]?.run);
   const whole = loads.filter((name) => existsSync(join(runsDir(), name, 'result.json')));
   expect(whole).toHaveLength(2); // those that died stay, to be resumed
-  expect(statSync(join(testbed.dir, 'state/health/history.jsonl')).size).toBeGreaterThan(0);
+  expect(statSync(currentHistory(join(testbed.dir, 'state'))).size).toBeGreaterThan(0);
 });
 
 test.each([

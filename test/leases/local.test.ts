@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
@@ -96,6 +96,15 @@ describe('the file', () => {
     other.exec('ROLLBACK');
     other.close();
     expect(await patient).toMatchObject({ owner: 'bob' });
+  });
+
+  it.each([384, 4096, 12_000, Infinity])('that lost its last %d bytes says so, instead of that nobody has a lease', async (bytes) => {
+    for (let n = 0; n < 80; n += 1) await book('alice', AT + n * HOUR, AT + (n + 1) * HOUR);
+    const left = Math.max(0, statSync(file).size - bytes);
+    truncateSync(file, left);
+    expect(await rejected(UserError, leases.list(0, never))).toMatchObject({ kind: 'environment', message: expect.stringContaining('damaged'), hint: expect.stringContaining('backup') });
+    expect(await rejected(UserError, book('bob', AT, AT + HOUR))).toMatchObject({ kind: 'environment' });
+    expect(statSync(file).size).toBe(left);
   });
 
   it('rows that make no sense are counted', async () => {

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { applyEvent, emptyState } from '../../src/events/reducer.js';
 import { healthOf, medianPhases, readMedianPhases } from '../../src/runs/health.js';
 import { rotateHistory } from '../../src/runs/history-rotation.js';
-import { attemptOf, openHistory, readHistory, type Attempt, type HistoryLine } from '../../src/runs/history.js';
+import { attemptOf, currentHistory, openHistory, readHistory, type Attempt, type HistoryLine } from '../../src/runs/history.js';
 import { prometheusText, writePrometheus } from '../../src/runs/prometheus.js';
 import { packageRoot } from '../../src/util/dist.js';
 import { scratch } from '../helpers/cli.js';
@@ -37,9 +37,9 @@ describe('the history', () => {
   test('lines that are torn or strange cost themselves alone', () => {
     const dir = scratch();
     write(dir, [fine('fit01')]);
-    appendFileSync(join(dir, 'health/history.jsonl'), '{"at":1,"run":"r","no');
+    appendFileSync(currentHistory(dir), '{"at":1,"run":"r","no');
     write(dir, [bad('fit02')]);
-    appendFileSync(join(dir, 'health/history.jsonl'), '[]\n{}\n{"at":1,"node":"x"}\nnull\n\0\0\n');
+    appendFileSync(currentHistory(dir), '[]\n{}\n{"at":1,"node":"x"}\nnull\n\0\0\n');
     write(dir, [release('fit02')]);
     expect(readHistory(dir)).toEqual([fine('fit01'), bad('fit02'), release('fit02')]);
     expect(readHistory(scratch())).toEqual([]);
@@ -71,7 +71,7 @@ describe('the history', () => {
       rotateHistory(dir, turn, 77, limits);
     }
     const files = readdirSync(join(dir, 'health'));
-    expect(files.filter((file) => /^history-\d+-77\.jsonl$/.test(file)).length).toBeGreaterThan(0);
+    expect(files.filter((file) => /^history\.\d+\.\d+-77\.jsonl$/.test(file)).length).toBeGreaterThan(0);
     expect(files.reduce((sum, file) => sum + statSync(join(dir, 'health', file)).size, 0)).toBeLessThan(5_000);
     expect(files.filter((file) => file.endsWith('.dropped'))).toEqual([]);
     const history = readHistory(dir);
@@ -149,12 +149,12 @@ describe('the file for Prometheus', () => {
 
   test('is replaced whole, and nothing stays beside it when it cannot be', () => {
     const dir = scratch();
-    writePrometheus(join(dir, 'x.prom'), 'one\n', 1);
-    writePrometheus(join(dir, 'x.prom'), 'two\n', 1);
+    writePrometheus(join(dir, 'x.prom'), 'one\n');
+    writePrometheus(join(dir, 'x.prom'), 'two\n');
     expect(readFileSync(join(dir, 'x.prom'), 'utf8')).toBe('two\n');
     mkdirSync(join(dir, 'y.prom'));
     writeFileSync(join(dir, 'y.prom/z'), '');
-    expect(() => writePrometheus(join(dir, 'y.prom'), 'x', 1)).toThrow();
+    expect(() => writePrometheus(join(dir, 'y.prom'), 'x')).toThrow();
     expect(readdirSync(dir).sort()).toEqual(['x.prom', 'y.prom']);
   });
 });

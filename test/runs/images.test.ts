@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -19,26 +19,26 @@ test('what is recorded is read back, the newest of all folders', async () => {
   const [mine, roots] = [imageRecords(own, [system], systemHost), imageRecords(system, [], systemHost)];
   expect(await mine.last('fit07')).toBeNull();
   await roots.record('fit07', written);
-  expect(await mine.last('fit07')).toEqual(written);
+  expect(await mine.last('fit07')).toEqual({ ...written, by: systemHost.login(), believed: true });
   await mine.record('fit07', { ...written, state: 'writing', at: 6_000 });
   expect(await mine.last('fit07')).toMatchObject({ state: 'writing' });
   await roots.record('fit07', { ...written, at: 7_000 });
   expect(await mine.last('fit07')).toMatchObject({ state: 'written', at: 7_000 });
   expect(await mine.last('fit08')).toBeNull();
-  expect(readdirSync(join(own, 'nodes'))).toEqual(['fit07.image.json']);
+  expect(readdirSync(join(own, 'nodes'))).toEqual([`fit07.${systemHost.uid()}.image.json`]);
 });
 
 test.each(['', '{', '[]', 'null', '"x"', JSON.stringify({ ...written, at: 'now' }), JSON.stringify({ ...written, verify: 'maybe' }), JSON.stringify({ ...written, name: undefined })])('a garbled record is none: %j', async (text) => {
   const records = imageRecords(own, [], systemHost);
   await records.record('fit07', written);
-  writeFileSync(join(own, 'nodes/fit07.image.json'), text);
+  writeFileSync(join(own, `nodes/fit07.${systemHost.uid()}.image.json`), text);
   expect(await records.last('fit07')).toBeNull();
 });
 
 test('a record that cannot be kept says where and why', async () => {
   writeFileSync(join(own, 'nodes'), '');
   await expect(imageRecords(own, [], systemHost).record('fit07', written)).rejects.toMatchObject({ code: 'no-image-record', message: expect.stringContaining(join(own, 'nodes')) });
-  expect(existsSync(join(own, 'nodes/fit07.image.json'))).toBe(false);
+  expect(readdirSync(own)).toEqual(['nodes']);
 });
 
 describe('what a node is known to hold', () => {

@@ -18,13 +18,13 @@ describe('boot records', () => {
     await records.record('fit01', 'reset', 1_000);
     await records.record('fit01', 'off', 2_000);
     expect(await bootRecords(scratch(), [dir], systemHost).last('fit01')).toBe(2_000);
-    expect(readdirSync(join(dir, 'nodes'))).toEqual(['fit01.json']);
+    expect(readdirSync(join(dir, 'nodes'))).toEqual([`fit01.${systemHost.uid()}.json`]);
   });
 
   test('a garbled one is as good as none, a folder that cannot be written is named', async () => {
     const dir = scratch();
     mkdirSync(join(dir, 'nodes'));
-    writeFileSync(join(dir, 'nodes/fit01.json'), '{"lastBoot');
+    writeFileSync(join(dir, `nodes/fit01.${systemHost.uid()}.json`), '{"lastBoot');
     expect(await bootRecords(dir, [], systemHost).last('fit01')).toBeNull();
     writeFileSync(join(dir, 'file'), '');
     await expect(bootRecords(join(dir, 'file'), [], systemHost).record('fit01', 'off', 1)).rejects.toMatchObject({ code: 'no-boot-record', message: expect.stringContaining(dir) });
@@ -34,14 +34,18 @@ describe('boot records', () => {
 describe('child records', () => {
   test('a child whose parent is gone is ended, one whose parent lives is not', async () => {
     const dir = scratch();
-    const [orphan, kept] = [spawn('sleep', ['60']), spawn('sleep', ['60'])];
-    const dead = spawn('true');
-    const deadIdentity = processIdentity(dead.pid ?? 0);
-    await once(dead, 'exit');
     const records = childRecords(dir, systemHost);
-    await records.remember(kept.pid ?? 0);
-    mkdirSync(join(dir, 'children'), { recursive: true });
-    writeFileSync(join(dir, 'children', `${orphan.pid}.json`), JSON.stringify({ child: processIdentity(orphan.pid ?? 0), parent: deadIdentity ?? { pid: 1, startTime: '0', bootId: 'x' } }));
+    const parent = spawn('sleep', ['60']);
+    const [ofOrphan, ofKept] = [childRecords(dir, { pid: parent.pid ?? 0 }).prepare(), records.prepare()];
+    // a script around the program: what it becomes is still what we started
+    const orphan = spawn('sh', ['-c', 'exec sleep 60'], { env: { ...process.env, ...ofOrphan.env } });
+    const kept = spawn('sleep', ['60'], { env: { ...process.env, ...ofKept.env } });
+    await ofOrphan.remember(orphan.pid ?? 0);
+    await ofKept.remember(kept.pid ?? 0);
+    expect(await records.sweep()).toEqual({ ended: [], problems: [] });
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+    expect(await records.orphans()).toEqual([orphan.pid]);
     const ended = once(orphan, 'exit');
     expect(await records.sweep()).toEqual({ ended: [orphan.pid], problems: [] });
     await ended;
@@ -54,7 +58,10 @@ describe('child records', () => {
     const stranger = spawn('sleep', ['60']);
     mkdirSync(join(dir, 'children'));
     const gone = { pid: 1, startTime: 'x', bootId: 'x' };
-    writeFileSync(join(dir, 'children/1.json'), JSON.stringify({ child: { pid: stranger.pid, startTime: 'other', bootId: 'x' }, parent: gone }));
+    const forged = (name: string, record: object): void => writeFileSync(join(dir, 'children', name), JSON.stringify({ parent: gone, mark: 'a'.repeat(24), ...record }), { mode: 0o644 });
+    forged('1.json', { child: { pid: stranger.pid, startTime: 'other', bootId: 'x' } });
+    forged('2.json', { child: processIdentity(stranger.pid ?? 0) }); // the very process, but not one that was started for this record
+    expect(await childRecords(dir, systemHost).orphans()).toEqual([]);
     expect(await childRecords(dir, systemHost).sweep()).toEqual({ ended: [], problems: [] });
     expect(processIdentity(stranger.pid ?? 0)).not.toBeNull();
     expect(readdirSync(join(dir, 'children'))).toEqual([]);
@@ -94,7 +101,8 @@ describe('a run folder', () => {
     const transcript = folder?.transcript('fit01');
     transcript?.(Uint8Array.of(0xff, 0x0a));
     transcript?.(Uint8Array.of(0x41));
-    folder?.close();
+    folder?.finish(null);
+    expect(readdirSync(join(dir, 'runs', run)).sort()).toEqual(['events.jsonl', 'fit01.log']);
     expect(JSON.parse(readFileSync(join(dir, 'runs', run, 'events.jsonl'), 'utf8'))).toMatchObject({ seq: 0, type: 'run.note' });
     expect([...readFileSync(join(dir, 'runs', run, 'fit01.log'))]).toEqual([0xff, 0x0a, 0x41]);
   });

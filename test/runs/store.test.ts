@@ -1,14 +1,14 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { applyEvent, emptyState } from '../../src/events/reducer.js';
-import { writeDurably } from '../../src/runs/json-file.js';
 import { foldJournal, JournalReader, readJournal } from '../../src/runs/journal.js';
 import { changedInputs, readPlan, stampInputs, writePlan } from '../../src/runs/plan-file.js';
 import { readResult, resultOf } from '../../src/runs/result-file.js';
 import { pruneRuns } from '../../src/runs/retention.js';
 import { continuationsOf, findRun, newestRuns, nodesByOutcome, openRun } from '../../src/runs/store.js';
 import { UserError } from '../../src/util/errors.js';
+import { systemHost } from '../../src/util/host.js';
 import { scratch } from '../helpers/cli.js';
 import { thrown } from '../nodes/thrown.js';
 import { alive, aPlan, DEAD, someEvents, storeRun } from './stored.js';
@@ -21,28 +21,19 @@ const C = '20261122-100000-wait-ffff';
 describe('files of a run', () => {
   test('a plan reads back as it was written; one that is garbled is none', () => {
     const dir = scratch();
+    const me = systemHost.login();
     writePlan(dir, aPlan(A, { env: { NODES: '1-3' }, continues: B }));
-    expect(readPlan(dir)).toEqual(aPlan(A, { env: { NODES: '1-3' }, continues: B }));
+    expect(readPlan(dir)).toEqual({ value: aPlan(A, { env: { NODES: '1-3' }, continues: B, login: me }), uid: systemHost.uid(), login: me, believed: true });
     for (const text of ['{"schema":1', '[]', '{}', JSON.stringify({ ...aPlan(A), schema: 2 }), JSON.stringify({ ...aPlan(A), nodes: [1] })]) {
       writeFileSync(join(dir, 'plan.json'), text);
       expect(readPlan(dir), text).toBeNull();
     }
   });
 
-  test('a file is written whole or not at all, and nothing is left beside it', () => {
-    const dir = scratch();
-    writeDurably(join(dir, 'x.json'), 'one', 0o640);
-    writeDurably(join(dir, 'x.json'), 'two', 0o640);
-    mkdirSync(join(dir, 'folder'));
-    expect(() => writeDurably(join(dir, 'folder'), 'three', 0o640)).toThrow();
-    expect(readdirSync(dir).sort()).toEqual(['folder', 'x.json']);
-    expect(readFileSync(join(dir, 'x.json'), 'utf8')).toBe('two');
-  });
-
   test('the result is what the events say, and replaying the journal gives it again', () => {
     const dir = scratch();
     const path = storeRun(dir, A, 'finished');
-    const result = readResult(path);
+    const result = readResult(path)?.value;
     expect(result).toEqual(resultOf(foldJournal(path)));
     expect(result).toMatchObject({
       run: A, command: 'load', exitCode: 1, startedAt: 1_000, finishedAt: 1_080, elapsedMs: 60, ok: ['fit01'], error: null,

@@ -37,7 +37,7 @@ export function someEvents(run: string, end: boolean): ImagingEvent[] {
 /** A run's folder as the program leaves it: `end` 'finished' with its result, 'cut' in the middle of its events. */
 export function storeRun(dir: string, run: string, end: 'finished' | 'cut', more: Partial<RunPlan> = {}, exitCode = 1): string {
   const path = join(dir, 'runs', run);
-  mkdirSync(path, { recursive: true });
+  mkdirSync(path, { recursive: true, mode: 0o755 }); // whatever the umask: a folder that others may write is not believed
   writePlan(path, aPlan(run, more));
   const events = someEvents(run, end === 'finished');
   writeFileSync(join(path, 'events.jsonl'), events.map((event) => `${JSON.stringify(event)}\n`).join(''));

@@ -126,7 +126,7 @@ async function execute(taking: TakingOptions, load: LoadPlan, localIp: string, s
     wait: { port: networking.sshPort, username: 'root', auth, backoffMs: networking.sshBackoffMs, lastBoot: (node) => ramdisk.boots.last(node) },
     openSession: (rateBps) =>
       frisbee.engine === 'frisbeed'
-        ? startFrisbeedSession({ ...session, rateBps }, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, remember: (pid) => ramdisk.children.remember(pid) })
+        ? startFrisbeedSession({ ...session, rateBps }, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, children: ramdisk.children })
         : startEmbeddedSession({ ...session, rateBps }, context.host),
   });
 }

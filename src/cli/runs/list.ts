@@ -1,5 +1,5 @@
 import { foldNames } from '../../nodes/names.js';
-import { newestRuns, nodesByOutcome, runsFolder, type StoredRun } from '../../runs/store.js';
+import { newestRuns, nodesByOutcome, runsFolder, type NodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import type { OptionValues } from '../command.js';
@@ -33,18 +33,30 @@ function countOf(options: OptionValues): number {
 /** A run as `list --json` and `show --json` tell it. */
 export function runSummary(run: StoredRun) {
   const { plan, result, standing } = run;
-  const outcome = nodesByOutcome(run);
+  const outcome = outcomeOrNull(run);
   return {
     run: run.run, command: plan.command, state: standing, startedAt: plan.startedAt, finishedAt: result?.finishedAt ?? null, exitCode: result?.exitCode ?? null,
-    login: plan.login, nodes: plan.nodes, ...outcome, folded: Object.fromEntries(Object.entries(outcome).map(([how, nodes]) => [how, foldNames(nodes)])),
-    continues: plan.continues, detached: plan.detached, folder: run.path,
+    login: plan.login, nodes: plan.nodes, ...outcome, folded: Object.fromEntries(Object.entries(outcome ?? {}).map(([how, nodes]) => [how, foldNames(nodes)])),
+    continues: plan.continues, detached: plan.detached, journal: outcome === null ? 'unreadable' : (result?.journal ?? 'complete'), folder: run.path,
   };
 }
 
+/** Null when the journal that would say it cannot be read: one such run must not hide the others. */
+function outcomeOrNull(run: StoredRun): NodesByOutcome | null {
+  try {
+    return nodesByOutcome(run);
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}
+
 function row(run: StoredRun): string[] {
-  const { plan, standing } = run;
-  const { ok, failed, skipped, left } = nodesByOutcome(run);
-  const state = left.length > 0 ? `${standing}, ${left.length} not done` : standing;
+  const { plan, result, standing } = run;
+  const outcome = outcomeOrNull(run);
+  const { ok, failed, skipped, left } = outcome ?? { ok: [], failed: [], skipped: [], left: [] };
+  const notes = [...(left.length > 0 ? [`${left.length} not done`] : []), ...(outcome === null ? ['journal unreadable'] : result?.journal === 'incomplete' ? ['journal incomplete'] : [])];
+  const state = [standing, ...notes].join(', ');
   return [run.run, localTime(plan.startedAt), printable(plan.login), plan.command, shortened(foldNames(plan.nodes)), ...[ok, failed, skipped].map((nodes) => String(nodes.length)), state];
 }
 

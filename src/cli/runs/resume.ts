@@ -2,6 +2,7 @@ import { foldNames } from '../../nodes/names.js';
 import { changedInputs, PLAN_VARIABLES, stampInputs } from '../../runs/plan-file.js';
 import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { messageOf, UserError } from '../../util/errors.js';
+import { systemHost } from '../../util/host.js';
 import type { Arguments, Command, CommandContext } from '../command.js';
 import { commands } from '../commands.js';
 import { backgroundRun } from '../detach.js';
@@ -22,6 +23,7 @@ export const resume: RunsAction = {
   options: [...OWN_OPTIONS, 'force', 'dry-run'],
   run: async (args, context, { dir }) => {
     const run = findRun(dir, args.words[0] ?? 'last');
+    if (!run.believed) throw notOurs(run);
     const all = [run, ...continuationsOf(dir, run.run)];
     const busy = all.find(({ standing }) => standing === 'running');
     if (busy) throw new UserError('refused', `run ${busy.run}${busy === run ? '' : `, resumed from ${run.run},`} is still at work (pid ${busy.plan.process?.pid ?? '?'})`, `follow it with: imaging-runs attach ${busy.run}`);
@@ -41,6 +43,12 @@ export const resume: RunsAction = {
     return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, { from: run, force: flag(args.options, 'force') });
   },
 };
+
+/** A run is done again with our rights, in the folder and by the configuration that its record names. */
+function notOurs({ run, uid, plan }: StoredRun): UserError {
+  const why = uid === systemHost.uid() || uid === 0 ? 'others may have written its record' : `it is ${plan.login}'s`;
+  return new UserError('refused', `run ${run} cannot be resumed: ${why}`, `${plan.login} can resume it; or load the nodes it did not get done: @failed:${run}`);
+}
 
 function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: CommandContext): number {
   const lines = [

@@ -42,7 +42,7 @@ function planText({ run, path, plan, standing, result }: StoredRun): string {
   return columns(
     [
       ['run', run],
-      ['state', `${standing}${result ? `, exit code ${result.exitCode}` : ''}${plan.detached ? ', in the background' : ''}`],
+      ['state', `${standing}${result ? `, exit code ${result.exitCode}` : ''}${plan.detached ? ', in the background' : ''}${result?.journal === 'incomplete' ? ', its journal is incomplete' : ''}`],
       ['when', `${localTime(plan.startedAt)}${result ? `, took ${formatDuration(result.elapsedMs)}` : ''}`],
       ['who', `${plan.login}@${plan.host}, pid ${plan.process?.pid ?? '?'}, imaging ${plan.version}`],
       ['command', `imaging-${plan.command} ${plan.argv.join(' ')}`],

@@ -1,6 +1,5 @@
 import { formatDuration } from '../../monitor/format.js';
-import { healthOf, type NodeHealth } from '../../runs/health.js';
-import { readHistory } from '../../runs/history.js';
+import { readHealth, type NodeHealth } from '../../runs/health.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { columns, localTime, nodeNamesOf, type RunsAction } from './action.js';
@@ -13,7 +12,7 @@ export const stats: RunsAction = {
   options: ['json'],
   run: async ({ words, options }, context, site) => {
     const wanted = words.length === 0 ? null : new Set(nodeNamesOf(words, site));
-    const health = healthOf(readHistory(site.dir), site.config.nodes.quarantineAfter).filter(({ node }) => wanted?.has(node) ?? true);
+    const health = readHealth(site.dir, site.config.nodes.quarantineAfter).filter(({ node }) => wanted?.has(node) ?? true);
     if (flag(options, 'json')) context.stdout.write(`${JSON.stringify(health, null, 2)}\n`);
     else if (health.length === 0) context.stdout.write(`nothing is known of ${wanted === null ? 'any node' : 'these nodes'} yet\n`);
     else context.stdout.write(columns([['node', 'runs', 'last 20', 'state', 'last fine', 'failures', 'median times'], ...health.map(row)]));

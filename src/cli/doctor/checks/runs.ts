@@ -34,7 +34,7 @@ async function unwritable({ host, config, stateDir }: ConfiguredGateway, there: 
     `what runs do is to be kept in ${stateDir}, and when nodes were reset: loads fail without`,
     ...(config.runs.dir === null
       ? [`set HOME to a folder that ${host.login()} may write, or runs.dir`]
-      : [`as root: mkdir -p ${stateDir} && chgrp imaging ${stateDir} && chmod 2775 ${stateDir}`, 'or leave runs.dir empty: then each user has a folder of their own']),
+      : [`as root: mkdir -p ${stateDir} && chgrp imaging ${stateDir} && chmod 3775 ${stateDir}`, 'or leave runs.dir empty: then each user has a folder of their own']),
   );
 }
 
