@@ -43,7 +43,8 @@ export type NextBootLinks = {
   check(mac: string, node: string): Promise<void>;
   /**
    * Makes the node boot the ramdisk from now on; claims it first when it is not ours. Rejects with a Failure `pxe-occupied`
-   * when a file or folder of that name stands there, `lock-lost` when the node was ours and is no more. Links of dead runs and of other programs are replaced.
+   * when a file or folder of that name stands there, `lock-lost` when the node was ours and is
+   * no more. Links of dead runs and of other programs are replaced.
    */
   place(mac: string, node: string): Promise<Placed>;
   /** Removes the link when it is ours; the node stays ours. May be called any number of times. */

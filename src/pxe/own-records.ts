@@ -61,7 +61,8 @@ export class OwnRecords {
     held.lost.signal.throwIfAborted();
     const found = await readRecord(this.#folder, recordName(link));
     if (found?.token === held.token) return;
-    held.lost.abort(lostFailure(node, found?.record ? `it is in the hands of ${holderPhrase(holderOf(found, found.record))} now` : `its record in ${this.#folder.path} is gone`));
+    const now = found?.record ? `it is in the hands of ${holderPhrase(holderOf(found, found.record))} now` : `its record in ${this.#folder.path} is gone`;
+    held.lost.abort(lostFailure(node, now));
     held.lost.signal.throwIfAborted();
   }
 
@@ -91,7 +92,8 @@ export class OwnRecords {
       for (const [link, held] of [...this.#held]) {
         if (this.#held.get(link) !== held || held.lost.signal.aborted) continue;
         const isOurs = await this.#folder.touch(recordName(link), held.contents).catch(() => false);
-        if (!isOurs && this.#held.get(link) === held) await this.check(link, held.node).catch(() => {}); // what is lost has been told; else the next beat tries again
+        if (isOurs || this.#held.get(link) !== held) continue;
+        await this.check(link, held.node).catch(() => {}); // the signal tells what is lost; whatever else it is, the next beat tries again
       }
     } finally {
       this.#beating = false;

@@ -4,7 +4,7 @@ import { printable } from '../util/text.js';
 import type { FoundFile } from './folder.js';
 import type { Who } from './who.js';
 
-/** Who holds a node, kept beside its next-boot link. Anybody who may write there can write anything: it is a reason to wait, and no more. */
+/** Who holds a node, kept beside its next-boot link. Who may write there can write anything: it is a reason to wait, and no more. */
 export type OwnerRecord = Who & {
   /** Name of the machine it runs on, for people; empty in records of versions that knew one machine only. */
   host: string;

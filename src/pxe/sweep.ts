@@ -24,7 +24,7 @@ async function sweepOne(folder: PxeFolder, judge: Judge, us: Who & { host: strin
   const link = linkOfRecord(name);
   if (link) return sweepRecord(folder, judge, us, link);
   const owner = ownerOfTemporary(name);
-  if (!owner || (await judge.lives(owner, await folder.touchedAt(name)))) return null; // else, elsewhere, it may be about to be put in its place
+  if (!owner || (await judge.lives(owner, await folder.touchedAt(name)))) return null;
   return (await folder.remove(name)) ? `unfinished file ${name}` : null;
 }
 

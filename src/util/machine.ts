@@ -6,7 +6,10 @@ import { readFileSync, readlinkSync } from 'node:fs';
  * with their host. Host names say nothing of that: two machines may have the same one.
  */
 export type Machine = {
-  /** The same after a reboot; machines that were cloned may share it. Derived from the machine id, which is nobody else's business; empty where there is none. */
+  /**
+   * The same after a reboot; machines that were cloned may share it. Derived from the machine id, which is nobody else's
+   * business; empty where there is none.
+   */
   id: string;
   bootId: string;
   /** Number of the pid namespace; empty where it cannot be told. */

@@ -1,4 +1,4 @@
-// Holders and judges in real processes whose clock is wrong, or that see another machine than this one.
+// Holders and judges in real processes whose clock is wrong, that see another machine than this one, or are careful.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -84,6 +84,12 @@ describe.skipIf(noFaketime !== '')(`a clock that is wrong${noFaketime}`, () => {
     const another = await racer('faketime', '-f', offset);
     expect(await another('place')).toBe('placed');
   });
+});
+
+it('a record is there for everybody to read, whatever the umask of its owner', async () => {
+  const careful = await racer('sh', '-c', 'umask 077 && exec "$@"', 'sh');
+  expect(await careful('place')).toBe('placed');
+  expect(statSync(join(folder, RECORD)).mode & 0o777).toBe(0o644);
 });
 
 /** Two processes of this host that see different boots, as on two machines with one host name. */
