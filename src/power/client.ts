@@ -81,7 +81,7 @@ async function sendVerb(http: Http, options: PowerClientOptions, cmc: CmcAddress
   const late = (): Failure => (busy > 0 ? busyFailure(cmc, options.port, verb, busy) : timeoutFailure(cmc, options.port, verb, timeoutMs));
   return withDeadline(signal, timeoutMs, late, async (inner) => {
     for (;;) {
-      await sending.before?.();
+      if (sending.before) await sending.before();
       const answer = await attempt(http, options, cmc, verb, inner);
       if (answer !== 'busy') return answer;
       busy += 1;
