@@ -41,7 +41,7 @@ export async function ramdiskTools(taking: TakingOptions, site: Site, permit: Ru
   tools.undo.push('ending the ping probe', () => pinger?.close());
   await sweepLeftovers(site, context, tools);
   const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host, run: tools.run });
-  const beat = setInterval(() => void links.beat().catch(() => {}), BEAT_MS).unref(); // a folder that is gone shows elsewhere
+  const beat = setInterval(() => void links.beat(), BEAT_MS).unref();
   tools.undo.push('ending the sign of life', () => clearInterval(beat));
   const boots = bootRecords(stateDir, [SYSTEM_RUNS_DIR], context.host);
   return {
@@ -52,7 +52,7 @@ export async function ramdiskTools(taking: TakingOptions, site: Site, permit: Ru
     window: createWindow(taking.window ?? config.nodes.bootWindow, context.host.monotonicMs),
     boots,
     children: childRecords(stateDir, context.host),
-    reset: { power, undo: tools.undo, recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
+    reset: { power, undo: tools.undo, stillOurs: (node) => links.check(node.control.mac, node.name), recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
     liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
   };
 }

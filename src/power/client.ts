@@ -22,6 +22,8 @@ export type SendOptions = {
   signal: AbortSignal;
   /** For all attempts together; by default only their number bounds them. */
   timeoutMs?: number;
+  /** Asked before each attempt; when it rejects, nothing more is sent. */
+  before?: () => Promise<void>;
   /** Called when the card was busy, before the next attempt. */
   onBusy?: (attempt: number) => void;
 };
@@ -79,6 +81,7 @@ async function sendVerb(http: Http, options: PowerClientOptions, cmc: CmcAddress
   const late = (): Failure => (busy > 0 ? busyFailure(cmc, options.port, verb, busy) : timeoutFailure(cmc, options.port, verb, timeoutMs));
   return withDeadline(signal, timeoutMs, late, async (inner) => {
     for (;;) {
+      if (sending.before) await sending.before();
       const answer = await attempt(http, options, cmc, verb, inner);
       if (answer !== 'busy') return answer;
       busy += 1;

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { isAlive, type Host, type ProcessIdentity } from '../util/host.js';
 import type { PxeFolder } from './folder.js';
+import type { Judge } from './judge.js';
 import { claimName } from './names.js';
 import { foundRecord, formatRecord, type FoundRecord } from './owner-record.js';
-
-/** The machine we are on, and its clock. */
-export type Here = Pick<Host, 'shortHostname' | 'now'>;
+import type { Who } from './who.js';
 
 /** How many claimants in a row may have died while they held a claim before we give up. */
 const MAX_DEPTH = 32;
@@ -18,9 +16,10 @@ const MAX_DEPTH = 32;
  * Returns what gives the claim back, or null when a live process holds it or things changed meanwhile: look again. The
  * holder must check that the file is still the one it claimed before it acts.
  */
-export async function claimDead(folder: PxeFolder, process: ProcessIdentity, here: Here, token: string): Promise<(() => Promise<void>) | null> {
+export async function claimDead(folder: PxeFolder, judge: Judge, us: Who & { host: string }, token: string): Promise<(() => Promise<void>) | null> {
   const chain: string[] = [];
-  const contents = formatRecord({ process, host: here.shortHostname(), run: '', node: '', login: '', at: 0, target: '', nonce: randomBytes(12).toString('hex') });
+  const { process, machine, host } = us;
+  const contents = formatRecord({ process, machine, host, run: '', node: '', login: '', at: 0, target: '', nonce: randomBytes(12).toString('hex') });
   for (let next = token; chain.length < MAX_DEPTH; ) {
     const name = claimName(next);
     if (await folder.create(name, contents)) {
@@ -29,7 +28,7 @@ export async function claimDead(folder: PxeFolder, process: ProcessIdentity, her
       };
     }
     const found = await readRecord(folder, name);
-    if (!found || isLive(found, here)) return null;
+    if (!found || (await judge.isLive(found))) return null;
     chain.push(name);
     next = found.token;
   }
@@ -39,18 +38,5 @@ export async function claimDead(folder: PxeFolder, process: ProcessIdentity, her
 /** The record in a file, or null when there is no such file. */
 export async function readRecord(folder: PxeFolder, name: string): Promise<FoundRecord | null> {
   const file = await folder.read(name);
-  return file === null ? null : foundRecord(file.contents, file.touchedAt);
-}
-
-/** A run on another machine that has not shown itself for so long is gone; its clock may be off by some of that. */
-export const SILENT_MS = 300_000;
-
-/**
- * Whether the process that wrote a record still runs: looked up where it is one of this machine, else by when it touched
- * its record last. What is no record was left by nobody who runs, as ours appear whole.
- */
-export function isLive({ record, touchedAt }: FoundRecord, here: Here): boolean {
-  if (record === null) return false;
-  const elsewhere = record.host !== '' && record.host !== here.shortHostname();
-  return elsewhere ? here.now() - touchedAt < SILENT_MS : isAlive(record.process);
+  return file === null ? null : foundRecord(file);
 }

@@ -1,12 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, open, readdir, readlink, rename, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
+import { link, lstat, open, readdir, readlink, rename, stat, symlink, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure, UserError, messageOf, systemCode } from '../util/errors.js';
-import type { ProcessIdentity } from '../util/host.js';
 import { temporaryName } from './names.js';
+import type { Who } from './who.js';
 
 const MAX_RECORD_BYTES = 16_384;
+/** Everybody reads what we make, whatever our umask says: the TFTP server links, other users who holds a node. */
+const MODE = 0o644;
+/** A name that is opened is no link, and nobody is waited for at the other end of a pipe. */
+const AS_IT_IS = constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+/** A small file as found; `touchedAt`, by the file server's clock, in ms since 1970, and `uid` are the open file's own. */
+export type FoundFile = { contents: string; touchedAt: number; uid: number };
 
 /**
  * The folder of pxelinux' per-machine files, with the few operations we do in it: each is atomic for whoever looks (a TFTP
@@ -15,11 +22,11 @@ const MAX_RECORD_BYTES = 16_384;
  */
 export class PxeFolder {
   readonly path: string;
-  readonly #process: ProcessIdentity;
+  readonly #us: Who;
 
-  constructor(path: string, process: ProcessIdentity) {
+  constructor(path: string, us: Who) {
     this.path = path;
-    this.#process = process;
+    this.#us = us;
   }
 
   list(): Promise<string[]> {
@@ -38,16 +45,19 @@ export class PxeFolder {
     });
   }
 
-  /** The contents of a small file of ours and when it was touched last (ms since 1970), null when there is none. */
-  read(name: string): Promise<{ contents: string; touchedAt: number } | null> {
+  /** A small file; null when there is none. Empty when a link or a pipe stands there, which we never make. */
+  read(name: string): Promise<FoundFile | null> {
     return this.#doing('read', name, async () => {
-      const file = await orNull(open(join(this.path, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK));
-      if (!file) return null;
+      const path = join(this.path, name);
+      const found = await orNull(open(path, constants.O_RDONLY | AS_IT_IS).catch(unlessOther));
+      if (!found) return null;
+      if (found === 'other') return emptyFile(await orNull(lstat(path)));
       try {
-        const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_RECORD_BYTES), 0, MAX_RECORD_BYTES, 0);
-        return { contents: buffer.toString('utf8', 0, bytesRead), touchedAt: (await file.stat()).mtimeMs };
+        const stats = await found.stat();
+        if (!stats.isFile() && !stats.isDirectory()) return emptyFile(stats);
+        return { contents: await contentsOf(found), touchedAt: stats.mtimeMs, uid: stats.uid };
       } finally {
-        await file.close();
+        await found.close();
       }
     });
   }
@@ -72,10 +82,45 @@ export class PxeFolder {
     return this.#doing('look at', name, async () => (await orNull(lstat(join(this.path, name))))?.mtimeMs ?? 0);
   }
 
-  /** Sets a file's time to now; nothing happens when there is none. */
-  touch(name: string): Promise<void> {
-    const now = new Date();
-    return this.#doing('touch', name, async () => void (await orNull(utimes(join(this.path, name), now, now))));
+  /**
+   * Makes the file server stamp a file with its own time, as long as these are its contents; false when they are not. The
+   * last byte is written once more: a time that we would set were our clock's.
+   */
+  touch(name: string, contents: string): Promise<boolean> {
+    return this.#doing('touch', name, async () => {
+      const file = await orNull(open(join(this.path, name), constants.O_RDWR | AS_IT_IS));
+      if (!file) return false;
+      try {
+        if ((await contentsOf(file)) !== contents) return false;
+        const bytes = Buffer.from(contents);
+        await file.write(bytes, bytes.length - 1, 1, bytes.length - 1);
+        return true;
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  /**
+   * What the file server's clock says, in ms since 1970, or a little less: the stamp of a file made for that. Who may not
+   * make one gets the folder's own stamp, which is earlier: then whoever is waited for, is waited for longer.
+   */
+  serverTime(): Promise<number> {
+    return this.#doing('make a file in', '', async () => {
+      const temporary = this.#temporary();
+      try {
+        const file = await open(temporary, 'wx', MODE);
+        try {
+          return (await file.stat()).mtimeMs;
+        } finally {
+          await file.close();
+          await orNull(unlink(temporary));
+        }
+      } catch (error) {
+        if (!UNABLE.has(systemCode(error) ?? '')) throw error;
+        return (await stat(this.path)).mtimeMs;
+      }
+    });
   }
 
   /** Puts a file in the place of the one that stands there. */
@@ -106,7 +151,14 @@ export class PxeFolder {
     return this.#doing(doing, name, async () => {
       const temporary = this.#temporary();
       try {
-        await writeFile(temporary, contents, { flag: 'wx', mode: 0o644 });
+        const file = await open(temporary, 'wx', MODE);
+        try {
+          await file.writeFile(contents); // all of it, in however many writes
+          await file.chmod(MODE);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
         return await finish(temporary, join(this.path, name));
       } catch (error) {
         await orNull(unlink(temporary));
@@ -116,7 +168,7 @@ export class PxeFolder {
   }
 
   #temporary(): string {
-    return join(this.path, temporaryName(this.#process, randomBytes(6).toString('hex')));
+    return join(this.path, temporaryName(this.#us, randomBytes(6).toString('hex')));
   }
 
   async #doing<T>(what: string, name: string, work: () => Promise<T>): Promise<T> {
@@ -138,6 +190,28 @@ export class PxeFolder {
       return new Failure('pxe-permission', `may not ${what} ${path} (${code})`, `you need to write in ${this.path}: ask for its group, or for sudo`, { cause: error });
     }
     return new Failure('pxe-failed', `cannot ${what} ${path}: ${messageOf(error)}`, undefined, { cause: error });
+  }
+}
+
+/** Why a file cannot be made, though the folder is there. */
+const UNABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT']);
+
+/** A link, or a socket, instead of a file. */
+function unlessOther(error: unknown): 'other' {
+  if (systemCode(error) === 'ELOOP' || systemCode(error) === 'ENXIO') return 'other';
+  throw error;
+}
+
+function emptyFile(stats: { mtimeMs: number; uid: number } | null): FoundFile | null {
+  return stats && { contents: '', touchedAt: stats.mtimeMs, uid: stats.uid };
+}
+
+async function contentsOf(file: FileHandle): Promise<string> {
+  const buffer = Buffer.alloc(MAX_RECORD_BYTES);
+  for (let length = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+    length += bytesRead;
+    if (bytesRead === 0 || length === buffer.length) return buffer.toString('utf8', 0, length);
   }
 }
 

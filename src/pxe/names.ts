@@ -1,5 +1,5 @@
 import { UserError } from '../util/errors.js';
-import type { ProcessIdentity } from '../util/host.js';
+import type { Who } from './who.js';
 
 /** The file pxelinux reads for one machine: ARP type 1 and its MAC, `01-00-03-1d-0e-03-53`. Throws a UserError for no MAC. */
 export function linkName(mac: string): string {
@@ -29,12 +29,15 @@ export function tokenOfClaim(name: string): string | null {
 }
 
 /** A name for something not yet in place; it tells whose it is, for the sweeper. */
-export function temporaryName(process: ProcessIdentity, unique: string): string {
-  return `.imaging-tmp.${process.pid}.${process.startTime}.${process.bootId}.${unique}`;
+export function temporaryName({ process, machine }: Who, unique: string): string {
+  const { pid, startTime, bootId } = process;
+  return `.imaging-tmp.${pid}.${startTime}.${bootId}.${machine?.pidNamespace ?? ''}.${machine?.id ?? ''}.${unique}`;
 }
 
-export function ownerOfTemporary(name: string): ProcessIdentity | null {
-  const found = /^\.imaging-tmp\.(\d+)\.(\d+)\.([0-9a-f-]+)\.[0-9a-z]+$/.exec(name);
-  if (!found?.[1] || !found[2] || !found[3]) return null;
-  return { pid: Number(found[1]), startTime: found[2], bootId: found[3] };
+/** Whose an unfinished file is, or null; names of earlier versions say less. */
+export function ownerOfTemporary(name: string): Who | null {
+  const found = /^\.imaging-tmp\.(\d{1,10})\.(\d{1,20})\.([0-9a-f-]+)(?:\.(\d*)\.([0-9a-f]*))?\.[0-9a-z]+$/.exec(name);
+  const [, pid, startTime, bootId, pidNamespace, id] = found ?? [];
+  if (!pid || !startTime || !bootId) return null;
+  return { process: { pid: Number(pid), startTime, bootId }, machine: pidNamespace === undefined || id === undefined ? null : { id, pidNamespace } };
 }

@@ -1,37 +1,37 @@
-import { isAlive, type ProcessIdentity } from '../util/host.js';
-import { claimDead, type Here, isLive, readRecord, SILENT_MS } from './claim.js';
-import type { PxeFolder } from './folder.js';
-import { linkOfRecord, ownerOfTemporary, recordName, tokenOfClaim } from './names.js';
-import type { FoundRecord, OwnerRecord } from './owner-record.js';
 import { Failure } from '../util/errors.js';
+import { printable } from '../util/text.js';
+import { claimDead, readRecord } from './claim.js';
+import type { PxeFolder } from './folder.js';
+import type { Judge } from './judge.js';
+import { linkOfRecord, ownerOfTemporary, recordName, tokenOfClaim } from './names.js';
+import { ownerOf, type FoundRecord } from './owner-record.js';
+import type { Who } from './who.js';
 
 /** Removes links, records and unfinished files of runs that are gone; returns a phrase for each. */
-export async function sweepFolder(folder: PxeFolder, process: ProcessIdentity, here: Here): Promise<string[]> {
+export async function sweepFolder(folder: PxeFolder, judge: Judge, us: Who & { host: string }): Promise<string[]> {
   const names = await folder.list();
   const swept: string[] = [];
   for (const name of names) {
-    const phrase = await tolerating(() => sweepOne(folder, process, here, name));
+    const phrase = await tolerating(() => sweepOne(folder, judge, us, name));
     if (phrase) swept.push(phrase);
   }
   // claims last: those of dead records went with their records, what is left is of claimants that died
-  for (const name of names) await tolerating(() => sweepClaim(folder, here, names, name));
+  for (const name of names) await tolerating(() => sweepClaim(folder, judge, names, name));
   return swept;
 }
 
-async function sweepOne(folder: PxeFolder, process: ProcessIdentity, here: Here, name: string): Promise<string | null> {
+async function sweepOne(folder: PxeFolder, judge: Judge, us: Who & { host: string }, name: string): Promise<string | null> {
   const link = linkOfRecord(name);
-  if (link) return sweepRecord(folder, process, here, link);
+  if (link) return sweepRecord(folder, judge, us, link);
   const owner = ownerOfTemporary(name);
-  if (!owner || isAlive(owner)) return null;
-  // of another boot: perhaps of another machine, which may be about to put it in its place
-  if (owner.bootId !== process.bootId && here.now() - (await folder.touchedAt(name)) < SILENT_MS) return null;
+  if (!owner || (await judge.lives(owner, await folder.touchedAt(name)))) return null;
   return (await folder.remove(name)) ? `unfinished file ${name}` : null;
 }
 
-async function sweepRecord(folder: PxeFolder, process: ProcessIdentity, here: Here, link: string): Promise<string | null> {
+async function sweepRecord(folder: PxeFolder, judge: Judge, us: Who & { host: string }, link: string): Promise<string | null> {
   const found = await readRecord(folder, recordName(link));
-  if (!found || isLive(found, here)) return null;
-  const release = await claimDead(folder, process, here, found.token);
+  if (!found || (await judge.isLive(found))) return null;
+  const release = await claimDead(folder, judge, us, found.token);
   if (!release) return null; // another process is at it
   try {
     if ((await readRecord(folder, recordName(link)))?.token !== found.token) return null;
@@ -41,24 +41,27 @@ async function sweepRecord(folder: PxeFolder, process: ProcessIdentity, here: He
   }
 }
 
-async function removeDead(folder: PxeFolder, link: string, { record }: FoundRecord): Promise<string> {
+async function removeDead(folder: PxeFolder, link: string, found: FoundRecord): Promise<string> {
+  const { record } = found;
   const there = await folder.look(link);
   // an unreadable record does not say what its link pointed to: then the link, which nobody else owns up to, goes as well
   const ours = there.type === 'link' && (record === null || there.target === record.target);
   if (ours) await folder.remove(link);
   await folder.remove(recordName(link));
-  return `${ours ? 'next-boot link' : 'record of the next-boot link'} ${link}${record ? ownerPhrase(record) : ' (garbled record)'}`;
+  return `${ours ? 'next-boot link' : 'record of the next-boot link'} ${ownedPhrase(link, found)}`;
 }
 
-function ownerPhrase({ node, login, process }: OwnerRecord): string {
-  return ` of ${node} (${login}, pid ${process.pid})`;
+/** `01-… of fit07 (alice, pid 4711)`. */
+export function ownedPhrase(link: string, found: FoundRecord): string {
+  const { record } = found;
+  return record ? printable(`${link} of ${record.node} (${ownerOf(found)}, pid ${record.process.pid})`) : `${link} (garbled record)`;
 }
 
-async function sweepClaim(folder: PxeFolder, here: Here, names: readonly string[], name: string): Promise<string | null> {
+async function sweepClaim(folder: PxeFolder, judge: Judge, names: readonly string[], name: string): Promise<string | null> {
   const token = tokenOfClaim(name);
   if (!token) return null;
   const found = await readRecord(folder, name);
-  if (!found || isLive(found, here)) return null;
+  if (!found || (await judge.isLive(found))) return null;
   // as long as what it claims is there, it is a link in a chain that others may stand on
   for (const other of names) {
     if (other === name || !(linkOfRecord(other) || tokenOfClaim(other))) continue;

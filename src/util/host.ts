@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { homedir, hostname, userInfo } from 'node:os';
 import { systemCode, UserError } from './errors.js';
 import { isObject, isText } from './json.js';
+import { shortName, thisMachine, type Machine } from './machine.js';
 
 /** The machine and the process we run in: everything ambient comes through here, so tests can give another one. */
 export type Host = {
@@ -10,8 +11,10 @@ export type Host = {
   readonly pid: number;
   cwd(): string;
   home(): string;
-  /** Name of the machine up to its first dot. */
+  /** Name of the machine up to its first dot, for people; never empty, and fit for file names. */
   shortHostname(): string;
+  /** Which machine this is, for programs. */
+  machine(): Machine;
   login(): string;
   uid(): number;
   /** Milliseconds since 1970. */
@@ -34,7 +37,8 @@ export const systemHost: Host = {
     }
   },
   home: () => process.env.HOME ?? homedir(),
-  shortHostname: () => hostname().split('.')[0] ?? '',
+  shortHostname: () => shortName(hostname()),
+  machine: thisMachine,
   login: () => {
     try {
       return userInfo().username;
@@ -63,17 +67,22 @@ export function processIdentity(pid: number): ProcessIdentity | null {
     // the command name, in parentheses, may hold blanks: count fields after its end. Field 3 is the state, 22 the start time
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return null;
-    return { pid, startTime: fields[19] ?? '', bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim() };
+    return { pid, startTime: fields[19] ?? '', bootId: thisMachine().bootId };
   } catch {
     return null;
   }
 }
 
-/** Whether the very process that wrote `identity` still runs. */
+/** Whether the very process that wrote `identity` still runs; it must have been of our pid namespace. */
 export function isAlive(identity: ProcessIdentity): boolean {
-  const now = processIdentity(identity.pid);
-  if (now === null && isHidden(identity.pid)) return true; // somebody else's, behind hidepid: better one too many than one too few
-  return now !== null && now.startTime === identity.startTime && now.bootId === identity.bootId;
+  return identity.bootId === thisMachine().bootId && lookUp(identity) !== 'gone'; // hidden: better one too many than one too few
+}
+
+/** What /proc says of a process of this boot and our pid namespace; `hidden`: some process has its pid, and is not shown to us. */
+export function lookUp({ pid, startTime }: Pick<ProcessIdentity, 'pid' | 'startTime'>): 'runs' | 'gone' | 'hidden' {
+  const now = processIdentity(pid);
+  if (now === null) return isHidden(pid) ? 'hidden' : 'gone'; // somebody else's, behind hidepid
+  return now.startTime === startTime ? 'runs' : 'gone';
 }
 
 function isHidden(pid: number): boolean {

@@ -1,9 +1,10 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { HeldFolder } from './held-folder.js';
 import { processIdentity, systemHost } from './host.js';
+import { thisMachine } from './machine.js';
 
 /** `mode` is what a new file gets before the umask. `sync`: it is on the medium when the call is over. `follow`: see `HeldFolder.open`. */
 export type WholeFileOptions = { mode?: number; sync?: boolean; follow?: boolean };
@@ -65,7 +66,7 @@ function plainly(folder: HeldFolder, error: unknown): unknown {
   return error;
 }
 
-/** Boot, process and its start, then something random. */
+/** Where, process and its start, then something random. */
 const UNFINISHED = /^\.(.+)\.([0-9a-f]{8})-(\d+)-(\d+)\.[0-9a-f]+\.tmp$/;
 /** What nobody has written to for so long is nobody's any more, on whichever machine that was. */
 const FORGOTTEN_MS = 24 * 3600 * 1000;
@@ -73,12 +74,12 @@ const FORGOTTEN_MS = 24 * 3600 * 1000;
 /** The hidden name beside `name` under which a file is written until it is complete. It tells whose it is, for `unfinishedIn`. */
 export function unfinishedName(name: string): string {
   const self = processIdentity(systemHost.pid);
-  return `.${name}.${shortBoot(self?.bootId)}-${systemHost.pid}-${self?.startTime ?? 0}.${randomBytes(8).toString('hex')}.tmp`;
+  return `.${name}.${here()}-${systemHost.pid}-${self?.startTime ?? 0}.${randomBytes(8).toString('hex')}.tmp`;
 }
 
 /**
- * Paths of the unfinished files in a folder that nobody is writing any more: their process, of this boot, is gone, or they
- * have not changed for a day. `name`: only those of that file. None where the folder cannot be read.
+ * Paths of the unfinished files in a folder that nobody is writing any more: their process, of this boot and pid namespace, is
+ * gone, or they have not changed for a day. `name`: only those of that file. None where the folder cannot be read.
  */
 export function unfinishedIn(folder: string, nowMs: number, name?: string): string[] {
   let names: string[];
@@ -88,15 +89,16 @@ export function unfinishedIn(folder: string, nowMs: number, name?: string): stri
     return []; // what is wrong with the folder is told when a file is made in it
   }
   return names.filter((each) => {
-    const [, of, boot, pid, startTime] = UNFINISHED.exec(each) ?? [];
+    const [, of, where, pid, startTime] = UNFINISHED.exec(each) ?? [];
     if (of === undefined || (name !== undefined && of !== name)) return false;
-    const isOurs = boot === shortBoot(processIdentity(systemHost.pid)?.bootId) && startTime !== '0';
-    if (isOurs) return processIdentity(Number(pid))?.startTime !== startTime;
+    if (where === here() && startTime !== '0') return processIdentity(Number(pid))?.startTime !== startTime;
     const touchedMs = statSync(`${folder}/${each}`, { throwIfNoEntry: false })?.mtimeMs ?? nowMs;
     return nowMs - touchedMs > FORGOTTEN_MS;
   }).map((each) => `${folder}/${each}`);
 }
 
-function shortBoot(bootId: string | undefined): string {
-  return (bootId ?? '').slice(0, 8).padStart(8, '0');
+/** Where process numbers are the ones that we can look up, as eight hex digits. */
+function here(): string {
+  const { bootId, pidNamespace } = thisMachine();
+  return createHash('sha256').update(`${bootId} ${pidNamespace}`).digest('hex').slice(0, 8);
 }

@@ -26,7 +26,7 @@ export type Attempt = {
 export const FIRST_ATTEMPT: Attempt = { number: 1, repeatsSteps: true, powerCycle: false, patience: 1 };
 
 /** What trying again does not cure: the person, or another run, must do something first. */
-const FINAL = new Set(['node-busy', 'no-lease', 'lease-unknown', 'pxe-permission', 'pxe-occupied', 'pxe-failed', 'no-such-program', 'server-ended', 'ssh-deadline', 'given-up', 'verify-impossible']);
+const FINAL = new Set(['node-busy', 'lock-lost', 'no-lease', 'lease-unknown', 'pxe-permission', 'pxe-occupied', 'pxe-failed', 'no-such-program', 'server-ended', 'ssh-deadline', 'given-up', 'verify-impossible']);
 
 /**
  * Tries a node up to `passes` times. Other nodes go on meanwhile, and what it missed is sent again by the same server. A

@@ -73,6 +73,7 @@ export async function offAndOn(node: NodeRun, signs: readonly Sign[], graceMs: n
 }
 
 async function tell(node: NodeRun, verb: 'reset' | 'on' | 'off', tools: ResetTools, signal: AbortSignal): Promise<void> {
+  await tools.stillOurs?.(node.node); // what is told is done
   node.note(`sending ${verb} to ${node.node.cmc.hostname}`);
   await sendVerb(node, verb, tools, signal);
 }

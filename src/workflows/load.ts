@@ -10,6 +10,7 @@ import { holding } from './hold.js';
 import { alreadyThere } from './if-needed.js';
 import type { ImageSession } from './image-session.js';
 import { LoadChecks, STAMP_PATHS, type ChecksTools } from './load-checks.js';
+import { mayAct } from './permit.js';
 import { createQuorum } from './quorum.js';
 import { inRamdisk, powerCycle, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
 import { verifyWrite, type VerifyMode, type Verdict } from './verify-write.js';
@@ -74,7 +75,7 @@ export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Out
         tools.onOutcome?.(outcome);
       },
     } as const;
-    const outcomes = await fanOut(plan.nodes, options, (node) => holding(node, tools, () => loadNode(node, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })));
+    const outcomes = await fanOut(plan.nodes, options, (node) => holding(node, tools, (held) => loadNode(held, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })));
     if (sessions.problem !== null) throw sessions.problem;
     return outcomes;
   } finally {
@@ -115,6 +116,7 @@ async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, { sessi
   const session = await sessions.at(settings.rateBps);
   return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, mayRetry, async (tried, attempt) => {
     const { verdict, text } = await inRamdisk(tried, settings, tools, async (telnet) => {
+      await tools.links.check(node.node.control.mac, node.name); // what is recorded of it is its holder's business
       await checks.recordWriting(tried);
       return writeAndCheck(tried, { plan, settings, tools, telnet, session, checks }, attempt);
     }, attempt);
@@ -164,7 +166,7 @@ async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session
   const options: WriteOptions = { program: plan.frisbeeClient, device, stallMs, imageChunks: plan.image.chunkCount, session };
   const startedMs = node.host.monotonicMs();
   const result = await node.at('write', Infinity, async (signal) => {
-    await tools.permit?.(node.name, signal);
+    await mayAct(node, tools, signal);
     return Promise.race([writeImage(node, telnet, options, signal), session.failed]);
   });
   const elapsedS = Math.max(0.001, (node.host.monotonicMs() - startedMs) / 1000);

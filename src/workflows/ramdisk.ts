@@ -7,7 +7,7 @@ import { type Attempt, FIRST_ATTEMPT } from './attempts.js';
 import { ensureReset, offAndOn, type ResetTools } from './ensure-reset.js';
 import type { NodeRun } from './fan-out.js';
 import { takeLiveness, tcpAnswer, untilGone, untilThere, type LivenessOptions, type Sign } from './liveness.js';
-import type { Permit } from './permit.js';
+import { mayAct, type Permit } from './permit.js';
 import { sendVerb } from './send-verb.js';
 import { retrying } from './wait.js';
 import type { Window } from './window.js';
@@ -46,6 +46,8 @@ export type RamdiskTools = {
 const RESET_DEADLINE_MS = 60_000;
 const LEAVE_DEADLINE_MS = 10_000;
 const SHELL_SILENCE_MS = 5_000;
+/** The node may be somebody else's by now, and is left as it is. */
+const NOT_OURS = new Set(['no-lease', 'lock-lost']);
 
 /**
  * Boots a node over the network, does `work` in its shell, and boots it from its disk again. The next-boot link goes as
@@ -58,7 +60,7 @@ export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: Ramd
     telnet = await firstTelnet(node, plan, tools, attempt, boot.proven);
     await boot.unlink();
     const result = await work(telnet).catch(async (error: unknown) => {
-      const notOurs = error instanceof Failure && error.code === 'no-lease'; // it may be somebody else's by now
+      const notOurs = error instanceof Failure && NOT_OURS.has(error.code);
       if (plan.reset && !notOurs) await leaveRamdisk(node, tools);
       throw error;
     });
@@ -89,7 +91,7 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
       if (placed.replaced !== null) node.note(`replaced a next-boot link that pointed to ${placed.replaced}`);
     });
     const proven = await node.at('reset', resetDeadlineMs(plan) * attempt.patience, async (signal) => {
-      await tools.permit?.(node.name, signal);
+      await mayAct(node, tools, signal);
       return ensureReset(
         node,
         {
@@ -135,7 +137,7 @@ async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools
 /** Switches a node off and on. */
 export async function powerCycle(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools): Promise<void> {
   await node.at('reset', resetDeadlineMs(plan), async (signal) => {
-    await tools.permit?.(node.name, signal);
+    await mayAct(node, tools, signal);
     await offAndOn(node, [], plan.graceMs, tools.reset, signal);
   });
 }

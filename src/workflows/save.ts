@@ -12,6 +12,7 @@ import { openCollector, type Collected } from './collector.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { holding } from './hold.js';
 import { keepImage, type Kept } from './keep-image.js';
+import { mayAct } from './permit.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
 import { stampRoot, type StampPlace, type StampResult } from './stamp-root.js';
 
@@ -55,8 +56,8 @@ export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Out
   const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe, ...tools } as const;
   const saved = new Map<string, string>();
   const outcomes = await fanOut(plan.nodes, options, (node) =>
-    holding(node, tools, () =>
-      inAttempts(node, plan, () => !saved.has(node.name), (tried, attempt) =>
+    holding(node, tools, (held) =>
+      inAttempts(held, plan, () => !saved.has(node.name), (tried, attempt) =>
         inRamdisk(tried, plan.settings(node.name), tools, async (telnet) => {
           const image = await saveNode(tried, plan, tools, telnet);
           saved.set(node.name, image.path);
@@ -77,7 +78,7 @@ function describe({ bytes, path, warnings }: SavedImage): string {
 }
 
 async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<SavedImage> {
-  const stamp = await stampNode(node, plan, telnet);
+  const stamp = await stampNode(node, plan, tools, telnet);
   const partial = partialPath(plan.pathOf(node.name, 1), tools.host);
   let collecting: Promise<unknown> = Promise.resolve();
   const discard = tools.undo.push(`removing ${partial}`, async () => {
@@ -99,11 +100,14 @@ async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet:
   }
 }
 
-async function stampNode(node: NodeRun, plan: SavePlan, telnet: TelnetSession): Promise<StampResult | null> {
+async function stampNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<StampResult | null> {
   const { stamp: place, savedAtMs, name: image, by, comment } = plan;
   if (place === null) return null;
   const lineFor = (base: string | null): string => stampLine({ savedAtMs, node: node.name, image, by, base, comment });
-  return node.at('stamp', STAMP_DEADLINE_MS, (signal) => stampRoot(telnet, { node: node.name, place, lineFor, signal, silenceTimeoutMs: plan.settings(node.name).stallMs }));
+  return node.at('stamp', STAMP_DEADLINE_MS, async (signal) => {
+    await mayAct(node, tools, signal);
+    return stampRoot(telnet, { node: node.name, place, lineFor, signal, silenceTimeoutMs: plan.settings(node.name).stallMs });
+  });
 }
 
 function provenance(node: NodeRun, { name: image, by, comment, gateway, savedAtMs }: SavePlan, stamp: StampResult | null) {

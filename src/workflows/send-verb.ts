@@ -1,9 +1,12 @@
+import type { InventoryNode } from '../inventory/inventory.js';
 import type { PowerAnswer, PowerClient, PowerVerb } from '../power/client.js';
 import { Failure } from '../util/errors.js';
 import type { NodeRun } from './fan-out.js';
 
 export type VerbTools = {
   power: PowerClient;
+  /** Asked before each request that changes something: rejects with a Failure when the node is not ours any more. */
+  stillOurs?: (node: InventoryNode) => Promise<void>;
   /** Keeps when a node was told to end the system it ran; rejects with a Failure when that cannot be kept. */
   recordEnd: (node: string, verb: PowerVerb, atMs: number) => Promise<void>;
 };
@@ -11,7 +14,7 @@ export type VerbTools = {
 /** The verbs that end whatever system runs on a node; who waits for the new one must not meet the old one. */
 const ENDING: ReadonlySet<PowerVerb> = new Set(['reset', 'off']);
 /** These requests surely never reached the card. */
-const NOT_SENT = new Set(['cmc-refused', 'cmc-unreachable']);
+const NOT_SENT = new Set(['cmc-refused', 'cmc-unreachable', 'lock-lost']);
 
 /** Sends one verb to a node's card. When it may have ended the node's system, the moment before it was sent is kept. */
 export async function sendVerb(node: NodeRun, verb: PowerVerb, tools: VerbTools, signal: AbortSignal, timeoutMs?: number): Promise<PowerAnswer> {
@@ -25,7 +28,12 @@ export async function sendVerb(node: NodeRun, verb: PowerVerb, tools: VerbTools,
     });
   };
   try {
-    const answer = await tools.power.send(cmc, verb, { signal, onBusy: () => node.retry(`${cmc.hostname} is busy`), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    const answer = await tools.power.send(cmc, verb, {
+      signal,
+      before: async () => (verb === 'status' ? undefined : tools.stillOurs?.(node.node)),
+      onBusy: () => node.retry(`${cmc.hostname} is busy`),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
     await keep();
     return answer;
   } catch (error) {

@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createPowerClient, type PowerClient, type PowerClientOptions } from '../../src/power/client.js';
+import { Failure } from '../../src/util/errors.js';
 
 const never = new AbortController().signal;
 const cleanup: (() => Promise<void> | void)[] = [];
@@ -81,6 +82,16 @@ describe('PowerClient', () => {
       message: `reboot05 (127.24.0.5:${port}): off was answered 'CM card busy' 8 times`,
     });
     expect(requests).toBe(8);
+  });
+
+  it('asks a busy card no more once that is not allowed any longer', async () => {
+    let requests = 0;
+    const cmc = await card((_, response) => ((requests += 1), response.end('CM card busy')));
+    const before = async (): Promise<void> => {
+      if (requests === 2) throw new Failure('lock-lost', 'not ours any more');
+    };
+    await expect(client().send(cmc, 'off', { signal: never, before })).rejects.toMatchObject({ code: 'lock-lost' });
+    expect(requests).toBe(2);
   });
 
   it('a deadline that ends while the card is busy says busy, not timeout', async () => {

@@ -10,10 +10,13 @@ import { checkTarget } from '../../src/pxe/check.js';
 import { createLinks, type NextBootLinks } from '../../src/pxe/links.js';
 import { processIdentity, systemHost } from '../../src/util/host.js';
 import { UserError } from '../../src/util/errors.js';
+import { loginOf } from '../../src/util/owned-file.js';
 
 const MAC = '00:03:1D:0E:03:53';
 const LINK = '01-00-03-1d-0e-03-53';
 const RECORD = `.imaging-${LINK}.json`;
+/** Whose the files are that this process makes. */
+const OWNER = loginOf(process.getuid?.() ?? 0);
 
 let folder: string;
 beforeEach(() => {
@@ -25,7 +28,13 @@ function links(run = 'run-1'): NextBootLinks {
   return createLinks({ configDir: folder, target: 'pxefrisbee', host: systemHost, run });
 }
 
-/** A record as a run writes it, by a process that is gone (its start time is not that of the pid) unless told otherwise. */
+/** Makes a file look as if nobody had touched it for so long. */
+function silent(name: string, seconds: number): void {
+  const at = new Date(Date.now() - seconds * 1000);
+  utimesSync(join(folder, name), at, at);
+}
+
+/** A record as a run of an earlier version wrote it, by a process that is gone (its start time is not that of the pid) unless told otherwise. */
 function deadRecord(change: Record<string, unknown> = {}): string {
   const process = { ...processIdentity(systemHost.pid), startTime: '1' };
   return JSON.stringify({ process, run: 'old', node: 'fit07', login: 'alice', at: 0, target: 'pxefrisbee', nonce: 'n1', ...change });
@@ -64,7 +73,7 @@ describe('place', () => {
     await links('run-1').place(MAC, 'fit07');
     await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({
       code: 'node-busy',
-      message: expect.stringMatching(new RegExp(`^fit07 is in the hands of run run-1 of ${systemHost.login()} \\(pid ${process.pid} on .*, since 20`)),
+      message: expect.stringMatching(new RegExp(`^fit07 is in the hands of run run-1 of ${OWNER} \\(pid ${process.pid} on .*, since 20`)),
     });
   });
 
@@ -85,13 +94,14 @@ describe('place', () => {
     ['pid', { process: { ...processIdentity(process.pid), pid: 4_194_304 } }],
   ])('takes over from a run that is gone: other %s', async (_, change) => {
     writeFileSync(join(folder, RECORD), deadRecord(change));
+    silent(RECORD, 301);
     symlinkSync('pxefrisbee', join(folder, LINK));
     expect(await links().place(MAC, 'fit07')).toEqual({ replaced: null });
     expect(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')).run).toBe('run-1');
     expect(readdirSync(folder).sort()).toEqual([RECORD, LINK].sort());
   });
 
-  it.each([['', 'empty'], ['{"process":', 'cut short'], ['null', 'no object'], ['{"process":{"pid":"1"}}', 'wrong types'], ['x'.repeat(100_000), 'huge']])(
+  it.each([['', 'empty'], ['{"process":', 'cut short'], ['null', 'no object'], ['{"process":{"pid":"1"}}', 'wrong types'], [deadRecord({ process: processIdentity(systemHost.pid), at: 1e300 }), 'a moment beyond all time'], [deadRecord({ process: { ...processIdentity(systemHost.pid), pid: 1e12 } }), 'no pid'], ['x'.repeat(100_000), 'huge']])(
     'takes over a garbled record (%#: $1)',
     async (contents) => {
       writeFileSync(join(folder, RECORD), contents);
@@ -120,7 +130,7 @@ describe('claim', () => {
     await ours.claim(MAC, 'fit07');
     expect(readdirSync(folder)).toEqual([RECORD]);
     await expect(links('run-2').claim(MAC, 'fit07')).rejects.toMatchObject({ code: 'node-busy', hint: expect.stringContaining('--wait-lock') });
-    expect(await links('run-2').holder(MAC)).toMatchObject({ run: 'run-1', login: systemHost.login(), pid: process.pid, host: systemHost.shortHostname() });
+    expect(await links('run-2').holder(MAC)).toMatchObject({ run: 'run-1', login: OWNER, pid: process.pid, host: systemHost.shortHostname() });
     expect(await ours.holder(MAC)).toBeNull();
     await ours.place(MAC, 'fit07');
     await ours.release(MAC);
@@ -142,8 +152,7 @@ describe('claim', () => {
     writeFileSync(path, deadRecord({ host: 'othergateway', process: otherBoot }));
     await expect(links().claim(MAC, 'fit07')).rejects.toMatchObject({ code: 'node-busy', message: expect.stringContaining('on othergateway') });
     expect(await links().sweep()).toEqual([]);
-    const longAgo = new Date(Date.now() - 600_000);
-    utimesSync(path, longAgo, longAgo);
+    silent(RECORD, 301);
     await links().claim(MAC, 'fit07');
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ run: 'run-1', host: systemHost.shortHostname() });
   });
@@ -152,13 +161,87 @@ describe('claim', () => {
     const ours = links();
     await ours.claim(MAC, 'fit07');
     const path = join(folder, RECORD);
-    const longAgo = new Date(Date.now() - 600_000);
-    utimesSync(path, longAgo, longAgo);
+    const before = readFileSync(path, 'utf8');
+    silent(RECORD, 600);
     await ours.beat();
+    expect(readFileSync(path, 'utf8')).toBe(before);
     expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(60_000);
     await ours.release(MAC);
     await ours.beat();
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('a node that another run took over meanwhile', () => {
+  /** Another run's record in the place of ours, as when we were stopped for long. */
+  async function stolen(): Promise<NextBootLinks> {
+    const ours = links('run-1');
+    await ours.place(MAC, 'fit07');
+    rmSync(join(folder, RECORD));
+    await links('run-2').place(MAC, 'fit07');
+    return ours;
+  }
+
+  it('is seen before the next step, and neither its link nor its record is touched', async () => {
+    const ours = await stolen();
+    const before = readFileSync(join(folder, RECORD), 'utf8');
+    await expect(ours.check(MAC, 'fit07')).rejects.toMatchObject({ code: 'lock-lost', message: expect.stringContaining('in the hands of run run-2') });
+    await expect(ours.place(MAC, 'fit07')).rejects.toMatchObject({ code: 'lock-lost' });
+    await ours.unlink(MAC);
+    await ours.release(MAC);
+    expect(readFileSync(join(folder, RECORD), 'utf8')).toBe(before);
+    expect(readlinkSync(join(folder, LINK))).toBe('pxefrisbee');
+  });
+
+  it('is not claimed again when that run is done, and is after it was given up', async () => {
+    const ours = links('run-1');
+    await ours.claim(MAC, 'fit07');
+    rmSync(join(folder, RECORD));
+    await expect(ours.place(MAC, 'fit07')).rejects.toMatchObject({ code: 'lock-lost', message: expect.stringContaining('is gone') });
+    await expect(ours.claim(MAC, 'fit07')).rejects.toMatchObject({ code: 'lock-lost' });
+    expect(readdirSync(folder)).toEqual([]);
+    await ours.release(MAC);
+    await ours.claim(MAC, 'fit07');
+  });
+
+  it('is told by the signal of the claim at the next sign of life, which is not given on the other record', async () => {
+    const ours = links('run-1');
+    const lost = await ours.claim(MAC, 'fit07');
+    await ours.beat();
+    expect(lost.aborted).toBe(false);
+    rmSync(join(folder, RECORD));
+    await links('run-2').claim(MAC, 'fit07');
+    silent(RECORD, 200);
+    const before = statSync(join(folder, RECORD)).mtimeMs;
+    await ours.beat();
+    expect(lost.reason).toMatchObject({ code: 'lock-lost' });
+    expect(statSync(join(folder, RECORD)).mtimeMs).toBe(before);
+  });
+
+  it('is not ours by a record that only says so', async () => {
+    const ours = links('run-1');
+    await ours.claim(MAC, 'fit07');
+    const record = JSON.parse(readFileSync(join(folder, RECORD), 'utf8')) as object;
+    writeFileSync(join(folder, RECORD), JSON.stringify({ ...record, nonce: 'another' }));
+    await expect(ours.check(MAC, 'fit07')).rejects.toMatchObject({ code: 'lock-lost' });
+  });
+});
+
+describe('a record', () => {
+  it('shows the owner of its file as the holder, whatever it says', async () => {
+    writeFileSync(join(folder, RECORD), deadRecord({ process: processIdentity(process.pid), login: 'somebody-else' }));
+    expect(await links().holder(MAC)).toMatchObject({ login: OWNER });
+    await expect(links().claim(MAC, 'fit07')).rejects.toMatchObject({ message: expect.not.stringContaining('somebody-else') });
+  });
+
+  it('that is a link is not followed, and replaced', async () => {
+    const target = join(folder, 'elsewhere');
+    writeFileSync(target, deadRecord({ process: processIdentity(process.pid) }));
+    symlinkSync(target, join(folder, RECORD));
+    const before = readFileSync(target, 'utf8');
+    await links().claim(MAC, 'fit07');
+    expect(lstatSync(join(folder, RECORD)).isFile()).toBe(true);
+    expect(readFileSync(target, 'utf8')).toBe(before);
   });
 });
 
@@ -198,7 +281,7 @@ describe('sweep', () => {
   it('removes what dead runs left, and says whose it was', async () => {
     writeFileSync(join(folder, RECORD), deadRecord());
     symlinkSync('pxefrisbee', join(folder, LINK));
-    expect(await links().sweep()).toEqual([`next-boot link ${LINK} of fit07 (alice, pid ${process.pid})`]);
+    expect(await links().sweep()).toEqual([`next-boot link ${LINK} of fit07 (${OWNER}, pid ${process.pid})`]);
     expect(readdirSync(folder)).toEqual([]);
   });
 
@@ -215,7 +298,7 @@ describe('sweep', () => {
   it('leaves the link when it no longer is what the dead run placed', async () => {
     writeFileSync(join(folder, RECORD), deadRecord());
     symlinkSync('memtest', join(folder, LINK));
-    expect(await links().sweep()).toEqual([`record of the next-boot link ${LINK} of fit07 (alice, pid ${process.pid})`]);
+    expect(await links().sweep()).toEqual([`record of the next-boot link ${LINK} of fit07 (${OWNER}, pid ${process.pid})`]);
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 

@@ -2,7 +2,7 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync,
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HeldFolder } from '../../src/util/held-folder.js';
-import { processIdentity, systemHost } from '../../src/util/host.js';
+import { systemHost } from '../../src/util/host.js';
 import { unfinishedIn, unfinishedName, writeWhole, writeWholeSync } from '../../src/util/whole-file.js';
 import { scratch } from '../helpers/cli.js';
 
@@ -69,8 +69,8 @@ describe('unfinished files', () => {
 
   test('of processes that are gone are told apart from those of ones that live, and of other machines', () => {
     const dir = scratch();
-    const boot = (processIdentity(process.pid)?.bootId ?? '').slice(0, 8);
-    const gone = `.x.ndz.${boot}-4194304-12.00ff.tmp`; // no process has this number: the kernel's limit is below
+    const [, here] = /^\.x\.ndz\.([0-9a-f]{8})-/.exec(unfinishedName('x.ndz')) ?? [];
+    const gone = `.x.ndz.${here}-4194304-12.00ff.tmp`; // no process has this number: the kernel's limit is below
     const foreign = '.x.ndz.0123abcd-4194304-12.00ff.tmp';
     const old = '.y.ndz.0123abcd-4194304-12.00ff.tmp';
     const others = ['x.ndz', '.x.ndz.sha256', '.x.tmp', '..0123abcd-1-1.ff.tmp'];

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConfiguredGateway } from '../../../src/cli/doctor/check.js';
@@ -8,6 +8,7 @@ import { ramdisk, tftpFolder } from '../../../src/cli/doctor/checks/pxe.js';
 import { sshKeys } from '../../../src/cli/doctor/checks/ssh-keys.js';
 import { loadConfig } from '../../../src/config/load.js';
 import { systemHost } from '../../../src/util/host.js';
+import { loginOf } from '../../../src/util/owned-file.js';
 import { bin, scratch, type Finished } from '../../helpers/cli.js';
 import { whyNoNamespaces } from '../../helpers/netns.js';
 import { testbedUp, type ChildTestbed } from '../../helpers/testbed.js';
@@ -194,20 +195,24 @@ test('people get a line for each check, then causes and fixes', async () => {
 
 describe('leftovers of runs that were killed', () => {
   const mac = '02-00-00-03-00-05';
+  const owner = loginOf(process.getuid?.() ?? 0);
   const leave = (): void => {
     const dead = { pid: 1, startTime: '1', bootId: 'of another boot' };
     symlinkSync('pxefrisbee', join(pxe, `01-${mac}`));
-    writeFileSync(join(pxe, `.imaging-01-${mac}.json`), JSON.stringify({ process: dead, host: '', run: 'r', node: 'fit05', login: 'alice', at: 1, target: 'pxefrisbee', nonce: 'n' }));
+    const record = join(pxe, `.imaging-01-${mac}.json`);
+    writeFileSync(record, JSON.stringify({ process: dead, host: '', run: 'r', node: 'fit05', login: 'alice', at: 1, target: 'pxefrisbee', nonce: 'n' }));
+    const longAgo = new Date(Date.now() - 600_000);
+    utimesSync(record, longAgo, longAgo);
   };
 
   test('the doctor names them and touches nothing, imaging-sweep removes them, and says nothing the next time', async () => {
     leave();
     const found = (await doctor(['1'])).of('leftovers');
-    expect(found.findings).toMatchObject([{ status: 'warning', message: `1 thing of runs that were killed: 01-${mac} of fit05 (alice, pid 1)`, fix: [expect.stringContaining('imaging-sweep') as string] }]);
+    expect(found.findings).toMatchObject([{ status: 'warning', message: `1 thing of runs that were killed: 01-${mac} of fit05 (${owner}, pid 1)`, fix: [expect.stringContaining('imaging-sweep') as string] }]);
     expect(testbed.links().sort()).toEqual([`.imaging-01-${mac}.json`, `01-${mac}`]);
-    expect(await testbed.run('imaging-sweep', ['--dry-run'])).toMatchObject({ code: 0, stdout: `would remove 01-${mac} of fit05 (alice, pid 1)\n` });
+    expect(await testbed.run('imaging-sweep', ['--dry-run'])).toMatchObject({ code: 0, stdout: `would remove 01-${mac} of fit05 (${owner}, pid 1)\n` });
     expect(testbed.links()).toHaveLength(2);
-    expect(await testbed.run('imaging-sweep', [])).toMatchObject({ code: 0, stdout: `removed next-boot link 01-${mac} of fit05 (alice, pid 1)\n`, stderr: '' });
+    expect(await testbed.run('imaging-sweep', [])).toMatchObject({ code: 0, stdout: `removed next-boot link 01-${mac} of fit05 (${owner}, pid 1)\n`, stderr: '' });
     expect(testbed.links()).toEqual([]);
     expect(await testbed.run('imaging-sweep', [])).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
