@@ -9,7 +9,7 @@ export type Host = {
   readonly pid: number;
   cwd(): string;
   home(): string;
-  /** Name of the machine up to its first dot. */
+  /** Name of the machine up to its first dot, fit for a file name; never empty. */
   shortHostname(): string;
   login(): string;
   uid(): number;
@@ -33,7 +33,7 @@ export const systemHost: Host = {
     }
   },
   home: () => process.env.HOME ?? homedir(),
-  shortHostname: () => hostname().split('.')[0] ?? '',
+  shortHostname: () => shortName(hostname()),
   login: () => {
     try {
       return userInfo().username;
@@ -47,6 +47,12 @@ export const systemHost: Host = {
   random: () => Math.random(),
   spawn,
 };
+
+/** A machine's first label, fit for file names and records whatever somebody has called the machine: never empty, no slash, no blank. */
+export function shortName(hostname: string): string {
+  const [first] = hostname.split('.').filter((label) => label !== '');
+  return first?.replace(/[^\p{L}\p{N}_-]/gu, '-') ?? 'localhost';
+}
 
 /** Who a process is, told apart from a later one with the same pid: pid, start time (clock ticks since boot) and boot id. */
 export type ProcessIdentity = { pid: number; startTime: string; bootId: string };
