@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import type { HeldImage } from './held-image.js';
 
 const PIECE_BYTES = 1 << 20;
@@ -11,17 +10,17 @@ const PIECE_BYTES = 1 << 20;
  */
 export async function copyHeld({ handle, stats }: HeldImage, to: string, mode: number, { signal, onBytes }: { signal: AbortSignal; onBytes: (doneBytes: number, totalBytes: number) => void }): Promise<string> {
   const hash = createHash('sha256');
-  let doneBytes = 0;
-  const counted = async function* (pieces: AsyncIterable<Buffer>) {
-    for await (const piece of pieces) {
-      hash.update(piece);
-      yield piece;
-      onBytes((doneBytes += piece.byteLength), stats.size);
-    }
-  };
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
   const copy = await open(to, 'wx', 0o600);
   try {
-    await pipeline(handle.createReadStream({ start: 0, autoClose: false, highWaterMark: PIECE_BYTES }), counted, copy.createWriteStream({ autoClose: false }), { signal });
+    for (let doneBytes = 0; ; ) {
+      signal.throwIfAborted();
+      const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES, doneBytes);
+      if (bytesRead === 0) break;
+      hash.update(piece.subarray(0, bytesRead));
+      for (let written = 0; written < bytesRead; ) written += (await copy.write(piece, written, bytesRead - written)).bytesWritten;
+      onBytes((doneBytes += bytesRead), stats.size);
+    }
     await copy.utimes(stats.atime, stats.mtime);
     await copy.chmod(mode);
     await copy.sync();

@@ -12,7 +12,7 @@ import { placeImage } from './place-image.js';
 import { doubtOf, provenanceFile, provenancePath, type Provenance } from './provenance.js';
 import { IMAGE_SUFFIX } from './saved-name.js';
 import { checkSum, checkWhole } from './share-check.js';
-import type { ShareStep } from './share.js';
+import type { FileIdentity, ShareStep } from './share.js';
 import { prepareSideFile, writeSideFile, type SideFile } from './side-file.js';
 
 export type PerformOptions = {
@@ -157,9 +157,9 @@ async function pointLink(path: string, target: string): Promise<void> {
 }
 
 /** Removes an image and what lies beside it, if it still is that file. */
-async function removeImage(path: string, file: { dev: number; ino: number }): Promise<void> {
+async function removeImage(path: string, file: FileIdentity): Promise<void> {
   const found = await lstat(path).catch(() => null); // gone meanwhile
-  if (found && (found.dev !== file.dev || found.ino !== file.ino)) throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
+  if (found && (found.dev !== file.dev || found.ino !== file.ino || found.ctimeMs !== file.ctimeMs)) throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
   if (found) await unlink(path);
   await removeBeside(path);
 }

@@ -7,12 +7,15 @@ import { readProvenance } from './provenance.js';
 import { IMAGE_SUFFIX, imageName, radicalOf } from './saved-name.js';
 import { holdsControls } from './stamp-line.js';
 
+/** Which file it is; a later one may have the same inode number. */
+export type FileIdentity = { dev: number; ino: number; ctimeMs: number };
+
 /** One change that sharing makes; paths are absolute. */
 export type ShareStep =
   | { type: 'move'; from: string; to: string; /** Something has that name, and goes. */ replaces: boolean }
   /** `path` becomes a symbolic link to `target`, a name in the same folder. */
   | { type: 'link'; path: string; target: string }
-  | { type: 'remove'; path: string; /** Which file it was: another one by that name stays. */ file: { dev: number; ino: number } };
+  | { type: 'remove'; path: string; /** Which file it was: another one by that name stays. */ file: FileIdentity };
 
 export type ShareOptions = Places & { alias: string | null; force: boolean; /** Remove older images that somebody saved under the same name. */ clean: boolean };
 
@@ -50,9 +53,9 @@ async function plainPath(path: string): Promise<string> {
   return realpath(path).catch(() => path); // told when something is done there
 }
 
-async function fileAt(path: string): Promise<{ dev: number; ino: number }> {
-  const { dev, ino } = await lstat(path);
-  return { dev, ino };
+async function fileAt(path: string): Promise<FileIdentity> {
+  const { dev, ino, ctimeMs } = await lstat(path);
+  return { dev, ino, ctimeMs };
 }
 
 /** The file to share, whatever links lead to it. */
