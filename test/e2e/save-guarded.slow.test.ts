@@ -6,6 +6,9 @@ import { systemHost } from '../../src/util/host.js';
 import { run, scratch, start, type Finished, type Running } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
+/** Each of these is many commands, on a machine that others may use. */
+const MANY_MS = 180_000;
+
 let testbed: ChildTestbed;
 beforeAll(async () => {
   testbed = await testbedUp(4, '--on', '--size', '16');
@@ -50,7 +53,7 @@ test('a disk that the records call half-written is refused, untouched; with --fo
   expect(JSON.parse(readFileSync(join(testbed.dir, 'images', 'half-written.ndz.json'), 'utf8'))).toMatchObject({ disk: 'half-written' });
   await recordLoad('fit03', { state: 'written', verify: 'sample' }, 'half-written');
   expect((await imaging('imaging-save', ['3', '--dry-run'])).stdout).toContain('it was loaded with half-written, saved from fit03');
-});
+}, MANY_MS);
 
 test('one that was not read back is refused alone, and the others go on', async () => {
   await recordLoad('fit03', { state: 'written', verify: 'none' });
@@ -59,7 +62,7 @@ test('one that was not read back is refused alone, and the others go on', async 
   expect(saved.code).toBe(1);
   expect(saved.events).toContainEqual(expect.objectContaining({ type: 'node.failed', node: 'fit03', step: 'lock', code: 'disk-unverified', message: expect.stringContaining('nothing was read back') as unknown }));
   expect(saved.events.flatMap((event) => (event.type === 'node.done' ? [event.node] : []))).toEqual(['fit04']);
-});
+}, MANY_MS);
 
 test('kill -9 leaves no image without its side files, whenever it comes, and imaging-sweep takes away the rest', async () => {
   const before = files();
@@ -79,4 +82,4 @@ test('kill -9 leaves no image without its side files, whenever it comes, and ima
   expect(hidden()).toEqual([]);
   const after = files().filter((name) => !before.includes(name));
   expect(after.length === 0 || after.length === 3).toBe(true);
-});
+}, MANY_MS);

@@ -81,8 +81,12 @@ async function planSave(args: Arguments, site: Site, dir: string, context: Comma
 /** What a save would refuse, or do because of --force: a sentence for each node that our records have something against. */
 async function refusals({ nodes, force }: SavePlan, site: Site, { host }: CommandContext): Promise<string[]> {
   const images = imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], host);
-  const doubts = await Promise.all(nodes.map(async ({ name }) => ({ name, doubt: await doubtOfDisk(name, images) })));
-  return doubts.flatMap(({ name, doubt }) => (doubt === null ? [] : [`${name}: ${doubt.why}: ${force ? `its image would bear the mark '${doubt.mark}'` : 'it would be refused without --force'}`]));
+  const sentences: string[] = [];
+  for (const { name } of nodes) {
+    const doubt = await doubtOfDisk(name, images);
+    if (doubt !== null) sentences.push(`${name}: ${doubt.why}: ${force ? `its image would bear the mark '${doubt.mark}'` : 'it would be refused without --force'}`);
+  }
+  return sentences;
 }
 
 async function execute(taking: TakingOptions, save: SavePlan, dir: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
