@@ -41,6 +41,7 @@ export const commands: readonly Command[] = [
       'until-ssh': { type: 'boolean', alias: 'u', describe: 'a node is done only when its new system answers ssh' },
       verify: { type: 'string', value: 'MODE', choices: ['sample', 'full', 'none'], describe: 'how much of what was written is read back on the node (default: frisbee.verify)' },
       'if-needed': { type: 'boolean', describe: 'leave nodes alone that have the image already: loaded, read back and running since' },
+      force: { type: 'boolean', describe: 'also an image that was saved from a half-written disk' },
       'trust-stamp': { type: 'boolean', describe: 'with --if-needed: or that run a system with its stamp' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       'min-success': minSuccessOption,
@@ -68,6 +69,7 @@ export const commands: readonly Command[] = [
       comment: { type: 'string', alias: 'c', value: 'TEXT', describe: 'what to say about it, in the image and beside it' },
       timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
+      force: { type: 'boolean', describe: 'also disks that are half-written, or were not read back after a load: their images bear a mark for ever' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       ...retryOptions,
       ...leaseOptions,
@@ -207,7 +209,7 @@ export const commands: readonly Command[] = [
     options: {
       alias: { type: 'string', alias: 'a', value: 'ALIAS', describe: 'another name that leads to it' },
       'dry-run': { type: 'boolean', alias: 'n', describe: 'say what would be done, touch nothing' },
-      force: { type: 'boolean', alias: 'f', describe: 'replace an image, or an alias, of that name' },
+      force: { type: 'boolean', alias: 'f', describe: 'replace an image, or an alias, of that name; also share an image that was saved from a half-written disk, or one not read back' },
       clean: { type: 'boolean', alias: 'c', describe: 'remove older images that were saved under that name' },
     },
     examples: [['imaging-share -a default my-setup', 'saving__fit07__2026-11-21@01-16__my-setup becomes my-setup, and what loads take']],
@@ -320,7 +322,7 @@ export const commands: readonly Command[] = [
   {
     kind: 'plain',
     name: 'sweep',
-    summary: 'take away what killed runs left behind: next-boot links, server programs',
+    summary: 'take away what killed runs left behind: next-boot links, server programs, unfinished images',
     words: '',
     options: { 'dry-run': { type: 'boolean', describe: 'say what would be removed, touch nothing' } },
     examples: [['imaging-sweep', 'what the timer imaging-sweep.timer runs; commands that boot nodes do it as well, first of all']],

@@ -144,7 +144,7 @@ function describeError(error: unknown): { code: string; hint: string | null } {
 }
 
 /** Failures that say the run may not work on a node, which nobody has touched. */
-const REFUSALS: ReadonlySet<string> = new Set(['node-busy', 'no-lease', 'lease-unknown']);
+const REFUSALS: ReadonlySet<string> = new Set(['node-busy', 'no-lease', 'lease-unknown', 'disk-half-written', 'disk-unverified']);
 
 function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], { skipped, enough }: NodeWorkflow): number {
   const failures = outcomes.filter((outcome) => !outcome.ok);

@@ -5,6 +5,7 @@ type Check = (value: unknown) => boolean;
 
 const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 const isTextOrNull: Check = (value) => value === null || isText(value);
+const isTextsIfThere: Check = (value) => value === undefined || isTexts(value);
 
 /** What the fields of each type of event must be. */
 const kinds: { readonly [T in EventBody['type']]: { readonly [K in Exclude<keyof Extract<EventBody, { type: T }>, 'type'>]: Check } } = {
@@ -16,7 +17,7 @@ const kinds: { readonly [T in EventBody['type']]: { readonly [K in Exclude<keyof
   'node.progress': { node: isText, doneBytes: isNumber, totalBytes: isNumber },
   'node.retry': { node: isText, step: isText, reason: isText },
   'node.failed': { node: isText, step: isText, code: isText, message: isText, hint: isTextOrNull, elapsedMs: isNumber },
-  'node.done': { node: isText, elapsedMs: isNumber, detail: isTextOrNull },
+  'node.done': { node: isText, elapsedMs: isNumber, detail: isTextOrNull, remarks: isTextsIfThere },
   'node.skipped': { node: isText, reason: isText },
   'server.started': { engine: isText, group: isText, port: isNumber, rateBps: isNumber, image: isText },
   'server.join': { node: isTextOrNull, address: isText, clientId: isNumber },

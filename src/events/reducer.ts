@@ -14,6 +14,8 @@ export type NodeState = {
   /** The last thing worth telling about it. */
   note: string;
   failure: NodeFailure | null;
+  /** What did not go as wished, though it is done. */
+  remarks: string[];
   elapsedMs: number | null;
   /** How long it was in each step that it has left, all attempts together. */
   stepsMs: Partial<Record<Step, number>>;
@@ -43,7 +45,7 @@ export function emptyState(): RunState {
 }
 
 function newNode(node: string): NodeState {
-  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, note: '', failure: null, elapsedMs: null, stepAt: null, stepsMs: {} };
+  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, note: '', failure: null, remarks: [], elapsedMs: null, stepAt: null, stepsMs: {} };
 }
 
 /** Folds one event into the state, in place: a thousand nodes make too many events for copies. */
@@ -127,6 +129,7 @@ function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
     case 'node.done':
       node.phase = 'done';
       node.note = event.detail ?? '';
+      node.remarks = event.remarks ?? [];
       node.elapsedMs = event.elapsedMs;
       break;
     case 'node.skipped':

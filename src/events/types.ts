@@ -13,7 +13,7 @@ export type EventBody =
   | { type: 'node.progress'; node: string; doneBytes: number; totalBytes: number }
   | { type: 'node.retry'; node: string; step: Step; reason: string }
   | { type: 'node.failed'; node: string; step: Step; code: string; message: string; hint: string | null; elapsedMs: number }
-  | { type: 'node.done'; node: string; elapsedMs: number; detail: string | null }
+  | { type: 'node.done'; node: string; elapsedMs: number; detail: string | null; /** What did not go as wished all the same; left out when nothing. */ remarks?: string[] }
   | { type: 'node.skipped'; node: string; reason: string }
   | { type: 'server.started'; engine: string; group: string; port: number; rateBps: number; image: string }
   | { type: 'server.join'; node: string | null; address: string; clientId: number }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readFile, realpath, rm } from 'node:fs/promises';
+import { lstat, realpath, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { reasonOf } from '../util/abort.js';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { writeSideFile } from './side-file.js';
+import { Failure, messageOf } from '../util/errors.js';
+import { readSideText, writeSideFile, type SideFile } from './side-file.js';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -15,7 +15,12 @@ export function checksumPath(path: string): string {
 
 /** Writes `<path>.sha256`, at once. Throws Failure `image-write-failed`. */
 export async function writeChecksum(path: string, sha256: string): Promise<void> {
-  await writeSideFile(checksumPath(path), `${sha256}  ${basename(path)}\n`);
+  await writeSideFile(checksumFile(path, sha256));
+}
+
+/** What `<path>.sha256` is to be. */
+export function checksumFile(path: string, sha256: string): SideFile {
+  return { path: checksumPath(path), text: `${sha256}  ${basename(path)}\n` };
 }
 
 /** Removes `<path>.sha256`, which must not outlive the file that it was of. */
@@ -25,13 +30,19 @@ export async function removeChecksum(path: string): Promise<void> {
 
 /** What `<path>.sha256` says, as 64 hex digits, or what stands beside the file that `path` is a link to; null without one. Throws Failure `checksum-unreadable` when it says nothing we understand. */
 export async function readChecksum(path: string): Promise<string | null> {
-  let text: string;
-  try {
-    text = await readFile(checksumPath(path), 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return (await isLink(path)) ? readChecksum(await realpath(path)) : null;
-    throw new Failure('checksum-unreadable', `reading ${checksumPath(path)}: ${messageOf(error)}`, undefined, { cause: error });
-  }
+  const text = await readSideText(checksumPath(path)).catch((error: unknown) => {
+    throw unreadableChecksum(path, error);
+  });
+  if (text === null) return (await isLink(path)) ? readChecksum(await realpath(path)) : null;
+  return parseChecksum(text, path);
+}
+
+export function unreadableChecksum(path: string, error: unknown): Failure {
+  return new Failure('checksum-unreadable', `reading ${checksumPath(path)}: ${messageOf(error)}`, undefined, { cause: error });
+}
+
+/** The SHA-256 that the text of `<path>.sha256` has for that file, as 64 hex digits. Throws Failure `checksum-unreadable`. */
+export function parseChecksum(text: string, path: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   // a file may list several; one for another name says nothing about this one
   const matches = lines.map((line) => /^([0-9a-fA-F]{64})(?:\s+[ *]?(.+?)\s*)?$/.exec(line));

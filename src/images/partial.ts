@@ -1,38 +1,37 @@
-import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { processIdentity, type Host } from '../util/host.js';
+import { lstat, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { finishedName, unfinishedIn, unfinishedName, UNFINISHED_KEEPS_BYTES } from '../util/whole-file.js';
 
-/** Bytes that `partialPath` adds to a name at most, with which a file name still has to be one of 255. */
-export const PARTIAL_NAME_BYTES = 48;
-const NAME = /\.ndz\.([0-9a-f]{8})-(\d+)-(\d+)\.partial$/;
-/** A folder may be shared with other machines, whose processes cannot be asked: theirs are left alone for so long. */
-const FOREIGN_MS = 24 * 3600 * 1000;
+const SIDE = /^(.+)\.(?:sha256|json)$/;
 
-/** What an image is called until it is whole and checked; names the process that makes it. */
-export function partialPath(path: string, host: Pick<Host, 'pid'>): string {
-  const identity = processIdentity(host.pid);
-  return `${path}.${boot(identity?.bootId)}-${host.pid}-${identity?.startTime ?? '0'}.partial`;
+/** The longest name an image that is saved may have, in bytes: its side files, too, are written under hidden names first. */
+export const MAX_IMAGE_NAME_BYTES = UNFINISHED_KEEPS_BYTES - '.sha256'.length;
+
+/** What an image is called until it is whole and checked; hidden, and names the process that makes it. */
+export function partialPath(path: string): string {
+  return join(dirname(path), unfinishedName(basename(path)));
 }
 
-/** Removes what killed processes of this machine left half-made in a folder, and returns the paths. What cannot be removed stays. */
-export async function sweepPartials(dir: string, host: Pick<Host, 'pid' | 'now'>): Promise<string[]> {
-  const ours = boot(processIdentity(host.pid)?.bootId);
+/**
+ * Removes what killed processes left half-made in a folder, and returns the paths; `dryRun`: only those. What may not be
+ * removed stays.
+ */
+export async function sweepUnfinished(dir: string, nowMs: number, { dryRun = false }: { dryRun?: boolean } = {}): Promise<string[]> {
   const removed: string[] = [];
-  for (const name of await readdir(dir).catch(() => [])) {
-    const [, bootId, pid, startTime] = NAME.exec(name) ?? [];
-    if (bootId === undefined) continue;
-    const path = join(dir, name);
-    if (bootId === ours ? processIdentity(Number(pid))?.startTime === startTime : !(await isOld(path, host))) continue;
-    await rm(path, { force: true }).then(() => removed.push(path), () => undefined); // somebody else's, perhaps: not our business
+  for (const unfinished of unfinishedIn(dir, nowMs)) {
+    for (const path of [...(await placedAlone(unfinished)), unfinished]) {
+      if (dryRun) removed.push(path);
+      else await rm(path, { force: true }).then(() => removed.push(path), () => undefined); // somebody else's, perhaps: not our business
+    }
   }
   return removed;
 }
 
-async function isOld(path: string, host: Pick<Host, 'now'>): Promise<boolean> {
-  const found = await stat(path).catch(() => null); // gone meanwhile
-  return found !== null && host.now() - found.mtimeMs > FOREIGN_MS;
-}
-
-function boot(bootId: string | undefined): string {
-  return (bootId ?? '').replaceAll('-', '').slice(0, 8).padEnd(8, '0');
+/** The side file that a killed process had given its name already, while the image that it is of has none: the same file by two names. */
+async function placedAlone(unfinished: string): Promise<string[]> {
+  const [side, image] = SIDE.exec(finishedName(basename(unfinished)) ?? '') ?? [];
+  if (side === undefined || image === undefined) return [];
+  const at = (name: string): string => join(dirname(unfinished), name);
+  const [written, placed, whole] = await Promise.all([unfinished, at(side), at(image)].map((path) => lstat(path).catch(() => null)));
+  return placed && written && !whole && placed.dev === written.dev && placed.ino === written.ino ? [at(side)] : [];
 }

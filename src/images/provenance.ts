@@ -1,8 +1,14 @@
-import { lstat, readFile, realpath } from 'node:fs/promises';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { writeSideFile } from './side-file.js';
+import { lstat, realpath } from 'node:fs/promises';
+import { Failure, messageOf } from '../util/errors.js';
+import { readSideText, writeSideFile, type SideFile } from './side-file.js';
 
 const SCHEMA = 1;
+
+/**
+ * What speaks against a disk that was saved all the same. `half-written`: a load of it had not ended well; `unverified`:
+ * what the load wrote was not read back. A later version may know more of them: whatever it is, the image is not to be trusted.
+ */
+export type DiskMark = 'half-written' | 'unverified';
 
 /** Where an image comes from, as `<image>.json` beside it says. */
 export type Provenance = {
@@ -24,6 +30,10 @@ export type Provenance = {
   stamp: string | null;
   /** The image was read back and every chunk inflated before it got its name. */
   verified: boolean;
+  /** What the gateway's records had against the disk when it was saved, see `DiskMark`; null: nothing. */
+  disk: string | null;
+  /** Why no stamp could be written on the disk, such as a root file system that could not be mounted; null: it could, or was not wanted. */
+  notStamped: string | null;
 };
 
 export function provenancePath(path: string): string {
@@ -32,33 +42,62 @@ export function provenancePath(path: string): string {
 
 /** Writes `<path>.json`, at once. Throws Failure `image-write-failed`. */
 export async function writeProvenance(path: string, provenance: Provenance): Promise<void> {
-  await writeSideFile(provenancePath(path), `${JSON.stringify({ schema: SCHEMA, ...provenance }, null, 2)}\n`);
+  await writeSideFile(provenanceFile(path, provenance));
+}
+
+/** What `<path>.json` is to be. */
+export function provenanceFile(path: string, provenance: Provenance): SideFile {
+  return { path: provenancePath(path), text: `${JSON.stringify({ schema: SCHEMA, ...provenance }, null, 2)}\n` };
 }
 
 /** What `<path>.json` says, or what stands beside the file that `path` is a link to; null without one. Throws Failure `provenance-unreadable` when it says nothing we understand. */
 export async function readProvenance(path: string): Promise<Provenance | null> {
-  const file = provenancePath(path);
+  const text = await readSideText(provenancePath(path)).catch((error: unknown) => {
+    throw unreadableProvenance(path, messageOf(error), error);
+  });
+  if (text !== null) return parseProvenance(text, path);
+  const isLink = (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
+  return isLink ? readProvenance(await realpath(path)) : null;
+}
+
+/** What the text of `<path>.json` says. Throws Failure `provenance-unreadable`. */
+export function parseProvenance(text: string, path: string): Provenance {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(await readFile(file, 'utf8'));
+    parsed = JSON.parse(text);
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw unreadable(file, messageOf(error), error);
-    const isLink = (await lstat(path).catch(() => null))?.isSymbolicLink() === true;
-    return isLink ? readProvenance(await realpath(path)) : null;
+    throw unreadableProvenance(path, 'it is not JSON', error); // not in the parser's words, which quote it
   }
-  if (!isProvenance(parsed)) throw unreadable(file, 'fields are missing or of the wrong kind');
-  const { sha256, sizeBytes, image, node, by, gateway, savedAt, comment, base, stamp, verified } = parsed;
-  return { sha256, sizeBytes, image, node, by, gateway, savedAt, comment, base, stamp, verified };
+  if (!isStored(parsed)) throw unreadableProvenance(path, 'fields are missing or of the wrong kind');
+  const { sha256, sizeBytes, image, node, by, gateway, savedAt, comment, base, stamp, verified, disk = null, notStamped = null } = parsed;
+  return { sha256, sizeBytes, image, node, by, gateway, savedAt, comment, base, stamp, verified, disk, notStamped };
 }
 
-function unreadable(file: string, why: string, cause?: unknown): Failure {
-  return new Failure('provenance-unreadable', `${file} does not say where its image comes from: ${why}`, 'remove it when it is not from imaging-save', { cause });
+export function unreadableProvenance(path: string, why: string, cause?: unknown): Failure {
+  return new Failure('provenance-unreadable', `${provenancePath(path)} does not say where its image comes from: ${why}`, 'remove it when it is not from imaging-save', { cause });
 }
 
-function isProvenance(value: unknown): value is Provenance {
+/** As it lies on disk: what was saved before these fields were there has neither. */
+type Stored = Omit<Provenance, 'disk' | 'notStamped'> & Partial<Pick<Provenance, 'disk' | 'notStamped'>>;
+
+function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false;
   const fields = new Map<string, unknown>(Object.entries(value));
   const has = (names: string[], ...types: string[]): boolean => names.every((name) => types.includes(fields.get(name) === null ? 'null' : typeof fields.get(name)));
   return fields.get('schema') === SCHEMA && has(['sha256', 'image', 'node', 'by', 'gateway', 'savedAt'], 'string') && has(['comment', 'base', 'stamp'], 'string', 'null')
-    && has(['sizeBytes'], 'number') && has(['verified'], 'boolean');
+    && has(['disk', 'notStamped'], 'string', 'null', 'undefined') && has(['sizeBytes'], 'number') && has(['verified'], 'boolean');
+}
+
+/**
+ * What a provenance says against its image, as a sentence; null when nothing. `sizeBytes` is that of the image it lies
+ * beside: of another content it says nothing.
+ */
+export function doubtOf(provenance: Provenance | null, sizeBytes: number): string | null {
+  if (provenance === null || provenance.sizeBytes !== sizeBytes) return null;
+  const { disk, node, by, verified } = provenance;
+  const from = `saved from ${node} by ${by}`;
+  if (disk === 'half-written') return `${from} while the disk was half-written, as a load onto it had not ended well`;
+  if (disk === 'unverified') return `${from} from a disk of which nothing had been read back after it was written`;
+  if (disk !== null) return `${from} from a disk that was ${disk}`;
+  return verified ? null : `${from}, and not read back then`;
 }

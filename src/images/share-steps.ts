@@ -1,26 +1,45 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, open, rename, rm, stat, symlink, unlink, utimes } from 'node:fs/promises';
+import { lstat, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { reasonOf } from '../util/abort.js';
 import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
-import type { Host } from '../util/host.js';
+import { pathBeside } from '../util/path-beside.js';
+import { unfinishedName } from '../util/whole-file.js';
 import { findBmap } from './bmap.js';
-import { checksumPath, readChecksum, removeChecksum, writeChecksum } from './checksum-file.js';
-import { placeUnlessTaken } from './place.js';
-import { provenancePath, readProvenance, writeProvenance } from './provenance.js';
+import { checksumFile, checksumPath, hashFile, removeChecksum } from './checksum-file.js';
+import { copyHeld } from './copy-held.js';
+import { HeldImage } from './held-image.js';
+import { placeImage } from './place-image.js';
+import { doubtOf, provenanceFile, provenancePath, type Provenance } from './provenance.js';
 import { IMAGE_SUFFIX } from './saved-name.js';
-import type { ShareStep } from './share.js';
+import { checkSum, checkWhole } from './share-check.js';
+import type { FileIdentity, ShareStep } from './share.js';
+import { prepareSideFile, writeSideFile, type SideFile } from './side-file.js';
 
-export type PerformOptions = { host: Host; signal: AbortSignal; /** Of a move between file systems. */ onBytes: (doneBytes: number, totalBytes: number) => void; warn: (text: string) => void };
+export type PerformOptions = {
+  /** Whose work this is: what belongs to somebody else is copied, not given a name. */
+  uid: number;
+  signal: AbortSignal;
+  /** While it is checked, or copied. */
+  onBytes: (doneBytes: number, totalBytes: number) => void;
+  warn: (text: string) => void;
+  /** Also an image with something against its origin; that is warned of then. */
+  force: boolean;
+};
 
-/** Does one step of sharing. A name appears with its whole content or not at all. Throws Failure `share-failed`, UserError, or the signal's reason. */
+type Move = Extract<ShareStep, { type: 'move' }>;
+
+/** Everybody may read what is shared. */
+const SHARED_MODE = 0o644;
+/** File systems without hard links, and kernels that keep them from files of somebody else; and other file systems. */
+const NOT_LINKED = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
+
+/** Does one step of sharing. A name appears with its whole content or not at all. Throws Failure `share-failed`, those of the check, UserError, or the signal's reason. */
 export async function performShare(step: ShareStep, options: PerformOptions): Promise<void> {
   try {
+    options.signal.throwIfAborted();
     if (step.type === 'move') await move(step, options);
-    else if (step.type === 'link') await pointLink(step.path, step.target, options.host);
-    else await removeImage(step.path);
+    else if (step.type === 'link') await pointLink(step.path, step.target);
+    else await removeImage(step.path, step.file);
   } catch (error) {
     if (options.signal.aborted) throw reasonOf(options.signal);
     if (error instanceof Failure || error instanceof UserError) throw error;
@@ -28,70 +47,106 @@ export async function performShare(step: ShareStep, options: PerformOptions): Pr
   }
 }
 
-async function move({ from, to, replaces }: Extract<ShareStep, { type: 'move' }>, options: PerformOptions): Promise<void> {
-  const [checksum, provenance] = [await readChecksum(from), await readProvenance(from)];
-  await chmod(from, (await stat(from)).mode | 0o444).catch((error: unknown) => options.warn(`not everybody may be able to read the image: ${messageOf(error)}`));
-  if (replaces) await removeBeside(to); // what lies beside the old image says nothing about the new one
-  await place(from, to, replaces, checksum, options);
-  if (checksum !== null) await writeChecksum(to, checksum);
-  if (provenance !== null) await writeProvenance(to, provenance);
-  for (const path of [checksumPath(to), provenancePath(to)]) await chmod(path, 0o644).catch(() => undefined); // may not be there
-  const bmap = to.endsWith(IMAGE_SUFFIX) ? null : await findBmap(from);
-  await removeImage(from);
-  if (bmap !== null) options.warn(`${bmap} stays where it is: copy it beside the image, so that loads check against it`);
-}
-
-/** Gives the file its new name; on another file system that takes a copy, which is checked. */
-async function place(from: string, to: string, replaces: boolean, checksum: string | null, options: PerformOptions): Promise<void> {
+async function move(step: Move, options: PerformOptions): Promise<void> {
+  const image = await HeldImage.open(step.from);
   try {
-    await giveName(from, to, replaces);
-    return;
-  } catch (error) {
-    if (systemCode(error) !== 'EXDEV') throw error;
-  }
-  const fresh = join(dirname(to), `.${basename(to)}.${options.host.pid}.${options.host.random().toString(36).slice(2)}.tmp`);
-  try {
-    const sha256 = await copy(from, fresh, options);
-    if (checksum !== null && sha256 !== checksum) throw new Failure('share-damaged', `${from} does not have the SHA-256 that ${checksumPath(from)} says`, 'it is damaged: save it again');
-    await giveName(fresh, to, replaces);
-  } finally {
-    await rm(fresh, { force: true });
-  }
-}
-
-async function giveName(from: string, to: string, replaces: boolean): Promise<void> {
-  if (replaces) await rename(from, to);
-  else if (!(await placeUnlessTaken(from, to))) throw new UserError('refused', `${to} exists already`, '--force replaces it');
-}
-
-/** Copies content, mode and date; returns the SHA-256 of what was copied. */
-async function copy(from: string, to: string, { signal, onBytes }: PerformOptions): Promise<string> {
-  const { size, mode, atime, mtime } = await stat(from);
-  const hash = createHash('sha256');
-  let doneBytes = 0;
-  const source = createReadStream(from, { highWaterMark: 1 << 20 });
-  const counted = async function* (pieces: AsyncIterable<Buffer>) {
-    for await (const piece of pieces) {
-      hash.update(piece);
-      yield piece;
-      onBytes((doneBytes += piece.byteLength), size);
+    const [checksum, provenance] = [await image.checksum(), await image.provenance()];
+    refuseDoubtful(image, provenance, options);
+    const fresh = await underHiddenName(image, step, checksum, options);
+    try {
+      const besides = [...(checksum === null ? [] : [checksumFile(step.to, checksum)]), ...(provenance === null ? [] : [provenanceFile(step.to, provenance)])];
+      if (options.force && !step.replaces) await removeBeside(step.to); // of an image that is gone: they are in the way
+      if (step.replaces) await replace(fresh, step.to, besides);
+      else if (!(await placeImage(fresh, step.to, besides, { mode: SHARED_MODE }))) throw await taken(step.to);
+    } finally {
+      await rm(fresh, { force: true });
     }
-  };
-  await pipeline(source, counted, createWriteStream(to, { flags: 'wx', mode }), { signal });
-  const handle = await open(to, 'r');
-  try {
-    await handle.sync();
+    const bmap = step.to.endsWith(IMAGE_SUFFIX) ? null : await findBmap(step.from);
+    await image.removeOldName();
+    if (bmap !== null) options.warn(`${bmap} stays where it is: copy it beside the image, so that loads check against it`);
   } finally {
-    await handle.close();
+    await image.close();
   }
-  await chmod(to, mode);
-  await utimes(to, atime, mtime);
-  return hash.digest('hex');
+}
+
+function refuseDoubtful(image: HeldImage, provenance: Provenance | null, { force, warn }: PerformOptions): void {
+  const doubt = doubtOf(provenance, image.stats.size);
+  if (doubt === null) return;
+  if (!force) throw new UserError('refused', `${image.path} was ${doubt}`, 'save it again from a node that runs well; --force shares it all the same');
+  warn(`${image.path} was ${doubt}: it is shared all the same, and says so still`);
+}
+
+/**
+ * The image, checked and readable for everybody, under a hidden name beside its new one. It is this very file where it
+ * is ours or root's; of anybody else's, who could change it at any time, it is a copy of our own.
+ */
+async function underHiddenName(image: HeldImage, { from, to }: Move, checksum: string | null, options: PerformOptions): Promise<string> {
+  const fresh = await pathBeside(to);
+  const { uid, size } = image.stats;
+  if (uid === options.uid || uid === 0) {
+    await checkWhole(image.readPath, from, options.signal);
+    if (checksum !== null) checkSum(from, await hashFile(image.readPath, { signal: options.signal, onBytes: (bytes) => options.onBytes(bytes, size) }), checksum);
+    await letRead(image, options);
+    if (await linked(image, fresh, to)) return fresh;
+  }
+  try {
+    const sha256 = await copyHeld(image, fresh, SHARED_MODE, options);
+    await checkWhole(fresh, from, options.signal);
+    checkSum(from, sha256, checksum);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
+  return fresh;
+}
+
+/** By its descriptor: a path may mean another file by now. */
+async function letRead({ handle, stats: { mode } }: HeldImage, { warn }: PerformOptions): Promise<void> {
+  if ((mode & 0o444) === 0o444) return;
+  await handle.chmod((mode & 0o777) | 0o444).catch((error: unknown) => warn(`not everybody may be able to read the image: ${messageOf(error)}`));
+}
+
+/** False: it must be copied. */
+async function linked(image: HeldImage, fresh: string, to: string): Promise<boolean> {
+  try {
+    await image.linkTo(fresh);
+    return true;
+  } catch (error) {
+    if (!NOT_LINKED.has(systemCode(error) ?? '')) throw error;
+    if (systemCode(error) === 'EXDEV' || dirname(image.path) !== dirname(to)) return false;
+  }
+  await image.renameTo(fresh);
+  return true;
+}
+
+/**
+ * Puts an image in the place of another. At every moment what lies beside the name is of that content or says that it is
+ * not: an origin names its image's SHA-256, a checksum is gone while the image changes.
+ */
+async function replace(fresh: string, to: string, besides: readonly SideFile[]): Promise<void> {
+  const checksum = besides.find(({ path }) => path === checksumPath(to));
+  const prepared = checksum ? await prepareSideFile(checksum, SHARED_MODE) : null;
+  try {
+    await removeChecksum(to);
+    const origin = besides.find(({ path }) => path === provenancePath(to));
+    if (origin) await writeSideFile(origin, SHARED_MODE);
+    else await rm(provenancePath(to), { force: true });
+    await rename(fresh, to);
+    if (prepared !== null) await rename(prepared, checksumPath(to));
+  } finally {
+    if (prepared !== null) await rm(prepared, { force: true });
+  }
+}
+
+async function taken(to: string): Promise<UserError> {
+  const image = await lstat(to).catch(() => null);
+  if (image) return new UserError('refused', `${to} exists already`, '--force replaces it');
+  return new UserError('refused', `${checksumPath(to)} or ${provenancePath(to)} exists already, without an image`, 'of an image that is gone? --force replaces them');
 }
 
 /** Makes or changes a symbolic link, at once. */
-async function pointLink(path: string, target: string, host: Host): Promise<void> {
-  const fresh = join(dirname(path), `.${basename(path)}.${host.pid}.${host.random().toString(36).slice(2)}.tmp`);
+async function pointLink(path: string, target: string): Promise<void> {
+  const fresh = join(dirname(path), unfinishedName(basename(path)));
   await symlink(target, fresh);
   try {
     await rename(fresh, path);
@@ -101,10 +156,11 @@ async function pointLink(path: string, target: string, host: Host): Promise<void
   }
 }
 
-async function removeImage(path: string): Promise<void> {
-  await unlink(path).catch((error: unknown) => {
-    if (systemCode(error) !== 'ENOENT') throw error; // a rename has taken it already
-  });
+/** Removes an image and what lies beside it, if it still is that file. */
+async function removeImage(path: string, file: FileIdentity): Promise<void> {
+  const found = await lstat(path).catch(() => null); // gone meanwhile
+  if (found && (found.dev !== file.dev || found.ino !== file.ino || found.ctimeMs !== file.ctimeMs)) throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
+  if (found) await unlink(path);
   await removeBeside(path);
 }
 

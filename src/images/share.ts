@@ -7,23 +7,27 @@ import { readProvenance } from './provenance.js';
 import { IMAGE_SUFFIX, imageName, radicalOf } from './saved-name.js';
 import { holdsControls } from './stamp-line.js';
 
+/** Which file it is; a later one may have the same inode number. */
+export type FileIdentity = { dev: number; ino: number; ctimeMs: number };
+
 /** One change that sharing makes; paths are absolute. */
 export type ShareStep =
   | { type: 'move'; from: string; to: string; /** Something has that name, and goes. */ replaces: boolean }
   /** `path` becomes a symbolic link to `target`, a name in the same folder. */
   | { type: 'link'; path: string; target: string }
-  | { type: 'remove'; path: string };
+  | { type: 'remove'; path: string; /** Which file it was: another one by that name stays. */ file: FileIdentity };
 
 export type ShareOptions = Places & { alias: string | null; force: boolean; /** Remove older images that somebody saved under the same name. */ clean: boolean };
 
 /**
  * What has to be done so that everybody finds an image under its own name in `imagesDir`, and under the alias. Nothing is
  * touched. `name` is what somebody called the image they saved (the newest wins), or anything `findImage` finds.
- * `older` are images that the same person saved under that name before.
+ * `older` are images that the same person saved under that name before, `passedOver` those of others that have the name, too.
  * Throws UserErrors: `refused` when something would be overwritten, or may not be written, `usage` for bad names.
  */
-export async function planShare(name: string, options: ShareOptions): Promise<{ path: string; steps: ShareStep[]; older: string[] }> {
-  const imagesDir = resolve(options.cwd, options.imagesDir);
+export async function planShare(name: string, given: ShareOptions): Promise<{ path: string; steps: ShareStep[]; older: string[]; passedOver: string[] }> {
+  const imagesDir = await plainPath(resolve(given.cwd, given.imagesDir));
+  const options = { ...given, imagesDir };
   const from = await findShared(name, options);
   const fileName = from.endsWith(IMAGE_SUFFIX) ? `${checkName(radicalOf(imageName(from)), 'the image')}${IMAGE_SUFFIX}` : basename(from);
   const to = join(imagesDir, fileName);
@@ -39,14 +43,25 @@ export async function planShare(name: string, options: ShareOptions): Promise<{ 
     if (await checkAlias(path, fileName, options.force)) steps.push({ type: 'link', path, target: fileName });
   }
   const older = (await olderOnes(from, options)).filter((path) => path !== to);
-  if (options.clean) for (const path of older) steps.push({ type: 'remove', path });
-  return { path: to, steps, older };
+  if (options.clean) for (const path of older) steps.push({ type: 'remove', path, file: await fileAt(path) });
+  const passedOver = (await namesakes(radicalOf(imageName(from)), options)).map(({ path }) => path).filter((path) => path !== from && path !== to && !older.includes(path));
+  return { path: to, steps, older, passedOver };
+}
+
+/** Without links on the way, as far as it is there: what is done later is done there, and nowhere else. */
+async function plainPath(path: string): Promise<string> {
+  return realpath(path).catch(() => path); // told when something is done there
+}
+
+async function fileAt(path: string): Promise<FileIdentity> {
+  const { dev, ino, ctimeMs } = await lstat(path);
+  return { dev, ino, ctimeMs };
 }
 
 /** The file to share, whatever links lead to it. */
 async function findShared(name: string, options: Places): Promise<string> {
   const [newest] = name.includes('/') ? [] : await namesakes(imageName(name), options);
-  if (newest) return newest.path;
+  if (newest) return join(await plainPath(dirname(newest.path)), basename(newest.path));
   const { path, realPath } = await findImage(name, options);
   if ((await isLink(path)) && dirname(realPath) !== resolve(options.cwd, options.imagesDir)) throw new UserError('usage', `${path} is a link to ${realPath}`, 'share that file itself');
   return realPath;

@@ -3,7 +3,7 @@ import { printable } from '../util/text.js';
 import { formatDuration } from './format.js';
 
 /**
- * The final table: one line for all that went well, one for each node that did not, with step, cause and what to try.
+ * The final table: one line for all that went well, one for each remark on how it went, one for each node that did not, with step, cause and what to try.
  * `fold` turns node names into a short set such as `1-3,7`.
  */
 export function renderSummary(state: RunState, fold: (names: string[]) => string): string[] {
@@ -11,6 +11,7 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
   const left = [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')];
   const lines: string[] = [];
   if (ok.length > 0) lines.push(`ok       ${count(ok)}  ${fold(ok)}`);
+  for (const [remark, nodes] of remarks(state)) lines.push(`  ${fold(nodes)}  ${printable(remark)}`);
   if (skipped.length > 0) lines.push(`skipped  ${count(skipped)}  ${fold(skipped)}`);
   for (const [reason, nodes] of reasons(state)) lines.push(`  ${fold(nodes)}  ${printable(reason)}`);
   if (left.length > 0) lines.push(`not done ${count(left)}  ${fold(left)}`);
@@ -31,6 +32,13 @@ function reasons(state: RunState): Map<string, string[]> {
   const byReason = new Map<string, string[]>();
   for (const { node, phase, note } of state.nodes.values()) if (phase === 'skipped') byReason.set(note, [...(byReason.get(note) ?? []), node]);
   return byReason;
+}
+
+/** What did not go as wished on nodes that are done: those with the same remark together. */
+function remarks(state: RunState): Map<string, string[]> {
+  const byRemark = new Map<string, string[]>();
+  for (const { node, remarks: all } of state.nodes.values()) for (const remark of all) byRemark.set(remark, [...(byRemark.get(remark) ?? []), node]);
+  return byRemark;
 }
 
 function count(names: readonly string[]): string {

@@ -4,7 +4,7 @@ import { Failure } from '../util/errors.js';
 import { openChunkPool, type ChunkPool } from './chunk-pool.js';
 import type { DigestName } from './digest.js';
 import { CHUNK_BYTES, decodeChunkHeader, HEADER_BYTES, inflatedBytes, type ChunkHeader } from './format.js';
-import { edgeRegion, pickSample, rangeOfPick, WHOLE_BYTES, wholeChunk, type ByteRange, type DigestGroup, type Pick } from './read-back.js';
+import { edgeRegion, pickSample, rangeOfPick, WHOLE_BYTES, wholeChunk, withoutOverlaps, type ByteRange, type DigestGroup, type Pick } from './read-back.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 
 export type ImageDigestsOptions = {
@@ -42,8 +42,7 @@ export class ImageDigests {
 
   private constructor(info: ImageInfo, handle: FileHandle, items: readonly Item[], options: ImageDigestsOptions) {
     this.imageBytes = info.actualBytes;
-    const bytes = items.flatMap(({ groups }) => groups ?? []).reduce((sum, group) => sum + sizeOf(group), 0);
-    this.checkedBytes = items.some(({ groups }) => groups === null) ? info.actualBytes : bytes;
+    this.checkedBytes = items.some(({ groups }) => groups === null) ? info.actualBytes : bytesOf(items);
     this.itemCount = items.length;
     this.#handle = handle;
     this.#items = items;
@@ -59,9 +58,10 @@ export class ImageDigests {
     const info = await inspectImage(path, { signal, onHeader: (header) => void chunkBytes.push(inflatedBytes(header)) });
     const handle = await openImage(path);
     try {
-      const isWhole = mode === 'full' || info.actualBytes <= WHOLE_BYTES;
-      const items = isWhole ? chunkBytes.map((_, position) => ({ position, groups: null })) : await sampleItems(handle, chunkBytes, random);
-      return new ImageDigests(info, handle, items, options);
+      const whole = chunkBytes.map((_, position) => ({ position, groups: null }));
+      const sample = mode === 'full' || info.actualBytes <= WHOLE_BYTES ? null : await sampleItems(handle, chunkBytes, random);
+      const isSmaller = sample !== null && bytesOf(sample) < info.actualBytes;
+      return new ImageDigests(info, handle, isSmaller ? sample : whole, options);
     } catch (error) {
       await handle.close();
       throw error;
@@ -111,7 +111,7 @@ export class ImageDigests {
   }
 }
 
-/** The sample, chunk by chunk, each range a digest of its own: a wrong one tells where. */
+/** The sample, chunk by chunk, each range a digest of its own: a wrong one tells where. No byte is read twice. */
 async function sampleItems(handle: FileHandle, chunkBytes: readonly number[], random: () => number): Promise<Item[]> {
   const picks = new Map<number, Pick[]>();
   for (const pick of pickSample(chunkBytes, random)) picks.set(pick.position, [...(picks.get(pick.position) ?? []), pick]);
@@ -125,7 +125,7 @@ async function sampleItems(handle: FileHandle, chunkBytes: readonly number[], ra
       ...(picks.get(position) ?? []).flatMap((pick) => rangeOfPick(header, pick) ?? []),
       ...(position === last ? edgeRegion(header, 'last') : []),
     ];
-    items.push({ position, groups: ranges.map((range) => [range]) });
+    items.push({ position, groups: withoutOverlaps(ranges).map((range) => [range]) });
   }
   return items;
 }
@@ -135,6 +135,11 @@ async function readHeader(handle: FileHandle, position: number): Promise<ChunkHe
   const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, position * CHUNK_BYTES);
   if (bytesRead < HEADER_BYTES) throw new Failure('ndz-truncated', `chunk ${position}: the file ends here; it shrank while it was read`, 'is something writing to the image?');
   return decodeChunkHeader(bytes, position);
+}
+
+/** Of the ranges that are chosen; whole chunks do not count. */
+function bytesOf(items: readonly Item[]): number {
+  return items.flatMap(({ groups }) => groups ?? []).reduce((sum, group) => sum + sizeOf(group), 0);
 }
 
 function sizeOf(group: DigestGroup): number {

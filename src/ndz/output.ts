@@ -2,7 +2,7 @@ import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import type { Writable } from 'node:stream';
 import { untilAborted } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { pathBeside } from './beside.js';
+import { pathBeside } from '../util/path-beside.js';
 
 /** Where an image file is written, front to back. `bytes` may be reused when `write` resolves. */
 export type ImageOutput = {

@@ -65,6 +65,19 @@ export function edgeRegion(header: ChunkHeader, which: 'first' | 'last'): ByteRa
   return [{ offset, sizeBytes: EDGE_BYTES }, { offset: offset + sizeBytes - tailBytes, sizeBytes: tailBytes }];
 }
 
+/** The same bytes, each once, in disk order: a range ends before what an earlier one has of it, and is left out when that is all. */
+export function withoutOverlaps(ranges: readonly ByteRange[]): ByteRange[] {
+  const apart: ByteRange[] = [];
+  let doneTo = 0;
+  for (const { offset, sizeBytes } of [...ranges].sort((a, b) => a.offset - b.offset)) {
+    const [from, to] = [Math.max(offset, doneTo), offset + sizeBytes];
+    if (to <= from) continue;
+    apart.push({ offset: from, sizeBytes: to - from });
+    doneTo = to;
+  }
+  return apart;
+}
+
 /** Everything a chunk writes, in as few groups as `maxPieces` pieces and 64 MiB each allow. */
 export function wholeChunk(header: ChunkHeader, maxPieces: number): DigestGroup[] {
   const groups: ByteRange[][] = [];

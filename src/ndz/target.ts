@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
-import { pathBeside } from './beside.js';
+import { pathBeside } from '../util/path-beside.js';
 import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
 
 export type TargetOptions = {

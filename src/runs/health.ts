@@ -27,7 +27,7 @@ const RECENT = 20;
 const FLAKY_FAILURES = 2;
 const FLAKY_RATE = 0.1;
 /** Failures that say something about the site, the gateway or another run, not about the node. */
-const NOT_THE_NODES: ReadonlySet<string> = new Set(['bug', 'usage', 'refused', 'environment', 'server-ended', 'server-failed', 'server-crashed', 'hub-closed', 'collector', 'collect-failed', 'no-boot-record', 'node-busy', 'lock-lost', 'no-lease', 'lease-unknown', 'given-up', 'pxe-busy', 'pxe-occupied', 'pxe-permission', 'pxe-failed', 'probe-failed']);
+const NOT_THE_NODES: ReadonlySet<string> = new Set(['bug', 'usage', 'refused', 'environment', 'server-ended', 'server-failed', 'server-crashed', 'hub-closed', 'collector', 'collect-failed', 'no-boot-record', 'node-busy', 'lock-lost', 'disk-half-written', 'disk-unverified', 'image-write-failed', 'no-lease', 'lease-unknown', 'given-up', 'pxe-busy', 'pxe-occupied', 'pxe-permission', 'pxe-failed', 'probe-failed']);
 /** The commands whose failures count for quarantine: a status asked of a node that is off, or a short wait, says little. */
 const QUARANTINE_COMMANDS: ReadonlySet<string> = new Set(['load', 'save']);
 

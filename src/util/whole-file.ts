@@ -71,10 +71,21 @@ const UNFINISHED = /^\.(.+)\.([0-9a-f]{8})-(\d+)-(\d+)\.[0-9a-f]+\.tmp$/;
 /** What nobody has written to for so long is nobody's any more, on whichever machine that was. */
 const FORGOTTEN_MS = 24 * 3600 * 1000;
 
-/** The hidden name beside `name` under which a file is written until it is complete. It tells whose it is, for `unfinishedIn`. */
+/** So much of a name goes into an unfinished one, in bytes: with the rest it still has to be one of 255. */
+export const UNFINISHED_KEEPS_BYTES = 200;
+
+/**
+ * The hidden name beside `name` under which a file is written until it is complete. It tells whose it is, for
+ * `unfinishedIn`; of a long name it has the first 200 bytes.
+ */
 export function unfinishedName(name: string): string {
   const self = processIdentity(systemHost.pid);
-  return `.${name}.${here()}-${systemHost.pid}-${self?.startTime ?? 0}.${randomBytes(8).toString('hex')}.tmp`;
+  return `.${shortened(name)}.${here()}-${systemHost.pid}-${self?.startTime ?? 0}.${randomBytes(8).toString('hex')}.tmp`;
+}
+
+/** The name that an unfinished file is to have (of a long one the first 200 bytes); null when it is no unfinished file. */
+export function finishedName(unfinished: string): string | null {
+  return UNFINISHED.exec(unfinished)?.[1] ?? null;
 }
 
 /**
@@ -90,7 +101,7 @@ export function unfinishedIn(folder: string, nowMs: number, name?: string): stri
   }
   return names.filter((each) => {
     const [, of, where, pid, startTime] = UNFINISHED.exec(each) ?? [];
-    if (of === undefined || (name !== undefined && of !== name)) return false;
+    if (of === undefined || (name !== undefined && of !== shortened(name))) return false;
     if (where === here() && startTime !== '0') return processIdentity(Number(pid))?.startTime !== startTime;
     const touchedMs = statSync(`${folder}/${each}`, { throwIfNoEntry: false })?.mtimeMs ?? nowMs;
     return nowMs - touchedMs > FORGOTTEN_MS;
@@ -101,4 +112,9 @@ export function unfinishedIn(folder: string, nowMs: number, name?: string): stri
 function here(): string {
   const { bootId, pidNamespace } = thisMachine();
   return createHash('sha256').update(`${bootId} ${pidNamespace}`).digest('hex').slice(0, 8);
+}
+
+function shortened(name: string): string {
+  const bytes = Buffer.from(name);
+  return bytes.length <= UNFINISHED_KEEPS_BYTES ? name : bytes.toString('utf8', 0, UNFINISHED_KEEPS_BYTES).replace(/\ufffd+$/, '');
 }

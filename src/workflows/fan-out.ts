@@ -98,6 +98,8 @@ export type FanOutOptions<T> = {
   host: Host;
   emit: Emit;
   describe?: (value: T) => string | null;
+  /** What did not go as wished, though the node is done: each deserves a line in the final table. */
+  remarks?: (value: T) => readonly string[];
   /** Told as soon as a node has ended. */
   onOutcome?: (outcome: Outcome<unknown>) => void;
 };
@@ -132,7 +134,8 @@ async function runOne<T>(node: InventoryNode, options: FanOutOptions<T>, task: (
       return task(run);
     });
     const elapsedMs = Math.round(host.monotonicMs() - startedMs);
-    emit({ type: 'node.done', node: node.name, elapsedMs, detail: options.describe?.(value) ?? null });
+    const remarks = options.remarks?.(value) ?? [];
+    emit({ type: 'node.done', node: node.name, elapsedMs, detail: options.describe?.(value) ?? null, ...(remarks.length > 0 ? { remarks: [...remarks] } : {}) });
     return { ok: true, node: node.name, value, elapsedMs };
   } catch (error) {
     child.abort(error);

@@ -4,6 +4,7 @@ import type { Emit } from '../events/types.js';
 import { partialPath } from '../images/partial.js';
 import { stampLine } from '../images/stamp-line.js';
 import type { InventoryNode } from '../inventory/inventory.js';
+import type { ImageRecords } from '../runs/images.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { withDeadline } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
@@ -11,7 +12,8 @@ import { inAttempts, type RetryPlan } from './attempts.js';
 import { openCollector, type Collected } from './collector.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { holding } from './hold.js';
-import { keepImage, type Kept } from './keep-image.js';
+import { doubtOfDisk, refusal, type DiskDoubt } from './disk-doubt.js';
+import { keepImage, type Kept, type Origin } from './keep-image.js';
 import { mayAct } from './permit.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
 import { stampRoot, type StampPlace, type StampResult } from './stamp-root.js';
@@ -31,6 +33,8 @@ export type SavePlan = RetryPlan & {
   comment: string | null;
   gateway: string;
   savedAtMs: number;
+  /** Also disks that our records call half-written or not read back: their images bear a mark. */
+  force: boolean;
   /** Null: nothing is written on nodes. */
   stamp: StampPlace | null;
   /** Size of the last image of each node that has one here: the only hint at how much is to come. */
@@ -43,7 +47,7 @@ export type SavePlan = RetryPlan & {
   netcat: string;
 };
 
-export type SaveTools = RamdiskTools & { emit: Emit };
+export type SaveTools = RamdiskTools & { emit: Emit; images: Pick<ImageRecords, 'last'> };
 
 /** `warnings`: what did not go as wished, though the image is good. */
 export type SavedImage = Kept & { bytes: number; warnings: string[] };
@@ -51,20 +55,21 @@ export type SavedImage = Kept & { bytes: number; warnings: string[] };
 const PROGRESS_EVERY_MS = 250;
 const STAMP_DEADLINE_MS = 60_000;
 
-/** Saves the disks of the plan's nodes, each into a file of its own: lock, link, reset, telnet up, stamp, imagezip, check, reset. */
+/**
+ * Saves the disks of the plan's nodes, each into a file of its own: lock, link, reset, telnet up, stamp, imagezip, check,
+ * reset. A disk that our records have something against fails at `lock`, untouched, unless the plan says `force`.
+ */
 export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
-  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe, ...tools } as const;
+  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe, remarks: ({ warnings }: SavedImage) => warnings, ...tools } as const;
   const saved = new Map<string, string>();
   const outcomes = await fanOut(plan.nodes, options, (node) =>
-    holding(node, tools, (held) =>
-      inAttempts(held, plan, () => !saved.has(node.name), (tried, attempt) =>
-        inRamdisk(tried, plan.settings(node.name), tools, async (telnet) => {
-          const image = await saveNode(tried, plan, tools, telnet);
-          saved.set(node.name, image.path);
-          return image;
-        }, attempt),
-      ),
-    ),
+    holding(node, tools, async (held) => {
+      const doubt = await doubtOfDisk(node.name, tools.images); // only now: while it was somebody else's, it was being written
+      if (doubt !== null && !plan.force) throw refusal(node.name, doubt);
+      return inAttempts(held, plan, () => !saved.has(node.name), (tried, attempt) =>
+        inRamdisk(tried, plan.settings(node.name), tools, (telnet) => saveNode(tried, { plan, tools, telnet, doubt, onKept: (path) => void saved.set(node.name, path) }), attempt),
+      );
+    }),
   );
   for (const { ok, node } of outcomes) {
     const path = ok ? undefined : saved.get(node);
@@ -77,22 +82,29 @@ function describe({ bytes, path, warnings }: SavedImage): string {
   return [`${(bytes / 1e6).toFixed(1)} MB in ${path}`, ...warnings].join('; ');
 }
 
-async function saveNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet: TelnetSession): Promise<SavedImage> {
+/** One node in the ramdisk, about to be read. */
+type Saving = { plan: SavePlan; tools: SaveTools; telnet: TelnetSession; doubt: DiskDoubt | null; /** The image has its name; also when nobody waits for it any more. */ onKept: (path: string) => void };
+
+async function saveNode(node: NodeRun, { plan, tools, telnet, doubt, onKept }: Saving): Promise<SavedImage> {
   const stamp = await stampNode(node, plan, tools, telnet);
-  const partial = partialPath(plan.pathOf(node.name, 1), tools.host);
-  let collecting: Promise<unknown> = Promise.resolve();
+  const partial = partialPath(plan.pathOf(node.name, 1));
+  let working: Promise<unknown> = Promise.resolve();
   const discard = tools.undo.push(`removing ${partial}`, async () => {
-    await collecting.catch(() => {}); // an interrupt does not wait for it, and the file must not appear after its removal
+    await working.catch(() => {}); // an interrupt does not wait for it, and nothing must appear after its removal
     await rm(partial, { force: true });
   });
   try {
     const collected = await node.at('read', Infinity, (signal) => {
       const collection = collect(node, plan, telnet, partial, signal);
-      collecting = collection;
+      working = collection;
       return collection;
     });
-    const kept = await node.at('check', Infinity, (signal) => keepImage(partial, (nth) => plan.pathOf(node.name, nth), provenance(node, plan, stamp), collected, signal));
-    const warnings = [...(stamp?.problem ? [`not stamped: ${stamp.problem}`] : []), ...kept.warnings];
+    const kept = await node.at('check', Infinity, (signal) => {
+      const keeping = keepImage(partial, (nth) => plan.pathOf(node.name, nth), originOf(node, plan, stamp, doubt), collected, signal);
+      working = keeping.then(({ path }) => onKept(path), () => undefined);
+      return keeping;
+    });
+    const warnings = [...(doubt === null ? [] : [`saved all the same, with the mark '${doubt.mark}': ${doubt.why}`]), ...(stamp?.problem ? [`not stamped: ${stamp.problem}`] : []), ...kept.warnings];
     for (const text of warnings) tools.emit({ type: 'run.warning', text: `${node.name}: ${text}` });
     return { ...kept, bytes: collected.bytes, warnings };
   } finally {
@@ -110,8 +122,11 @@ async function stampNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet
   });
 }
 
-function provenance(node: NodeRun, { name: image, by, comment, gateway, savedAtMs }: SavePlan, stamp: StampResult | null) {
-  return { image, node: node.name, by, gateway, savedAt: new Date(savedAtMs).toISOString(), comment, base: stamp?.base ?? null, stamp: stamp?.line ?? null };
+function originOf(node: NodeRun, { name: image, by, comment, gateway, savedAtMs }: SavePlan, stamp: StampResult | null, doubt: DiskDoubt | null): Origin {
+  return {
+    image, node: node.name, by, gateway, savedAt: new Date(savedAtMs).toISOString(), comment,
+    base: stamp?.base ?? null, stamp: stamp?.line ?? null, disk: doubt?.mark ?? null, notStamped: stamp?.problem ?? null,
+  };
 }
 
 async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, partial: string, signal: AbortSignal): Promise<Collected> {

@@ -220,9 +220,9 @@ describe('an interrupted one leaves nothing', () => {
     whenSaid(running, /zip \d/, () => running.child.kill('SIGKILL'));
     await running.finished;
     expect(await readdir(folder)).toEqual([expect.stringMatching(/^\.x\.ndz\..*\.tmp$/), 'disk']);
-    await writeFile(at('.x.ndz.elsewhere-1-2.abc.tmp'), 'of another machine');
+    await writeFile(at('.x.ndz.00000000-1-2.abc.tmp'), 'of another machine');
     expect((await image('zip', 'disk', 'x.ndz', '--level', '0', '-q')).code).toBe(0);
-    expect((await readdir(folder)).sort()).toEqual(['.x.ndz.elsewhere-1-2.abc.tmp', 'disk', 'x.ndz', 'x.ndz.sha256']);
+    expect((await readdir(folder)).sort()).toEqual(['.x.ndz.00000000-1-2.abc.tmp', 'disk', 'x.ndz', 'x.ndz.sha256']);
   });
 
   it('zip into a pipe whose reader goes away', async () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { writeFiles } from '../../src/cli/inventory/output-files.js';
+import { unfinishedName } from '../../src/util/whole-file.js';
 import { packageRoot } from '../../src/util/dist.js';
 import { UserError } from '../../src/util/errors.js';
 import { run, scratch, type Finished } from '../helpers/cli.js';
@@ -122,22 +123,23 @@ describe('generate', () => {
     const out = join(dir, 'out');
     mkdirSync(out);
     symlinkSync(real, join(out, 'faraday.hosts'));
-    writeFileSync(join(out, `.faraday.conf.${dead}.tmp`), 'half');
-    writeFileSync(join(out, `.faraday.conf.${process.pid}.tmp`), 'half');
+    const live = unfinishedName('faraday.conf');
+    writeFileSync(join(out, live.replace(`-${process.pid}-`, `-${dead}-`)), 'half');
+    writeFileSync(join(out, live), 'half');
     expect((await inventory([...args, '-o', out])).code).toBe(0);
     expect(readlinkSync(join(out, 'faraday.hosts'))).toBe(real);
     expect(readFileSync(real, 'utf8')).toBe(readFileSync(join(EXAMPLES, 'faraday.hosts'), 'utf8'));
-    expect(readdirSync(out).sort()).toEqual([...made, `.faraday.conf.${process.pid}.tmp`].sort());
+    expect(readdirSync(out).sort()).toEqual([...made, live].sort());
   });
 
   it('puts no file in place when one of them cannot be written', async () => {
     const out = join(dir, 'out');
-    mkdirSync(join(out, `.b.${process.pid}.tmp`), { recursive: true });
+    mkdirSync(join(out, 'b'), { recursive: true });
     writeFileSync(join(out, 'a'), 'old');
-    const failed = await rejected(UserError, writeFiles(out, [{ name: 'a', text: 'new' }, { name: 'b', text: 'new' }], process.pid));
+    const failed = await rejected(UserError, writeFiles(out, [{ name: 'b', text: 'new' }, { name: 'a', text: 'new' }]));
     expect(failed).toMatchObject({ kind: 'environment', message: expect.stringContaining(`cannot write ${join(out, 'b')}`) });
     expect(readFileSync(join(out, 'a'), 'utf8')).toBe('old');
-    expect(readdirSync(out).sort()).toEqual([`.b.${process.pid}.tmp`, 'a']);
+    expect(readdirSync(out).sort()).toEqual(['a', 'b']);
   });
 
   it('names what it cannot read or write', async () => {

@@ -1,12 +1,13 @@
-import { chmod, mkdir, readFile, readdir, readlink, stat, symlink, utimes, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { linkSync, renameSync, symlinkSync } from 'node:fs';
+import { chmod, chown, link, mkdir, open, readFile, readdir, readlink, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readChecksum, writeChecksum } from '../../src/images/checksum-file.js';
 import { readProvenance, writeProvenance, type Provenance } from '../../src/images/provenance.js';
 import { planShare, type ShareStep } from '../../src/images/share.js';
 import { performShare } from '../../src/images/share-steps.js';
 import { UserError } from '../../src/util/errors.js';
-import { systemHost } from '../../src/util/host.js';
 import { sha256, temporaryFolder } from '../ndz/images.js';
 
 let cwd: string;
@@ -14,15 +15,15 @@ let imagesDir: string;
 const plan = async (name: string, options: { alias?: string; force?: boolean; clean?: boolean } = {}): Promise<ShareStep[]> =>
   (await planShare(name, { cwd, imagesDir, alias: options.alias ?? null, force: options.force ?? false, clean: options.clean ?? false })).steps;
 const warnings: string[] = [];
-const options = { host: systemHost, signal: new AbortController().signal, onBytes: () => {}, warn: (text: string) => void warnings.push(text) };
+const options = { uid: process.getuid?.() ?? 0, force: false, signal: new AbortController().signal, onBytes: () => {}, warn: (text: string) => void warnings.push(text) };
 const share = async (...args: Parameters<typeof plan>): Promise<void> => {
-  for (const step of await plan(...args)) await performShare(step, options);
+  for (const step of await plan(...args)) await performShare(step, { ...options, force: args[1]?.force ?? false });
 };
 
 const OLD = 'saving__fit07__2026-11-21@01-16__mine.ndz';
 const NEW = 'saving__fit07__2026-11-22@01-16__mine.ndz';
 const provenanceOf = (content: string, by = 'ann'): Provenance => ({
-  sha256: sha256(Buffer.from(content)), sizeBytes: content.length, image: 'mine', node: 'fit07', by, gateway: 'g', savedAt: '2026-11-21T01:16:00.000Z', comment: null, base: null, stamp: null, verified: true,
+  sha256: sha256(Buffer.from(content)), sizeBytes: content.length, image: 'mine', node: 'fit07', by, gateway: 'g', savedAt: '2026-11-21T01:16:00.000Z', comment: null, base: null, stamp: null, verified: true, disk: null, notStamped: null,
 });
 
 async function save(path: string, content: string, ageSeconds: number, by?: string): Promise<void> {
@@ -155,7 +156,7 @@ describe.skipIf(!(await otherFileSystem()))('onto another file system', () => {
     try {
       await writeFile(join(cwd, OLD), 'changed since');
       await utimes(join(cwd, OLD), 1, 1);
-      await expect(share(`./${OLD}`)).rejects.toThrow(expect.objectContaining({ code: 'share-damaged' }));
+      await expect(share(`./${OLD}`)).rejects.toThrow(expect.objectContaining({ code: 'ndz-checksum' }));
       expect(await readdir(imagesDir)).toEqual([]);
       expect(await readFile(join(cwd, OLD), 'utf8')).toBe('changed since');
       const ended = new AbortController();
@@ -171,6 +172,149 @@ describe.skipIf(!(await otherFileSystem()))('onto another file system', () => {
       await rm(imagesDir, { recursive: true });
     }
   });
+});
+
+describe('an image in somebody else’s hands', () => {
+  const theirs = { ...options, uid: (process.getuid?.() ?? 0) + 1 };
+  const SECRET = 'only root may read this';
+  let secret: string;
+  beforeEach(async () => {
+    secret = join(await temporaryFolder(), 'secret');
+    await writeFile(secret, SECRET, { mode: 0o600 });
+  });
+  /** Steps that were planned before somebody changed the folder. */
+  const refused = async (steps: readonly ShareStep[]): Promise<string> => {
+    const [step] = steps;
+    if (!step) throw new Error('nothing to do');
+    const { message } = await refusal(performShare(step, options));
+    expect((await stat(secret)).mode & 0o777).toBe(0o600);
+    expect((await readdir(imagesDir)).filter((name) => name !== 'old.ndz')).toEqual([]);
+    return message;
+  };
+
+  it('that became a link is neither read, nor made readable, nor published', async () => {
+    const steps = await plan('mine');
+    await rm(join(cwd, NEW));
+    await symlink(secret, join(cwd, NEW));
+    expect(await refused(steps)).toContain('is not what it was');
+  });
+
+  it('that became a link, another file or a pipe while it was checked is not published either', async () => {
+    for (const swap of ['symlink', 'link', 'mkfifo'] as const) {
+      const steps = await plan('mine');
+      const [step] = steps;
+      if (!step) throw new Error('nothing to do');
+      let swapped = false;
+      const onBytes = (): void => {
+        if (swapped) return;
+        swapped = true;
+        renameSync(join(cwd, NEW), join(cwd, 'kept'));
+        if (swap === 'symlink') symlinkSync(secret, join(cwd, NEW));
+        else if (swap === 'link') linkSync(secret, join(cwd, NEW));
+        else execFileSync('mkfifo', [join(cwd, NEW)]);
+      };
+      expect((await refusal(performShare(step, { ...options, onBytes }))).message).toContain('something else has its name now');
+      expect(swapped).toBe(true);
+      expect((await stat(secret)).mode & 0o777).toBe(0o600);
+      expect(await readdir(imagesDir)).toEqual([]);
+      await rm(join(cwd, NEW));
+      await rename(join(cwd, 'kept'), join(cwd, NEW));
+    }
+  });
+
+  it('whose folder became a link to another is not looked for there', async () => {
+    const steps = await plan('mine');
+    const elsewhere = await temporaryFolder();
+    await writeFile(join(elsewhere, NEW), SECRET, { mode: 0o600 });
+    await rename(cwd, `${cwd}.kept`);
+    await symlink(elsewhere, cwd);
+    const [step] = steps;
+    if (!step) throw new Error('nothing to do');
+    await expect(performShare(step, options)).rejects.toMatchObject({ message: expect.stringMatching(/ENOTDIR|ELOOP|not what it was/) as unknown });
+    const parent = dirname(cwd);
+    await rm(cwd);
+    await rename(`${cwd}.kept`, cwd);
+    await rename(parent, `${parent}.kept`); // and one further up
+    await mkdir(join(elsewhere, basename(cwd)));
+    await rename(join(elsewhere, NEW), join(elsewhere, basename(cwd), NEW));
+    await symlink(elsewhere, parent);
+    try {
+      expect((await refusal(performShare(step, options))).message).toContain('is not what it was');
+      expect((await stat(join(elsewhere, basename(cwd), NEW))).mode & 0o777).toBe(0o600);
+    } finally {
+      await rm(parent);
+      await rename(`${parent}.kept`, parent);
+    }
+  });
+
+  it('that is another name of a file which not everybody may read is refused', async () => {
+    await rm(join(cwd, NEW));
+    await link(secret, join(cwd, NEW));
+    expect(await refused(await plan(`./${NEW}`))).toContain('has other names');
+  });
+
+  it.each(['.sha256', '.json'])('whose %s is a link to a secret does not make us read that', async (suffix) => {
+    await rm(join(cwd, NEW + suffix));
+    await symlink(secret, join(cwd, NEW + suffix));
+    const [step] = await plan('mine');
+    if (!step) throw new Error('nothing to do');
+    const error: unknown = await performShare(step, options).then(() => null, (reason: unknown) => reason);
+    expect(String(error)).toContain('it is a link');
+    expect(String(error)).not.toContain('root');
+    expect(await readdir(imagesDir)).toEqual([]);
+  });
+
+  it('becomes a copy of our own, which nobody else can change, and the original goes', async () => {
+    const [step] = await plan('mine');
+    if (!step) throw new Error('nothing to do');
+    if (process.getuid?.() === 0) await chown(join(cwd, NEW), 54_321, 54_321);
+    const theirFile = await open(join(cwd, NEW), 'r+');
+    const { ino, mtimeMs } = await theirFile.stat();
+    await performShare(step, process.getuid?.() === 0 ? options : theirs);
+    await theirFile.write('bad', 0);
+    await theirFile.close();
+    const shared = await stat(join(imagesDir, 'mine.ndz'));
+    expect(await readFile(join(imagesDir, 'mine.ndz'), 'utf8')).toBe('new');
+    expect(shared.ino).not.toBe(ino);
+    expect([shared.mode & 0o777, Math.round(shared.mtimeMs)]).toEqual([0o644, Math.round(mtimeMs)]);
+    expect((await readdir(cwd)).sort()).toEqual([OLD, `${OLD}.json`, `${OLD}.sha256`]);
+  });
+
+  it('an older one that is another file by now is not cleaned up', async () => {
+    const steps = await plan('mine', { clean: true });
+    await rm(join(cwd, OLD));
+    await writeFile(join(cwd, OLD), 'somebody’s');
+    const last = steps.at(-1);
+    if (last?.type !== 'remove') throw new Error('nothing to remove');
+    expect((await refusal(performShare(last, options))).message).toContain('it stays');
+    expect(await readFile(join(cwd, OLD), 'utf8')).toBe('somebody’s');
+  });
+});
+
+describe('an image with something against its origin', () => {
+  it.each([['half-written', 'while the disk was half-written'], ['unverified', 'nothing had been read back'], ['melted', 'a disk that was melted']])('of a disk that was %s is shared with --force only, and says so still', async (disk, said) => {
+    await writeProvenance(join(cwd, NEW), { ...provenanceOf('new'), disk });
+    await expect(share('mine')).rejects.toMatchObject({ kind: 'refused', message: expect.stringContaining(said) as unknown });
+    expect(await readdir(imagesDir)).toEqual([]);
+    await share('mine', { force: true });
+    expect(warnings).toEqual([expect.stringContaining(said)]);
+    expect((await readProvenance(join(imagesDir, 'mine.ndz')))?.disk).toBe(disk);
+  });
+});
+
+it('side files of an image that is gone are in the way, and go with --force', async () => {
+  await writeFile(join(imagesDir, 'mine.ndz.json'), 'of what?');
+  await expect(share('mine')).rejects.toMatchObject({ kind: 'refused', message: expect.stringContaining('without an image') as unknown });
+  expect(await readdir(imagesDir)).toEqual(['mine.ndz.json']);
+  await share('mine', { force: true });
+  expect(await readProvenance(join(imagesDir, 'mine.ndz'))).toEqual(provenanceOf('new'));
+});
+
+it('tells which images of that name were passed over', async () => {
+  const other = join(imagesDir, 'saving__fit03__2026-11-20@01-16__mine.ndz');
+  await save(other, 'bobs', 40, 'bob');
+  const { passedOver, older } = await planShare('mine', { cwd, imagesDir, alias: null, force: false, clean: false });
+  expect([passedOver, older]).toEqual([[other], [join(cwd, OLD)]]);
 });
 
 async function otherFileSystem(): Promise<boolean> {

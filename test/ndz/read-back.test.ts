@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dataExtents } from '../../src/ndz/extents.js';
 import { RELOCATION_SHORT_SECTOR, SECTOR_BYTES, type ChunkHeader } from '../../src/ndz/format.js';
-import { edgeRegion, pickSample, rangeOfPick, readPieces, SAMPLE_RANGE_BYTES, SAMPLE_RANGES, split, wholeChunk } from '../../src/ndz/read-back.js';
+import { edgeRegion, pickSample, rangeOfPick, readPieces, SAMPLE_RANGE_BYTES, SAMPLE_RANGES, split, wholeChunk, withoutOverlaps } from '../../src/ndz/read-back.js';
 import { seededRandom } from '../../src/frisbee/random.js';
 import { headerOf } from './bytes.js';
 
@@ -55,6 +55,18 @@ describe('reads in blocks', () => {
           at += sizeBytes;
         }
         expect(at).toBe(range.offset + range.sizeBytes);
+      }),
+    );
+  });
+});
+
+describe('ranges that overlap', () => {
+  it('become the same bytes, each once, in disk order', () => {
+    const some = fc.array(fc.record({ offset: fc.integer({ min: 0, max: 60 }), sizeBytes: fc.integer({ min: 1, max: 20 }) }), { maxLength: 12 });
+    const bytesOf = (list: readonly { offset: number; sizeBytes: number }[]): number[] => list.flatMap(({ offset, sizeBytes }) => Array.from({ length: sizeBytes }, (_, i) => offset + i));
+    fc.assert(
+      fc.property(some, (list) => {
+        expect(bytesOf(withoutOverlaps(list))).toEqual([...new Set(bytesOf(list))].sort((a, b) => a - b));
       }),
     );
   });

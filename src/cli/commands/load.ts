@@ -1,7 +1,8 @@
 import { basename, join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
-import { findImage } from '../../images/find.js';
+import { findImage, type ImageRef } from '../../images/find.js';
+import { doubtOf, readProvenance } from '../../images/provenance.js';
 import { missingEnd } from '../../ndz/cut-image.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { imageRecords } from '../../runs/images.js';
@@ -9,7 +10,7 @@ import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/embedded-session.js';
 import { startFrisbeedSession } from '../../workflows/frisbeed-session.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
-import { UserError } from '../../util/errors.js';
+import { Failure, UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
 import { flag, positive, text } from '../options.js';
@@ -71,6 +72,7 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   const { frisbee, nodes } = site.config;
   const selected = selectedNodes(args, site, context);
   const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
+  site.warnings.push(...(await originDoubts(found, flag(args.options, 'force'))));
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
   const missing = await missingEnd(image);
   if (missing !== null) site.warnings.push(`${basename(found.path)}: ${missing}`);
@@ -88,6 +90,23 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
     enough: minSuccess(args, selected.length),
     frisbeeClient: frisbee.client,
   };
+}
+
+/**
+ * What the image's origin says against it. From a half-written disk comes nothing that boots: refused without --force.
+ * One that nobody has read back may well be good, and is only warned of.
+ */
+async function originDoubts({ name, realPath, sizeBytes }: ImageRef, force: boolean): Promise<string[]> {
+  try {
+    const provenance = await readProvenance(realPath);
+    const doubt = doubtOf(provenance, sizeBytes);
+    if (doubt === null) return [];
+    if (!force && provenance?.disk !== null && provenance?.disk !== 'unverified') throw new UserError('refused', `image ${name} was ${doubt}`, 'save it again from a node that runs well; --force loads it all the same');
+    return [`image ${name} was ${doubt}: it may not boot`];
+  } catch (error) {
+    if (error instanceof Failure) return [error.message];
+    throw error;
+  }
 }
 
 /** The image itself, or what it was converted to: nodes can take .ndz alone. */

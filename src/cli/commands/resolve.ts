@@ -1,6 +1,6 @@
 import { loadConfig } from '../../config/load.js';
 import { findCandidates, findImage, type ImageRef } from '../../images/find.js';
-import { readProvenance, type Provenance } from '../../images/provenance.js';
+import { doubtOf, readProvenance, type Provenance } from '../../images/provenance.js';
 import { formatBytes } from '../../monitor/format.js';
 import { UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
@@ -30,10 +30,12 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
 }
 
 function details(image: ImageRef, provenance: Provenance | null, others: readonly ImageRef[]): string[] {
+  const doubt = doubtOf(provenance, image.sizeBytes);
   return [
     ...(image.realPath === image.path ? [] : [`leads to ${image.realPath}`]),
     `${minute(image.mtimeMs)}, ${formatBytes(image.sizeBytes)}`,
     ...(provenance === null ? [] : [`saved from ${provenance.node} by ${provenance.by}${provenance.comment === null ? '' : `: ${provenance.comment}`}`]),
+    ...(doubt === null ? [] : [`BEWARE: it was ${doubt}`]),
     ...others.map(({ path, mtimeMs, sizeBytes }) => `not taken: ${path}, ${minute(mtimeMs)}, ${formatBytes(sizeBytes)}`),
   ];
 }

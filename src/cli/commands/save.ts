@@ -1,10 +1,14 @@
 import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PARTIAL_NAME_BYTES, sweepPartials } from '../../images/partial.js';
+import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
+import { MAX_IMAGE_NAME_BYTES, sweepUnfinished } from '../../images/partial.js';
+import { savedInto } from '../../images/places.js';
 import { IMAGE_SUFFIX, imageName, parseSavedName, savedName } from '../../images/saved-name.js';
 import { holdsControls } from '../../images/stamp-line.js';
+import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
+import { doubtOfDisk } from '../../workflows/disk-doubt.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
@@ -15,12 +19,11 @@ import { passes, takingOptions, type TakingOptions } from '../retry-options.js';
 import { checkPxe, ramdiskTools } from '../ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../site.js';
 
-const MAX_NAME_BYTES = 255;
 const MAX_COMMENT_BYTES = 1000;
 
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
-  const dir = context.host.uid() === 0 ? site.config.frisbee.imagesDir : context.host.cwd();
+  const dir = savedInto(site.config.frisbee.imagesDir, context.host);
   const save = await planSave(args, site, dir, context);
   const taking = takingOptions(args);
   await checkWritable(dir);
@@ -28,11 +31,13 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const permit = await requirePermit(args, site, context, save.nodes.map((node) => node.name));
   const { name, comment, by, localIp, stamp, passes: tries, attemptDeadlineMs: attemptTimeoutMs } = save;
   const reset = !flag(args.options, 'no-reset');
+  const dryRun = flag(args.options, 'dry-run');
+  if (dryRun) site.warnings.push(...(await refusals(save, site, context)));
   return {
     nodes: save.nodes.map((node) => node.name),
     details: { files: save.nodes.map((node) => save.pathOf(node.name, 1)), image: name, by, comment, stamp: stamp?.rootPartition ?? null, localIp, reset, timeoutMs: Number.isFinite(save.nodeDeadlineMs) ? save.nodeDeadlineMs : null, attemptTimeoutMs, passes: tries },
     warnings: site.warnings,
-    dryRun: flag(args.options, 'dry-run'),
+    dryRun,
     keepsLogs: true,
     ...runSettings(site),
     result: 'table',
@@ -60,6 +65,7 @@ async function planSave(args: Arguments, site: Site, dir: string, context: Comma
     comment: checkedComment(text(args.options, 'comment')),
     gateway: host.shortHostname(),
     savedAtMs,
+    force: flag(args.options, 'force'),
     stamp: frisbee.rootPartition === null ? null : { rootPartition: frisbee.rootPartition, mountPoint: frisbee.mountPoint },
     lastBytes: await lastImageBytes(dir),
     localIp: await localControlIp(site),
@@ -72,9 +78,20 @@ async function planSave(args: Arguments, site: Site, dir: string, context: Comma
   };
 }
 
+/** What a save would refuse, or do because of --force: a sentence for each node that our records have something against. */
+async function refusals({ nodes, force }: SavePlan, site: Site, { host }: CommandContext): Promise<string[]> {
+  const images = imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], host);
+  const sentences: string[] = [];
+  for (const { name } of nodes) {
+    const doubt = await doubtOfDisk(name, images);
+    if (doubt !== null) sentences.push(`${name}: ${doubt.why}: ${force ? `its image would bear the mark '${doubt.mark}'` : 'it would be refused without --force'}`);
+  }
+  return sentences;
+}
+
 async function execute(taking: TakingOptions, save: SavePlan, dir: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
-  for (const path of await sweepPartials(dir, context.host)) tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
-  return executeSave(save, { ...tools, ...(await ramdiskTools(taking, site, permit, context, tools)) });
+  for (const path of await sweepUnfinished(dir, context.host.now())) tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
+  return executeSave(save, { ...tools, ...(await ramdiskTools(taking, site, permit, context, tools)), images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host) });
 }
 
 /** A name becomes a part of file names and of the stamp: any text on one line, without slash, of a length that fits. */
@@ -87,7 +104,7 @@ function checkedName(given: string, nodes: readonly string[]): string {
   if (name.includes('/')) refuse('has no slash', 'images go into frisbee.images_dir for root, else into the current folder');
   if (holdsControls(name)) refuse('has no control characters, and is UTF-8', 'leave out line ends, tabs and the like');
   const longest = Math.max(...nodes.map((node) => Buffer.byteLength(savedName(node, 0, name, 99) + IMAGE_SUFFIX)));
-  const tooLong = longest + PARTIAL_NAME_BYTES - MAX_NAME_BYTES;
+  const tooLong = longest - MAX_IMAGE_NAME_BYTES;
   if (tooLong > 0) refuse(`has at most ${Buffer.byteLength(name) - tooLong} bytes here, this one ${Buffer.byteLength(name)}`, 'give it a shorter one');
   return name;
 }

@@ -9,6 +9,7 @@ import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { sweep } from '../sweep.js';
+import { sweepImages } from '../unfinished-images.js';
 
 /** Takes away what killed runs left; says what it took, and nothing when there was nothing: it is made for timers. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
@@ -22,10 +23,12 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     return [...dead, ...orphans.map((pid) => `server program, pid ${pid}`)];
   };
   if (flag(args.options, 'dry-run')) {
-    for (const what of await leftNow()) stdout.write(`would remove ${printable(what)}\n`);
+    const images = await sweepImages(config.frisbee.imagesDir, host, { dryRun: true });
+    for (const what of [...(await leftNow()), ...images]) stdout.write(`would remove ${printable(what)}\n`);
     return exitCodes.ok;
   }
   const { removed, problems } = await sweep({ config, stateDir }, host);
+  removed.push(...(await sweepImages(config.frisbee.imagesDir, host, { dryRun: false })).map((path) => `removed ${path}`));
   // as root above all: in a folder that several share, a run may only be removed by whose it is, or by root
   const { keep, keepDays } = config.runs;
   removed.push(...pruneRuns(stateDir, { keep, keepDays }, host.now()).map((run) => `removed run ${run}: too many of its kind, or too old (runs.keep, runs.keep_days)`));

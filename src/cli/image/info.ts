@@ -80,9 +80,11 @@ function stampRows(stamp: string | null): [string, string][] {
 function provenanceRows(provenance: Provenance | null, { seen, expected }: Sha256): [string, string][] {
   if (provenance === null) return [];
   if (seen !== null && seen === expected && seen !== provenance.sha256) return [['saved', 'its .json is of another image']];
-  const { savedAt, node, by, gateway, verified, base, comment } = provenance;
+  const { savedAt, node, by, gateway, verified, base, comment, disk, notStamped } = provenance;
   return [
     ['saved', `${savedAt.slice(0, 16).replace('T', ' ')} UTC from ${node} by ${by} on ${gateway}, ${verified ? 'read back and found whole' : 'not read back'}`],
+    ...(disk === null ? [] : [['DISK', `${disk} when it was saved: our records had that against it`] satisfies [string, string]]),
+    ...(notStamped === null ? [] : [['stamp', `none was written: ${notStamped}`] satisfies [string, string]]),
     ...(comment === null ? [] : [['comment', comment] satisfies [string, string]]),
     ...(base === null ? [] : [['base', base] satisfies [string, string]]),
   ];

@@ -21,7 +21,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     const states = await compareFiles(dir, output.files);
     const stale = output.files.filter((file) => states.get(file) !== 'current');
     if (isCheck && stale.length > 0) code = exitCodes.someFailed;
-    if (!isCheck) await writeFiles(dir, stale, context.host.pid);
+    if (!isCheck) await writeFiles(dir, stale);
     for (const file of stale) {
       const what = !isCheck ? 'written' : states.get(file) === 'missing' ? 'is missing' : 'differs from what the description gives';
       context.stdout.write(`${join(dir, file.name)}${isCheck ? ' ' : ': '}${what}\n`);

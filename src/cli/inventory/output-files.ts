@@ -1,9 +1,9 @@
-import { readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { OutputFile } from '../../inventory/generate/outputs.js';
 import { messageOf, systemCode, UserError } from '../../util/errors.js';
 import { ensureFolder } from '../../util/folders.js';
-import { processIdentity } from '../../util/host.js';
+import { pathBeside } from '../../util/path-beside.js';
 
 /** How the file on disk compares with what it should be. */
 export type FileState = 'current' | 'differs' | 'missing';
@@ -27,7 +27,7 @@ export async function compareFiles(dir: string, files: readonly OutputFile[]): P
  * Writes files into `dir`, which is made when missing: all texts first, beside the files, and only then each in its place at
  * once. Throws a UserError (environment); nothing is left then but whole files, old or new.
  */
-export async function writeFiles(dir: string, files: readonly OutputFile[], pid: number): Promise<void> {
+export async function writeFiles(dir: string, files: readonly OutputFile[]): Promise<void> {
   const written: { fresh: string; target: string }[] = [];
   let path = dir;
   try {
@@ -35,10 +35,9 @@ export async function writeFiles(dir: string, files: readonly OutputFile[], pid:
     for (const file of files) {
       path = join(dir, file.name);
       const target = await realpath(path).catch(() => path); // a link stays one
-      const fresh = join(dirname(target), `.${basename(target)}.${pid}.tmp`);
-      await removeLeftovers(target);
+      const fresh = await pathBeside(target);
       written.push({ fresh, target });
-      await writeFile(fresh, file.text, { flush: true });
+      await writeFile(fresh, file.text, { flush: true, flag: 'wx' });
     }
     for (const { fresh, target } of written) {
       path = target;
@@ -48,14 +47,5 @@ export async function writeFiles(dir: string, files: readonly OutputFile[], pid:
     throw new UserError('environment', `cannot write ${path}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
   } finally {
     for (const { fresh } of written) await rm(fresh, { force: true }).catch(() => undefined); // what went wrong first is what counts
-  }
-}
-
-/** What runs that were killed had written beside a file. */
-async function removeLeftovers(target: string): Promise<void> {
-  const [start, end] = [`.${basename(target)}.`, '.tmp'];
-  for (const name of await readdir(dirname(target))) {
-    const pid = name.startsWith(start) && name.endsWith(end) ? name.slice(start.length, -end.length) : '';
-    if (/^\d+$/.test(pid) && processIdentity(Number(pid)) === null) await rm(join(dirname(target), name), { force: true });
   }
 }
