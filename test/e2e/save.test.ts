@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sshExec } from '../../src/ssh/login.js';
+import { run, scratch, start, type Finished, type Running } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
-import { scratch } from '../helpers/cli.js';
 
 const NAME = `my "nice" naïve set'up $(reboot)`;
 const COMMENT = `"; rm -rf / # \\0101 %s 'quoted' — 値`;
@@ -22,6 +22,11 @@ const pathOf = (stdout: string, node: string): string => new RegExp(`^${node}:(.
 const setting = (key: string): string => new RegExp(`^${key} = (.*)$`, 'm').exec(readFileSync(join(testbed.dir, 'imaging.conf'), 'utf8'))?.[1] ?? '';
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
+/** What saves start in: root's images go to images_dir, everybody else's to where they stand; this is both. */
+const inFolder = (env: Record<string, string> = {}): { cwd: string; env: Record<string, string> } => ({ cwd: folder(), env: { ...testbed.env, ...env } });
+const save = (args: readonly string[], env?: Record<string, string>): Promise<Finished> => run('imaging-save', args, inFolder(env));
+const startSave = (args: readonly string[]): Running => start('imaging-save', args, inFolder());
+
 /** The testbed's configuration, and some more of the site's. */
 function alsoConfigured(text: string): Record<string, string> {
   const file = join(scratch(), 'more.conf');
@@ -32,7 +37,7 @@ function alsoConfigured(text: string): Record<string, string> {
 test('two nodes become two images that say where they come from, and load back', async () => {
   const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').replaceAll('-', '').slice(0, 8);
   writeFileSync(join(folder(), `saving__fit01__2026-01-01@00-00__x.ndz.${bootId}-4194399-1.partial`), 'half of what a killed run was to save');
-  const saved = await testbed.run('imaging-save', ['1', '2', '-o', NAME, '-c', COMMENT, '--progress', 'quiet']);
+  const saved = await save(['1', '2', '-o', NAME, '-c', COMMENT, '--progress', 'quiet']);
   expect(saved.stderr).toBe('');
   expect(saved.code).toBe(0);
   expect(testbed.links()).toEqual([]);
@@ -61,7 +66,7 @@ test('two nodes become two images that say where they come from, and load back',
 test('an image of an image names its base; two saves in one minute are two images, and a name means the newest', async () => {
   const paths: string[] = [];
   for (const comment of ['first', 'second']) {
-    const saved = await testbed.run('imaging-save', ['1', '-o', 'twice.ndz', '-c', comment, '--progress', 'quiet']);
+    const saved = await save(['1', '-o', 'twice.ndz', '-c', comment, '--progress', 'quiet']);
     expect(saved.code).toBe(0);
     paths.push(pathOf(saved.stdout, 'fit01'));
   }
@@ -74,21 +79,28 @@ test('an image of an image names its base; two saves in one minute are two image
   expect(resolved.stdout).toBe(`${second}\n`);
 });
 
+test("root's images go to images_dir, anybody else's to the folder they stand in", async () => {
+  const elsewhere = scratch();
+  const saved = await run('imaging-save', ['3', '-o', 'whither', '--progress', 'quiet'], { cwd: elsewhere, env: testbed.env });
+  expect(saved.code).toBe(0);
+  expect(dirname(pathOf(saved.stdout, 'fit03'))).toBe(process.getuid?.() === 0 ? folder() : elsewhere);
+});
+
 test('Ctrl-C in the middle leaves no image, not even a partial one', async () => {
   const before = files();
-  const save = testbed.start('imaging-save', ['2', '-o', 'half', '--progress', 'json']);
-  await save.event((event) => event.type === 'node.progress');
-  save.child.kill('SIGINT');
-  expect((await save.finished).code).toBe(130);
+  const saving = startSave(['2', '-o', 'half', '--progress', 'json']);
+  await saving.event((event) => event.type === 'node.progress');
+  saving.child.kill('SIGINT');
+  expect((await saving.finished).code).toBe(130);
   expect(files()).toEqual(before);
   expect(testbed.links()).toEqual([]);
 });
 
 test('an image that was whole before Ctrl-C stays, and is told', async () => {
-  const save = testbed.start('imaging-save', ['2', '-o', 'whole', '--progress', 'json']);
-  await save.event((event) => event.type === 'node.step' && event.step === 'reboot');
-  save.child.kill('SIGINT');
-  const { code, events } = await save.finished;
+  const saving = startSave(['2', '-o', 'whole', '--progress', 'json']);
+  await saving.event((event) => event.type === 'node.step' && event.step === 'reboot');
+  saving.child.kill('SIGINT');
+  const { code, events } = await saving.finished;
   expect(code).toBe(130);
   const [path] = files().filter((name) => name.endsWith('__whole.ndz'));
   expect(events).toContainEqual(expect.objectContaining({ type: 'run.warning', text: `fit02: its image is whole all the same: ${join(folder(), path ?? 'none')}` }));
@@ -97,10 +109,10 @@ test('an image that was whole before Ctrl-C stays, and is told', async () => {
 
 test('a node that loses power in the middle fails alone, with nothing left of its image', async () => {
   const before = files();
-  const save = testbed.start('imaging-save', ['1', '2', '-o', 'killed', '--passes', '1', '--progress', 'json']);
-  await save.event((event) => event.type === 'node.progress' && event.node === 'fit02');
+  const saving = startSave(['1', '2', '-o', 'killed', '--passes', '1', '--progress', 'json']);
+  await saving.event((event) => event.type === 'node.progress' && event.node === 'fit02');
   await fetch(`http://127.0.1.2:${setting('cmc_port')}/off`);
-  const { code, events } = await save.finished;
+  const { code, events } = await saving.finished;
   expect(code).toBe(1);
   const failed = events.flatMap((event) => (event.type === 'node.failed' ? [event] : []));
   expect(failed).toMatchObject([{ node: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-failed)$/) as unknown }]);
@@ -111,7 +123,7 @@ test('a node that loses power in the middle fails alone, with nothing left of it
 test('a gateway without room says so, and nothing stays', async () => {
   const before = files();
   const limited = ['-c', 'ulimit -f 2048; exec "$0" "$@"', 'imaging-save', '1', '-o', 'large', '--progress', 'json'];
-  const { code, events } = await testbed.run('/bin/sh', limited);
+  const { code, events } = await run('/bin/sh', limited, inFolder());
   expect(code).toBe(1);
   const [failed] = events.flatMap((event) => (event.type === 'node.failed' ? [event] : []));
   expect(failed).toMatchObject({ node: 'fit01', step: 'read', code: 'collect-failed', message: expect.stringMatching(/collecting into .*large.*EFBIG/) as unknown, hint: expect.stringContaining('ulimit') as unknown });
@@ -120,8 +132,8 @@ test('a gateway without room says so, and nothing stays', async () => {
 
 test('a root that cannot be mounted is a warning; none asks for no stamp', async () => {
   const [odd, none] = await Promise.all([
-    testbed.run('imaging-save', ['1', '-o', 'odd', '--progress', 'quiet'], alsoConfigured('[frisbee]\nroot_partition = /dev/sdz9\n')),
-    testbed.run('imaging-save', ['2', '-o', 'plain', '--progress', 'json'], alsoConfigured('[frisbee]\nroot_partition = none\n')),
+    save(['1', '-o', 'odd', '--progress', 'quiet'], alsoConfigured('[frisbee]\nroot_partition = /dev/sdz9\n')),
+    save(['2', '-o', 'plain', '--progress', 'json'], alsoConfigured('[frisbee]\nroot_partition = none\n')),
   ]);
   expect(odd.stderr).toMatch(/^imaging: warning: fit01: not stamped: \/dev\/sdz9 could not be mounted: mount: .*\n$/);
   expect(odd.code).toBe(0);
@@ -141,7 +153,7 @@ test.each([
   ['a comment of many bytes', ['-c', 'x'.repeat(1001)], 'at most 1000 bytes, this one 1001'],
 ])('%s is refused', async (_, args, said) => {
   const before = files();
-  const result = await testbed.run('imaging-save', ['1', ...args]);
+  const result = await save(['1', ...args]);
   expect(result.code).toBe(2);
   expect(result.stderr).toMatch(said);
   expect(files()).toEqual(before);
@@ -149,7 +161,7 @@ test.each([
 
 test('a dry run says what would be saved where, and touches nothing', async () => {
   const before = files();
-  const result = await testbed.run('imaging-save', ['1-2', '-o', 'dry', '--dry-run', '--progress', 'json']);
+  const result = await save(['1-2', '-o', 'dry', '--dry-run', '--progress', 'json']);
   expect(JSON.parse(result.stdout)).toMatchObject({ nodes: ['fit01', 'fit02'], image: 'dry', stamp: '/dev/sda1', files: [expect.stringContaining('saving__fit01__'), expect.stringContaining('saving__fit02__')] });
   expect(files()).toEqual(before);
 });
