@@ -95,7 +95,8 @@ export function quotingTests(shell: 'bash' | 'zsh' | 'fish'): void {
     expect(readdirSync(join(site, 'here'))).not.toContain('pwned');
   });
   // zsh completes what stands behind the option, not behind its =
-  test.skipIf(why !== '' || shell === 'zsh')(`behind =${why}`, async () => {
+  if (shell === 'zsh') return;
+  test.skipIf(why !== '')(`behind =${why}`, async () => {
     const got = await typed(shell, ['imaging-load --image=semi\t', "imaging-load --image='dol\t"]);
     expect(got).toEqual([['--image=semi;touch pwned;'], ['--image=dollar$(touch pwned)']]);
     expect(readdirSync(join(site, 'here'))).not.toContain('pwned');
