@@ -66,7 +66,8 @@ ordinary() {
 ordinary node --version >/dev/null 2>&1 || skip 'it could not run the node of this machine'
 
 code=0
-ordinary npm test -- --reporter=default --reporter=json --outputFile.json="$folder/tmp/report.json" "$@" || code=$?
+ordinary npm test -- --reporter=default --reporter=json --outputFile.json="$folder/tmp/report.json" "$@" &
+wait "$!" || code=$? # in the background, so that a signal is heard at once
 if [ -n "$report" ] && [ -f "$folder/tmp/report.json" ]; then sed "s|$folder/imaging/||g" "$folder/tmp/report.json" >"$report"; fi
 [ "$code" = 0 ] || { echo "as an ordinary user: npm test failed ($code)" >&2; exit 1; }
 ordinary npm run demo || { echo 'as an ordinary user: npm run demo failed' >&2; exit 1; }
