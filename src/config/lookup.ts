@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { Layer } from './layers.js';
 import type { IniValues } from './ini-text.js';
+import { ForeignKeys } from './foreign-keys.js';
 import { nearest } from './nearest.js';
 import { allKeys, droppedKeys, freeSections, nodeKeys, renamedKeys, schema } from './schema.js';
 
@@ -49,6 +50,7 @@ export class Lookup {
     const { file, values } = layer;
     const secret = layer.readableByAll ? secretIn(values) : undefined;
     if (secret !== undefined) this.warnings.push(`${file} holds ${secret} and everybody may read it: chmod o-r ${file}`);
+    const foreign = new ForeignKeys();
     for (const [section, settings] of values) {
       if (/^node\s/.test(section)) {
         this.nodeSections.add(section);
@@ -59,8 +61,9 @@ export class Lookup {
         this.warnings.push(`${file}: unknown section [${section}]${didYouMean(nearest(section, sections), '[', ']')}`);
         continue;
       }
-      for (const [writtenKey, value] of settings) this.#addSetting(file, section, writtenKey, value, values);
+      for (const [writtenKey, value] of settings) this.#addSetting(file, section, writtenKey, value, values, foreign);
     }
+    this.warnings.push(...foreign.warnings(file));
   }
 
   #addForNodes(file: string, section: string, writtenKey: string, value: string): void {
@@ -69,7 +72,7 @@ export class Lookup {
     else this.warnings.push(`${file}: [${section}] ${writtenKey} cannot be set for single nodes${didYouMean(nearest(key, keysForNodes))}`);
   }
 
-  #addSetting(file: string, section: string, writtenKey: string, value: string, all: IniValues): void {
+  #addSetting(file: string, section: string, writtenKey: string, value: string, all: IniValues, foreign: ForeignKeys): void {
     const [key = '', ...rest] = writtenKey.split('.');
     const suffix = rest.map((part) => `.${part}`).join('');
     const set = (name: string): unknown => this.#values.set(name + suffix, { value, file, folder: dirname(file), writtenKey });
@@ -78,10 +81,10 @@ export class Lookup {
     const renamed = ownValue(renamedKeys, name);
     if (names.has(name) || Object.hasOwn(freeSections, section)) set(name);
     else if (renamed !== undefined) {
-      this.warnings.push(`${file}: [${section}] ${writtenKey} is called ${renamed} here`);
+      foreign.rename(`${name}${suffix}`, `${renamed}${suffix}`);
       const [newSection = '', newKey = ''] = renamed.split('.');
       if (all.get(newSection)?.has(newKey + suffix) !== true) set(renamed);
-    } else if (dropped !== undefined) this.warnings.push(`${file}: [${section}] ${writtenKey} is no longer used: ${dropped}`);
+    } else if (dropped !== undefined) foreign.drop(section, writtenKey, `${section}.*` in droppedKeys);
     else this.warnings.push(`${file}: unknown key [${section}] ${writtenKey}${suggestion(section, key)}`);
   }
 }

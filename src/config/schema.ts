@@ -111,7 +111,7 @@ export const nodeKeys = [
 /** Sections whose keys are names that the site chooses, and what their values are. */
 export const freeSections: Readonly<Record<string, string>> = { groups: 'sets of nodes: name = node specs' };
 
-/** Later names of a key (rhubarbe's): the value counts, with a warning. */
+/** Later names of a key (rhubarbe's): the value counts, with a warning, one for all of a file. */
 export const renamedKeys: Readonly<Record<string, KeyName>> = {
   'testbed.inventory_nodes_path': 'testbed.inventory_path',
   'nodes.cmc_default_timeout': 'nodes.status_default_timeout',
@@ -121,10 +121,12 @@ export const renamedKeys: Readonly<Record<string, KeyName>> = {
   'accounts.privileged': 'leases.privileged',
 };
 
-/** Keys that mean nothing here any more, and why; they are accepted with a warning. A `*` stands for the rest of the section. */
+/** Keys that mean nothing here any more, and why; they are accepted with a warning, one for all of a file. A `*` stands for the rest of the section. */
 export const droppedKeys: Readonly<Record<string, string>> = {
   'testbed.inventory_phones_path': 'phones are not imaged',
   'testbed.inventory_pdus_path': 'power goes through the CMC cards alone',
+  'testbed.inventory_relays_path': 'power goes through the CMC cards alone',
+  'testbed.relays_database_folder': 'power goes through the CMC cards alone',
   'nodes.cmc_safe_timeout': 'every CMC request has the one deadline nodes.status_default_timeout',
   'nodes.load_nightly_timeout': 'deadlines of a script are given with -t',
   'nodes.wait_nightly_timeout': 'deadlines of a script are given with -t',
@@ -137,6 +139,7 @@ export const droppedKeys: Readonly<Record<string, string>> = {
   'networking.telnet_connect_maxwait': 'telnet waits for the first byte, not for a time',
   'monitor.*': 'imaging-monitor has settings of its own',
   'sidecar.*': 'there is no monitoring daemon',
+  'plcapi.*': 'that interface is gone; leases.backend says where leases come from',
   'accounts.*': 'accounts are no business of imaging',
 };
 

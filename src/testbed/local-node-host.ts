@@ -41,13 +41,14 @@ export function localNodeHost(options: LocalNodeHostOptions): NodeHost {
     cmc: new CmcServers(),
     ssh: new SshServers(() => options.sshHostKey),
     shell: (spec, disk, crash, uptimeSeconds) => {
-      const { mount, umount } = mountPrograms(disk.path);
+      const { mount, umount, mkdir } = mountPrograms(disk.path, options.host);
       const programs = new Map<string, Program>([
         ['frisbee', options.frisbee(spec, disk, crash)],
         ['imagezip', imagezip(disk.path)],
         ['nc', netcat(spec.addresses.controlIp)],
         ['mount', mount],
         ['umount', umount],
+        ['mkdir', mkdir],
       ]);
       const { shellProgram: program, host } = options;
       if (!program) return builtinShell(new Map([...programs, ['cat', procCat(uptimeSeconds)], ...diskPrograms(disk.path)]));

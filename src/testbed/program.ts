@@ -12,7 +12,7 @@ export type ProgramIo = {
 /** A program the ramdisk offers, run by the testbed itself; resolves to its exit status, and never rejects. */
 export type Program = (args: string[], io: ProgramIo) => Promise<number>;
 
-/** By name: `frisbee`, `imagezip`, `nc`, `mount`, `umount`. */
+/** By name: `frisbee`, `imagezip`, `nc`, `mount`, `umount`, `mkdir`. */
 export type Programs = ReadonlyMap<string, Program>;
 
 /** Exit status of a program that Ctrl-C ended. */

@@ -2,7 +2,9 @@
 export const DISK_DEVICE = '/dev/sda';
 export const ROOT_PARTITION = '/dev/sda1';
 /**
- * Where a session can mount it. The shell of a ramdisk sees the files of the machine that the testbed runs on; this name
- * leads each session to a folder of its own, and into nobody else's /mnt.
+ * The shell of a ramdisk sees the files of the machine that the testbed runs on; behind this name each session finds a folder
+ * of its own, and what it mounts there.
  */
-export const MOUNT_POINT = '/proc/self/cwd/mnt';
+export const SESSION_ROOT = '/proc/self/cwd';
+/** Where sessions mount the disk unless told otherwise: it is there from the start. */
+export const MOUNT_POINT = '/mnt';

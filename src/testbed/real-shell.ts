@@ -1,11 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
 import type { Programs } from './program.js';
 import { ProgramCall } from './program-call.js';
 import { MOUNT_POINT } from './ramdisk.js';
+import { MountPoints } from './mount-points.js';
 import type { OpenShell, Shell, ShellListener } from './shell.js';
 import { CALLS_FD, PROMPT_MARK, type ShellProgram } from './shell-program.js';
 
@@ -37,6 +38,7 @@ class RealShell implements Shell {
   readonly #listener: ShellListener;
   readonly #options: RealShellOptions;
   readonly #folder: string;
+  readonly #mountPoints = new MountPoints();
   readonly #calls = new Map<string, ProgramCall>();
   readonly #stdin: Writable;
   readonly #stdout: Readable;
@@ -50,7 +52,7 @@ class RealShell implements Shell {
     this.#options = options;
     this.#listener = listener;
     this.#folder = mkdtempSync(join(options.folder, 'session-'));
-    mkdirSync(join(this.#folder, basename(MOUNT_POINT)));
+    mkdirSync(join(this.#folder, MOUNT_POINT));
     this.#child = startShell(options, this.#folder);
     const [stdin, stdout, , requests] = this.#child.stdio;
     if (!(stdin instanceof Writable && stdout instanceof Readable && requests instanceof Readable)) throw new Error('a shell without pipes');
@@ -65,7 +67,7 @@ class RealShell implements Shell {
   }
 
   line(text: string): void {
-    this.#stdin.write(Buffer.from(`${text}\n`, 'latin1'));
+    this.#stdin.write(Buffer.from(`${this.#mountPoints.lead(text)}\n`, 'latin1'));
   }
 
   interrupt(): void {

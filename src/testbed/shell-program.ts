@@ -41,7 +41,7 @@ export const PROMPT_MARK = '\x01\x02?\x02\x01';
 export const CALLS_FD = 9;
 
 /**
- * `frisbee`, `imagezip`, `nc`, `mount` and `umount` as functions of the shell, so that redirections, pipes and `$?` are the shell's own.
+ * `frisbee`, `imagezip`, `nc`, `mount`, `umount` and `mkdir` as functions of the shell, so that redirections, pipes and `$?` are the shell's own.
  * The body is a subshell, as an interactive bash announces background jobs of its own. 8 and 6 are the call's error and
  * output ends: opened before `run`, so that nothing can be missed.
  */
@@ -65,8 +65,9 @@ __imaging_call() (
 frisbee() { __in=no; __imaging_call frisbee "$@" </dev/null; }
 imagezip() { __in=no; __imaging_call imagezip "$@" </dev/null; }
 nc() { __in=yes; __imaging_call nc "$@"; }
-mount() { __in=no; __imaging_call mount "$PWD" "$@" </dev/null; }
-umount() { __in=no; __imaging_call umount "$PWD" "$@" </dev/null; }
+mount() { __in=no; __imaging_call mount "$IMAGING_CALLS" "$@" </dev/null; }
+umount() { __in=no; __imaging_call umount "$IMAGING_CALLS" "$@" </dev/null; }
+mkdir() { __in=no; __imaging_call mkdir "$IMAGING_CALLS" "$@" </dev/null; }
 cat() {
   case "$*" in
     /proc/uptime) set -- "$(( $(date +%s) - IMAGING_BOOTED )).00"; echo "$1 $1" ;;
@@ -148,7 +149,7 @@ function withoutApplets(command: string): string {
 }
 
 /** Names that mean something else than an applet: builtins, and the functions above. */
-const SHELL_NAMES = 'kill read sh ash test true false echo printf pwd wait frisbee imagezip nc dd sync blockdev mount umount';
+const SHELL_NAMES = 'kill read sh ash test true false echo printf pwd wait frisbee imagezip nc dd sync blockdev mount umount mkdir';
 
 function isExecutable(path: string): boolean {
   try {

@@ -5,9 +5,11 @@ import { Volume } from '../ndz/allocation/volume.js';
 import { locateExtFile, readExtFile, type ExtFilePlace } from '../ndz/ext-file.js';
 import { SECTOR_BYTES } from '../ndz/format.js';
 import { openSource, type ImageSource } from '../ndz/source.js';
+import type { Host } from '../util/host.js';
+import { makeExtFile } from './disk-file-maker.js';
 
 /** Smaller than what an emulated system can be asked to keep in memory. */
-const MAX_FILE_BYTES = 64 * 1024;
+export const MAX_FILE_BYTES = 64 * 1024;
 /** Distance of the files of a demo disk that has no file system. */
 const PLAIN_STEP_BYTES = 4096;
 const INODE = { sizeLow: 0x04, generation: 0x64, checksumLow: 0x7c, extraSize: 0x80, checksumHigh: 0x82 } as const;
@@ -83,24 +85,59 @@ function sealInode(inode: Buffer, number: number, seed: number): void {
   if (isWide) inode.writeUInt16LE(checksum >>> 16, INODE.checksumHigh);
 }
 
-/** A demo disk without a file system begins with this file: `/PATH BYTES`, a line end, the content. */
-async function plainFile(source: ImageSource, diskPath: string, { startSector, sectorCount }: Partition, path: string): Promise<DiskFile | null> {
-  const offset = startSector * SECTOR_BYTES;
-  const head = Buffer.from(await source.read(offset, Math.min(PLAIN_STEP_BYTES, sectorCount * SECTOR_BYTES)));
-  const end = head.indexOf('\n');
-  const [name = '', size = ''] = head.toString('utf8', 0, Math.max(0, end)).split(' ');
-  if (name !== `/${path}` || !/^\d{1,4}$/.test(size) || end + 1 + Number(size) > head.byteLength) return null;
-  const titleBytes = Buffer.byteLength(`/${path} ${PLAIN_STEP_BYTES}\n`);
-  return {
-    content: head.subarray(end + 1, end + 1 + Number(size)),
-    capacityBytes: PLAIN_STEP_BYTES - titleBytes,
-    write: (fresh) =>
-      onDisk(diskPath, async (handle) => {
-        const bytes = Buffer.alloc(PLAIN_STEP_BYTES);
-        bytes.set(Buffer.concat([Buffer.from(`/${path} ${fresh.byteLength}\n`), fresh]));
-        await handle.write(bytes, 0, bytes.byteLength, offset);
-      }),
-  };
+type PlainPlace = { content: Buffer; offset: number; capacityBytes: number };
+
+/** The files of a demo disk without a file system: each `/PATH BYTES`, a line end, the content, at the next step; then where the next would go. */
+async function plainFiles(source: ImageSource, { startSector, sectorCount }: Partition): Promise<{ files: Map<string, PlainPlace>; end: number }> {
+  const files = new Map<string, PlainPlace>();
+  const [start, end] = [startSector * SECTOR_BYTES, (startSector + sectorCount) * SECTOR_BYTES];
+  let offset = start;
+  while (offset + PLAIN_STEP_BYTES <= end) {
+    const head = Buffer.from(await source.read(offset, PLAIN_STEP_BYTES));
+    const title = /^\/([^\n\0 ]{1,1000}) (\d{1,12})\n/.exec(head.toString('latin1'));
+    if (!title) break;
+    const [, path = '', size = ''] = title;
+    const slotBytes = Math.ceil((title[0].length + Number(size)) / PLAIN_STEP_BYTES) * PLAIN_STEP_BYTES;
+    const content = head.subarray(title[0].length, title[0].length + Number(size));
+    // only what fits into its first step is read
+    if (content.byteLength === Number(size)) files.set(path, { content, offset, capacityBytes: PLAIN_STEP_BYTES - Buffer.byteLength(`/${path} ${PLAIN_STEP_BYTES}\n`) });
+    offset += slotBytes;
+  }
+  return { files, end: offset + PLAIN_STEP_BYTES <= end ? offset : -1 };
+}
+
+async function plainFile(source: ImageSource, diskPath: string, partition: Partition, path: string): Promise<DiskFile | null> {
+  const place = (await plainFiles(source, partition)).files.get(path);
+  return place ? { content: place.content, capacityBytes: place.capacityBytes, write: (fresh) => writePlain(diskPath, place.offset, path, fresh) } : null;
+}
+
+function writePlain(diskPath: string, offset: number, path: string, content: Uint8Array): Promise<void> {
+  return onDisk(diskPath, async (handle) => {
+    const bytes = Buffer.alloc(PLAIN_STEP_BYTES);
+    bytes.set(Buffer.concat([Buffer.from(`/${path} ${content.byteLength}\n`), content]));
+    await handle.write(bytes, 0, bytes.byteLength, offset);
+  });
+}
+
+/**
+ * Puts the file `path` of the folder `root`, whose content is `content`, on the disk under the same name, in more room than it
+ * had there or where there was none. Returns why that did not work, or null.
+ */
+export async function makeDiskFile(host: Host, diskPath: string, root: string, path: string, content: Uint8Array): Promise<string | null> {
+  const source = await openSource(diskPath);
+  let problem: string | null;
+  try {
+    const partition = await firstPartition(source);
+    if (!partition) return 'there is no partition';
+    const { files, end } = await plainFiles(source, partition);
+    if (files.size === 0) problem = await makeExtFile(host, diskPath, partition.startSector * SECTOR_BYTES, root, path);
+    else if (end < 0 || Buffer.byteLength(`/${path} ${PLAIN_STEP_BYTES}\n`) + content.byteLength > PLAIN_STEP_BYTES || files.has(path) || /[ \n]/.test(path)) problem = `no room on the disk for ${content.byteLength} bytes`;
+    else problem = await writePlain(diskPath, end, path, content).then(() => null);
+  } finally {
+    await source.close();
+  }
+  if (problem !== null) return problem;
+  return (await findDiskFile(diskPath, path))?.content.equals(content) === true ? null : `no room on the disk for ${content.byteLength} bytes, or a file system that cannot be written`;
 }
 
 async function onDisk(diskPath: string, work: (handle: FileHandle) => Promise<void>): Promise<void> {

@@ -168,21 +168,29 @@ describe('what configuration warns about', () => {
     ]);
   });
 
-  it('renamed keys, whose value counts', async () => {
+  it('renamed keys, whose value counts, in one line', async () => {
     expect(await warnings(section('nodes', 'cmc_default_timeout.faraday = 3') + section('testbed', 'inventory_nodes_path = /a', 'inventory_path = /b'))).toEqual([
-      '[nodes] cmc_default_timeout.faraday is called nodes.status_default_timeout here',
-      '[testbed] inventory_nodes_path is called testbed.inventory_path here',
+      'keys of a relative of this tool: renamed here: nodes.cmc_default_timeout.faraday -> nodes.status_default_timeout.faraday, testbed.inventory_nodes_path -> testbed.inventory_path (docs/configuration.md says why)',
     ]);
     const { config } = await site.load();
     expect(config.nodes.statusTimeoutMs).toBe(3_000);
     expect(config.testbed.inventoryPath).toBe('/b');
   });
 
-  it('dropped keys, saying why', async () => {
-    expect(await warnings(section('frisbee', 'netcat_style = ubuntu') + section('monitor', 'cycle_nodes = 2'))).toEqual([
-      '[frisbee] netcat_style is no longer used: the gateway runs no netcat',
-      '[monitor] cycle_nodes is no longer used: imaging-monitor has settings of its own',
+  it('dropped keys in one line, whole sections by their names', async () => {
+    expect(await warnings(section('frisbee', 'netcat_style = ubuntu') + section('monitor', 'cycle_nodes = 2', 'cycle_leases = 60') + section('plcapi', 'plcapi_url = https://x'))).toEqual([
+      'keys of a relative of this tool: without effect: frisbee.netcat_style, [monitor], [plcapi] (docs/configuration.md says why)',
     ]);
+  });
+
+  it('one line for a whole file that was written for a relative, and one for each key that nobody knows', async () => {
+    const text = section('plcapi', 'plcapi_url = https://x:443/PLCAPI/', 'leases_hostname = r2lab') + section('testbed', 'inventory_nodes_path = /a', 'inventory_phones_path = /b', 'inventory_pdus_path = /c')
+      + section('nodes', 'cmc_default_timeout = 3', 'cmc_safe_timeout = 60', 'load_nightly_timeout = 150', 'colour = red') + section('frisbee', 'netcat_style = fedora')
+      + section('networking', 'ssh_timeout = 2', 'ping_timeout = 0.5', 'telnet_timeout = 0.5') + section('monitor', 'cycle_nodes = 2') + section('sidecar', 'url = wss://x') + section('accounts', 'cycle = 60', 'privileged = root,guest');
+    const said = await warnings(text);
+    expect(said).toHaveLength(2);
+    expect(said[0]).toBe('unknown key [nodes] colour');
+    expect(said[1]).toMatch(/renamed here: testbed\.inventory_nodes_path -> testbed\.inventory_path, .*accounts\.privileged -> leases\.privileged; without effect: \[plcapi\], .*\[sidecar\], \[accounts\]/);
   });
 });
 

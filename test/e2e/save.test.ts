@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sshExec } from '../../src/ssh/login.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
@@ -78,6 +78,13 @@ test('an image of an image names its base; two saves in one minute are two image
   expect(stamp).toMatch(/ - image twice - by \S+ - from twice - second$/);
   const resolved = await imaging('imaging-resolve', ['twice']);
   expect(resolved.stdout).toBe(`${second}\n`);
+});
+
+test("root's images go to images_dir, anybody else's to the folder they stand in", async () => {
+  const elsewhere = scratch();
+  const saved = await run('imaging-save', ['3', '-o', 'whither', '--progress', 'quiet'], { cwd: elsewhere, env: testbed.env });
+  expect(saved.code).toBe(0);
+  expect(dirname(pathOf(saved.stdout, 'fit03'))).toBe(process.getuid?.() === 0 ? join(testbed.dir, 'images') : elsewhere);
 });
 
 test('Ctrl-C in the middle leaves no image, not even a partial one', async () => {

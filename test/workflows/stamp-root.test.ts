@@ -1,56 +1,22 @@
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
-import { makeDemoImage } from '../../src/images/demo-image.js';
-import { openTelnet, type TelnetSession as Telnet } from '../../src/telnet/session.js';
-import { mountPrograms } from '../../src/testbed/mount-program.js';
+import { describe, expect, it } from 'vitest';
+import type { TelnetSession as Telnet } from '../../src/telnet/session.js';
 import type { Program } from '../../src/testbed/program.js';
 import { MOUNT_POINT, ROOT_PARTITION } from '../../src/testbed/ramdisk.js';
-import { realShell } from '../../src/testbed/real-shell.js';
-import { findShell, type ShellCandidate } from '../../src/testbed/shell-program.js';
 import { findDiskFile } from '../../src/testbed/stamp-place.js';
-import { TelnetSession } from '../../src/testbed/telnet-session.js';
-import { systemHost } from '../../src/util/host.js';
 import { assignments, stampRoot, type StampResult } from '../../src/workflows/stamp-root.js';
-import { scratch } from '../helpers/cli.js';
+import { ramdisk, shellsHere } from '../helpers/ramdisk.js';
 
 const BASE = /^\d{4}-\d\d-\d\d@\d\d:\d\d - node none - image demo - by imaging$/;
-const CANDIDATES: ShellCandidate[] = [['bash', ['--norc', '--noprofile', '--noediting', '+o', 'history', '-i']], ['busybox', ['sh', '-i']], ['dash', ['-i']]];
-const inPath = (name: string): boolean => (process.env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, name)));
 /** Bytes that a shell, printf or a terminal could make something of. */
 const LINE = `2026-11-21@01:16 - node fit01 - image it's "mine" \\n \\0101 %s $(id) \`id\` !! ~ * ?  two  blanks - by ann - from demo - ${'ünï 値 😀 '.repeat(60)}; rm -rf / #`;
-
-const ends: (() => Promise<unknown> | void)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
-
-/** A node's ramdisk with a shell, and a demo disk to mount. */
-async function ramdisk(candidate: ShellCandidate, more: Record<string, Program> = {}): Promise<{ telnet: Telnet; diskPath: string; shown: () => string }> {
-  const folder = scratch();
-  const { rawPath } = await makeDemoImage(join(folder, 'images'), { sizeBytes: 4 << 20 });
-  const programs = new Map<string, Program>(Object.entries({ ...mountPrograms(rawPath), ...more }));
-  const openShell = realShell({ host: systemHost, program: findShell(systemHost, folder, [candidate]), programs, diskPath: rawPath, folder: join(folder, 'sessions'), hostname: 'fit01', uptimeSeconds: () => 5 });
-  const sessions: TelnetSession[] = [];
-  const server: Server = createServer((socket) => sessions.push(new TelnetSession(socket, openShell))).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  let shown = '';
-  const onRaw = (bytes: Uint8Array): void => void (shown += Buffer.from(bytes).toString());
-  const telnet = await openTelnet({ host: '127.0.0.1', port: typeof address === 'object' ? (address?.port ?? 0) : 0, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: new AbortController().signal, onRaw });
-  ends.push(() => new Promise((resolve) => server.close(resolve)), () => sessions.forEach((session) => session.kill()), () => telnet.close());
-  return { telnet, diskPath: rawPath, shown: () => shown };
-}
 
 const place = { rootPartition: ROOT_PARTITION, mountPoint: MOUNT_POINT };
 const stamp = (telnet: Telnet, lineFor: (base: string | null) => string, at = place): Promise<StampResult> =>
   stampRoot(telnet, { node: 'fit01', place: at, lineFor, signal: new AbortController().signal, silenceTimeoutMs: 10_000 });
 const linesOn = async (diskPath: string): Promise<string[]> => (await findDiskFile(diskPath, 'etc/imaging-image'))?.content.toString().trimEnd().split('\n') ?? [];
 
-describe.each(CANDIDATES.filter(([name]) => inPath(name)))('in a shell of %s', (...candidate) => {
+describe.each(shellsHere)('in a shell of %s', (...candidate) => {
   it('adds a line of any text behind those that are there, and tells the last of them', async () => {
     const { telnet, diskPath } = await ramdisk(candidate);
     const first = await stamp(telnet, () => LINE);
@@ -64,13 +30,13 @@ describe.each(CANDIDATES.filter(([name]) => inPath(name)))('in a shell of %s', (
   it('tells what the node said when its root cannot be mounted', async () => {
     const { telnet, diskPath } = await ramdisk(candidate);
     const result = await stamp(telnet, () => LINE, { ...place, rootPartition: '/dev/sda5' });
-    expect(result).toEqual({ base: null, line: null, problem: `/dev/sda5 could not be mounted: mount: this node has ${ROOT_PARTITION} to mount, on ${MOUNT_POINT}` });
+    expect(result).toEqual({ base: null, line: null, problem: `/dev/sda5 could not be mounted: mount: this node has ${ROOT_PARTITION} to mount, on ${MOUNT_POINT} or a folder of your own` });
     expect((await telnet.run('true', { signal: new AbortController().signal })).status).toBe(0);
     expect(await linesOn(diskPath)).toHaveLength(1);
   });
 });
 
-const [first] = CANDIDATES.filter(([name]) => inPath(name));
+const [first] = shellsHere;
 it.skipIf(!first)('fails when the root stays mounted, and says how to do without', async () => {
   const busy: Program = async (_args, { stderr }) => {
     stderr.write('umount: target is busy\n');

@@ -6,15 +6,27 @@ export function fishCompletion(commands: readonly Command[]): string {
   const places = commands.map(commandPlaces);
   return `# Completions of imaging for fish, made by: imaging completion fish
 
-function __imaging_names
+# The word at the cursor without its quotes, of which one may be open; without the option before an = as well.
+function __imaging_token
     set -l token (commandline -ct)
+    for end in '' \\' '"'
+        if set -l plain (string unescape -- $token$end)
+            string replace -r -- '^--[^=]*=' '' $plain
+            return
+        end
+    end
+end
+
+# fish quotes what it is offered.
+function __imaging_names
+    set -l token (__imaging_token)
     set -l head ''
     # the last piece of 1-3,~fit0
     if test $argv[1] = nodes
         set head (string match -r '^.*[,~]' -- $token; or echo '')
     end
     for name in (command imaging completion --words $argv[1] 2>/dev/null)
-        echo $head$name
+        printf '%s\\n' $head$name
     end
 end
 

@@ -93,6 +93,7 @@ _imaging_images_or_files() {
 
 _imaging_lookup() {
   local -a names
+  # compadd quotes them
   names=(\${(f)"$(_call_program $1 command imaging completion --words $1 2>/dev/null)"})
   compadd -a names
 }

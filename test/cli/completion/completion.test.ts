@@ -68,7 +68,7 @@ test('bash: names of nodes, groups and images as they are now, asked for once', 
   expect(bash('imaging-load fit0', 'imaging-load -i fedora-21 1,~fit0', 'imaging wait @us', 'imaging-runs release fit03', 'imaging-load -i ', 'imaging-load --image=ub', 'imaging-image unzip fed', 'imaging-list d')).toEqual({
     'imaging-load fit0': ['fit01', 'fit02', 'fit03'],
     'imaging-load -i fedora-21 1,~fit0': ['1,~fit01', '1,~fit02', '1,~fit03'],
-    'imaging wait @us': ['usrp'], // bash cuts words at @, and puts this behind it
+    'imaging wait @us': ['@usrp'],
     'imaging-runs release fit03': ['fit03'],
     'imaging-load -i ': ['fedora-21', 'ubuntu', 'default'],
     'imaging-load --image=ub': ['ubuntu'],
