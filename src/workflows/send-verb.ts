@@ -25,7 +25,7 @@ export async function sendVerb(node: NodeRun, verb: PowerVerb, tools: VerbTools,
     });
   };
   try {
-    const answer = await tools.power.send(cmc, verb, { signal, onBusy: () => node.retry(`${cmc.hostname} is busy`), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    const answer = await tools.power.send(cmc, verb, { signal, onAgain: (why) => node.retry(`${cmc.hostname} ${why}`), ...(timeoutMs === undefined ? {} : { timeoutMs }) });
     await keep();
     return answer;
   } catch (error) {

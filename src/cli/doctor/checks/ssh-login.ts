@@ -1,5 +1,4 @@
 import { foldNames } from '../../../nodes/names.js';
-import { probeBanner } from '../../../ssh/banner.js';
 import { defaultAuth } from '../../../ssh/keys.js';
 import { sshExec } from '../../../ssh/login.js';
 import { Failure } from '../../../util/errors.js';
@@ -18,14 +17,12 @@ export const sshLogin = {
     const port = config.networking.sshPort;
     const auth = await defaultAuth(host.home(), host.env);
     const outcomes = await fanOut(named, { concurrency: AT_ONCE, nodeDeadlineMs: 3 * TIMEOUT_MS, firstStep: 'ssh', signal, host, emit: () => {} }, async (node) => {
-      const at = { host: node.node.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal };
-      const isUp = await probeBanner(at).then(() => true, (error: unknown) => {
-        if (error instanceof Failure) return false;
-        throw error;
+      let isUp = false;
+      const at = { host: node.node.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal, onGreeting: () => void (isUp = true) };
+      await sshExec({ ...at, username: 'root', auth }, 'true').catch((error: unknown) => {
+        if (isUp || !(error instanceof Failure) || error.code === 'ssh-shut-out') throw error;
       });
-      if (!isUp) return false;
-      await sshExec({ ...at, username: 'root', auth }, 'true');
-      return true;
+      return isUp;
     });
     signal.throwIfAborted();
     const down = outcomes.flatMap((each) => (each.ok && !each.value ? [each.node] : []));
