@@ -48,7 +48,7 @@ export async function retrying<T>(node: NodeRun, { backoffMs, onTried }: RetryOp
   let pauseMs = Math.min(100, backoffMs);
   const times = new Map<string, number>();
   for (;;) {
-    let atLeastMs = 0;
+    let atLeastMs: number;
     try {
       const result = await attempt();
       onTried?.(node.name);

@@ -7,7 +7,7 @@ import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
 let testbed: ChildTestbed;
 beforeAll(async () => {
-  testbed = await testbedUp(3, '--on', '--fault', 'fit01:old-os-lingers:2', '--fault', 'fit02:ssh-refused');
+  testbed = await testbedUp(3, '--on', '--fault', 'fit01:old-os-lingers:8', '--fault', 'fit02:ssh-refused');
 });
 afterAll(() => testbed.close());
 

@@ -6,7 +6,7 @@ import { fanOut } from '../../../workflows/fan-out.js';
 import { counted, ok, problem, skipped, type Check, type Finding } from '../check.js';
 
 const AT_ONCE = 20;
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 10_000;
 
 /** Logs in to the nodes that were named and are up, as a load with -u does. */
 export const sshLogin = {
