@@ -78,6 +78,7 @@ test('a slow sshd is told of, and the same login goes on', async () => {
     socket.write('Welcome\r\n');
     letIn = () => {
       const onward = connect(target.port, target.host).on('error', () => {});
+      socket.on('close', () => onward.destroy());
       socket.pipe(onward).pipe(socket);
     };
   }));

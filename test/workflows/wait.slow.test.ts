@@ -13,6 +13,7 @@ test('a server that takes 6 s to say its version and 11 s to run a command (slow
   const inner = await sshd({ allow: () => true, onConnection: () => (connections += 1), onExec: (_, channel) => void delay(11_000).then(() => (channel.write(BOOT), channel.exit(0), channel.end())) });
   const slow = await serve((socket) => void delay(6_000).then(() => {
     const onward = connect(inner.port, inner.host).on('error', () => {});
+    socket.on('close', () => onward.destroy());
     socket.pipe(onward).pipe(socket);
   }));
   try {
