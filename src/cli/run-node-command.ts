@@ -65,7 +65,7 @@ async function runPlan(plan: RunPlan, workflow: NodeWorkflow, mode: Exclude<Prog
     const problems = recording.close();
     // plain lines have shown warnings as they came
     const untold = mode === 'tty' || mode === 'quiet' ? [...state.warnings, ...problems] : problems;
-    for (const text of untold) context.stderr.write(`imaging: warning: ${printable(text)}\n`);
+    for (const text of workflow.result === 'silent' ? [] : untold) context.stderr.write(`imaging: warning: ${printable(text)}\n`);
     if (!silent) printTable(workflow, state, recording.folder, context);
     log?.close();
   }

@@ -80,7 +80,7 @@ export const schema = define({
   'networking.telnet_port': { kind: port, default: '23', status: 'kept', meaning: 'telnet port of the ramdisk' },
   'networking.ssh_port': { kind: port, default: '22', status: 'new', meaning: "ssh port of the nodes' systems" },
   'networking.telnet_backoff': { kind: seconds(0.01), default: '3', unit: 's', status: 'kept', meaning: 'mean time between two attempts to reach telnet; each is 0.5 to 1.5 times that' },
-  'networking.ssh_backoff': { kind: seconds(0.01), default: '3', unit: 's', status: 'kept', meaning: 'mean time between two attempts to reach ssh; each is 0.5 to 1.5 times that' },
+  'networking.ssh_backoff': { kind: seconds(0.01), default: '3', unit: 's', status: 'kept', meaning: 'mean time between two attempts to reach ssh; each is 0.5 to 1.5 times that, and longer after a refused login' },
   'networking.ping_command': { kind: ipCommand, default: 'ping -n -c 1 -W 1 {ip}', status: 'new', meaning: 'how to ask whether a node is alive at all (exit code 0: it is), run without a shell; empty: no ping' },
   'networking.pattern_multicast': { kind: groupPattern, default: '234.5.6.*', status: 'kept', meaning: 'multicast groups; * is 1 to pattern_size, and concurrent loads take different ones' },
   'networking.pattern_port': { kind: portPattern, default: '10000 + *', status: 'kept', meaning: 'UDP port that goes with each group' },
@@ -90,7 +90,7 @@ export const schema = define({
   'networking.multicast_loop': { kind: boolean, default: 'no', status: 'new', meaning: 'whether images are also sent to receivers on this very machine, as the emulated testbed needs' },
 
   'monitor.cycle': { kind: seconds(0.1), default: '2', unit: 's', status: 'new', meaning: 'mean time between two looks of imaging-monitor at a node; --cycle overrides' },
-  'monitor.login_cycle': { kind: seconds(1), default: '60', unit: 's', status: 'new', meaning: 'how often imaging-monitor logs in to a node to which nothing seems to have happened' },
+  'monitor.login_cycle': { kind: seconds(1), default: '60', unit: 's', status: 'new', meaning: 'how often imaging-monitor asks a node to which nothing seems to have happened what it runs' },
 
   'runs.dir': { kind: optional(path), default: '', status: 'new', meaning: 'where the journals and logs of runs go; empty: /var/lib/imaging when it can be written, else ~/.local/state/imaging' },
   'runs.keep': { kind: integer(1, 1_000_000), default: '200', status: 'new', meaning: 'how many runs of each command are kept' },

@@ -1,9 +1,9 @@
 import type { Agent, Dispatcher } from 'undici';
 import { sleep, withDeadline } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import { Failure, systemCode } from '../util/errors.js';
 import { limitedText } from '../util/limited-text.js';
 import { parsePowerAnswer, type PowerAnswer, type PowerVerb } from './answer.js';
-import { busyFailure, garbledFailure, httpFailure, statusFailure, timeoutFailure, type CmcAddress } from './failures.js';
+import { busyFailure, garbledFailure, httpFailure, repeatedly, statusFailure, timeoutFailure, tooLongFailure, type CmcAddress } from './failures.js';
 
 export type { PowerAnswer, PowerVerb } from './answer.js';
 export type { CmcAddress } from './failures.js';
@@ -12,7 +12,7 @@ export type PowerClientOptions = {
   port: number;
   /** For one request, from connecting to the last byte. */
   requestTimeoutMs: number;
-  /** Mean pause after the first 'busy'; doubles up to eight times that. */
+  /** Mean pause after the first 'busy' or other passing trouble; doubles up to eight times that. */
   busyPauseMs?: number;
   /** Uniform in [0, 1), for the jitter. */
   random?: () => number;
@@ -24,13 +24,14 @@ export type SendOptions = {
   timeoutMs?: number;
   /** Asked before each attempt; when it rejects, nothing more is sent. */
   before?: () => Promise<void>;
-  /** Called when the card was busy, before the next attempt. */
-  onBusy?: (attempt: number) => void;
+  /** Called when the card is to be asked again, with why (`is busy`, `answered HTTP 503`), before the pause. */
+  onAgain?: (why: string) => void;
 };
 
 export type PowerClient = {
   /**
-   * Sends one verb to one card and understands its answer. A busy card is asked again, at most eight times. Rejects with a
+   * Sends one verb to one card and understands its answer. A card that is busy, or in trouble that may pass (HTTP 429, 502,
+   * 503, 504, a lost connection), is asked again, eight times in all; not where a reset may have been done. Rejects with a
    * Failure `cmc-refused`, `cmc-timeout`, `cmc-unreachable`, `cmc-closed`, `cmc-busy`, `cmc-garbled` or `cmc-http-<code>`
    * naming the card, or with the signal's reason. Cards do not wait for each other; one card gets one request at a time.
    */
@@ -77,32 +78,56 @@ function lazyHttp(requestTimeoutMs: number): Http {
 
 async function sendVerb(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb: PowerVerb, sending: SendOptions): Promise<PowerAnswer> {
   const { signal, timeoutMs = Infinity } = sending;
-  let busy = 0;
-  const late = (): Failure => (busy > 0 ? busyFailure(cmc, options.port, verb, busy) : timeoutFailure(cmc, options.port, verb, timeoutMs));
+  let again: Again | null = null;
+  let times = 0;
+  const late = (): Failure => again?.failure(times) ?? timeoutFailure(cmc, options.port, verb, timeoutMs);
   return withDeadline(signal, timeoutMs, late, async (inner) => {
     for (;;) {
       if (sending.before) await sending.before();
-      const answer = await attempt(http, options, cmc, verb, inner);
-      if (answer !== 'busy') return answer;
-      busy += 1;
-      if (busy >= MAX_ATTEMPTS) throw busyFailure(cmc, options.port, verb, busy);
-      sending.onBusy?.(busy);
-      await sleep(pauseMs(options, busy), inner);
+      const answer = await attempt(http, options, cmc, verb, inner).catch((error: unknown) => passing(error, verb, inner));
+      if (!('why' in answer)) return answer;
+      again = answer;
+      times += 1;
+      if (times >= MAX_ATTEMPTS) throw again.failure(times);
+      sending.onAgain?.(again.why);
+      await sleep(pauseMs(options, times), inner);
     }
   });
 }
 
-function pauseMs(options: PowerClientOptions, busy: number): number {
-  const { busyPauseMs = 300, random = Math.random } = options;
-  return busyPauseMs * 2 ** Math.min(busy - 1, 3) * (0.5 + random());
+/** Why a card is to be asked again, and the failure it is when that does not help. */
+type Again = { why: string; failure: (times: number) => Failure };
+
+/** Trouble that passes by itself: a card's web server that restarts or has too much to do. */
+const PASSING: ReadonlyMap<string, string> = new Map([
+  ['cmc-closed', 'lost the connection'], ['cmc-http-429', 'answered HTTP 429'], ['cmc-http-502', 'answered HTTP 502'],
+  ['cmc-http-503', 'answered HTTP 503'], ['cmc-http-504', 'answered HTTP 504'],
+]);
+/** What says that nothing was done. After the others a reset may have happened: whoever asked for it must look. */
+const NOTHING_DONE: ReadonlySet<string> = new Set(['cmc-http-429', 'cmc-http-503']);
+
+/** We have dropped the connections ourselves. */
+const OURS: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED']);
+
+/** Tells trouble that is worth another try from the rest, which it throws. Only a reset is not the same when it is done twice. */
+function passing(error: unknown, verb: PowerVerb, signal: AbortSignal): Again {
+  if (signal.aborted || !(error instanceof Failure) || OURS.has(systemCode(error.cause) ?? '')) throw error;
+  const why = PASSING.get(error.code);
+  if (why === undefined || (verb === 'reset' && !NOTHING_DONE.has(error.code))) throw error;
+  return { why, failure: (times) => repeatedly(error, times) };
 }
 
-function attempt(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb: PowerVerb, signal: AbortSignal): Promise<PowerAnswer | 'busy'> {
+function pauseMs(options: PowerClientOptions, times: number): number {
+  const { busyPauseMs = 300, random = Math.random } = options;
+  return busyPauseMs * 2 ** Math.min(times - 1, 3) * (0.5 + random());
+}
+
+function attempt(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb: PowerVerb, signal: AbortSignal): Promise<PowerAnswer | Again> {
   const { port, requestTimeoutMs } = options;
   return withDeadline(signal, requestTimeoutMs, () => timeoutFailure(cmc, port, verb, requestTimeoutMs), async (inner) => {
     const { statusCode, text } = await fetchText(http, options.port, cmc, verb, inner);
     const parsed = parsePowerAnswer(verb, text);
-    if (parsed.type === 'busy') return 'busy';
+    if (parsed.type === 'busy') return { why: 'is busy', failure: (times) => busyFailure(cmc, port, verb, times) };
     if (statusCode !== 200) throw statusFailure(cmc, port, verb, statusCode, text);
     if (parsed.type === 'off') throw new Failure('cmc-off', `${cmc.hostname} (${cmc.ip}) cannot reset a node that is off`, 'switch it on with imaging-on');
     if (parsed.type === 'garbled') throw garbledFailure(cmc, port, verb, text);
@@ -115,7 +140,7 @@ async function fetchText(http: Http, port: number, cmc: CmcAddress, verb: PowerV
   try {
     const { statusCode, body } = await http.get(`http://${host}:${port}/${verb}`, signal);
     const { text, isCut } = await limitedText(body, MAX_BODY_BYTES);
-    if (isCut) throw garbledFailure(cmc, port, verb, text);
+    if (isCut) throw tooLongFailure(cmc, port, verb, MAX_BODY_BYTES);
     return { statusCode, text };
   } catch (error) {
     if (error instanceof Failure || signal.aborted) throw error;

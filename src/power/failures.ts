@@ -42,6 +42,16 @@ export function statusFailure(cmc: CmcAddress, port: number, verb: PowerVerb, st
   return new Failure(`cmc-http-${statusCode}`, `${asked(cmc, port, verb)} was answered HTTP ${statusCode}${text.trim() === '' ? '' : ` ${excerpt(text)}`}`);
 }
 
+/** A card's answers are some hundred bytes; nothing that is longer is quoted, as its beginning may look like a good answer. */
+export function tooLongFailure(cmc: CmcAddress, port: number, verb: PowerVerb, maxBytes: number): Failure {
+  return new Failure('cmc-garbled', `${asked(cmc, port, verb)} was answered with more than ${maxBytes / 1024} KiB, which no card says to that`, 'is this the address of a CMC card?');
+}
+
+/** A failure that came so many times in a row. */
+export function repeatedly(failure: Failure, times: number): Failure {
+  return times === 1 ? failure : new Failure(failure.code, `${failure.message}, ${times} times`, failure.hint, { cause: failure });
+}
+
 function excerpt(text: string): string {
   const trimmed = text.trim();
   return trimmed === '' ? 'nothing' : JSON.stringify(trimmed.length <= 120 ? trimmed : `${trimmed.slice(0, 120)}...`);

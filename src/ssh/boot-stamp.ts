@@ -22,14 +22,14 @@ export async function systemStamp(options: LoginOptions, files: readonly string[
   return parseSystemStamp(stdout);
 }
 
-/** Parses what the command prints; whatever else a login prints before is skipped. */
+/** Parses what the command prints; whatever else a login prints before is skipped, be it whole lines or not. */
 export function parseBootStamp(text: string): BootStamp | null {
   return parseSystemStamp(text).boot;
 }
 
 /** As `parseBootStamp`, with what follows. Without a boot stamp nobody knows what is a file's and what a login's: no text then. */
 export function parseSystemStamp(text: string): SystemStamp {
-  const found = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\r?\n(\d+(?:\.\d+)?)[ \t][^\n]*(?:\n|$)/m.exec(text);
+  const found = /([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\r?\n(\d+(?:\.\d+)?)[ \t][^\n]*(?:\n|$)/.exec(text);
   if (!found?.[1] || !found[2]) return { boot: null, text: '' };
   return { boot: { bootId: found[1], uptimeMs: Math.round(Number(found[2]) * 1000) }, text: text.slice(found.index + found[0].length) };
 }

@@ -1,4 +1,5 @@
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { printable } from '../util/text.js';
 
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
 
@@ -21,6 +22,17 @@ export function timeoutFailure(host: string, port: number, timeoutMs: number): F
 
 export function silentFailure(host: string, port: number, timeoutMs: number): Failure {
   return new Failure('telnet-silent', `telnet ${host}:${port} is connected but said nothing for ${timeoutMs / 1000} s`, 'the ramdisk may still be booting, or its telnetd serves too many others');
+}
+
+/** `where`: `telnet host:port`. */
+export function loginFailure(where: string): Failure {
+  return new Failure('telnet-login', `${where} asks for a login, where the PXE system has a shell at once`, 'did it boot its disk instead of the PXE system? else its telnetd must run a shell (telnetd -l /bin/sh)');
+}
+
+/** `text`: what it said; its end is shown. */
+export function noShellFailure(where: string, text: string, timeoutMs: number): Failure {
+  const shown = JSON.stringify(printable(text.replace(/\s+/g, ' ')).slice(-80));
+  return new Failure('telnet-no-shell', `${where} answers, but ran no command within ${timeoutMs / 1000} s; it says ${shown}`, 'is this the PXE system, and its shell up?');
 }
 
 /** A command line short enough for a message. */

@@ -5,11 +5,16 @@ import { Failure, systemCode } from '../util/errors.js';
 import { TelnetDecoder } from './codec.js';
 import { CommandRun, type OutputListeners } from './command-run.js';
 import { connectTelnet, type ConnectOptions } from './connect.js';
-import { shortCommand, silentFailure } from './failures.js';
+import { loginFailure, noShellFailure, shortCommand, silentFailure } from './failures.js';
 import { ClientNegotiator } from './negotiator.js';
+import { ShellProbe } from './readiness.js';
 import { StatusMarker } from './status-marker.js';
 
 const KEEPALIVE_MS = 10_000;
+/** So long everything may take without a word about it. */
+const SLOW_MS = 5_000;
+/** What is typed to a shell that has not answered yet is typed again after this time at the latest. */
+const LONGEST_PAUSE_MS = 4_000;
 
 /**
  * Longest line a shell surely takes: busybox ash edits lines of at most 1023 bytes and cuts the rest off without a word,
@@ -20,6 +25,8 @@ export const MAX_COMMAND_BYTES = 950;
 export type OpenTelnetOptions = ConnectOptions & {
   /** How long the server may stay silent once connected: a telnetd with a full backlog accepts and says nothing. */
   firstByteTimeoutMs: number;
+  /** Told once when the first byte, or a shell's first answer, takes longer than some seconds, with what it would be if it ended there. */
+  onSlow?: (failure: Failure) => void;
   /** Every byte the remote side shows, telnet commands taken out, in order: for a log of the session. */
   onRaw?: (bytes: Uint8Array) => void;
 };
@@ -33,8 +40,10 @@ export type RunOptions = OutputListeners & {
 /** A remote shell behind telnet. Always `close()` it; a run that did not end with a status has closed it already. */
 export type TelnetSession = {
   /**
-   * Runs one line of shell and resolves with its exit status. Rejects with a Failure `telnet-closed` (the connection
-   * ended first) or `telnet-stalled` (silence), or with the signal's reason; in all three cases the connection is closed,
+   * Runs one line of shell and resolves with its exit status. Before the first one a command that does nothing is typed
+   * until it is answered, so that no real one is lost or runs twice. Rejects with a Failure `telnet-closed` (the connection
+   * ended first), `telnet-stalled` (silence), `telnet-login` (it asks for a login) or `telnet-no-shell` (it talks, but runs
+   * nothing within the time of silence), or with the signal's reason; the connection is closed then,
    * which hangs up the remote command. One run at a time.
    */
   run(command: string, options: RunOptions): Promise<{ status: number }>;
@@ -49,19 +58,25 @@ export type TelnetSession = {
  * `telnet-unreachable`, `telnet-closed` or `telnet-silent`, each naming host:port, or with the signal's reason.
  */
 export async function openTelnet(options: OpenTelnetOptions): Promise<TelnetSession> {
-  const { host, port, firstByteTimeoutMs, signal } = options;
+  const { host, port, firstByteTimeoutMs, signal, onSlow } = options;
   let session: SocketSession | undefined;
+  let slow: NodeJS.Timeout | undefined;
   try {
     const opened = await connectTelnet(options, (socket) => (session = new SocketSession(socket, options)));
+    if (onSlow) slow = setTimeout(() => onSlow(silentFailure(host, port, SLOW_MS)), SLOW_MS);
     await withDeadline(signal, firstByteTimeoutMs, () => silentFailure(host, port, firstByteTimeoutMs), () => opened.firstByte);
     return opened;
   } catch (error) {
     session?.close();
     throw error;
+  } finally {
+    clearTimeout(slow);
   }
 }
 
-type Active = { run: CommandRun; command: string; settle: (outcome: number | Error) => void; onByte: () => void };
+/** Waiting for a shell's first answer. */
+type Probing = { probe: ShellProbe; settle: (outcome: Error | null) => void; typedMs: number; timer: NodeJS.Timeout | undefined };
+type Active = { run: CommandRun; settle: (outcome: number | Error) => void; onByte: () => void };
 
 class SocketSession implements TelnetSession {
   readonly closed: Promise<void>;
@@ -69,11 +84,17 @@ class SocketSession implements TelnetSession {
   readonly firstByte: Promise<void>;
   readonly #socket: Socket;
   readonly #where: string;
+  readonly #onSlow: ((failure: Failure) => void) | undefined;
   readonly #onRaw: ((bytes: Uint8Array) => void) | undefined;
   readonly #decoder = new TelnetDecoder();
   readonly #negotiator = new ClientNegotiator();
   readonly #id = randomBytes(4).toString('hex');
   #runs = 0;
+  /** Fed from the first byte until a shell has answered; null afterwards. */
+  #probe: ShellProbe | null;
+  #probing: Probing | null = null;
+  /** The command that is being run. */
+  #command: string | null = null;
   #active: Active | null = null;
   #closeCause: string | null = null;
 
@@ -81,6 +102,8 @@ class SocketSession implements TelnetSession {
     this.#socket = socket;
     this.#where = `telnet ${options.host}:${options.port}`;
     this.#onRaw = options.onRaw;
+    this.#onSlow = options.onSlow;
+    this.#probe = new ShellProbe(this.#id);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
@@ -100,17 +123,62 @@ class SocketSession implements TelnetSession {
 
   async run(command: string, options: RunOptions): Promise<{ status: number }> {
     checkCommand(command);
-    if (this.#active) {
-      throw new Error(`${this.#where}: '${shortCommand(command)}' cannot run while '${shortCommand(this.#active.command)}' does`);
+    if (this.#command !== null) {
+      throw new Error(`${this.#where}: '${shortCommand(command)}' cannot run while '${shortCommand(this.#command)}' does`);
     }
     if (options.signal.aborted) throw reasonOf(options.signal);
     if (this.#socket.destroyed) throw this.#closedFailure(`'${shortCommand(command)}' could run`);
+    this.#command = command;
     try {
+      if (this.#probe) await this.#shellReady(this.#probe, command, options);
       return { status: await this.#start(command, options) };
     } catch (error) {
       this.close();
       throw error;
+    } finally {
+      this.#command = null;
     }
+  }
+
+  /** Types a command that does nothing until it is answered. */
+  async #shellReady(probe: ShellProbe, command: string, { signal, silenceTimeoutMs = Infinity }: RunOptions): Promise<void> {
+    const late = (ms: number): Failure => (probe.text === '' ? this.#stalledFailure(command, ms) : noShellFailure(this.#where, probe.text, ms));
+    const onSlow = this.#onSlow;
+    const slow = onSlow && setTimeout(() => onSlow(late(SLOW_MS)), SLOW_MS);
+    const outcome = new Promise<void>((resolve, reject) => {
+      this.#probing = { probe, settle: (error) => (error ? reject(error) : resolve()), typedMs: -Infinity, timer: undefined };
+    });
+    outcome.catch(() => {}); // the signal may come first
+    try {
+      if (probe.asksForLogin) throw loginFailure(this.#where);
+      this.#typeLater();
+      await withDeadline(signal, silenceTimeoutMs, () => late(silenceTimeoutMs), () => outcome);
+      this.#probe = null;
+    } finally {
+      clearTimeout(slow);
+      clearTimeout(this.#probing?.timer);
+      this.#probing = null;
+    }
+  }
+
+  #typeLater(): void {
+    const probing = this.#probing;
+    if (!probing) return;
+    clearTimeout(probing.timer);
+    const mostMs = Number.isFinite(probing.typedMs) ? Math.max(0, probing.typedMs + LONGEST_PAUSE_MS - performance.now()) : Infinity;
+    probing.timer = setTimeout(() => {
+      if (this.#socket.writable) this.#socket.write(probing.probe.line());
+      probing.typedMs = performance.now();
+      this.#typeLater();
+    }, Math.min(probing.probe.pauseMs, mostMs));
+  }
+
+  /** What came before a shell has answered. */
+  #onProbed(probe: ShellProbe, data: Buffer): void {
+    const readiness = probe.push(data);
+    if (readiness === 'ready') this.#probing?.settle(null);
+    else if (readiness === 'login') this.#probing?.settle(loginFailure(this.#where));
+    else if (data.length > 0) this.#typeLater();
   }
 
   close(): void {
@@ -125,7 +193,6 @@ class SocketSession implements TelnetSession {
     const outcome = new Promise<number>((resolve, reject) => {
       this.#active = {
         run: new CommandRun(marker, options),
-        command,
         settle: (result) => (typeof result === 'number' ? resolve(result) : reject(result)),
         onByte: () => timer?.refresh(),
       };
@@ -149,6 +216,7 @@ class SocketSession implements TelnetSession {
     active?.onByte();
     try {
       if (data.length > 0) this.#onRaw?.(data);
+      if (this.#probe) this.#onProbed(this.#probe, data);
       if (!active) return;
       const status = active.run.push(data);
       if (status === null) return;
@@ -156,7 +224,8 @@ class SocketSession implements TelnetSession {
       active.settle(status);
     } catch (error) {
       const bug = error instanceof Error ? error : new Error(String(error)); // a listener threw: its run fails, not the process
-      if (active) active.settle(bug);
+      if (this.#probing) this.#probing.settle(bug);
+      else if (active) active.settle(bug);
       else this.#socket.destroy(bug);
     }
   }
@@ -164,10 +233,11 @@ class SocketSession implements TelnetSession {
   #onClose(): void {
     const active = this.#active;
     this.#active = null;
+    this.#probing?.settle(this.#closedFailure(`'${shortCommand(this.#command ?? '')}' could run`));
     if (!active) return;
     try {
       active.run.end();
-      active.settle(this.#closedFailure(`'${shortCommand(active.command)}' reported its exit status`));
+      active.settle(this.#closedFailure(`'${shortCommand(this.#command ?? '')}' reported its exit status`));
     } catch (bug) {
       active.settle(bug instanceof Error ? bug : new Error(String(bug)));
     }

@@ -17,9 +17,12 @@ export class StatusMarker {
     this.#commandText = `IMG_""STATUS_${id}=$?`;
   }
 
-  /** One line for the remote shell that runs `command` and reports. */
+  /**
+   * One line for the remote shell that runs `command` and reports. It ends as RFC 854 says, in CR LF, which a tty takes as
+   * one or two line ends: an empty command does nothing. Where it reaches the shell as it is, the CR is echoed after the status.
+   */
   commandLine(command: string): string {
-    return `${command}; echo ${this.#commandText}\n`;
+    return `${command}; echo ${this.#commandText}\r\n`;
   }
 
   /** Whether a line is our command line echoed back (its end, when the echo was wrapped). */

@@ -1,5 +1,5 @@
 import type { UndoStack } from '../util/undo.js';
-import { withDeadline } from '../util/abort.js';
+import { sleep, withDeadline } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
 import type { NodeRun } from './fan-out.js';
 import type { Probe, Sign } from './liveness.js';
@@ -41,7 +41,7 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
       await offAndOn(node, signs, proof.graceMs, tools, signal);
       return true;
     }
-    await tell(node, 'reset', tools, signal);
+    await tellReset(node, signs.length > 0, tools, signal);
     const newSystem = signs.some((sign) => sign.probe === 'telnet') ? null : proof.newSystem;
     const left = await stillThere(signs, newSystem, proof.graceMs, signal);
     if (left.length === 0) return signs.length > 0;
@@ -70,6 +70,29 @@ export async function offAndOn(node: NodeRun, signs: readonly Sign[], graceMs: n
     `${node.name}: neither reset nor off of ${node.node.cmc.hostname} (${node.node.cmc.ip}) had any effect: ${left.join(' and ')} still answers`,
     'the card acknowledges but does not act: unplug it for five minutes, and look at its wiring',
   );
+}
+
+/** The card's answer got lost: the reset may have been done, or not. */
+const MAYBE_DONE: ReadonlySet<string> = new Set(['cmc-closed', 'cmc-http-502', 'cmc-http-504']);
+const RESETS = 3;
+const RESET_PAUSE_MS = 1_000;
+
+/**
+ * Asks for a reset. When nobody knows whether it was done, what answered before tells (`provable`); where nothing did, no
+ * system can be hurt by one more.
+ */
+async function tellReset(node: NodeRun, provable: boolean, tools: ResetTools, signal: AbortSignal): Promise<void> {
+  for (let times = 1; ; times += 1) {
+    try {
+      return await tell(node, 'reset', tools, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Failure) || !MAYBE_DONE.has(error.code) || (!provable && times >= RESETS)) throw error;
+      node.retry(`${error.message}; ${provable ? 'looking whether it was reset all the same' : 'resetting once more'}`);
+      if (provable) return;
+    }
+    await sleep(RESET_PAUSE_MS * times * (0.5 + node.host.random()), signal);
+  }
 }
 
 async function tell(node: NodeRun, verb: 'reset' | 'on' | 'off', tools: ResetTools, signal: AbortSignal): Promise<void> {

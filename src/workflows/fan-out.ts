@@ -78,6 +78,11 @@ export class NodeRun {
     this.#emit({ type: 'node.note', node: this.name, step: this.#step ?? 'cmc', text });
   }
 
+  /** Something the person should know although the node goes on. */
+  warn(text: string): void {
+    this.#emit({ type: 'run.warning', text: `${this.name}: ${text}` });
+  }
+
   retry(reason: string): void {
     this.#emit({ type: 'node.retry', node: this.name, step: this.#step ?? 'cmc', reason });
   }

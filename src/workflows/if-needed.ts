@@ -3,6 +3,7 @@ import type { BootRecords } from '../runs/boots.js';
 import { verifiedImage, type ImageRecords } from '../runs/images.js';
 import { Failure } from '../util/errors.js';
 import type { NodeRun } from './fan-out.js';
+import { isFuture } from './past-boot.js';
 import { type LoadChecks, STAMP_PATHS } from './load-checks.js';
 import { askSystem, type SshWaitOptions } from './wait.js';
 
@@ -33,6 +34,7 @@ export async function alreadyThere(node: NodeRun, { trustStamp, checks, bootMs }
       const uptimeMs = system.boot?.uptimeMs ?? null;
       if (stamp !== null && lastLine(system.text) === stamp) return 'already there: the running system bears the stamp of the image';
       if (!recorded) return loadIt(node, 'the running system does not bear the stamp of the image');
+      if (isFuture(node.host, known.verifiedAt)) return loadIt(node, 'it was loaded at a time that is in the future: the clock was wrong then, or is now');
       if (uptimeMs === null) return loadIt(node, 'its system does not say since when it runs');
       if (node.host.now() - uptimeMs > known.verifiedAt + bootMs) return loadIt(node, 'it has booted again since it was loaded');
       return `already there: loaded and read back ${new Date(known.verifiedAt).toISOString()}, running since`;

@@ -24,14 +24,23 @@ export type LivenessOptions = {
 export type Sign = { probe: Probe; gone(signal: AbortSignal): Promise<void>; release(): void };
 
 const POLL_MS = [50, 100, 200, 400];
+/**
+ * OpenSSH 9.8 and later counts every connection that does not log in, and shuts this machine out when there are many: an
+ * sshd that answered is left alone, and the end of the connection that is held tells. Only a machine that lost power ends nothing.
+ */
+const SSH_POLL_MS = [1_000, 2_000, 3_000, 4_000];
+/** After a silence, which no sshd has counted. */
+const AGAIN_MS = 400;
+/** How soon a held connection asks whether its machine is still there; one that has booted meanwhile ends it. */
+const KEEPALIVE_MS = 1_000;
 /** So many silences in a row are no lost packets. */
 const SILENCES = 3;
 
 /** Tries every probe at once and returns the ones that answer: the proof that a reset happened is that each goes away. */
 export async function takeLiveness(node: InventoryNode, options: LivenessOptions): Promise<Sign[]> {
   const found = await Promise.all([
-    tcpSign('telnet', node.control.ip, options.telnetPort, options),
-    tcpSign('ssh', node.control.ip, options.sshPort, options),
+    tcpSign('telnet', node.control.ip, options.telnetPort, POLL_MS, options),
+    tcpSign('ssh', node.control.ip, options.sshPort, SSH_POLL_MS, options),
     pingSign(node.control.ip, options),
   ]);
   return found.filter((sign) => sign !== null);
@@ -41,12 +50,13 @@ export async function takeLiveness(node: InventoryNode, options: LivenessOptions
  * A TCP server on the node. The connection is kept: a system that goes down in order closes it, and that is the moment
  * to look again; one that loses power does not, so it is looked at all the time.
  */
-async function tcpSign(probe: 'telnet' | 'ssh', ip: string, port: number, options: LivenessOptions): Promise<Sign | null> {
+async function tcpSign(probe: 'telnet' | 'ssh', ip: string, port: number, pollMs: readonly number[], options: LivenessOptions): Promise<Sign | null> {
   const held = await tryConnect(ip, port, options.probeTimeoutMs, options.signal);
   if (typeof held === 'string') return null;
   const closed = new Promise<void>((resolve) => held.once('close', () => resolve()));
-  held.resume();
-  return { probe, gone: (signal) => untilGone((until) => tcpAnswer(ip, port, options.probeTimeoutMs, until), signal, closed), release: () => held.destroy() };
+  held.setKeepAlive(true, KEEPALIVE_MS).resume();
+  const gone = (signal: AbortSignal): Promise<void> => untilGone((until) => tcpAnswer(ip, port, options.probeTimeoutMs, until), signal, closed, pollMs);
+  return { probe, gone, release: () => held.destroy() };
 }
 
 async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: LivenessOptions): Promise<Sign | null> {
@@ -62,12 +72,16 @@ async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: Liveness
   return (await answer(signal)) === 'yes' ? { probe: 'ping', gone: (until) => untilGone(answer, until), release: () => {} } : null;
 }
 
-/** Resolves once nothing is there any more: refused, or silent several times in a row. `hint`: a good moment to ask again. */
-export async function untilGone(ask: (signal: AbortSignal) => Promise<Answer>, signal: AbortSignal, hint: Promise<void> = new Promise(() => {})): Promise<void> {
+/**
+ * Resolves once nothing is there any more: refused, or silent several times in a row. `hint`: a good moment to ask again;
+ * `pollMs`: the pauses before each question while it answers, the last one for all that follow.
+ */
+export async function untilGone(ask: (signal: AbortSignal) => Promise<Answer>, signal: AbortSignal, hint: Promise<void> = new Promise(() => {}), pollMs: readonly number[] = POLL_MS): Promise<void> {
   let silences = 0;
   let hinted = false;
   for (let round = 0; ; round += 1) {
-    const pause = sleep(POLL_MS[Math.min(round, POLL_MS.length - 1)] ?? 400, signal);
+    const pauseMs = pollMs[Math.min(round, pollMs.length - 1)] ?? AGAIN_MS;
+    const pause = sleep(silences > 0 ? Math.min(AGAIN_MS, pauseMs) : pauseMs, signal);
     pause.catch(() => {}); // when the hint comes first
     if (hinted) await pause;
     else hinted = await Promise.race([pause.then(() => false), hint.then(() => true)]);

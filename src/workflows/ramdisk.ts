@@ -9,7 +9,7 @@ import type { NodeRun } from './fan-out.js';
 import { takeLiveness, tcpAnswer, untilGone, untilThere, type LivenessOptions, type Sign } from './liveness.js';
 import { mayAct, type Permit } from './permit.js';
 import { sendVerb } from './send-verb.js';
-import { retrying } from './wait.js';
+import { retrying } from './retrying.js';
 import type { Window } from './window.js';
 
 /** How nodes get into the PXE system and out of it again. Times in milliseconds. */
@@ -45,9 +45,10 @@ export type RamdiskTools = {
 
 const RESET_DEADLINE_MS = 60_000;
 const LEAVE_DEADLINE_MS = 10_000;
-const SHELL_SILENCE_MS = 5_000;
 /** The node may be somebody else's by now, and is left as it is. */
 const NOT_OURS = new Set(['no-lease', 'lock-lost']);
+/** A connection that is not accepted by then is tried anew. */
+const CONNECT_MS = 2_000;
 
 /**
  * Boots a node over the network, does `work` in its shell, and boots it from its disk again. The next-boot link goes as
@@ -143,8 +144,9 @@ export async function powerCycle(node: NodeRun, plan: RamdiskPlan, tools: Ramdis
 }
 
 async function telnetUp(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<TelnetSession> {
-  const options = { host: node.node.control.ip, port: plan.telnetPort, connectTimeoutMs: 2_000, firstByteTimeoutMs: SHELL_SILENCE_MS, onRaw: tools.transcript(node.name) };
-  return retrying(node, plan.telnetBackoffMs, signal, async () => {
+  const onSlow = (failure: Failure): void => node.seen(failure);
+  const options = { host: node.node.control.ip, port: plan.telnetPort, connectTimeoutMs: CONNECT_MS, firstByteTimeoutMs: Infinity, onRaw: tools.transcript(node.name), onSlow };
+  return retrying(node, { backoffMs: plan.telnetBackoffMs }, signal, async () => {
     const telnet = await openTelnet({ ...options, signal });
     try {
       await checkShell(node, plan, telnet, signal);
@@ -162,10 +164,7 @@ async function checkShell(node: NodeRun, plan: RamdiskPlan, telnet: TelnetSessio
   const onLine = (line: string): void => {
     if (line.startsWith(plan.hardDrive)) mounted = true;
   };
-  await telnet.run('cat /proc/mounts', { signal, silenceTimeoutMs: SHELL_SILENCE_MS, onLine }).catch((error: unknown) => {
-    if (!(error instanceof Failure) || error.code !== 'telnet-stalled') throw error;
-    throw new Failure('telnet-no-shell', `telnet on ${node.name} answers, but not as a shell`, 'is this the PXE system, or a login prompt of its disk?', { cause: error });
-  });
+  await telnet.run('cat /proc/mounts', { signal, onLine });
   if (mounted) throw new Failure('not-the-ramdisk', `${node.name} runs a system that has ${plan.hardDrive} mounted: not the PXE system`, 'did it boot its disk? look at its next-boot link, DHCP and TFTP');
 }
 

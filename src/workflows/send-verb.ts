@@ -31,7 +31,7 @@ export async function sendVerb(node: NodeRun, verb: PowerVerb, tools: VerbTools,
     const answer = await tools.power.send(cmc, verb, {
       signal,
       before: async () => (verb === 'status' ? undefined : tools.stillOurs?.(node.node)),
-      onBusy: () => node.retry(`${cmc.hostname} is busy`),
+      onAgain: (why) => node.retry(`${cmc.hostname} ${why}`),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
     await keep();

@@ -1,26 +1,25 @@
-import { parseBootStamp } from '../ssh/boot-stamp.js';
-import { sshExec, type LoginOptions } from '../ssh/login.js';
+import { parseSystemStamp } from '../ssh/boot-stamp.js';
+import type { SshLogin } from '../ssh/login.js';
 import { printable } from '../util/text.js';
 import type { NodeFacts } from './watch-state.js';
 
-/** One login for all: which boot this is, which system, which image. Files that a system does not have are left out. */
+/** One command for all: which boot this is, which system, which image. Files that a system does not have are left out. */
 const COMMAND = 'cat /proc/sys/kernel/random/boot_id /proc/uptime /etc/os-release /etc/imaging-image /etc/rhubarbe-image';
 const MAX_FACT_CHARS = 200;
 
 export type SystemFacts = Pick<NodeFacts, 'osRelease' | 'image' | 'bootId'> & { /** When it booted, by our clock. */ bootedAt: number | null };
 
-/** Logs in and asks; rejects as `sshExec` does. `now`: milliseconds since 1970. */
-export async function askSystem(options: LoginOptions, now: () => number): Promise<SystemFacts> {
-  const { stdout } = await sshExec(options, COMMAND);
+/** Asks over a login; rejects as `sshExec` does. `now`: milliseconds since 1970. */
+export async function askSystem(login: Pick<SshLogin, 'exec'>, now: () => number): Promise<SystemFacts> {
+  const { stdout } = await login.exec(COMMAND);
   return parseSystem(stdout, now());
 }
 
 /** Understands what the command printed. Lines of os-release are assignments; what else there is comes from the stamp. */
 export function parseSystem(text: string, nowMs: number): SystemFacts {
-  const stamp = parseBootStamp(text);
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const at = stamp === null ? 0 : lines.indexOf(stamp.bootId) + 2;
-  const rest = lines.slice(at).filter((line) => line !== '');
+  const { boot: stamp, text: files } = parseSystemStamp(text);
+  const lines = (stamp === null ? text : files).split(/\r?\n/).map((line) => line.trim());
+  const rest = lines.filter((line) => line !== '');
   const isAssignment = (line: string): boolean => /^[A-Z][A-Z0-9_]*=/.test(line) || line.startsWith('#');
   const value = (name: string): string | undefined => rest.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1);
   const name = value('PRETTY_NAME') ?? value('NAME');

@@ -2,11 +2,11 @@ import type { LimitFunction } from 'p-limit';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { PowerClient } from '../power/client.js';
 import type { Holder } from '../pxe/links.js';
-import { probeBanner } from '../ssh/banner.js';
-import type { LoginAuth } from '../ssh/login.js';
+import type { LoginAuth, SshLogin } from '../ssh/login.js';
 import { withDeadline } from '../util/abort.js';
 import { Failure, systemCode } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { HeldLogin } from './held-login.js';
 import type { Pinger } from './ping.js';
 import { askSystem } from './watch-login.js';
 import { noSystem, type NodeFacts, type NodeView } from './watch-state.js';
@@ -19,7 +19,7 @@ export type LookOptions = {
   ssh: { port: number; username: string; auth: LoginAuth };
   /** For one request to a card, milliseconds. */
   cmcTimeoutMs: number;
-  /** So often a system that nothing happened to is logged in to, milliseconds. */
+  /** So often a system that nothing happened to is asked what it is, milliseconds. */
   loginMs: number;
   host: Pick<Host, 'now' | 'monotonicMs'>;
   signal: AbortSignal;
@@ -28,6 +28,7 @@ export type LookOptions = {
 };
 
 const PROBE_MS = 2_000;
+/** An sshd that has not let us in by then is told of as one that does not; the login goes on all the same. */
 const LOGIN_MS = 10_000;
 /** One unanswered question may be a lost packet; two in a row are silence. */
 const SILENCES = 2;
@@ -44,8 +45,11 @@ export class NodeWatch {
   readonly #tell: (facts: Partial<NodeFacts>) => void;
   #cardLooks = 0;
   readonly #silent = { card: 0, ssh: 0, ping: 0, login: 0 };
-  #loginDue = true;
-  #loggedInMs = -Infinity;
+  readonly #sshd: HeldLogin;
+  /** It answers ssh and not ping: no answer to ping means nothing. */
+  #isPingless = false;
+  #factsDue = true;
+  #askedMs = -Infinity;
 
   constructor(node: InventoryNode, options: LookOptions, state: () => NodeView, tell: (facts: Partial<NodeFacts>) => void) {
     this.#node = node;
@@ -56,8 +60,13 @@ export class NodeWatch {
       tell(facts);
       const now = state();
       // only these say that another system may run now
-      if (now.cmc !== cmc || now.ping !== ping || now.ssh !== ssh || now.holder?.run !== holder?.run) this.#loginDue = true;
+      if (now.cmc !== cmc || now.ping !== ping || now.ssh !== ssh || now.holder?.run !== holder?.run) this.#factsDue = true;
+      if ((cmc !== null && now.cmc !== cmc) || now.holder?.run !== holder?.run) this.#sshd.hurry();
     };
+    const { ssh, signal, host, limits } = options;
+    const turn = <T>(work: () => Promise<T>): Promise<T> => limits.logins(work);
+    const opening = <T>(work: () => Promise<T>): Promise<T> => limits.probes(work);
+    this.#sshd = new HeldLogin({ host: node.control.ip, ...ssh, keepaliveMs: PROBE_MS, signal, turn, opening, monotonicMs: () => host.monotonicMs() });
   }
 
   /** One question to the card, at times a second one. */
@@ -88,27 +97,50 @@ export class NodeWatch {
   /** Who holds it, whether its system answers, and which one that is. */
   async lookAtSystem(): Promise<void> {
     this.#tell({ holder: holderOf(await this.#options.holder(this.#node.control.mac)) });
-    const sshd = await this.#probe();
-    if (sshd === 'keep') return;
-    if (sshd === 'yes') {
-      Object.assign(this.#silent, { ssh: 0, ping: 0 });
-      return this.#login();
+    const sshd = await this.#sshd.look(PROBE_MS);
+    switch (sshd.type) {
+      case 'keep':
+        return;
+      case 'in':
+        return this.#askFacts(sshd.login);
+      case 'waiting':
+        return this.#whileWaiting();
+      case 'greeted':
+        return this.#notIn(sshd.ageMs >= LOGIN_MS);
+      case 'dropped': // a system on its way up or down drops logins; one that means it says so
+        return this.#notIn(++this.#silent.login >= SILENCES);
+      case 'no-login':
+        return this.#notIn(true);
+      case 'refused':
+      case 'silent':
+        return this.#nobody(sshd.type === 'refused');
     }
+  }
+
+  /** No sshd. */
+  async #nobody(surely: boolean): Promise<void> {
     const first = this.#state().ssh === null;
-    if (sshd === 'refused' || first || ++this.#silent.ssh >= SILENCES) this.#tell({ ssh: 'no', ...noSystem, ...(await this.#ping()) });
+    if (surely || first || ++this.#silent.ssh >= SILENCES) this.#tell({ ssh: 'no', ...noSystem, ...(await this.#ping()) });
     else this.#tell(await this.#ping());
   }
 
-  async #probe(): Promise<'yes' | 'refused' | 'silent' | 'keep'> {
-    const { ssh, signal, limits } = this.#options;
-    try {
-      await limits.probes(() => probeBanner({ host: this.#node.control.ip, port: ssh.port, timeoutMs: PROBE_MS, signal }));
-      return 'yes';
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      if (isOwnTrouble(error)) return 'keep';
-      return error.code === 'ssh-refused' ? 'refused' : 'silent';
-    }
+  /** An sshd that is not asked for a while: ping tells when its machine has gone, and then it can do no harm to ask. */
+  async #whileWaiting(): Promise<void> {
+    if (this.#isPingless) return;
+    const { ping } = await this.#ping();
+    if (ping === false) this.#sshd.hurry();
+  }
+
+  /** An sshd has answered. */
+  #sshdAnswered(): void {
+    if (this.#silent.ping >= SILENCES) this.#isPingless = true;
+    Object.assign(this.#silent, { ssh: 0, ping: 0 });
+  }
+
+  /** An sshd that does not let us in, if it is sure. */
+  #notIn(surely: boolean): void {
+    this.#sshdAnswered();
+    if (surely) this.#tell({ ping: true, ssh: 'no-login', ...noSystem });
   }
 
   /** Asked only where no sshd answers: a program costs more than a connection. */
@@ -125,25 +157,24 @@ export class NodeWatch {
     return { ping: answers };
   }
 
-  async #login(): Promise<void> {
-    const { host, loginMs, limits, ssh, signal } = this.#options;
-    if (this.#state().ssh === 'no') this.#loginDue = true;
-    if (!this.#loginDue && host.monotonicMs() - this.#loggedInMs < loginMs) return;
-    const address = { host: this.#node.control.ip, port: ssh.port, username: ssh.username, auth: ssh.auth, timeoutMs: LOGIN_MS, signal };
+  async #askFacts(login: SshLogin): Promise<void> {
+    const { host, loginMs, signal } = this.#options;
+    this.#sshdAnswered();
+    if (this.#state().ssh !== 'yes') this.#factsDue = true;
+    if (!this.#factsDue && host.monotonicMs() - this.#askedMs < loginMs) return;
+    const late = (): Failure => new Failure('ssh-timeout', 'no answer');
     try {
-      const facts = await limits.logins(() => askSystem(address, () => host.now()));
+      const facts = await withDeadline(signal, LOGIN_MS, late, () => askSystem(login, () => host.now()));
       const { bootId, bootedAt } = this.#state();
       const sameBoot = facts.bootId !== null && facts.bootId === bootId; // then the uptime only jitters
       this.#tell({ ping: true, ssh: 'yes', ...facts, ...(sameBoot ? { bootedAt } : {}) });
       this.#silent.login = 0;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      // a system on its way up or down drops logins; one that means it says so
-      if (error.code !== 'ssh-auth-failed' && ++this.#silent.login < SILENCES) return;
-      this.#tell({ ping: true, ssh: 'no-login', ...noSystem });
+      return this.#notIn(++this.#silent.login >= SILENCES);
     }
-    this.#loginDue = false;
-    this.#loggedInMs = host.monotonicMs();
+    this.#factsDue = false;
+    this.#askedMs = host.monotonicMs();
   }
 }
 

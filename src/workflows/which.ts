@@ -8,6 +8,7 @@ import { Failure } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { STAMP_PATHS } from './load-checks.js';
+import { isFuture, pastBoot } from './past-boot.js';
 import { askSystem, type SshWaitOptions } from './wait.js';
 
 /** Which image a node runs, or has on its disk, and how that is known. */
@@ -20,7 +21,7 @@ export type WhichAnswer = {
   saved: ImageStamp | null;
   /** The load that brought it; null when it came by another way, or is recorded elsewhere. */
   load: Pick<ImageRecord, 'run' | 'name' | 'path' | 'digest' | 'at' | 'by' | 'verify' | 'booted'> | null;
-  /** Whether no reset and no power-off was sent since that load; null without one. */
+  /** Whether no reset and no power-off was sent since that load; null without one, or when the clock was wrong at one of the two. */
   cleanSince: boolean | null;
   /** Why the running system did not say it itself; null when it did. */
   why: string | null;
@@ -41,7 +42,7 @@ export function executeWhich(plan: WhichPlan, tools: WhichTools): Promise<Outcom
 async function whichImage(node: NodeRun, plan: WhichPlan, { images, boots }: WhichTools): Promise<WhichAnswer> {
   const { line, why } = await ask(node, plan);
   const [record, lastBootAt] = await Promise.all([images.last(node.name), boots.lastByAnybody(node.name)]);
-  const { load, cleanSince } = loadOf(record, lastBootAt);
+  const { load, cleanSince } = loadOf(record, lastBootAt, pastBoot(node, lastBootAt), node.host);
   if (line !== null) {
     const saved = parseStamp(line);
     const image = saved?.image ?? line;
@@ -66,10 +67,11 @@ async function ask(node: NodeRun, plan: WhichPlan): Promise<{ line: string | nul
   }
 }
 
-function loadOf(record: ImageRecord | null, lastBootAt: number | null): Pick<WhichAnswer, 'load' | 'cleanSince'> {
+/** `believed`: null where the record of the last reset is not, though there is one. */
+function loadOf(record: ImageRecord | null, lastBootAt: number | null, believed: number | null, host: Host): Pick<WhichAnswer, 'load' | 'cleanSince'> {
   if (record?.state !== 'written') return { load: null, cleanSince: null };
   const { run, name, path, digest, at, by, verify, booted } = record;
-  return { load: { run, name, path, digest, at, by, verify, booted }, cleanSince: lastBootAt === null || lastBootAt <= at };
+  return { load: { run, name, path, digest, at, by, verify, booted }, cleanSince: lastBootAt !== believed || isFuture(host, at) ? null : believed === null || believed <= at };
 }
 
 /** `fedora-21 (saved 2026-11-21 by alice, load run R)`; `fedora-21 (on its disk: loaded 2026-11-26 09:15 by bob, run R, read back; ssh ... refused the connection)`. */

@@ -1,9 +1,13 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bin } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
 let testbed: ChildTestbed;
 beforeAll(async () => {
-  testbed = await testbedUp(3, '--on', '--fault', 'fit01:old-os-lingers:2', '--fault', 'fit02:ssh-refused');
+  testbed = await testbedUp(3, '--on', '--fault', 'fit01:old-os-lingers:8', '--fault', 'fit02:ssh-refused');
 });
 afterAll(() => testbed.close());
 
@@ -32,4 +36,35 @@ test('-n waits for telnet', async () => {
   const wait = await testbed.run('imaging-wait', ['3', '-n', '-t', '10', '--progress', 'quiet']);
   expect(wait).toMatchObject({ code: 0, stdout: 'fit03:telnet OK\n' });
   expect((await load.finished).code).toBe(0);
+});
+
+test.skipIf(!existsSync('/dev/full'))('a run that cannot speak says nothing of nodes that it has not asked', () => {
+  const { stdout } = spawnSync('sh', ['-c', `exec ${join(bin, 'imaging-wait')} 1-3 -t 20 2>/dev/full`], { env: { ...process.env, ...testbed.env }, encoding: 'utf8' });
+  expect(stdout).not.toMatch(/KO/);
+});
+
+test('-s says nothing, not even a warning', async () => {
+  const config = join(testbed.dir, 'no-links.conf');
+  const text = execFileSync('cat', [testbed.env.IMAGING_CONFIG ?? ''], { encoding: 'utf8' });
+  writeFileSync(config, text.replace(/^config_dir.*$/m, `config_dir = ${join(testbed.dir, 'no-such-folder')}`));
+  const loud = await testbed.run('imaging-wait', ['3', '-t', '20', '--progress', 'quiet'], { IMAGING_CONFIG: config });
+  expect(loud.stderr).toContain('next-boot links of killed runs');
+  expect(await testbed.run('imaging-wait', ['3', '-t', '20', '-s'], { IMAGING_CONFIG: config })).toMatchObject({ code: 0, stdout: '', stderr: '' });
+});
+
+test('a reset that was recorded while the clock was ahead refuses no system, and is told of', async () => {
+  const nodes = join(testbed.env.HOME ?? '', 'clock-ahead/nodes');
+  mkdirSync(nodes, { recursive: true });
+  const record = join(nodes, 'fit03.json');
+  writeFileSync(record, JSON.stringify({ lastBootAt: Date.now() + 86_400_000, verb: 'reset', by: 'root' }));
+  const config = join(testbed.dir, 'clock-ahead.conf');
+  const text = execFileSync('cat', [testbed.env.IMAGING_CONFIG ?? ''], { encoding: 'utf8' });
+  writeFileSync(config, `${text}\n[runs]\ndir = ${join(nodes, '..')}\n`);
+  try {
+    const { code, stdout, stderr } = await testbed.run('imaging-wait', ['3', '-t', '20', '--progress', 'quiet'], { IMAGING_CONFIG: config });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'fit03:ssh OK\n' });
+    expect(stderr).toMatch(/warning: fit03: its last reset is recorded 24 h in the future/);
+  } finally {
+    rmSync(record);
+  }
 });

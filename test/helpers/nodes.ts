@@ -16,3 +16,9 @@ export function oneNode(number: number): InventoryNode {
     data: null,
   };
 }
+
+/** The inventory entry of a node whose control address is this. */
+export function nodeAt(ip: string): InventoryNode {
+  const node = oneNode(7);
+  return { ...node, control: { ...node.control, ip } };
+}

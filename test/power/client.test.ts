@@ -69,9 +69,9 @@ describe('PowerClient', () => {
   it('asks a busy card again, and tells', async () => {
     let busy = 3;
     const cmc = await card((_, response) => response.end(busy-- > 0 ? 'CM card busy' : 'ok'));
-    const attempts: number[] = [];
-    expect(await client().send(cmc, 'off', { signal: never, onBusy: (attempt) => attempts.push(attempt) })).toMatchObject({ state: 'off' });
-    expect(attempts).toEqual([1, 2, 3]);
+    const told: string[] = [];
+    expect(await client().send(cmc, 'off', { signal: never, onAgain: (why) => told.push(why) })).toMatchObject({ state: 'off' });
+    expect(told).toEqual(['is busy', 'is busy', 'is busy']);
   });
 
   it('gives up on a card that stays busy', async () => {
@@ -102,7 +102,7 @@ describe('PowerClient', () => {
   it('pauses grow, with jitter', async () => {
     const cmc = await says('CM card busy');
     const at: number[] = [];
-    await client({ busyPauseMs: 16, random: () => 0.5 }).send(cmc, 'off', { signal: never, onBusy: () => at.push(performance.now()) }).catch(() => {});
+    await client({ busyPauseMs: 16, random: () => 0.5 }).send(cmc, 'off', { signal: never, onAgain: () => at.push(performance.now()) }).catch(() => {});
     expect((at[4] ?? 0) - (at[3] ?? 0)).toBeGreaterThan(100);
   });
 
@@ -132,7 +132,7 @@ describe('PowerClient', () => {
       const more = (): void => void (response.destroyed || response.write('x'.repeat(10_000), () => setImmediate(more)));
       more();
     });
-    await expect(client().send(cmc, 'info', { signal: never })).rejects.toMatchObject({ code: 'cmc-garbled', message: expect.stringMatching(/xxx\.\.\."/) });
+    await expect(client().send(cmc, 'info', { signal: never })).rejects.toMatchObject({ code: 'cmc-garbled', message: `reboot05 (127.24.0.5:${port}): info was answered with more than 64 KiB, which no card says to that` });
     await hungUp;
   });
 
@@ -152,6 +152,45 @@ describe('PowerClient', () => {
       message: `reboot05 (127.24.0.5:${port}): status got no answer within 0.15 s`,
     });
     expect(performance.now() - started).toBeLessThan(600); // the HTTP client's own timers would take 1 s
+  });
+
+  it.each(['status', 'info', 'on', 'off', 'usrpstatus', 'usrpon', 'usrpoff'] as const)('%s: a card in trouble that passes is asked again', async (verb) => {
+    let requests = 0;
+    const good = { status: 'on', info: 'x', on: 'ok', off: 'ok', usrpstatus: 'usrpon', usrpon: 'ok', usrpoff: 'ok' }[verb];
+    const cmc = await card((request, response) => {
+      requests += 1;
+      if (requests === 1) response.writeHead(503).end('try later');
+      else if (requests === 2) response.writeHead(504).end();
+      else if (requests === 3) request.socket.resetAndDestroy();
+      else response.end(good);
+    });
+    const told: string[] = [];
+    expect(await client().send(cmc, verb, { signal: never, onAgain: (why) => told.push(why) })).toMatchObject({ text: good });
+    expect(told).toEqual(['answered HTTP 503', 'answered HTTP 504', 'lost the connection']);
+  });
+
+  it('a reset is asked for again where it surely was not done, and nowhere else', async () => {
+    let requests = 0;
+    const cmc = await card((_, response) => ((requests += 1) === 1 ? response.writeHead(503).end() : response.end('ok')));
+    expect(await client().send(cmc, 'reset', { signal: never })).toMatchObject({ text: 'ok' });
+    let lost = 0;
+    const dubious = await card((_, response) => ((lost += 1), response.writeHead(504).end()), '127.24.0.6');
+    await expect(client().send(dubious, 'reset', { signal: never })).rejects.toMatchObject({ code: 'cmc-http-504' });
+    expect([requests, lost]).toEqual([2, 1]);
+  });
+
+  it('trouble that stays is told with how often it was seen, at the latest when time is up', async () => {
+    const cmc = await says('overloaded', 503);
+    await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({ code: 'cmc-http-503', message: `reboot05 (127.24.0.5:${port}): status was answered HTTP 503 "overloaded", 8 times` });
+    await expect(client({ busyPauseMs: 60_000 }).send(cmc, 'status', { signal: never, timeoutMs: 100 })).rejects.toMatchObject({ code: 'cmc-http-503' });
+  });
+
+  it('what is under way when the client is closed is not tried again', async () => {
+    const power = client({ busyPauseMs: 60_000 });
+    const cmc = await card(() => void power.close());
+    const told: string[] = [];
+    await expect(power.send(cmc, 'status', { signal: never, onAgain: (why) => told.push(why) })).rejects.toMatchObject({ code: 'cmc-closed' });
+    expect(told).toEqual([]);
   });
 
   it('a refused connection says so', async () => {
@@ -192,7 +231,7 @@ describe('PowerClient', () => {
     const cmc = await says('CM card busy');
     const pausing = new AbortController();
     const power = client({ busyPauseMs: 60_000 });
-    await expect(power.send(cmc, 'off', { signal: pausing.signal, onBusy: () => pausing.abort(reason) })).rejects.toBe(reason);
+    await expect(power.send(cmc, 'off', { signal: pausing.signal, onAgain: () => pausing.abort(reason) })).rejects.toBe(reason);
   });
 
   it('one hanging card delays none of a hundred others', async () => {

@@ -209,7 +209,9 @@ describe('bootStamp', () => {
     ['', null],
     ['12.34 45.67\n', null],
     [`${id}\n`, null],
-    [`x${id}\n12.34 45.67\n`, null],
+    [`x${id}\n12.34 45.67\n`, { bootId: id, uptimeMs: 12_340 }],
+    [`abc${id}\n12.34 45.67\n`, { bootId: id, uptimeMs: 12_340 }],
+    [`\x1b]0;fit07\x07${id}\n12.34 45.67\n`, { bootId: id, uptimeMs: 12_340 }],
   ])('parses the boot in %j', (text, stamp) => {
     expect(parseBootStamp(text)).toEqual(stamp);
   });

@@ -20,14 +20,19 @@ export type SshdOptions = {
   /** What a command does. */
   onExec: (command: string, channel: ssh2.ServerChannel) => void;
   onClose?: () => void;
+  /** Told of every connection. */
+  onConnection?: () => void;
+  /** The only algorithms it knows, by kind; else the usual ones. */
+  algorithms?: ssh2.Algorithms;
 };
 
 const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
 
 /** A real ssh server. */
-export async function sshd({ allow, onExec, onClose }: SshdOptions, host = '127.22.0.1'): Promise<Server> {
+export async function sshd({ allow, onExec, onClose, onConnection, algorithms }: SshdOptions, host = '127.22.0.1'): Promise<Server> {
   const clients = new Set<ssh2.Connection>();
-  const server = new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
+  const server = new ssh2.Server({ hostKeys: [hostKey], ...(algorithms ? { algorithms } : {}) }, (client) => {
+    onConnection?.();
     clients.add(client);
     client.on('error', () => {});
     client.on('close', () => (clients.delete(client), onClose?.()));
@@ -51,4 +56,21 @@ async function listening(server: NetServer | ssh2.Server, host: string, dropAll:
       await closed;
     },
   };
+}
+
+/** What an ssh server that knows only these key exchanges says first: version, then KEXINIT. */
+export function helloOf(kex: readonly string[]): Buffer {
+  const list = (names: readonly string[]): Buffer => {
+    const text = Buffer.from(names.join(','), 'latin1');
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(text.length);
+    return Buffer.concat([length, text]);
+  };
+  const lists = [kex, ['ssh-ed25519'], ['aes128-ctr'], ['aes128-ctr'], ['hmac-sha2-256'], ['hmac-sha2-256'], ['none'], ['none'], [], []].map(list);
+  const payload = Buffer.concat([Buffer.from([20]), Buffer.alloc(16), ...lists, Buffer.alloc(5)]);
+  const padding = 8 - ((5 + payload.length) % 8) + 8;
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(1 + payload.length + padding);
+  head[4] = padding;
+  return Buffer.concat([Buffer.from('SSH-2.0-odd\r\n'), head, payload, Buffer.alloc(padding)]);
 }

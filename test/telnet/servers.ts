@@ -31,13 +31,18 @@ export async function serve(onSocket: (socket: Socket) => void, host = '127.23.0
   };
 }
 
-/** A telnetd that greets like busybox's and, for each command line, sends what `answer` makes of the status marker. */
+/** A telnetd that greets like busybox's, answers the probe for a shell and, for each command line, sends what `answer` makes of the status marker. */
 export function scripted(answer: (status: (value: number) => string, socket: Socket) => void): (socket: Socket) => void {
   return (socket) => {
     socket.write(SERVER_GREETING);
     let input = '';
     socket.on('data', (chunk) => {
       input += chunk.toString('latin1');
+      const probe = /:; echo IMG_""STATUS_(\w+p\d+)=\$\?\r\n/.exec(input);
+      if (probe) {
+        input = input.slice(probe.index + probe[0].length);
+        socket.write(`IMG_STATUS_${probe[1]}=0\r\n`);
+      }
       const at = input.lastIndexOf('\n');
       if (at < 0) return;
       const id = /STATUS_(\w+)=\$\?/.exec(input.slice(0, at))?.[1] ?? 'none';

@@ -16,7 +16,7 @@ function scan(...chunks: string[]): { output: string; status: number | null } {
 
 describe('StatusMarker', () => {
   it('sends one line in which the marker never stands whole', () => {
-    expect(marker.commandLine('frisbee -m 234.5.6.1 /dev/sda')).toBe('frisbee -m 234.5.6.1 /dev/sda; echo IMG_""STATUS_0a1b=$?\n');
+    expect(marker.commandLine('frisbee -m 234.5.6.1 /dev/sda')).toBe('frisbee -m 234.5.6.1 /dev/sda; echo IMG_""STATUS_0a1b=$?\r\n');
     expect(scan(marker.commandLine('true')).status).toBeNull();
   });
 

@@ -1,3 +1,4 @@
+import type { Outcome } from '../../events/outcome.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { bootRecords } from '../../runs/boots.js';
@@ -10,6 +11,11 @@ import { flag, positive, text } from '../options.js';
 import { sweepLeftovers } from '../sweep.js';
 import { folder, openSite, runSettings, selectedNodes } from '../site.js';
 
+/** Whether a node's outcome says only that the run was ended from outside. */
+function isCutShort(outcome: Outcome<unknown>): boolean {
+  return !outcome.ok && outcome.failure.code === 'interrupted';
+}
+
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
   const nodes: InventoryNode[] = selectedNodes(args, site, context);
@@ -19,6 +25,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const probe = byTelnet ? 'telnet' : 'ssh';
   const backoffMs = (positive(args.options, 'backoff') ?? (byTelnet ? networking.telnetBackoffMs : networking.sshBackoffMs) / 1000) * 1000;
   const username = text(args.options, 'user') ?? 'root';
+  const tried = new Set<string>();
+  const onTried = (node: string): void => void tried.add(node);
   return {
     nodes: nodes.map((node) => node.name),
     details: { probe, timeoutMs, backoffMs, ...(byTelnet ? {} : { username }) },
@@ -39,11 +47,12 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       return fanOut(nodes, options, (node) =>
         node.at(probe, timeoutMs, (signal) =>
           auth === null
-            ? waitForTelnet(node, { port: networking.telnetPort, backoffMs, lastBoot }, signal)
-            : waitForSsh(node, { port: networking.sshPort, username, auth, backoffMs, lastBoot }, signal),
+            ? waitForTelnet(node, { port: networking.telnetPort, backoffMs, lastBoot, onTried }, signal)
+            : waitForSsh(node, { port: networking.sshPort, username, auth, backoffMs, lastBoot, onTried }, signal),
         ),
       );
     },
-    resultLines: ({ node, ok }) => [`${node}:${probe} ${ok ? 'OK' : 'KO'}`],
+    // a run that was cut short says nothing of nodes that it had not asked yet
+    resultLines: (outcome) => (isCutShort(outcome) && !tried.has(outcome.node) ? [] : [`${outcome.node}:${probe} ${outcome.ok ? 'OK' : 'KO'}`]),
   };
 }

@@ -1,5 +1,4 @@
 import { foldNames } from '../../../nodes/names.js';
-import { probeBanner } from '../../../ssh/banner.js';
 import { defaultAuth } from '../../../ssh/keys.js';
 import { sshExec } from '../../../ssh/login.js';
 import { Failure } from '../../../util/errors.js';
@@ -7,7 +6,7 @@ import { fanOut } from '../../../workflows/fan-out.js';
 import { counted, ok, problem, skipped, type Check, type Finding } from '../check.js';
 
 const AT_ONCE = 20;
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 10_000;
 
 /** Logs in to the nodes that were named and are up, as a load with -u does. */
 export const sshLogin = {
@@ -18,14 +17,12 @@ export const sshLogin = {
     const port = config.networking.sshPort;
     const auth = await defaultAuth(host.home(), host.env);
     const outcomes = await fanOut(named, { concurrency: AT_ONCE, nodeDeadlineMs: 3 * TIMEOUT_MS, firstStep: 'ssh', signal, host, emit: () => {} }, async (node) => {
-      const at = { host: node.node.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal };
-      const isUp = await probeBanner(at).then(() => true, (error: unknown) => {
-        if (error instanceof Failure) return false;
-        throw error;
+      let isUp = false;
+      const at = { host: node.node.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal, onGreeting: () => void (isUp = true) };
+      await sshExec({ ...at, username: 'root', auth }, 'true').catch((error: unknown) => {
+        if (isUp || !(error instanceof Failure) || error.code === 'ssh-shut-out') throw error;
       });
-      if (!isUp) return false;
-      await sshExec({ ...at, username: 'root', auth }, 'true');
-      return true;
+      return isUp;
     });
     signal.throwIfAborted();
     const down = outcomes.flatMap((each) => (each.ok && !each.value ? [each.node] : []));
