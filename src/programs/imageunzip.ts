@@ -14,12 +14,12 @@ import { systemHost } from '../util/host.js';
 import { DotLine, padded } from './dot-line.js';
 import type { ProgramIo } from './program-io.js';
 
-export const imageunzipUsage = `usage: imageunzip [-ozOhv] [-s slice] <input filename | -> [output filename | -]
+export const imageunzipUsage = `usage: imageunzip [-ozOdhv] [-s slice] <input filename | -> [output filename | -]
  -o             Output progress indicator (compressed chunks processed)
  -O             Output progress indicator (GBs of uncompressed data written)
  -s slice       Write into this partition of the output, by the table it has
  -z             Write zeros to free blocks
- -n, -f, -r n, -W n   Accepted and ignored
+ -n, -f, -d, -r n, -W n   Accepted and ignored
  -v             Print version info and exit
  -h             Print this help message
 `;
@@ -133,7 +133,7 @@ function bufferLines({ peakBuffers, peakBufferBytes, blocked }: WriterResult): s
 
 const flag = (short: string): { type: 'boolean'; short: string; default: false } => ({ type: 'boolean', short, default: false });
 const OPTIONS = {
-  chunkDots: flag('o'), byteDots: flag('O'), zeroFill: flag('z'), single: flag('n'), direct: flag('f'), version: flag('v'), help: flag('h'),
+  chunkDots: flag('o'), byteDots: flag('O'), zeroFill: flag('z'), single: flag('n'), direct: flag('f'), debug: flag('d'), version: flag('v'), help: flag('h'),
   slice: { type: 'string', short: 's' },
   retries: { type: 'string', short: 'r' },
   memory: { type: 'string', short: 'W' },

@@ -37,7 +37,7 @@ test('imageunzip reads an image from a pipe, from a file as its standard input, 
   const ways: [string, string, string | Buffer | null][] = [['pipe', '-', fixture('ext4')], ['file', '-', image]];
   for (const [name, word, feed] of ways) {
     const out = join(folder, name);
-    expect(await program('imaging-imageunzip', [word, out], feed)).toMatchObject({ code: 0 });
+    expect(await program('imaging-imageunzip', ['-d', word, out], feed)).toMatchObject({ code: 0 });
     expect(readFileSync(out).equals(whole)).toBe(true);
   }
   const { fifo, written } = fifoOf(folder, image);
