@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
 import type { NodeWorkflow } from './node-workflow.js';
 
@@ -42,7 +42,7 @@ export type NodeCommandModule = { plan(args: Arguments, context: CommandContext)
 export type PlainCommandModule = { run(args: Arguments, context: CommandContext): Promise<number> };
 
 /** A drop-in replacement of another program: it gets its arguments untouched. */
-export type ProgramModule = { run(argv: string[], context: CommandContext): Promise<number> };
+export type ProgramModule = { run(argv: string[], context: CommandContext & { readonly stdin: Readable }): Promise<number> };
 
 type Described = {
   name: string;

@@ -60,7 +60,8 @@ async function dispatch(argv: string[], context: CommandContext): Promise<number
 }
 
 async function runCommand(command: Command, argv: string[], context: CommandContext): Promise<number> {
-  if (command.kind === 'program') return (await command.load()).run(argv, context);
+  // standard input is opened by who reads it: opening it would keep others from it
+  if (command.kind === 'program') return (await command.load()).run(argv, { ...context, get stdin() { return process.stdin; } });
   const { parseArguments } = await import('./parse.js');
   const parsed = await parseArguments(command, argv);
   if ('help' in parsed) {

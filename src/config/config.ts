@@ -66,7 +66,7 @@ export type Config = {
     readonly localControlIp: string | null;
     readonly multicastLoop: boolean;
   };
-  readonly monitor: { readonly cycleMs: number; readonly loginCycleMs: number };
+  readonly monitor: { readonly cycleMs: number; readonly loginCycleMs: number; readonly listenNames: readonly string[] };
   readonly runs: {
     /** Null: to be chosen, see `runsDir`. */
     readonly dir: string | null;
@@ -175,7 +175,7 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       localControlIp: read(schema['networking.local_control_ip']),
       multicastLoop: read(schema['networking.multicast_loop']),
     },
-    monitor: { cycleMs: read(schema['monitor.cycle']), loginCycleMs: read(schema['monitor.login_cycle']) },
+    monitor: { cycleMs: read(schema['monitor.cycle']), loginCycleMs: read(schema['monitor.login_cycle']), listenNames: read(schema['monitor.listen_names']) },
     runs: { dir: read(schema['runs.dir']), keep: read(schema['runs.keep']), keepDays: read(schema['runs.keep_days']), prometheusFile: read(schema['runs.prometheus_file']) },
     groups,
     overrides,

@@ -91,6 +91,7 @@ export const schema = define({
 
   'monitor.cycle': { kind: seconds(0.1), default: '2', unit: 's', status: 'new', meaning: 'mean time between two looks of imaging-monitor at a node; --cycle overrides' },
   'monitor.login_cycle': { kind: seconds(1), default: '60', unit: 's', status: 'new', meaning: 'how often imaging-monitor asks a node to which nothing seems to have happened what it runs' },
+  'monitor.listen_names': { kind: words, default: '', status: 'new', meaning: 'the names that imaging-monitor --listen may be asked for by (Host), besides localhost, addresses and the HOST of --listen: those of this machine, or of a proxy before it' },
 
   'runs.dir': { kind: optional(path), default: '', status: 'new', meaning: 'where the journals and logs of runs go; empty: /var/lib/imaging when it can be written, else ~/.local/state/imaging' },
   'runs.keep': { kind: integer(1, 1_000_000), default: '200', status: 'new', meaning: 'how many runs of each command are kept' },

@@ -12,6 +12,8 @@ export type ChunkBuffer = {
   askedAt: number;
   /** When to ask for what is missing; Infinity: not planned. */
   repairAt: number;
+  /** A block that came twice, with different contents; null: none did. */
+  conflict: number | null;
   /** Earlier blocks of the chunk had to be dropped for lack of room: the first to go when room is needed again. */
   dubious: boolean;
 };
@@ -25,7 +27,7 @@ export class ChunkBuffers {
 
   constructor(count: number) {
     for (let slot = count - 1; slot >= 0; slot--) {
-      this.#free.push({ slot, chunk: -1, size: 0, have: new BlockMap(), asked: new BlockMap(), askedAt: -Infinity, repairAt: Infinity, dubious: false });
+      this.#free.push({ slot, chunk: -1, size: 0, have: new BlockMap(), asked: new BlockMap(), askedAt: -Infinity, repairAt: Infinity, conflict: null, dubious: false });
     }
   }
 
@@ -53,7 +55,7 @@ export class ChunkBuffers {
   take(chunk: number, size: number, dubious: boolean): ChunkBuffer | null {
     const buffer = this.#free.pop();
     if (!buffer) return null;
-    Object.assign(buffer, { chunk, size, dubious, askedAt: -Infinity, repairAt: Infinity });
+    Object.assign(buffer, { chunk, size, dubious, askedAt: -Infinity, repairAt: Infinity, conflict: null });
     buffer.have.clear();
     buffer.asked.clear();
     this.#filling.set(chunk, buffer);

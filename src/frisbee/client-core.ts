@@ -15,8 +15,8 @@ export type ClientActions = {
   send(datagram: Buffer): void;
   /** The server has answered: returns the memory of `buffers` slots, 1 MiB each. */
   joined(geometry: Geometry, buffers: number): readonly Uint8Array[];
-  /** A chunk is complete in its slot, which stays its own until `slotFreed`. */
-  chunkReady(slot: number, chunk: number): void;
+  /** A chunk is complete in its slot, which stays its own until `slotFreed`. `conflict`: a block of it that came twice, with different contents. */
+  chunkReady(slot: number, chunk: number, conflict: number | null): void;
 };
 
 export type ClientCoreOptions = {
@@ -136,6 +136,16 @@ export class ClientCore {
     if (wasFull) this.#ask(false, now);
   }
 
+  /** The chunk in a slot is not what was served: all of it is forgotten, and wanted once more. */
+  slotRefused(slot: number, chunk: number, now: number): void {
+    this.#state[chunk] = 0;
+    this.#askedAt[chunk] = -Infinity;
+    this.#doneChunks--;
+    this.#wanted?.putBack(chunk);
+    this.#buffers.free(slot);
+    this.#ask(false, now);
+  }
+
   #join(now: number): void {
     const { clientId, joinVersion } = this.#options;
     this.#joinAt = now;
@@ -185,11 +195,12 @@ export class ClientCore {
     const buffer = this.#buffers.find(chunk) ?? this.#takeBuffer(geometry, chunk, block);
     if (!buffer) return;
     this.#askedAt[chunk] = now;
+    const memory = this.#memory[buffer.slot];
     if (!buffer.have.add(block)) {
       this.stats.duplicateBlocks++;
+      if (memory && datagram.compare(memory, block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES) !== 0) buffer.conflict ??= block;
       return;
     }
-    const memory = this.#memory[buffer.slot];
     if (memory) datagram.copy(memory, block * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES);
     this.#ticksLeft = this.#options.profile.idleTicks;
     this.#fedAt = now;
@@ -218,7 +229,7 @@ export class ClientCore {
     this.#state[chunk] = (this.#state[chunk] ?? 0) | DONE;
     this.#doneChunks++;
     this.#buffers.complete(buffer);
-    this.#options.actions.chunkReady(buffer.slot, chunk);
+    this.#options.actions.chunkReady(buffer.slot, chunk, buffer.conflict);
     this.#ask(false, now);
   }
 

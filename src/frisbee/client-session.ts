@@ -1,6 +1,8 @@
 import { Failure } from '../util/errors.js';
 import { reasonOf } from '../util/abort.js';
 import { ipToNumber } from './address.js';
+import { isChunkFault } from '../ndz/chunk-fault.js';
+import { ChunkFaults } from './chunk-faults.js';
 import type { ChunkOutput, OutputResult } from './chunk-output.js';
 import { ClientCore } from './client-core.js';
 import { type ClientProfile, REAL_PROFILE } from './client-profile.js';
@@ -9,6 +11,9 @@ import { bytesInChunk, CHUNK_BYTES, type Geometry } from './geometry.js';
 import { seededRandom } from './random.js';
 import type { Origin } from './server-core.js';
 import { encode, type Envelope, randomClientId } from './wire.js';
+
+/** A chunk that is complete, and a block of it that came twice with different contents. */
+type Ready = { slot: number; chunk: number; conflict: number | null };
 
 /** How often a session's `poll` wants to be called. */
 export const POLL_MS = 10;
@@ -57,7 +62,8 @@ export type ReceiveResult = OutputResult & {
 
 /**
  * One client from its first JOIN to its LEAVE, without sockets: the core, the chunk memory, the output and the result.
- * `done` rejects with Failure 'server-silent', with what the output threw, or with the signal's reason.
+ * A chunk that the output refuses for what is in it is received again, a few times.
+ * `done` rejects with Failure 'server-silent', with what the output threw, 'frisbee-conflict', or with the signal's reason.
  */
 export class ClientSession {
   readonly done: Promise<ReceiveResult>;
@@ -73,7 +79,9 @@ export class ClientSession {
   #reject: (error: unknown) => void = () => undefined;
   #joinedAt: number | null = null;
   #slots: Uint8Array[] = [];
-  #ready: { slot: number; chunk: number }[] = [];
+  readonly #faults: ChunkFaults;
+  #ready: Ready[] = [];
+  #begun = false;
   #writing = false;
   #doneChunks = 0;
   #over = false;
@@ -86,10 +94,11 @@ export class ClientSession {
     this.#startDelayMs = Math.random() * maxStartDelayMs;
     this.#clientId = options.clientId ?? randomClientId(Math.random);
     this.#lossRandom = seededRandom(lossSeed);
+    this.#faults = new ChunkFaults(`${options.group}:${port}`, raw);
     const fullProfile = { ...REAL_PROFILE, ...profile };
     this.#core = new ClientCore({
       clientId: this.#clientId, srcIp: ipToNumber(localIp), port, joinVersion: raw ? 2 : 1, serverIp, inOrder, profile: fullProfile, random: Math.random,
-      actions: { send, joined: (geometry, buffers) => this.#onJoined(geometry, buffers), chunkReady: (slot, chunk) => this.#onChunk(slot, chunk) },
+      actions: { send, joined: (geometry, buffers) => this.#onJoined(geometry, buffers), chunkReady: (slot, chunk, conflict) => this.#onChunk({ slot, chunk, conflict }) },
     });
     Object.assign(this.#core.stats, {
       packetTimeoutUs: fullProfile.tickMs * 1000, idleTimer: fullProfile.idleTicks, redoDelayUs: fullProfile.redoMs * 1000,
@@ -157,8 +166,8 @@ export class ClientSession {
     return this.#slots;
   }
 
-  #onChunk(slot: number, chunk: number): void {
-    this.#ready.push({ slot, chunk });
+  #onChunk(ready: Ready): void {
+    this.#ready.push(ready);
     if (this.#writing) return;
     this.#writing = true;
     this.#write().catch((error: unknown) => this.fail(error));
@@ -168,11 +177,19 @@ export class ClientSession {
     const { sink, onEvent } = this.#options;
     const geometry = this.#core.geometry;
     if (!geometry) return;
-    if (this.#doneChunks === 0) await sink.begin?.(geometry.sizeBytes);
+    if (!this.#begun) await sink.begin?.(geometry.sizeBytes);
+    this.#begun = true;
     for (let next = this.#ready.shift(); next && !this.#over; next = this.#ready.shift()) {
-      await sink.write(this.#slots[next.slot] ?? new Uint8Array(0), next.chunk, bytesInChunk(geometry, next.chunk));
+      const bytes = this.#slots[next.slot] ?? new Uint8Array(0);
+      const sizeBytes = bytesInChunk(geometry, next.chunk);
+      const fault = await this.#put(next, bytes, sizeBytes);
       if (this.#over) return;
       const now = performance.now();
+      if (fault) {
+        this.#faults.refuse(next.chunk, bytes.subarray(0, sizeBytes), next.conflict, fault);
+        this.#core.slotRefused(next.slot, next.chunk, now);
+        continue;
+      }
       this.#doneChunks++;
       onEvent?.({ type: 'chunk', chunk: next.chunk, doneChunks: this.#doneChunks, totalChunks: geometry.chunks, elapsedMs: now - this.#startedAt });
       this.#core.slotFreed(next.slot, now);
@@ -182,12 +199,27 @@ export class ClientSession {
     else this.#core.stats.noChunksReady++;
   }
 
+  /** Writes a chunk; returns why not, when what came is not what was served. */
+  async #put({ chunk, conflict }: Ready, bytes: Uint8Array, sizeBytes: number): Promise<Failure | null> {
+    const distrust = this.#faults.distrust(chunk, conflict);
+    if (distrust) return distrust;
+    try {
+      await this.#options.sink.write(bytes, chunk, sizeBytes);
+      return null;
+    } catch (error) {
+      if (!isChunkFault(error)) throw error;
+      return error;
+    }
+  }
+
   async #finish(geometry: Geometry): Promise<void> {
     const output = await this.#options.sink.finish();
     if (this.#over) return;
     this.#end();
     const stats = this.#leave(output);
-    const { effectiveBytes, actualBytes, writes, notes = [] } = output;
+    const { effectiveBytes, actualBytes, writes } = output;
+    const warning = this.#faults.note();
+    const notes = [...(output.notes ?? []), ...(warning === null ? [] : [warning])];
     const elapsedMs = performance.now() - this.#startedAt;
     this.#resolve({ effectiveBytes, actualBytes, writes, notes, clientId: this.#clientId, sizeBytes: geometry.sizeBytes, chunks: geometry.chunks, elapsedMs, stats });
   }

@@ -103,7 +103,7 @@ class ChunkWork {
   write(extents: readonly Extent[], pieceOffset: number, piece: Uint8Array): void {
     for (const { diskOffset, from, to } of partsWithin(extents, pieceOffset, piece.byteLength)) {
       const data = piece.subarray(from, to);
-      if (diskOffset + data.byteLength > this.#open().limitBytes) throw diskTooSmall(this.#open().path, this.#open().limitBytes, diskOffset + data.byteLength);
+      if (diskOffset + data.byteLength > this.#open().limitBytes) throw diskTooSmall(this.#open().path, this.#open().limitBytes, diskOffset + data.byteLength, false);
       const runs = this.#open().isBlank ? nonZeroRuns(data) : [[0, data.byteLength] as const];
       for (const [start, end] of runs) this.#put(diskOffset + start, data.subarray(start, end));
     }

@@ -114,7 +114,7 @@ export class DiskWriter {
 
   #checkFits(offset: number, sizeBytes: number): void {
     const endBytes = (this.#baseBytes ?? 0) + offset + sizeBytes;
-    if (endBytes > this.capacityBytes) throw diskTooSmall(this.path, this.capacityBytes, endBytes);
+    if (endBytes > this.capacityBytes) throw diskTooSmall(this.path, this.capacityBytes, endBytes, false);
   }
 
   async #start(offset: number, piece: Uint8Array): Promise<void> {

@@ -37,12 +37,18 @@ export class ImageTracker {
   }
 
   /**
-   * Takes in a chunk that came as number `position`, where such a number is known.
+   * Whether a chunk that came as number `position`, where such a number is known, can be the next one. Changes nothing.
    * Throws Failure `ndz-foreign-image`, `ndz-uuid-mismatch`, `ndz-chunk-order`, `ndz-truncated` or `ndz-duplicate-chunk`.
    */
-  add(header: ChunkHeader, position?: number): void {
+  check(header: ChunkHeader, position?: number): void {
     this.#checkIdentity(header);
     this.#checkNumber(header, position);
+  }
+
+  /** Takes in a chunk. Throws as `check`. */
+  add(header: ChunkHeader, position?: number): void {
+    this.check(header, position);
+    this.#first ??= header;
     const { index, firstSector: first, lastSector: last, regions } = header;
     this.#spans.set(index, { first, last, dataStart: regions[0]?.startSector ?? first, dataEnd: endOfRegions(regions) });
     this.#highest = Math.max(this.#highest, index);
@@ -77,7 +83,7 @@ export class ImageTracker {
       const seen = header.uuid === null ? `is of format version ${header.version}, which carries no image UUID` : `belongs to image ${header.uuid}`;
       throw new Failure('ndz-foreign-image', `chunk ${header.index} ${seen}; expected image ${this.#imageUuid}`, 'does another server use this group and port?');
     }
-    const first = (this.#first ??= header);
+    const first = this.#first ?? header;
     if (header.uuid === first.uuid && header.version === first.version) return;
     throw new Failure('ndz-uuid-mismatch',
       `chunk ${header.index} belongs to another image: ${identity(header)}, the first chunk had ${identity(first)}`,

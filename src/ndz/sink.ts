@@ -1,13 +1,19 @@
+import { Failure } from '../util/errors.js';
+import { isChunkFault } from './chunk-fault.js';
 import { DiskWriter, type WriteStats } from './disk-writer.js';
 import { dataExtents, gapExtents, partsWithin } from './extents.js';
 import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { ImageNeed } from './image-need.js';
 import { ImageTracker, type ImageExpectation } from './image-tracker.js';
 import { inflatePieces, openChunk } from './inflate.js';
 import { applyTypeChange, planTypeChange } from './partition-type.js';
 import { refuseRelocations } from './relocations.js';
 import { findSlice } from './slice.js';
 
-/** Where the chunks of one image go. Calls must not overlap; after a failure only `abort` is left to do. */
+/**
+ * Where the chunks of one image go. Calls must not overlap. After a failure only `abort` is left to do, unless it is one of
+ * `isChunkFault`: then that chunk counts as not written, and may be written again when it has come anew.
+ */
 export interface ChunkSink {
   /** Says how long the image is, where that is known before its first chunk. */
   begin?(imageBytes: number): Promise<void>;
@@ -59,7 +65,7 @@ export type DiskSinkOptions = ImageExpectation & {
  * up with the size of the imaged disk (the 2015 binaries leave it at the end of the last written region); free space in it
  * are holes. In slice mode it keeps its size.
  * Throws Failure `disk-open-failed`, `slice-missing`, `partition-type-unknown`. The sink's methods throw Failure
- * `disk-too-small`, `disk-write-failed`, those of ImageTracker and `inflateChunk`, or the signal's reason.
+ * `disk-too-small`, `disk-write-failed`, `ndz-half-written`, those of ImageTracker and `inflateChunk`, or the signal's reason.
  */
 export async function openDiskSink(path: string, options: DiskSinkOptions = {}): Promise<WriterSink> {
   const { slice, partitionType, signal } = options;
@@ -75,7 +81,12 @@ class DiskSink implements WriterSink {
   /** Where a partition ends; null without one. */
   readonly #limitBytes: number | null;
   readonly #image: ImageTracker;
+  readonly #need: ImageNeed;
   readonly #notes: string[] = [];
+  /** Chunks that turned out to be damaged when part of them was written already, by number: the regions they claimed. */
+  readonly #halfWritten = new Map<number, string>();
+  #chunkCount: number | null = null;
+  #isEmptied = false;
   #zeroBytes = 0;
   #cutBytes = 0;
   #cutEffectiveBytes = 0;
@@ -85,30 +96,58 @@ class DiskSink implements WriterSink {
     this.#options = options;
     this.#limitBytes = limitBytes;
     this.#image = new ImageTracker(options);
+    this.#need = new ImageNeed(writer.path, limitBytes === null ? writer.capacityBytes : Infinity);
   }
 
   async begin(imageBytes: number): Promise<void> {
-    this.#image.expect(Math.ceil(imageBytes / CHUNK_BYTES));
+    this.#chunkCount = Math.ceil(imageBytes / CHUNK_BYTES);
+    this.#image.expect(this.#chunkCount);
   }
 
   async write(chunk: Uint8Array, position?: number): Promise<void> {
     const header = openChunk(chunk, position);
     if (this.#limitBytes !== null) refuseRelocations(header);
-    const isFirst = this.#image.isEmpty;
-    this.#image.add(header, position);
-    if (isFirst) await this.#writer.empty();
-    this.#cutEffectiveBytes += cutOff(header, this.#limitBytes);
+    this.#image.check(header, position);
+    this.#refuseOtherPlace(header);
+    if (await this.#fits(chunk, header)) await this.#writeData(chunk, header);
+    this.#image.add(header, position); // a chunk that was damaged is not among those that have come
+  }
+
+  async #fits(chunk: Uint8Array, header: ChunkHeader): Promise<boolean> {
+    const isLast = this.#chunkCount === null || header.index === this.#chunkCount - 1;
+    if (this.#need.exceeds(header)) for await (const piece of inflatePieces(chunk, header)) void piece; // a damaged chunk tells nothing
+    return this.#need.fits(header, isLast);
+  }
+
+  async #writeData(chunk: Uint8Array, header: ChunkHeader): Promise<void> {
     const extents = dataExtents(header);
-    let pieceOffset = 0;
-    for await (const piece of inflatePieces(chunk, header)) {
-      for (const part of partsWithin(extents, pieceOffset, piece.byteLength)) {
-        const to = part.from + this.#fitting(part.diskOffset, part.to - part.from);
-        if (to > part.from) await this.#writer.write(part.diskOffset, piece.subarray(part.from, to));
-        this.#cutBytes += part.to - to;
+    let [pieceOffset, cutBytes] = [0, 0];
+    try {
+      for await (const piece of inflatePieces(chunk, header)) {
+        if (!this.#isEmptied) await this.#writer.empty();
+        this.#isEmptied = true;
+        for (const part of partsWithin(extents, pieceOffset, piece.byteLength)) {
+          const to = part.from + this.#fitting(part.diskOffset, part.to - part.from);
+          if (to > part.from) await this.#writer.write(part.diskOffset, piece.subarray(part.from, to));
+          cutBytes += part.to - to;
+        }
+        pieceOffset += piece.byteLength;
       }
-      pieceOffset += piece.byteLength;
+    } catch (error) {
+      if (pieceOffset > 0 && isChunkFault(error)) this.#halfWritten.set(header.index, JSON.stringify(header.regions));
+      throw error;
     }
+    this.#cutBytes += cutBytes;
+    this.#cutEffectiveBytes += cutOff(header, this.#limitBytes);
     if (this.#options.zeroFill) for (const gap of gapExtents(header)) await this.#zero(gap.diskOffset, gap.sizeBytes);
+  }
+
+  /** What a damaged chunk has written is written over when it comes again, unless it wrote elsewhere. */
+  #refuseOtherPlace({ index, regions }: ChunkHeader): void {
+    const before = this.#halfWritten.get(index);
+    if (before === undefined || before === JSON.stringify(regions)) return;
+    throw new Failure('ndz-half-written', `chunk ${index} came damaged, part of it was written, and now it says that it belongs elsewhere`,
+      'somebody else sends in this session, or the network damages what passes; write the whole disk again');
   }
 
   async finish(): Promise<WriterResult> {
@@ -116,6 +155,7 @@ class DiskSink implements WriterSink {
     let effectiveBytes = totals.effectiveBytes - this.#cutEffectiveBytes;
     try {
       await this.#writer.drain(); // a failed write is told before a chunk that is missing
+      this.#need.check();
       this.#image.checkComplete();
       if (this.#options.zeroFill) {
         const restBytes = Math.max(0, this.#zeroEnd() - endBytes);

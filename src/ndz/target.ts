@@ -103,8 +103,9 @@ export function diskWriteFailure(path: string, offset: number, error: unknown): 
   return new Failure('disk-write-failed', `writing ${path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
 }
 
-export function diskTooSmall(path: string, hasBytes: number, neededBytes: number): Failure {
-  return new Failure('disk-too-small', `${path} has ${hasBytes} bytes, the image needs ${neededBytes}`,
+/** `isWhole`: what the image needs is known, and not only what some of its chunks need. */
+export function diskTooSmall(path: string, hasBytes: number, neededBytes: number, isWhole = true): Failure {
+  return new Failure('disk-too-small', `${path} has ${hasBytes} bytes, the image needs ${isWhole ? '' : 'at least '}${neededBytes}`,
     'the image was made from a larger disk; use a larger disk, or shrink the file system and save it again');
 }
 

@@ -37,7 +37,9 @@ export async function runFrisbee(argv: readonly string[], io: ProgramIo, overrid
     if (parsed.raw && writer) closeSync(openSync(path, 'a')); // its writer opens it only when the size is known
     const sink = await (overrides.openOutput ?? ((name, options) => openWith(writer, { path: name, ...options })))(path, spec);
     const result = await (overrides.receive ?? receiveImage)({ ...receiveOptions(parsed, io, overrides), sink, ownThread: writer !== null });
-    for (const note of result.notes ?? []) io.stderr.write(`${note}\n`);
+    const notes = result.notes ?? [];
+    if (notes.length > 0 && !parsed.quiet) io.stderr.write('\n'); // the dots have a line of their own
+    for (const note of notes) io.stderr.write(`${note}\n`);
     io.stderr.write(farewellLines(result, parsed.quiet));
     return EXIT.ok;
   } catch (error) {

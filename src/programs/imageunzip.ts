@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { applyImage, type ApplyProgress } from '../ndz/apply.js';
@@ -13,12 +14,12 @@ import { systemHost } from '../util/host.js';
 import { DotLine, padded } from './dot-line.js';
 import type { ProgramIo } from './program-io.js';
 
-export const imageunzipUsage = `usage: imageunzip [-ozOhv] [-s slice] <input filename | -> [output filename | -]
+export const imageunzipUsage = `usage: imageunzip [-ozOdhv] [-s slice] <input filename | -> [output filename | -]
  -o             Output progress indicator (compressed chunks processed)
  -O             Output progress indicator (GBs of uncompressed data written)
  -s slice       Write into this partition of the output, by the table it has
  -z             Write zeros to free blocks
- -n, -f, -r n, -W n   Accepted and ignored
+ -n, -f, -d, -r n, -W n   Accepted and ignored
  -v             Print version info and exit
  -h             Print this help message
 `;
@@ -29,6 +30,7 @@ const FAILED = 1;
 const INTERRUPTED = 143;
 const DOT_BYTES = 1e9;
 const LINE_DOTS = 67;
+const READ_BYTES = 1_048_576;
 
 /**
  * `imageunzip`, for callers of the 2015 program: its options (those above), its lines on standard error, its exit codes
@@ -73,20 +75,21 @@ async function restore(args: Args, io: ProgramIo): Promise<void> {
 async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
   const { zeroFill, slice } = args;
   const options = { zeroFill, onProgress, ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
-  const result = await applyImage(args.input === '-' ? standardInput(io) : args.input, args.output, options);
+  const result = await applyImage((await inputStream(args.input, io)) ?? args.input, args.output, options);
   for (const note of result.notes) io.stderr.write(`WARNING: ${note}\n`);
   return result;
 }
 
 /** A pipe gets the disk front to back, so chunk after chunk. */
 async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
-  const info = args.input === '-' ? null : await inspectImage(args.input, io.signal ? { signal: io.signal } : {});
+  const stream = await inputStream(args.input, io);
+  const info = stream ? null : await inspectImage(args.input, io.signal ? { signal: io.signal } : {});
   const missing = info && (await missingEnd(info));
   if (info && missing !== null) throw cutImage(info.path, missing);
   const chunkCount = info?.chunkCount ?? null;
   if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
   const sink = openStreamSink(io.stdout, io.signal);
-  const input = args.input === '-' ? standardInput(io) : createReadStream(args.input, { highWaterMark: 1_048_576 });
+  const input = stream ?? createReadStream(args.input, { highWaterMark: READ_BYTES });
   let [doneChunks, dataBytes] = [0, 0];
   try {
     for await (const { bytes, header } of streamImage(input, args.input === '-' ? 'standard input' : args.input, io.signal ? { signal: io.signal } : {})) {
@@ -100,7 +103,12 @@ async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyP
   }
 }
 
-function standardInput(io: ProgramIo): Readable {
+/** What can only be read front to back: standard input, a FIFO, a terminal; null for a file, which is inspected first. */
+async function inputStream(input: string, io: ProgramIo): Promise<Readable | null> {
+  if (input !== '-') {
+    const found = await stat(input).catch(() => null); // a path that is not there is told by who opens it
+    return found?.isFIFO() || found?.isCharacterDevice() ? createReadStream(input, { highWaterMark: READ_BYTES }) : null;
+  }
   if (!io.stdin) throw new Failure('ndz-unreadable', 'no standard input to read', 'give the path of an image');
   return io.stdin;
 }
@@ -125,7 +133,7 @@ function bufferLines({ peakBuffers, peakBufferBytes, blocked }: WriterResult): s
 
 const flag = (short: string): { type: 'boolean'; short: string; default: false } => ({ type: 'boolean', short, default: false });
 const OPTIONS = {
-  chunkDots: flag('o'), byteDots: flag('O'), zeroFill: flag('z'), single: flag('n'), direct: flag('f'), version: flag('v'), help: flag('h'),
+  chunkDots: flag('o'), byteDots: flag('O'), zeroFill: flag('z'), single: flag('n'), direct: flag('f'), debug: flag('d'), version: flag('v'), help: flag('h'),
   slice: { type: 'string', short: 's' },
   retries: { type: 'string', short: 'r' },
   memory: { type: 'string', short: 'W' },

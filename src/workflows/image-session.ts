@@ -18,7 +18,7 @@ export type SessionOptions = {
   loopback: boolean;
   /** Slots to try, in order: each has a group and a port of its own. */
   slots: readonly { group: string; port: number }[];
-  /** Control name of the node that has this address, for events. */
+  /** Control name of the node of this run that has this address, for events; null: it is none of them. */
   nodeOf: (address: string) => string | null;
   emit: Emit;
   signal: AbortSignal;

@@ -2,6 +2,7 @@ import { hashFile } from '../images/checksum-file.js';
 import { lastLine, parseStamp, STAMP_FILES, stampOfImage } from '../images/stamp.js';
 import { seededRandom } from '../frisbee/random.js';
 import { ImageDigests } from '../ndz/image-digests.js';
+import { isChunkWhole } from '../ndz/whole-chunk.js';
 import type { ImageRecord, ImageRecords } from '../runs/images.js';
 import { Failure, messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
@@ -34,6 +35,7 @@ export class LoadChecks {
   readonly digests: Promise<ImageDigests> | null;
   readonly #plan: ChecksPlan;
   readonly #tools: ChecksTools;
+  readonly #wholeChunks = new Map<number, Promise<boolean | null>>();
   /** The last line of the image's own stamp; null when it has none, or nobody needs it. */
   readonly stamp: Promise<string | null>;
   /** SHA-256 of the image file in hex; null when it cannot be had, or nobody needs it. */
@@ -77,6 +79,13 @@ export class LoadChecks {
       `${node.name} has booted a system that is not the image: ${running === null ? `it has none of ${STAMP_PATHS.join(' and ')}` : `its stamp is '${running}'`}; the image's is '${expected}'`,
       'does it boot from another disk, or over the network? look at its boot order',
     );
+  }
+
+  /** Whether a chunk of the image file, which a node received damaged, is whole here; null when that cannot be told. */
+  chunkIsWhole(index: number): Promise<boolean | null> {
+    const known = this.#wholeChunks.get(index) ?? isChunkWhole(this.#plan.image.path, index).catch(() => null);
+    this.#wholeChunks.set(index, known);
+    return known;
   }
 
   async #record(node: NodeRun, what: Pick<ImageRecord, 'state' | 'digest' | 'stamp' | 'verify' | 'booted'>): Promise<void> {

@@ -161,9 +161,10 @@ async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt):
   }
 }
 
-async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session, checks: { digests } }: Writing): Promise<Written> {
+async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session, checks }: Writing): Promise<Written> {
   const { hardDrive: device, stallMs } = settings;
-  const options: WriteOptions = { program: plan.frisbeeClient, device, stallMs, imageChunks: plan.image.chunkCount, session };
+  const { digests } = checks;
+  const options: WriteOptions = { program: plan.frisbeeClient, device, stallMs, imageChunks: plan.image.chunkCount, session, chunkIsWhole: (index) => checks.chunkIsWhole(index) };
   const startedMs = node.host.monotonicMs();
   const result = await node.at('write', Infinity, async (signal) => {
     await mayAct(node, tools, signal);

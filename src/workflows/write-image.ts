@@ -14,9 +14,13 @@ export type WriteOptions = {
   /** Silence of both the client's output and its requests that counts as a dead node, milliseconds. */
   stallMs: number;
   session: ImageSession;
+  /** Whether a chunk that a node received damaged is whole in the image file; null when that cannot be told. */
+  chunkIsWhole: (index: number) => Promise<boolean | null>;
 };
 
 const CHUNK_BYTES = 1_048_576;
+/** Characters of a client's last words. */
+const MAX_QUOTED = 300;
 
 /** Runs the frisbee client on a node; returns the two numbers it says it wrote. Throws when it fails, stalls or says nothing. */
 export async function writeImage(node: NodeRun, telnet: TelnetSession, options: WriteOptions, signal: AbortSignal): Promise<{ effectiveBytes: number; actualBytes: number }> {
@@ -36,7 +40,7 @@ export async function writeImage(node: NodeRun, telnet: TelnetSession, options: 
   try {
     const command = `${program} -i ${ip} -m ${session.group} -p ${session.port} ${device}`;
     const { status } = await untilAborted(watch.signal, telnet.run(command, { signal: watch.signal, onText }));
-    if (status !== 0) throw failed(node, status, parser.output.lastLine);
+    if (status !== 0) throw failed(node, status, parser.output.lastLine, await chunkHint(parser.output.lastLine, options));
   } finally {
     watch.stop();
   }
@@ -44,13 +48,22 @@ export async function writeImage(node: NodeRun, telnet: TelnetSession, options: 
   return parser.output.wrote;
 }
 
-function failed(node: NodeRun, status: number, lastLine: string): Failure {
+/** What to do when the client says that a chunk is no good: the image here may be. Null when it says something else. */
+async function chunkHint(lastLine: string, { session, imageChunks, chunkIsWhole }: WriteOptions): Promise<string | null> {
+  const index = Number(/\bchunk (\d{1,7})\b/.exec(lastLine)?.[1] ?? NaN);
+  const whole = index < imageChunks ? await chunkIsWhole(index) : null;
+  if (whole === null) return null;
+  if (!whole) return `chunk ${index} of the image file is damaged here, too: save the image again, or copy it again from where it came from`;
+  return `chunk ${index} of the image file is whole here: find who else sends in the session ${session.group}:${session.port}, or what damages data on the way to the node`;
+}
+
+function failed(node: NodeRun, status: number, lastLine: string, chunkHint: string | null): Failure {
   const hints: Record<number, string> = {
     98: 'another frisbee still runs on the node: reset it',
     110: 'the node hears nothing from the server: does multicast pass from the gateway to it?',
     127: 'the PXE system has no such program: see frisbee.client in the configuration',
   };
-  return new Failure(status === 127 ? 'no-such-program' : 'frisbee-failed', `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`, hints[status] ?? "the node's log has its whole output");
+  return new Failure(status === 127 ? 'no-such-program' : 'frisbee-failed', `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`, hints[status] ?? chunkHint ?? "the node's log has its whole output");
 }
 
 /** A node that dies without a word (power cut) leaves its telnet connection open for ever: silence is the only sign. */
@@ -83,5 +96,5 @@ function watchForStall(node: NodeRun, options: WriteOptions, signal: AbortSignal
 }
 
 function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 200));
+  return JSON.stringify(text.slice(0, MAX_QUOTED));
 }

@@ -128,12 +128,13 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
 async function execute(taking: TakingOptions, load: LoadPlan, localIp: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
   const { frisbee, networking } = site.config;
   const ramdisk = await ramdiskTools(taking, site, permit, context, tools);
+  const names = new Map(load.nodes.map(({ control, name }) => [control.ip, name]));
   const session = {
     imagePath: load.image.path,
     localIp,
     loopback: networking.multicastLoop,
     slots: networking.slots,
-    nodeOf: (address: string) => site.inventory.byControlIp(address)?.name ?? null,
+    nodeOf: (address: string) => names.get(address) ?? null,
     emit: tools.emit,
     signal: tools.signal,
   };

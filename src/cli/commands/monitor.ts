@@ -97,7 +97,7 @@ async function openOutputs(log: ChangeLog, states: ReadonlyMap<string, NodeView>
   };
   if (listen) {
     const { listenOutput } = await import('../monitor/listen-output.js');
-    add('closing the server', await listenOutput(log, listen, say('--listen')));
+    add('closing the server', await listenOutput(log, listen, say('--listen'), { names: site.config.monitor.listenNames }));
   }
   for (const url of urls) {
     const { websocketOutput } = await import('../monitor/websocket-output.js');

@@ -1,14 +1,21 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { WebSocketServer, type WebSocket } from 'ws';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
 import { messageOf, UserError } from '../../util/errors.js';
 import type { ChangeLog } from './change-log.js';
-import { Follower } from './follower.js';
+import { Consumers } from './consumers.js';
+import { refusalOf } from './listen-guard.js';
 import type { Output } from './output.js';
 
-const MAX_CONSUMERS = 100;
-/** Keeps proxies from closing quiet streams, and finds consumers that are gone. */
+/** Keeps proxies from closing quiet streams, and finds consumers that are gone or stuck. */
 const HEARTBEAT_MS = 15_000;
+/** For a request to be there in full, and for another one on the same connection. */
+const REQUEST_MS = 10_000;
+const IDLE_MS = 5_000;
+/** Consumers, and those that are asking: more connections are closed at once. */
+const MAX_CONNECTIONS = 256;
+const MAX_HEADER_BYTES = 8 * 1024;
 
 export type ListenAddress = { host: string; port: number };
 
@@ -21,29 +28,37 @@ export function parseListen(text: string): ListenAddress {
   return { host, port };
 }
 
+export type ListenOptions = {
+  /** Names that requests may give as Host, besides localhost, addresses and the host that is listened on. */
+  names?: readonly string[];
+  heartbeatMs?: number;
+  requestMs?: number;
+};
+
 /**
  * Serves consumers that connect: `/` is a snapshot, `/events` server-sent events, and any path a websocket. Who comes back
  * says which change it has (`Last-Event-ID`, or `?since=WATCH:SEQ`) and gets what followed; others get a snapshot first.
+ * Whatever else comes in is answered with a 4xx, or closed.
  *
  * @throws UserError `environment` when it cannot listen there
  */
-export async function listenOutput(log: ChangeLog, { host, port }: ListenAddress, say: (text: string) => void): Promise<Output> {
-  const http = createServer((request, response) => answer(log, consumers, request, response));
+export async function listenOutput(log: ChangeLog, { host, port }: ListenAddress, say: (text: string) => void, options: ListenOptions = {}): Promise<Output> {
+  const { names = [], heartbeatMs = HEARTBEAT_MS, requestMs = REQUEST_MS } = options;
+  const serving: Serving = { log, consumers: new Consumers(log, () => performance.now()), names: [...names, host], requestMs };
+  const http = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: requestMs, requestTimeout: requestMs, connectionsCheckingInterval: requestMs / 4, keepAliveTimeout: IDLE_MS,
+  }, (request, response) => answer(serving, request, response));
+  http.maxConnections = MAX_CONNECTIONS;
   const websockets = new WebSocketServer({ noServer: true, maxPayload: 4_096, perMessageDeflate: false });
-  const consumers = new Set<Consumer>();
-  http.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => socket.destroy());
-    if (!isSameOrigin(request) || consumers.size >= MAX_CONSUMERS) return void socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n');
-    websockets.handleUpgrade(request, socket, head, (websocket) => serveWebsocket(log, consumers, websocket, since(log, request)));
-  });
+  http.on('upgrade', (request, socket, head) => upgrade(serving, websockets, request, socket, head));
   await listening(http, host, port);
-  const heartbeat = setInterval(() => consumers.forEach((consumer) => consumer.beat()), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => serving.consumers.beat(), heartbeatMs);
   const { address, family, port: bound } = http.address() as AddressInfo; // as: it listens on TCP
   say(`listening on http://${family === 'IPv6' ? `[${address}]` : address}:${bound}/ (snapshot), /events (server-sent events), and for websockets`);
   return {
     close: () => {
       clearInterval(heartbeat);
-      for (const consumer of consumers) consumer.end();
+      serving.consumers.end();
       const closed = new Promise<void>((resolve) => void http.close(() => resolve()));
       http.closeAllConnections();
       return closed;
@@ -51,7 +66,7 @@ export async function listenOutput(log: ChangeLog, { host, port }: ListenAddress
   };
 }
 
-type Consumer = { beat(): void; end(): void };
+type Serving = { log: ChangeLog; consumers: Consumers; names: readonly string[]; requestMs: number };
 
 function listening(http: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -60,59 +75,38 @@ function listening(http: Server, host: string, port: number): Promise<void> {
   });
 }
 
-/** A page from elsewhere, in somebody's browser, must not read what is meant for this machine or network. */
-function isSameOrigin({ headers }: IncomingMessage): boolean {
-  const { origin, host } = headers;
-  return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
-}
-
 /** The last change that the consumer has, or null when it knows nothing of this watch. */
-function since(log: ChangeLog, request: IncomingMessage): number | null {
-  const header = request.headers['last-event-id'];
-  const told = typeof header === 'string' ? header : new URL(request.url ?? '/', 'http://localhost').searchParams.get('since');
+function since(log: ChangeLog, { headers, url = '/' }: IncomingMessage): number | null {
+  const header = headers['last-event-id'];
+  const [, query = ''] = url.split('?', 2);
+  const told = typeof header === 'string' ? header : new URLSearchParams(query).get('since');
   const [watch, seq] = (told ?? '').split(':');
   return watch === log.watch && /^\d{1,15}$/.test(seq ?? '') ? Number(seq) : null;
 }
 
-function answer(log: ChangeLog, consumers: Set<Consumer>, request: IncomingMessage, response: ServerResponse): void {
-  const path = (request.url ?? '/').split('?', 1)[0];
-  if (request.method !== 'GET' || !isSameOrigin(request)) return void response.writeHead(request.method === 'GET' ? 403 : 405).end();
-  if (path === '/') return void response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${log.snapshot()}\n`);
-  if (path !== '/events') return void response.writeHead(404, { 'content-type': 'text/plain' }).end('there is / and /events\n');
-  if (consumers.size >= MAX_CONSUMERS) return void response.writeHead(503).end();
-  serveEvents(log, consumers, response, since(log, request));
-}
-
-function serveEvents(log: ChangeLog, consumers: Set<Consumer>, response: ServerResponse, after: number | null): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-  const send = (text: string, seq: number): void => void response.write(`id: ${log.watch}:${seq}\ndata: ${text}\n\n`);
-  const follower = new Follower(log, { send, waiting: () => response.writableLength }, after, after === null);
-  response.on('drain', () => follower.pump()).on('error', () => response.destroy());
-  const consumer: Consumer = { beat: () => void response.write(':\n\n'), end: () => void response.end() };
-  consumers.add(consumer);
-  response.on('close', () => {
-    follower.close();
-    consumers.delete(consumer);
-  });
-}
-
-function serveWebsocket(log: ChangeLog, consumers: Set<Consumer>, websocket: WebSocket, after: number | null): void {
-  let alive = true;
-  const send = (text: string): void => websocket.send(text, () => setImmediate(() => follower?.pump()));
-  let follower: Follower | null = null;
-  const consumer: Consumer = {
-    beat: () => {
-      if (!alive) return websocket.terminate();
-      alive = false;
-      websocket.ping();
-    },
-    end: () => websocket.terminate(),
+function answer({ log, consumers, names, requestMs }: Serving, request: IncomingMessage, response: ServerResponse): void {
+  const refuse = (status: number, why: string): void => {
+    response.writeHead(status, { 'content-type': 'text/plain', 'content-length': why.length + 1, connection: 'close' }).end(`${why}\n`);
   };
-  consumers.add(consumer);
-  websocket.on('pong', () => (alive = true)).on('error', () => websocket.terminate());
-  websocket.on('close', () => {
-    follower?.close();
-    consumers.delete(consumer);
-  });
-  follower = new Follower(log, { send, waiting: () => websocket.bufferedAmount }, after, after === null);
+  const path = (request.url ?? '/').split('?', 1)[0];
+  if (request.method !== 'GET') return refuse(405, 'only GET');
+  const refusal = refusalOf(request, names);
+  if (refusal) return refuse(refusal.status, refusal.why);
+  if (path === '/') response.setTimeout(requestMs, () => response.destroy()); // it may never be read
+  if (path === '/') return void response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${log.snapshot()}\n`);
+  if (path !== '/events') return refuse(404, 'there is / and /events');
+  if (!consumers.hasPlace()) return refuse(503, 'all places are taken');
+  consumers.addEvents(response, since(log, request));
+}
+
+function upgrade({ log, consumers, names }: Serving, websockets: WebSocketServer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  socket.on('error', () => socket.destroy());
+  const refuse = (status: string, why: string): void => {
+    // the other end may never close its side
+    socket.end(`HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${why}\n`, () => socket.destroy());
+  };
+  const refusal = refusalOf(request, names);
+  if (refusal) return refuse(refusal.status === 400 ? '400 Bad Request' : '403 Forbidden', refusal.why);
+  if (!consumers.hasPlace()) return refuse('503 Service Unavailable', 'all places are taken');
+  websockets.handleUpgrade(request, socket, head, (websocket) => consumers.addWebsocket(websocket, since(log, request)));
 }
