@@ -1,6 +1,8 @@
 import type { Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
+import type { Ending } from './ending.js';
 import type { NodeWorkflow } from './node-workflow.js';
+import type { Losses } from './standard-streams.js';
 
 /** What a word may be, for completions: names that are looked up when they are asked for, sections of the configuration, or what the shell knows itself. */
 export type WordKind = 'nodes' | 'images' | 'runs' | 'sections' | 'files' | 'folders';
@@ -33,6 +35,10 @@ export type CommandContext = {
   signal: AbortSignal;
   /** The command's name and what followed it, as typed. */
   argv: readonly string[];
+  /** What could not be written to the standard outputs. */
+  losses?: Losses;
+  /** Lets the command take the first ending signal itself; see `Ending`. */
+  softly?: Ending['softly'];
 };
 
 /** A command that works on nodes returns a workflow, and everything around it (selection, monitor, table, exit code) is shared. */

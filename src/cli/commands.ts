@@ -1,5 +1,5 @@
 import type { Command, OptionSpec } from './command.js';
-import { forceOption, leaseOptions, minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
+import { forceOption, leaseOptions, minSuccessOption, nodeOptions, onInterruptOption, retryOptions, runOptions, timeoutOption } from './options.js';
 
 const specs = '[node ...]';
 
@@ -44,6 +44,7 @@ export const commands: readonly Command[] = [
       'trust-stamp': { type: 'boolean', describe: 'with --if-needed: or that run a system with its stamp' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       'min-success': minSuccessOption,
+      'on-interrupt': onInterruptOption,
       ...retryOptions,
       ...leaseOptions,
       ...runOptions,
@@ -69,6 +70,7 @@ export const commands: readonly Command[] = [
       timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
+      'on-interrupt': onInterruptOption,
       ...retryOptions,
       ...leaseOptions,
       ...runOptions,

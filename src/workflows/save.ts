@@ -42,7 +42,7 @@ export type SavePlan = RetryPlan & {
   netcat: string;
 };
 
-export type SaveTools = RamdiskTools & { emit: Emit };
+export type SaveTools = RamdiskTools & { emit: Emit; /** A soft interrupt: images that are being read are brought to their end, nothing else. */ finishing?: AbortSignal };
 
 /** `warnings`: what did not go as wished, though the image is good. */
 export type SavedImage = Kept & { bytes: number; warnings: string[] };
@@ -56,12 +56,16 @@ export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Out
   const saved = new Map<string, string>();
   const outcomes = await fanOut(plan.nodes, options, (node) =>
     holding(node, tools, () =>
-      inAttempts(node, plan, () => !saved.has(node.name), (tried, attempt) =>
+      inAttempts(node, plan, () => !saved.has(node.name) && !node.isFinishing, (tried, attempt) =>
         inRamdisk(tried, plan.settings(node.name), tools, async (telnet) => {
+          tried.mustFinish();
           const image = await saveNode(tried, plan, tools, telnet);
           saved.set(node.name, image.path);
           return image;
-        }, attempt),
+        }, attempt).catch((error: unknown) => {
+          if (!tried.isFinishing) tried.mayStop();
+          throw error;
+        }),
       ),
     ),
   );
