@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
 import type { Ending } from './ending.js';
+import type { ExitTexts } from './exit-texts.js';
 import type { NodeWorkflow } from './node-workflow.js';
 import type { Losses } from './standard-streams.js';
 
@@ -61,6 +62,8 @@ type Described = {
   examples: readonly (readonly [command: string, meaning: string])[];
   /** What its words may be, for completions: any of these kinds or words; or by the action that comes first. Default: nodes, for a command on nodes; else nothing. */
   completes?: readonly WordKind[] | { words: readonly string[] } | { actions: Readonly<Record<string, readonly WordKind[]>> };
+  /** What its exit codes mean; else it only looks, and changes nothing. */
+  exits?: ExitTexts;
   /** What follows `--` is a command to run. */
   takesCommand?: boolean;
 };

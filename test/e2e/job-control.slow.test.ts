@@ -9,7 +9,7 @@ const COOKED = /isig icanon echo/;
 const HIDE = '\u001b[?25l';
 const SHOW = '\u001b[?25h';
 
-describe.skipIf(!hasPty)(`stopping and going on${hasPty ? '' : ' (skipped: no program script, of util-linux)'}`, () => {
+describe.skipIf(!hasPty)(`stopping and going on${hasPty ? '' : ' (skipped: no program script, of util-linux)'}`, { timeout: 60_000 }, () => {
   let testbed: ChildTestbed;
   beforeAll(async () => {
     testbed = await testbedUp(3, '--boot', '0.3');
@@ -134,7 +134,7 @@ describe.skipIf(!hasPty)(`stopping and going on${hasPty ? '' : ' (skipped: no pr
     expect(testbed.links()).toEqual([]);
     pty.type('exit\r');
     expect(await pty.finished).toMatch(/ok +3 +1-3/);
-  });
+  }, 90_000);
 
   /** The wait that runs on a terminal, found by that terminal. */
   function waits(pty: Pty): number[] {
