@@ -1,6 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Host } from '../util/host.js';
+import type { Ending } from './ending.js';
+import type { ExitTexts } from './exit-texts.js';
 import type { NodeWorkflow } from './node-workflow.js';
+import type { Losses } from './standard-streams.js';
 
 /** What a word may be, for completions: names that are looked up when they are asked for, sections of the configuration, or what the shell knows itself. */
 export type WordKind = 'nodes' | 'images' | 'runs' | 'sections' | 'files' | 'folders';
@@ -33,6 +36,10 @@ export type CommandContext = {
   signal: AbortSignal;
   /** The command's name and what followed it, as typed. */
   argv: readonly string[];
+  /** What could not be written to the standard outputs. */
+  losses?: Losses;
+  /** Lets the command take the first ending signal itself; see `Ending`. */
+  softly?: Ending['softly'];
 };
 
 /** A command that works on nodes returns a workflow, and everything around it (selection, monitor, table, exit code) is shared. */
@@ -55,6 +62,8 @@ type Described = {
   examples: readonly (readonly [command: string, meaning: string])[];
   /** What its words may be, for completions: any of these kinds or words; or by the action that comes first. Default: nodes, for a command on nodes; else nothing. */
   completes?: readonly WordKind[] | { words: readonly string[] } | { actions: Readonly<Record<string, readonly WordKind[]>> };
+  /** What its exit codes mean; else it only looks, and changes nothing. */
+  exits?: ExitTexts;
   /** What follows `--` is a command to run. */
   takesCommand?: boolean;
 };

@@ -1,5 +1,6 @@
 import type { Command, OptionSpec } from './command.js';
-import { forceOption, leaseOptions, minSuccessOption, nodeOptions, retryOptions, runOptions, timeoutOption } from './options.js';
+import { LOOKS } from './exit-texts.js';
+import { forceOption, leaseOptions, minSuccessOption, nodeOptions, onInterruptOption, retryOptions, runOptions, timeoutOption } from './options.js';
 
 const specs = '[node ...]';
 
@@ -8,6 +9,7 @@ function powerCommand(name: string, summary: string, more: Record<string, Option
     kind: 'nodes',
     name,
     summary,
+    exits: 'force' in more || 'force-lease' in more ? { ended: 'what the cards were sent by then is done' } : LOOKS,
     words: specs,
     options: { ...nodeOptions, timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)'), ...more },
     examples: [[`imaging-${name} 1-12 ~4-6`, `${summary}, nodes 1 to 3 and 7 to 12`]],
@@ -31,6 +33,7 @@ export const commands: readonly Command[] = [
     name: 'load',
     aliases: ['load-image'],
     summary: 'load an image onto nodes, by multicast, and reboot them into it',
+    exits: { ended: 'links, locks and the server are taken away; nodes stay where they are, and those that were being written hold nothing bootable: the final table names them. A second signal ends at once, without it' },
     words: specs,
     options: {
       ...nodeOptions,
@@ -45,6 +48,7 @@ export const commands: readonly Command[] = [
       'trust-stamp': { type: 'boolean', describe: 'with --if-needed: or that run a system with its stamp' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       'min-success': minSuccessOption,
+      'on-interrupt': onInterruptOption,
       ...retryOptions,
       ...leaseOptions,
       ...runOptions,
@@ -60,6 +64,7 @@ export const commands: readonly Command[] = [
     kind: 'nodes',
     name: 'save',
     summary: "save nodes' disks as images",
+    exits: { ended: 'links, locks and what was read of an image are taken away; nodes stay where they are, the final table says where. A second signal ends at once, without it' },
     words: specs,
     options: {
       ...nodeOptions,
@@ -71,6 +76,7 @@ export const commands: readonly Command[] = [
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
       force: { type: 'boolean', describe: 'also disks that are half-written, or were not read back after a load: their images bear a mark for ever' },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
+      'on-interrupt': onInterruptOption,
       ...retryOptions,
       ...leaseOptions,
       ...runOptions,
@@ -119,6 +125,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'monitor',
     summary: 'watch nodes, for as long as you like: power, ping, ssh, system, image, who holds them',
+    exits: { ok: 'told to end, by q, Ctrl-C, SIGTERM or SIGHUP, or nobody reads any more', ended: 'while it began, or at once by a second signal; nothing was changed' },
     words: specs,
     options: {
       'all-nodes': nodeOptions['all-nodes'],
@@ -153,6 +160,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'runs',
     summary: 'look at runs: list, show, follow, replay and resume them; how healthy nodes are',
+    exits: { ok: 'done; attach and resume: every node is fine, or q has left a run that goes on', failed: 'attach, resume: at least one node failed; the final table says which, where and why', ended: 'attach: the run goes on; resume: as the command says that is resumed; else nothing was changed' },
     words: 'list | show [RUN] | log [RUN] NODE | events [RUN] | replay [RUN] | attach [RUN] | resume [RUN] | stats [node ...] | release node ...',
     completes: { actions: { list: [], show: ['runs'], log: ['runs', 'nodes'], events: ['runs'], replay: ['runs'], attach: ['runs'], resume: ['runs'], stats: ['nodes'], release: ['nodes'] } },
     options: {
@@ -205,6 +213,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'share',
     summary: 'give a saved image its own name in the images folder, for everybody, and an alias',
+    exits: { ended: 'what was moved and linked by then stays so' },
     words: 'IMAGE',
     options: {
       alias: { type: 'string', alias: 'a', value: 'ALIAS', describe: 'another name that leads to it' },
@@ -231,6 +240,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'image',
     summary: 'work on image files: make, write, describe, check and compare them',
+    exits: { ok: 'done, and for info, verify and diff: nothing is wrong or differs', failed: 'info, verify: the image is damaged, or not what the disk holds; diff: they differ', ended: 'zip leaves no image; what unzip was writing is not whole' },
     words: 'zip SOURCE IMAGE | unzip IMAGE TARGET | info IMAGE | verify IMAGE [DEVICE] | diff A B',
     completes: { actions: { zip: ['files'], unzip: ['images', 'files'], info: ['images', 'files'], verify: ['images', 'files'], diff: ['images', 'files'] } },
     options: {
@@ -258,6 +268,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'inventory',
     summary: 'make an inventory from a site description, check one, show one',
+    exits: { failed: 'check: something looks wrong; generate --check: files are not up to date', ended: 'each file is either the old one or the new one' },
     words: 'generate SITE ... | check [FILE] | show [node ...]',
     completes: { actions: { generate: ['files'], check: ['files'], show: ['nodes'] } },
     options: {
@@ -277,6 +288,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'leases',
     summary: 'show, book, cancel and check leases: who has the testbed when',
+    exits: { failed: 'check: there is no lease on all of the nodes', ended: 'what was asked of the backend by then may have been done' },
     words: 'list | book FROM UNTIL | cancel ID | check [node ...]',
     options: {
       all: { type: 'boolean', alias: 'a', describe: 'list: those that have ended, too' },
@@ -307,6 +319,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'doctor',
     summary: 'look at everything a load depends on; say what is wrong, why, and what to do',
+    exits: { ok: 'nothing is wrong that would keep a load from working', failed: 'something will not work', ended: 'nothing was changed' },
     words: specs,
     completes: ['nodes'],
     options: {
@@ -323,6 +336,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'sweep',
     summary: 'take away what killed runs left behind: next-boot links, server programs, unfinished images',
+    exits: { ok: 'nothing is left behind', ended: 'what was taken away by then is gone' },
     words: '',
     options: { 'dry-run': { type: 'boolean', describe: 'say what would be removed, touch nothing' } },
     examples: [['imaging-sweep', 'what the timer imaging-sweep.timer runs; commands that boot nodes do it as well, first of all']],
@@ -345,6 +359,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'testbed',
     summary: 'run an emulated testbed: real protocols, no hardware, no root',
+    exits: { ok: 'up: it was told to end; run: the command ended with 0', failed: 'run: the command ended with 1; its other codes are passed on as well', ended: 'run: so was the command, and the testbed is taken down' },
     words: 'up|run N|--inventory FILE [-- command ...]',
     completes: { actions: { up: [], run: [] } },
     takesCommand: true,
@@ -370,6 +385,7 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'demo',
     summary: 'load an image onto a 12-node emulated testbed, then verify every disk',
+    exits: { ok: 'every disk is right', failed: 'a disk is not right', ended: 'the emulated testbed is taken down' },
     words: '',
     options: { nodes: { type: 'number', value: 'N', describe: 'how many nodes (default 12)' } },
     examples: [['npm run demo', 'the same, from a fresh clone']],

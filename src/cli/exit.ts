@@ -1,7 +1,7 @@
 import { Failure, UserError, type UserErrorKind } from '../util/errors.js';
 import { Interrupted } from '../workflows/interrupted.js';
 
-/** Every exit code there is; the manual prints this table. */
+/** Every exit code there is. */
 export const exitCodes = {
   ok: 0,
   someFailed: 1,
@@ -14,16 +14,17 @@ export const exitCodes = {
   terminate: 143,
 } as const;
 
+/** What they mean in general; `exitTableOf` has what is true of a single command. */
 export const exitCodeMeanings: readonly [code: number, meaning: string][] = [
   [exitCodes.ok, 'every selected node is fine'],
   [exitCodes.someFailed, 'at least one node failed; the final table says which, where and why'],
   [exitCodes.usage, 'the command line is wrong: unknown option, bad node, nothing selected'],
   [exitCodes.refused, 'refused: a lease, a lock or a permission is missing'],
-  [exitCodes.environment, 'the environment is wrong: configuration, inventory, image, a missing program'],
+  [exitCodes.environment, 'the environment is wrong: configuration, inventory, image, a missing program, an output that cannot be written'],
   [exitCodes.bug, 'a defect of imaging itself'],
-  [exitCodes.hangup, 'ended by SIGHUP, everything undone'],
-  [exitCodes.interrupt, 'ended by Ctrl-C (SIGINT), everything undone'],
-  [exitCodes.terminate, 'ended by SIGTERM, everything undone'],
+  [exitCodes.hangup, "ended by SIGHUP; each command's page says what that leaves"],
+  [exitCodes.interrupt, 'ended by Ctrl-C (SIGINT), likewise'],
+  [exitCodes.terminate, 'ended by SIGTERM, likewise'],
 ];
 
 const byKind: Record<UserErrorKind, number> = { usage: exitCodes.usage, refused: exitCodes.refused, environment: exitCodes.environment };

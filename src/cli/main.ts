@@ -1,19 +1,21 @@
-import { setMaxListeners } from 'node:events';
 import { basename } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Interrupted } from '../workflows/interrupted.js';
-import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
+import { Failure, messageOf, UserError } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
+import { surroundingsError } from '../util/surroundings.js';
 import type { Command, CommandContext } from './command.js';
 import { commands } from './commands.js';
-import { endingSignals, exitCodeOfError, exitCodes } from './exit.js';
+import { listenForSignals } from './ending.js';
+import { exitCodeOfError, exitCodes } from './exit.js';
+import { watchStandardStreams, type Loss } from './standard-streams.js';
 import { version } from './version.js';
 
 /** Runs the program: picks the command by the name it was called by or by its first argument, and ends the process. */
 export async function main(argv: string[]): Promise<void> {
   const ending = listenForSignals();
-  const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal, argv: [] };
-  const output = watchOutput(ending);
+  const losses = watchStandardStreams();
+  const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal, argv: [], losses, softly: ending.softly };
   process.on('uncaughtException', (error) => {
     const code = report(error);
     if (ending.signal.aborted) process.exit(code);
@@ -21,14 +23,26 @@ export async function main(argv: string[]): Promise<void> {
     setTimeout(() => process.exit(code), DEFECT_PATIENCE_MS).unref();
   });
   let code: number;
+  let cause: unknown = null;
   try {
     code = await dispatch(argv, context);
   } catch (error) {
-    code = report(error);
+    code = report((cause = error));
   }
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
   await new Promise((resolve) => setImmediate(resolve)); // what could not be written is told a moment later
-  process.exit(code === exitCodes.ok && output.lost ? exitCodes.environment : code);
+  const { output } = losses;
+  if (output && !output.told && !isBecauseOf(cause, output)) {
+    process.stderr.write(`imaging: cannot write to ${output.stream}: ${output.error.message}\n`);
+    await flush(process.stderr);
+  }
+  process.exit(code === exitCodes.ok && output ? exitCodes.environment : code);
+}
+
+/** Whether an error tells of an output that was lost. */
+function isBecauseOf(error: unknown, loss: Loss): boolean {
+  for (let each = error; each instanceof Error; each = each.cause) if (each === loss.error) return true;
+  return false;
 }
 
 /** `imaging-load`, `load-image` and `imaging load` all mean the command `load`. */
@@ -62,6 +76,7 @@ async function dispatch(argv: string[], context: CommandContext): Promise<number
 async function runCommand(command: Command, argv: string[], context: CommandContext): Promise<number> {
   // standard input is opened by who reads it: opening it would keep others from it
   if (command.kind === 'program') return (await command.load()).run(argv, { ...context, get stdin() { return process.stdin; } });
+  context.host.cwd(); // the parser asks for it, and has no words for a folder that is gone
   const { parseArguments } = await import('./parse.js');
   const parsed = await parseArguments(command, argv);
   if ('help' in parsed) {
@@ -81,44 +96,9 @@ function overview(): string {
 
 /** Time for undoing after a defect, milliseconds. */
 const DEFECT_PATIENCE_MS = 15_000;
-/** npm and other wrappers pass on a Ctrl-C that the terminal has sent to everybody: this close together they are one. */
-const SAME_SIGNAL_MS = 500;
 
-/** First signal: abort, so that everything is undone and reported. Second one: out, at once. */
-function listenForSignals(): AbortController {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal); // every node listens
-  let firstMs = 0;
-  for (const [name, code] of Object.entries(endingSignals)) {
-    process.on(name, () => {
-      const nowMs = performance.now();
-      if (!controller.signal.aborted) {
-        firstMs = nowMs;
-        controller.abort(new Interrupted(name, code));
-      } else if (nowMs - firstMs > SAME_SIGNAL_MS) process.exit(code);
-    });
-  }
-  return controller;
-}
-
-/**
- * A reader that goes away (`| head`) or a terminal that is closed must not end a run half-way: what is written then is
- * lost. An output that cannot be written for another reason, such as a full disk, ends it in order.
- */
-function watchOutput(ending: AbortController): { lost: boolean } {
-  const output = { lost: false };
-  for (const [name, stream] of [['standard output', process.stdout], ['standard error', process.stderr]] as const) {
-    stream.on('error', (error) => {
-      if (['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED'].includes(systemCode(error) ?? '') || output.lost) return;
-      output.lost = true;
-      if (stream !== process.stderr) process.stderr.write(`imaging: cannot write to ${name}: ${error.message}\n`);
-      ending.abort(new Interrupted(`${name} that cannot be written`, exitCodes.environment));
-    });
-  }
-  return output;
-}
-
-function report(error: unknown): number {
+function report(thrown: unknown): number {
+  const error = surroundingsError(thrown) ?? thrown;
   const code = exitCodeOfError(error);
   if (code === exitCodes.bug) {
     const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);

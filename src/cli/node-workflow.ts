@@ -12,6 +12,8 @@ export type WorkflowTools = {
   host: Host;
   emit: Emit;
   signal: AbortSignal;
+  /** Aborted by a first signal that a workflow with `onInterrupt: finish` takes softly. */
+  finishing: AbortSignal;
   undo: UndoStack;
   /** Where a node's raw telnet output goes. */
   transcript: (node: string) => (bytes: Uint8Array) => void;
@@ -29,6 +31,9 @@ export type RunSettings = {
   prometheusFile: string | null;
   quarantineAfter: number;
 };
+
+/** `stop`: a signal ends everything; `finish`: the first one lets nodes that are being written or read come to their end, and begins nothing new. */
+export type OnInterrupt = 'stop' | 'finish';
 
 /** What a command on nodes wants done; selection is over, nothing has been touched yet. */
 export type NodeWorkflow = RunSettings & {
@@ -51,6 +56,8 @@ export type NodeWorkflow = RunSettings & {
   fold: (names: string[]) => string;
   /** So many good nodes are enough for exit code 0; all of them when missing. */
   enough?: number | null;
+  /** Whether a first signal lets end what must not be cut off; `stop` when missing. */
+  onInterrupt?: OnInterrupt;
   /** Gives up a plan that is not carried out here. */
   abandon?: () => Promise<void>;
   execute(tools: WorkflowTools): Promise<Outcome<unknown>[]>;

@@ -23,6 +23,13 @@ export const retryOptions = {
   'wait-lock': { type: 'number', value: 'SECONDS', describe: 'wait so long for nodes that another run holds (default: not at all)' },
 } satisfies Record<string, OptionSpec>;
 
+/** Of the commands that leave a node's disk, or an image, useless when they are cut off. */
+export const onInterruptOption = { type: 'string', value: 'WHAT', choices: ['stop', 'finish'], describe: 'what a first Ctrl-C, SIGTERM or SIGHUP does: stop (the default), or finish: nodes that are being written or read are brought to their end, nothing new begins, and a second one stops' } satisfies OptionSpec;
+
+export function onInterrupt(options: OptionValues): 'stop' | 'finish' {
+  return text(options, 'on-interrupt') === 'finish' ? 'finish' : 'stop';
+}
+
 export const minSuccessOption = { type: 'string', value: 'SHARE', describe: 'end soon after so many nodes are done, such as 90% or 30; exit code 0 then' } satisfies OptionSpec;
 
 /** Of commands that need a lease. */

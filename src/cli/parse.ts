@@ -1,7 +1,7 @@
 import yargs from 'yargs';
 import { UserError } from '../util/errors.js';
 import type { Arguments, Command, OptionSpec, OptionValues } from './command.js';
-import { exitCodeMeanings } from './exit.js';
+import { exitTableOf } from './exit-texts.js';
 
 export type Parsed = { help: string } | { args: Arguments };
 
@@ -31,7 +31,7 @@ function optionValue(name: string, spec: OptionSpec, value: unknown): OptionValu
 }
 
 function buildParser(command: Command) {
-  const epilogue = `Exit codes:\n${exitCodeMeanings.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join('\n')}`;
+  const epilogue = `Exit codes:\n${exitTableOf(command).map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join('\n')}`;
   let parser = yargs([])
     .scriptName(`imaging-${command.name}`)
     .usage(`imaging-${command.name} [options] ${command.words}\n\n${command.summary[0]?.toUpperCase()}${command.summary.slice(1)}.`)

@@ -19,10 +19,12 @@ import type { Arguments, Command, CommandContext, NodeCommandModule } from './co
 import { runControls } from './controls.js';
 import { acceptRun, backgroundRun, startInBackground } from './detach.js';
 import { exitCodeOfError, exitCodes } from './exit.js';
+import { hearInterrupts } from './interruption.js';
 import type { NodeWorkflow } from './node-workflow.js';
 import { flag, text } from './options.js';
 import { allNodes, nothingRecorded, planRecord, recordRun, type Recording } from './record-run.js';
 import { openResults, type ResultPrinter } from './results.js';
+import { lostProgress, tellLosses } from './tell-losses.js';
 import { version } from './version.js';
 
 /** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
@@ -58,7 +60,7 @@ async function runPlan(plan: RunPlan, workflow: NodeWorkflow, mode: Exclude<Prog
   const silent = mode === 'json' || workflow.result === 'silent';
   const results = silent ? null : openResults(workflow.nodes, workflow.resultLines, workflow.patienceMs, context.stdout);
   try {
-    return await execute(plan, workflow, context, { state, monitor, log, recording, warnings, results });
+    return await execute(plan, workflow, context, { state, monitor, log, recording, warnings, results, showsWarnings: mode !== 'json' });
   } finally {
     await monitor.close();
     results?.close();
@@ -77,7 +79,7 @@ function refuseChanged(from: StoredRun, plan: RunPlan): void {
   throw new UserError('refused', `what run ${from.run} read has changed since: ${changed.join('; ')}`, 'nodes that are done have the old one: load all of them again, or resume with --force');
 }
 
-type Around = { state: RunState; monitor: Monitor; log: LogFile | null; recording: Recording; warnings: Warnings; results: ResultPrinter | null };
+type Around = { state: RunState; monitor: Monitor; log: LogFile | null; recording: Recording; warnings: Warnings; results: ResultPrinter | null; /** Whether warnings are shown on standard error, at once or after the run. */ showsWarnings: boolean };
 
 /** Warnings from before the run has a voice wait for it. */
 type Warnings = { add: (text: string) => void; tell: (emit: Emit) => void };
@@ -109,9 +111,11 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
   const startedMs = context.host.monotonicMs();
   emit({ type: 'run.started', schema: EVENT_SCHEMA, command, nodes: allNodes(workflow), details: workflow.details });
   around.warnings.tell(emit);
+  const interruption = hearInterrupts(workflow, context, emit);
+  const endTelling = tellLosses(context.losses, around.showsWarnings, emit);
   for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
   const undo = new UndoStack();
-  const tools = { run, host: context.host, emit, signal: context.signal, undo, transcript: recording.folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
+  const tools = { run, host: context.host, emit, signal: context.signal, finishing: interruption.finishing, undo, transcript: recording.folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
   let thrown: { error: unknown } | null = null;
   let outcomes: Outcome<unknown>[] = [];
   try {
@@ -123,8 +127,11 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
   }
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
   for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')]) emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
-  const interrupted = context.signal.reason instanceof Interrupted ? context.signal.reason : null;
-  const exitCode = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes, workflow));
+  const interrupted = interruption.reason();
+  interruption.close();
+  endTelling();
+  const earned = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes, workflow));
+  const exitCode = earned === exitCodes.ok && context.losses?.output ? exitCodes.environment : earned; // as the process will end
   emit({
     type: 'run.finished',
     ok: nodesIn(state, 'done'),
@@ -149,6 +156,7 @@ const REFUSALS: ReadonlySet<string> = new Set(['node-busy', 'no-lease', 'lease-u
 function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], { skipped, enough }: NodeWorkflow): number {
   const failures = outcomes.filter((outcome) => !outcome.ok);
   if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
+  if (failures.length > 0 && failures.every(({ failure }) => failure.code === 'environment')) return exitCodes.environment; // none of the nodes is at fault
   if (failures.length > 0 && failures.length === outcomes.length && failures.every(({ failure }) => failure.step === 'lock' && REFUSALS.has(failure.code))) return exitCodes.refused;
   if (enough !== undefined && enough !== null && outcomes.length - failures.length >= enough) return exitCodes.ok;
   return failures.length + skipped.length > 0 ? exitCodes.someFailed : exitCodes.ok;
@@ -167,6 +175,7 @@ function printTable(workflow: NodeWorkflow, state: RunState, folder: RunFolder |
   if (workflow.result === 'lines' && !bad) return;
   const out = workflow.result === 'table' ? context.stdout : context.stderr;
   for (const line of renderSummary(state, workflow.fold)) out.write(`${line}\n`);
+  if (workflow.result === 'table') for (const line of lostProgress(context.losses)) out.write(`${line}\n`);
   if (!folder || !bad) return;
   out.write(`logs: ${folder.path}\n`);
   if (workflow.result === 'table') out.write(`once more for those that are not done: imaging-runs resume ${basename(folder.path)}\n`);

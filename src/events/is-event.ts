@@ -26,6 +26,7 @@ const kinds: { readonly [T in EventBody['type']]: { readonly [K in Exclude<keyof
   'server.rate': { port: isNumber, rateBps: isNumber, sentBlocks: isNumber, repeatedBlocks: isNumber, reason: isText },
   'server.stopped': { port: isNumber, sentBlocks: isNumber, repeatedBlocks: isNumber },
   'run.failed': { code: isText, message: isText, hint: isTextOrNull },
+  'run.interrupted': { signal: isText, then: isText },
   'run.finished': { ok: isTexts, failed: isTexts, skipped: isTexts, exitCode: isNumber, elapsedMs: isNumber },
 };
 

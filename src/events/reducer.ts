@@ -11,6 +11,8 @@ export type NodeState = {
   stepAt: number | null;
   doneBytes: number;
   totalBytes: number;
+  /** What its disk is by now: not touched, overwritten in part (or wrongly), or all new. */
+  disk: 'as-it-was' | 'in-write' | 'written';
   /** The last thing worth telling about it. */
   note: string;
   failure: NodeFailure | null;
@@ -34,6 +36,8 @@ export type RunState = {
   sessions: Map<number, { rateBps: number; sentBlocks: number; repeatedBlocks: number }>;
   warnings: string[];
   lastNote: string;
+  /** How a signal ends it: what is being written may end first, or everything stops. */
+  ending: 'finish' | 'stop' | null;
   /** Why the whole run could not be done. */
   error: { code: string; message: string; hint: string | null } | null;
   /** `at`: milliseconds since 1970. */
@@ -41,11 +45,11 @@ export type RunState = {
 };
 
 export function emptyState(): RunState {
-  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, sessions: new Map(), warnings: [], lastNote: '', error: null, finished: null };
+  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, sessions: new Map(), warnings: [], lastNote: '', ending: null, error: null, finished: null };
 }
 
 function newNode(node: string): NodeState {
-  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, note: '', failure: null, remarks: [], elapsedMs: null, stepAt: null, stepsMs: {} };
+  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, disk: 'as-it-was', note: '', failure: null, remarks: [], elapsedMs: null, stepAt: null, stepsMs: {} };
 }
 
 /** Folds one event into the state, in place: a thousand nodes make too many events for copies. */
@@ -78,6 +82,9 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
     case 'server.stopped':
       applySession(state, event.port, event);
       break;
+    case 'run.interrupted':
+      state.ending = event.then;
+      break;
     case 'run.failed':
       state.error = { code: event.code, message: event.message, hint: event.hint };
       break;
@@ -108,6 +115,8 @@ function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
       node.stepAt = event.at;
       node.step = event.step;
       node.attempt = event.attempt;
+      if (event.step === 'write') node.disk = 'in-write';
+      else if (node.disk === 'in-write' && (event.step === 'verify' || event.step === 'reboot')) node.disk = 'written';
       node.note = '';
       break;
     case 'node.note':
@@ -115,6 +124,7 @@ function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
       break;
     case 'node.retry':
       node.note = event.reason;
+      if (event.step === 'verify' && node.disk === 'written') node.disk = 'in-write'; // what was written is wrong
       break;
     case 'node.progress':
       node.doneBytes = event.doneBytes;

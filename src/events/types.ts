@@ -21,6 +21,7 @@ export type EventBody =
   | { type: 'server.progress'; node: string | null; address: string; askedBlocks: number; totalBlocks: number; idleMs: number }
   | { type: 'server.rate'; port: number; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: 'measured' | 'backed-off' | 'climbing' }
   | { type: 'server.stopped'; port: number; sentBlocks: number; repeatedBlocks: number }
+  | { type: 'run.interrupted'; signal: string; then: 'finish' | 'stop' }
   | { type: 'run.failed'; code: string; message: string; hint: string | null }
   | { type: 'run.finished'; ok: string[]; failed: string[]; skipped: string[]; exitCode: number; elapsedMs: number };
 

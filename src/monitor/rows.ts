@@ -1,5 +1,6 @@
 import { nodesIn, type NodeState, type RunState } from '../events/reducer.js';
 import { bar, bytesAndRate, fit, formatBytes, formatDuration, nodeFraction, overallFraction } from './format.js';
+import { leavingQuestion } from './leaving.js';
 import { noPace, type Pace } from './pace.js';
 import { nodeRows } from './node-rows.js';
 import type { Row, Tone } from './row.js';
@@ -87,8 +88,8 @@ function rateText({ server, nodes }: RunState, { rateBps }: Pace): string {
 }
 
 function footRows(state: RunState, { view, keys, asks }: Shown, room: number, width: number): Row[] {
-  const text = view.mode === 'leave' ? (width < NARROW ? 'q again ends the run, else go on' : 'q again ends the run and undoes what it did; any other key: go on') : keys && room >= 8 ? keyText(view, asks, width) : null;
-  const rows: Row[] = text === null ? [] : [{ text, tone: view.mode === 'leave' ? 'chosen' : 'quiet' }];
+  const texts = view.mode === 'leave' ? leavingQuestion(state, width) : keys && room >= 8 ? [keyText(view, asks, width)] : [];
+  const rows = texts.map((text): Row => ({ text, tone: view.mode === 'leave' ? 'chosen' : 'quiet' }));
   const warning = state.warnings.at(-1);
   if (warning !== undefined && room >= 12) rows.unshift({ text: `! warning: ${warning}${state.warnings.length > 1 ? ` (${state.warnings.length} in all)` : ''}`, tone: 'bad' });
   return rows;
@@ -160,7 +161,7 @@ function foldedRow(nodes: readonly NodeState[]): Row {
 
 function helpRows(asks: boolean): Row[] {
   const lines = [
-    asks ? 'q  end the run: asks once more, then undoes what it did' : 'q  leave; the run goes on',
+    asks ? 'q  end the run: says what that does to nodes, and asks once more' : 'q  leave; the run goes on',
     'f  only nodes that have failed, and all again',
     'l  a node: up, down or its number, then enter shows its log; esc: back',
     '?  this',

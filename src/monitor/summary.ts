@@ -1,6 +1,7 @@
 import { nodesIn, type RunState } from '../events/reducer.js';
 import { printable } from '../util/text.js';
 import { formatDuration } from './format.js';
+import { leftBehind } from './left-behind.js';
 
 /**
  * The final table: one line for all that went well, one for each remark on how it went, one for each node that did not, with step, cause and what to try.
@@ -17,14 +18,26 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
   if (left.length > 0) lines.push(`not done ${count(left)}  ${fold(left)}`);
   if (failed.length > 0) lines.push(`failed   ${count(failed)}  ${fold(failed)}`);
   for (const node of state.nodes.values()) {
-    if (!node.failure) continue;
+    if (!node.failure || node.failure.code === 'interrupted') continue;
     lines.push(`  ${node.node}  at ${node.failure.step}: ${printable(node.failure.code === 'bug' ? firstLine(node.failure.message) : node.failure.message)} [${node.failure.code}]`);
     if (node.failure.hint) lines.push(`  ${' '.repeat(node.node.length)}  try: ${printable(node.failure.hint)}`);
   }
+  lines.push(...interrupted(state, fold));
   const server = state.server;
   const sent = server && server.sentBlocks > 0 ? `, ${server.sentBlocks} blocks sent (${server.repeatedBlocks} again)` : '';
   if (state.finished) lines.push(`imaging-${state.command}: ${ok.length} of ${state.nodes.size} ok in ${formatDuration(state.finished.elapsedMs)}${sent}`);
   return lines;
+}
+
+/** Nodes that were cut off, together where they were at the same step; then what has become of them. */
+function interrupted(state: RunState, fold: (names: string[]) => string): string[] {
+  const byWords = new Map<string, string[]>();
+  for (const { node, failure } of state.nodes.values()) {
+    if (failure?.code !== 'interrupted') continue;
+    const words = `at ${failure.step}: ${printable(failure.message)} [${failure.code}]`;
+    byWords.set(words, [...(byWords.get(words) ?? []), node]);
+  }
+  return [...[...byWords].map(([words, nodes]) => `  ${fold(nodes)}  ${words}`), ...leftBehind(state, fold)];
 }
 
 /** Why nodes were skipped: those with the same reason together. */

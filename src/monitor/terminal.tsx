@@ -35,7 +35,7 @@ export function Screen({ lines }: { lines: readonly string[] }): ReactElement {
 
 /**
  * Draws below what the terminal shows already, never as tall as it, and leaves its history alone. Draws nothing while in
- * the background. Stopped by Ctrl-Z, it gives the terminal back first.
+ * the background. Stopped by Ctrl-Z, it gives the terminal back first, and stops once, together with its whole job.
  */
 export function openTerminal(options: TerminalOptions): Terminal {
   const screen = new TerminalScreen(options);
@@ -51,6 +51,7 @@ class TerminalScreen {
   #size = { width: 0, height: 0 };
   #timer: NodeJS.Timeout | null = null;
   #clock: NodeJS.Timeout | undefined;
+  #stopping: NodeJS.Immediate | undefined;
   #drawnMs = -Infinity;
   #closed = false;
 
@@ -61,7 +62,7 @@ class TerminalScreen {
 
   open(): void {
     this.#options.out.on('resize', this.#onResize);
-    process.on('SIGTSTP', this.#suspend).on('SIGCONT', this.#onResize).on('exit', this.#letGo);
+    process.on('SIGTSTP', this.#suspend).on('SIGCONT', this.#onContinue).on('exit', this.#letGo);
     this.#clock = setInterval(() => this.changed(), CLOCK_MS);
     this.#draw();
   }
@@ -76,21 +77,25 @@ class TerminalScreen {
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
     clearInterval(this.#clock);
+    clearImmediate(this.#stopping);
     if (this.#inFront()) this.#show((width, height) => this.#options.lastFrame(width, height));
     this.#closed = true;
     const ink = this.#ink;
     this.#letGo();
     await ink?.waitUntilExit();
     this.#options.out.off('resize', this.#onResize);
-    process.off('SIGTSTP', this.#suspend).off('SIGCONT', this.#onResize).off('exit', this.#letGo);
+    process.off('SIGTSTP', this.#suspend).off('SIGCONT', this.#onContinue).off('exit', this.#letGo);
   }
 
   readonly #onResize = (): void => this.changed();
 
   #onKey(key: Key): void {
-    // to the whole job, as the terminal itself would
+    // 0: to the whole job, as the terminal itself would
     if (key === 'interrupt') process.kill(0, 'SIGINT');
-    else if (key === 'suspend') process.kill(0, 'SIGTSTP');
+    else if (key === 'suspend') {
+      this.#giveBack();
+      this.#stop(0);
+    }
     else this.#options.onKey(key);
     this.changed();
   }
@@ -106,8 +111,14 @@ class TerminalScreen {
       this.#keyboard?.take();
       return true;
     }
-    this.#unmount();
+    this.#leave();
     return false;
+  }
+
+  /** Others write there: our frame is no more where we left it, and keys are theirs. */
+  #leave(): void {
+    this.#unmount();
+    this.#keyboard?.forget();
   }
 
   #show(frame: (width: number, height: number) => readonly Row[]): void {
@@ -151,10 +162,39 @@ class TerminalScreen {
     this.#keyboard?.release();
   };
 
+  /**
+   * Somebody else's SIGTSTP. When it went to the whole job, a script that has started us has stopped already, and the shell
+   * may take the terminal while we give it back: then the system stops us there. A SIGCONT that comes meanwhile is heard
+   * one turn of the event loop later at the latest, and nobody would send a second one: so then we do not stop (again).
+   */
   readonly #suspend = (): void => {
+    this.#giveBack();
+    clearImmediate(this.#stopping);
+    this.#stopping = setImmediate(() => {
+      this.#stopping = setImmediate(() => this.#stop(process.pid));
+    });
+  };
+
+  /** Ours to do in the foreground only. */
+  #giveBack(): void {
+    if (!inForeground()) return;
     this.#erase();
     this.#letGo();
-    process.kill(process.pid, 'SIGSTOP');
+  }
+
+  /** Stops a process, or with 0 our whole job, and in any case ourselves; returns when we go on. */
+  #stop(pid: number): void {
+    process.off('SIGTSTP', this.#suspend); // without a listener it stops us, unless nobody could make us go on again
+    process.kill(pid, 'SIGTSTP');
+    process.on('SIGTSTP', this.#suspend);
+    this.changed();
+  }
+
+  /** Who has stopped us with SIGSTOP gave no notice: what we drew and how the terminal was set is gone. */
+  readonly #onContinue = (): void => {
+    clearImmediate(this.#stopping);
+    this.#leave();
+    this.changed();
   };
 }
 

@@ -5,7 +5,11 @@ import type { InventoryNode } from '../inventory/inventory.js';
 import { childSignal, withDeadline } from '../util/abort.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { surroundingsError } from '../util/surroundings.js';
 import { Interrupted } from './interrupted.js';
+
+/** What a soft interrupt finds a node at; all tries at the node share it. */
+type Course = { readonly finishing: AbortSignal | undefined; mustFinish: boolean };
 
 /** One node on its way through a workflow: its signal, its current step, and a voice of its own. */
 export class NodeRun {
@@ -16,16 +20,18 @@ export class NodeRun {
   /** Which try at the node this is, from 1. */
   readonly attempt: number;
   readonly #parent: NodeRun | null;
+  readonly #course: Course;
   #step: Step | null = null;
   #lastSeen: Failure | null = null;
 
-  constructor(node: InventoryNode, signal: AbortSignal, host: Host, emit: Emit, attempt = 1, parent: NodeRun | null = null) {
+  constructor(node: InventoryNode, signal: AbortSignal, host: Host, emit: Emit, course: Course = { finishing: undefined, mustFinish: false }, attempt = 1, parent: NodeRun | null = null) {
     this.node = node;
     this.signal = signal;
     this.host = host;
     this.attempt = attempt;
     this.#emit = emit;
     this.#parent = parent;
+    this.#course = course;
   }
 
   get name(): string {
@@ -39,7 +45,24 @@ export class NodeRun {
 
   /** The same node, tried the `attempt`th time, until `signal` aborts. */
   again(attempt: number, signal: AbortSignal): NodeRun {
-    return new NodeRun(this.node, signal, this.host, this.#emit, attempt, this);
+    return new NodeRun(this.node, signal, this.host, this.#emit, this.#course, attempt, this);
+  }
+
+  /** Whether a soft interrupt has come: what was begun is brought to its end, nothing new is begun. */
+  get isFinishing(): boolean {
+    return this.#course.finishing?.aborted === true;
+  }
+
+  /** From here to `mayStop` a soft interrupt lets the node go on. Throws the interrupt's reason when it has come already. */
+  mustFinish(): void {
+    this.signal.throwIfAborted();
+    this.#course.mustFinish = true;
+  }
+
+  /** What had to be brought to its end is. Throws the reason of a soft interrupt that has come meanwhile. */
+  mayStop(): void {
+    this.#course.finishing?.throwIfAborted();
+    this.#course.mustFinish = false;
   }
 
   /** Enters a step and does its work under a deadline of its own (milliseconds). */
@@ -100,6 +123,8 @@ export type FanOutOptions<T> = {
   /** The step a failure is booked on that comes before the first step. */
   firstStep: Step;
   signal: AbortSignal;
+  /** A soft interrupt: ends the nodes that have nothing to finish. */
+  finishing?: AbortSignal;
   host: Host;
   emit: Emit;
   describe?: (value: T) => string | null;
@@ -130,10 +155,16 @@ async function runOne<T>(node: InventoryNode, options: FanOutOptions<T>, task: (
   const { emit, host } = options;
   const startedMs = host.monotonicMs();
   const child = childSignal(options.signal);
-  const run = new NodeRun(node, child.signal, host, emit);
+  const course: Course = { finishing: options.finishing, mustFinish: false };
+  const run = new NodeRun(node, child.signal, host, emit, course);
+  const onFinishing = (): void => {
+    if (!course.mustFinish) child.abort(options.finishing?.reason);
+  };
+  options.finishing?.addEventListener('abort', onFinishing);
   const late = (): Failure => run.late('node-deadline', `not done within its ${seconds(options.nodeDeadlineMs)}`, 'give it more time with -t');
   try {
     options.signal.throwIfAborted();
+    options.finishing?.throwIfAborted();
     const value = await withDeadline(child.signal, options.nodeDeadlineMs, late, (signal) => {
       signal.addEventListener('abort', () => child.abort(signal.reason), { once: true });
       return task(run);
@@ -149,11 +180,13 @@ async function runOne<T>(node: InventoryNode, options: FanOutOptions<T>, task: (
     emit({ type: 'node.failed', ...failure, elapsedMs });
     return { ok: false, node: node.name, failure, elapsedMs };
   } finally {
+    options.finishing?.removeEventListener('abort', onFinishing);
     child.release();
   }
 }
 
-function toFailure(node: string, step: Step, error: unknown): NodeFailure {
+function toFailure(node: string, step: Step, thrown: unknown): NodeFailure {
+  const error = surroundingsError(thrown) ?? thrown;
   if (error instanceof Failure) {
     const message = error.message.startsWith(`${node}:`) ? error.message.slice(node.length + 2) : error.message;
     return { node, step, code: error.code, message, hint: error.hint ?? null };

@@ -51,6 +51,8 @@ export type LoadTools = RamdiskTools & Pick<ChecksTools, 'run' | 'images'> & {
   wait: SshWaitOptions;
   openSession: (rateBps: number) => Promise<ImageSession>;
   onOutcome?: (outcome: Outcome<unknown>) => void;
+  /** A soft interrupt: nodes that are being written are brought to their end, nothing else. */
+  finishing?: AbortSignal;
 };
 
 const CHECK_DEADLINE_MS = 10_000;
@@ -114,14 +116,20 @@ async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, { sessi
   const there = plan.ifNeeded && (await alreadyThere(node, { ...plan.ifNeeded, checks, bootMs: settings.bootDeadlineMs }, tools));
   if (there) return there;
   const session = await sessions.at(settings.rateBps);
-  return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, mayRetry, async (tried, attempt) => {
-    const { verdict, text } = await inRamdisk(tried, settings, tools, async (telnet) => {
+  return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, () => mayRetry() && !node.isFinishing, async (tried, attempt) => {
+    const written = inRamdisk(tried, settings, tools, async (telnet) => {
+      tried.mustFinish(); // a disk that is half written is worth less than the time it takes
       await tools.links.check(node.node.control.mac, node.name); // what is recorded of it is its holder's business
       await checks.recordWriting(tried);
       return writeAndCheck(tried, { plan, settings, tools, telnet, session, checks }, attempt);
     }, attempt);
+    const { verdict, text } = await written.catch((error: unknown) => {
+      if (!tried.isFinishing) tried.mayStop();
+      throw error;
+    });
     await checks.recordWritten(tried, verdict.verified);
     if (!plan.untilSsh) return text;
+    tried.mayStop(); // what is written stays, whoever waits for it
     const system = await newSystem(tried, settings, tools, checks, attempt);
     await checks.recordWritten(tried, verdict.verified); // it may have been switched off and on meanwhile, by us
     return `${text}; ${system}`;
@@ -155,7 +163,7 @@ async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt):
   try {
     return await writeOnce(node, writing);
   } catch (error) {
-    if (!attempt.repeatsSteps || !(error instanceof Failure) || !WRITE_AGAIN.has(error.code)) throw error;
+    if (!attempt.repeatsSteps || node.isFinishing || !(error instanceof Failure) || !WRITE_AGAIN.has(error.code)) throw error;
     node.retry(`${error.message}; writing once more`);
     return writeOnce(node, writing);
   }

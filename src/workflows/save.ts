@@ -47,7 +47,7 @@ export type SavePlan = RetryPlan & {
   netcat: string;
 };
 
-export type SaveTools = RamdiskTools & { emit: Emit; images: Pick<ImageRecords, 'last'> };
+export type SaveTools = RamdiskTools & { emit: Emit; images: Pick<ImageRecords, 'last'>; /** A soft interrupt: images that are being read are brought to their end, nothing else. */ finishing?: AbortSignal };
 
 /** `warnings`: what did not go as wished, though the image is good. */
 export type SavedImage = Kept & { bytes: number; warnings: string[] };
@@ -66,8 +66,14 @@ export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Out
     holding(node, tools, async (held) => {
       const doubt = await doubtOfDisk(node.name, tools.images); // only now: while it was somebody else's, it was being written
       if (doubt !== null && !plan.force) throw refusal(node.name, doubt);
-      return inAttempts(held, plan, () => !saved.has(node.name), (tried, attempt) =>
-        inRamdisk(tried, plan.settings(node.name), tools, (telnet) => saveNode(tried, { plan, tools, telnet, doubt, onKept: (path) => void saved.set(node.name, path) }), attempt),
+      return inAttempts(held, plan, () => !saved.has(node.name) && !node.isFinishing, (tried, attempt) =>
+        inRamdisk(tried, plan.settings(node.name), tools, (telnet) => {
+          tried.mustFinish();
+          return saveNode(tried, { plan, tools, telnet, doubt, onKept: (path) => void saved.set(node.name, path) });
+        }, attempt).catch((error: unknown) => {
+          if (!tried.isFinishing) tried.mayStop();
+          throw error;
+        }),
       );
     }),
   );

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
-import { exitCodeMeanings } from '../../src/cli/exit.js';
+import { exitTableOf } from '../../src/cli/exit-texts.js';
 import { generatedFiles } from '../../src/cli/generated-files.js';
 import { roff } from '../../src/cli/manual/roff.js';
 import { allKeys } from '../../src/config/schema.js';
@@ -39,7 +39,7 @@ test('each command has a page with its options, examples and exit codes; the ove
       for (const choice of choices ?? []) expect(page).toContain(`\\fB${choice}\\fR`);
     }
     for (const [line] of command.examples) expect(page, command.name).toContain(roff(line));
-    for (const [code, meaning] of exitCodeMeanings) expect(page).toContain(`\\fB${code}\\fR\n${roff(meaning)}`);
+    for (const [code, meaning] of exitTableOf(command)) expect(page).toContain(`\\fB${code}\\fR\n${roff(meaning)}`);
   }
 });
 

@@ -106,13 +106,6 @@ test('what follows -- are nodes too', async () => {
   expect((await testbed.run('imaging-status', ['--', '-1'])).code).toBe(2);
 });
 
-test('an output that cannot be written ends a load in order', () => {
-  const result = bash('imaging-load -i demo 1-2 --progress json >/dev/full');
-  expect(result.status).toBe(4);
-  expect(result.stderr).toMatch(/cannot write to standard output/);
-  expect(testbed.links()).toEqual([]);
-  expect(bash('imaging-nodes 1 >/dev/full').status).toBe(4);
-});
 
 test('a PXE system that is not there is exit 4, and no node is reset in vain', async () => {
   const extra = join(scratch(), 'pxe.conf');

@@ -7,6 +7,8 @@ export const hasPty = spawnSync('script', ['--version']).status === 0;
 export type PtyOptions = { columns?: number; rows?: number; env?: Record<string, string | undefined> };
 
 export type Pty = {
+  /** Of the program that has the other end of the terminal. */
+  pid: number;
   /** Everything that the terminal was sent so far. */
   output(): string;
   /** Resolves once the output, from `after` on, matches. */
@@ -34,6 +36,7 @@ export function startPty(command: string, { columns = 80, rows = 24, env = {} }:
     child.once('close', () => resolve(text));
   });
   return {
+    pid: child.pid ?? 0,
     output: () => text,
     until: (pattern, after = 0) =>
       new Promise((resolve, reject) => {

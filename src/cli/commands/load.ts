@@ -13,7 +13,7 @@ import { executeLoad, type LoadPlan } from '../../workflows/load.js';
 import { Failure, UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
-import { flag, positive, text } from '../options.js';
+import { flag, onInterrupt, positive, text } from '../options.js';
 import { requirePermit, type RunPermit } from '../permit.js';
 import { ProgressBar } from '../progress-bar.js';
 import { loadSettings } from '../node-settings.js';
@@ -51,7 +51,9 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       timeoutMs: Number.isFinite(load.nodeDeadlineMs) ? load.nodeDeadlineMs : null,
       attemptTimeoutMs: Math.max(...load.nodes.map(({ name }) => load.settings(name).attemptDeadlineMs)),
       enough: load.enough,
+      onInterrupt: onInterrupt(args.options),
     },
+    onInterrupt: onInterrupt(args.options),
     enough: load.enough,
     warnings: [...site.warnings, ...tooSlow(load)],
     dryRun: flag(args.options, 'dry-run'),

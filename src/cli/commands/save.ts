@@ -12,7 +12,7 @@ import { doubtOfDisk } from '../../workflows/disk-doubt.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow, WorkflowTools } from '../node-workflow.js';
-import { flag, positive, text } from '../options.js';
+import { flag, onInterrupt, positive, text } from '../options.js';
 import { requirePermit, type RunPermit } from '../permit.js';
 import { saveSettings } from '../node-settings.js';
 import { passes, takingOptions, type TakingOptions } from '../retry-options.js';
@@ -35,7 +35,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   if (dryRun) site.warnings.push(...(await refusals(save, site, context)));
   return {
     nodes: save.nodes.map((node) => node.name),
-    details: { files: save.nodes.map((node) => save.pathOf(node.name, 1)), image: name, by, comment, stamp: stamp?.rootPartition ?? null, localIp, reset, timeoutMs: Number.isFinite(save.nodeDeadlineMs) ? save.nodeDeadlineMs : null, attemptTimeoutMs, passes: tries },
+    details: { files: save.nodes.map((node) => save.pathOf(node.name, 1)), image: name, by, comment, stamp: stamp?.rootPartition ?? null, localIp, reset, timeoutMs: Number.isFinite(save.nodeDeadlineMs) ? save.nodeDeadlineMs : null, attemptTimeoutMs, passes: tries, onInterrupt: onInterrupt(args.options) },
+    onInterrupt: onInterrupt(args.options),
     warnings: site.warnings,
     dryRun,
     keepsLogs: true,

@@ -1,5 +1,6 @@
 import type { Command, OptionSpec } from '../command.js';
 import { exitCodeMeanings } from '../exit.js';
+import { exitTableOf } from '../exit-texts.js';
 import { bold, italic, literal, page, roff, tagged, type Section } from './roff.js';
 
 /** The manual page of one command, all of it from the table. */
@@ -11,7 +12,7 @@ export function commandPage(command: Command, version: string): string {
     { title: 'DESCRIPTION', body: description(command) },
     ...optionsSection(command),
     ...examplesSection(command),
-    ...(command.kind === 'program' ? [] : [exitStatus]),
+    ...(command.kind === 'program' ? [] : [exitStatus(exitTableOf(command))]),
     ...(command.kind === 'program' ? [] : [environment, files]),
     seeAlso(['imaging.conf(5)', 'imaging(1)', ...related(command.name)]),
   ]);
@@ -24,7 +25,7 @@ export function overviewPage(commands: readonly Command[], version: string): str
     { title: 'SYNOPSIS', body: [`${bold('imaging')} ${italic('command')} [${italic('option')} ...] [${italic('word')} ...]`] },
     { title: 'DESCRIPTION', body: [roff("Gets operating-system images onto a testbed's machines by multicast, reboots them into it, and says of every single machine how it went."), '.PP', roff("Each command is also a program of its own: 'imaging load' is 'imaging-load'.")] },
     { title: 'COMMANDS', body: commands.flatMap((command) => tagged(`${bold(`imaging-${command.name}`)}(1)`, `${command.summary}.`)) },
-    exitStatus,
+    exitStatus(exitCodeMeanings),
     environment,
     files,
     seeAlso(['imaging.conf(5)']),
@@ -63,7 +64,9 @@ function examplesSection({ examples }: Command): Section[] {
   return [{ title: 'EXAMPLES', body: examples.flatMap(([line, meaning], index) => [...(index > 0 ? ['.PP'] : []), roff(`${meaning}:`), '.RS 4', ...literal([line]), '.RE']) }];
 }
 
-const exitStatus: Section = { title: 'EXIT STATUS', body: exitCodeMeanings.flatMap(([code, meaning]) => tagged(bold(String(code)), `${meaning}.`)) };
+function exitStatus(codes: readonly (readonly [code: number, meaning: string])[]): Section {
+  return { title: 'EXIT STATUS', body: codes.flatMap(([code, meaning]) => tagged(bold(String(code)), `${meaning}.`)) };
+}
 
 const environment: Section = {
   title: 'ENVIRONMENT',
