@@ -38,7 +38,7 @@ async function move({ from, to, replaces }: Extract<ShareStep, { type: 'move' }>
   for (const path of [checksumPath(to), provenancePath(to)]) await chmod(path, 0o644).catch(() => undefined); // may not be there
   const bmap = to.endsWith(IMAGE_SUFFIX) ? null : await findBmap(from);
   await removeImage(from);
-  if (bmap !== null) options.warn(`${bmap} stays where it is: copy it beside the image, so that loads check against it`);
+  if (bmap !== null) options.warn(`${bmap.path} stays where it is: copy it beside the image, so that loads check against it`);
 }
 
 /** Gives the file its new name; on another file system that takes a copy, which is checked. */

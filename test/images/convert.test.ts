@@ -32,13 +32,15 @@ disk.writeUInt16LE(0xaa55, 510);
 
 let folder: string;
 let cacheDir: string;
+/** What is in the user's own folder of the cache. */
+const own = (...names: string[]): string => join(cacheDir, String(systemHost.uid()), ...names);
 const path = (name: string): string => join(folder, name);
 const convert = (name: string, options: Partial<ConvertOptions> = {}): ReturnType<typeof ensureNdz> => ensureNdz(path(name), { cacheDir, ...options });
 const restored = async (ndz: string): Promise<Buffer> => {
   await applyImage(ndz, path('restored'));
   return readFile(path('restored'));
 };
-const leftovers = async (): Promise<string[]> => (await readdir(cacheDir)).filter((name) => !/^[0-9a-f-]+\.(ndz|json|ndz\.json)$/.test(name));
+const leftovers = async (): Promise<string[]> => (await readdir(own())).filter((name) => !/^[0-9a-f-]+\.(ndz|json|ndz\.json)$/.test(name));
 
 beforeEach(async () => {
   folder = await temporaryFolder();
@@ -116,7 +118,7 @@ describe('the cache', () => {
     await writeFile(ndz, 'not an image');
     expect(await convert('image')).toMatchObject({ path: ndz, converted: true });
     expect(Buffer.compare(await restored(ndz), disk)).toBe(0);
-    for (const name of await readdir(cacheDir)) if (name.endsWith('.json')) await writeFile(join(cacheDir, name), '{"ndz":"../../etc/passwd"}');
+    for (const name of await readdir(own())) if (name.endsWith('.json')) await writeFile(own(name), '{"ndz":"../../etc/passwd"}');
     expect(await convert('image')).toMatchObject({ path: ndz });
   });
 
@@ -150,12 +152,14 @@ describe('the cache', () => {
 describe('is refused, and leaves nothing', () => {
   const refused = async (name: string, code: string, words: string, options: Partial<ConvertOptions> = {}): Promise<void> => {
     await expect(convert(name, options)).rejects.toThrow(failure(code, words));
-    expect((await readdir(cacheDir)).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
+    expect((await readdir(own())).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
     expect(await descriptorsOf(folder)).toBe(0);
   };
 
   it('a file that holds no disk', async () => {
     await writeFile(path('image'), 'dear diary, '.repeat(10_000));
+    await refused('image', 'image-unknown', 'it is a text that begins with "dear diary, dear');
+    await writeFile(path('image'), randomBytes(10_000).fill(0, 0, 520));
     await refused('image', 'image-unknown', 'hold neither a partition table nor a file system');
     await writeFile(path('image'), gzipSync(Buffer.alloc(100_000, 'dear diary')));
     await refused('image', 'image-unknown', path('image'));
@@ -172,7 +176,7 @@ describe('is refused, and leaves nothing', () => {
   it.skipIf(!has('xz'))('the same by xz', async () => {
     const packed = execFileSync('xz', ['-c', '-1'], { input: disk, maxBuffer: 64 * MIB });
     await writeFile(path('image'), packed.subarray(0, packed.byteLength - 1000));
-    await refused('image', 'image-damaged', 'cannot be unpacked: xz: (stdin): Unexpected end of input');
+    await refused('image', 'image-damaged', 'image cannot be unpacked: xz says: Unexpected end of input');
   });
 
   it('one whose program is missing: says how to get it', async () => {
@@ -188,7 +192,7 @@ describe('is refused, and leaves nothing', () => {
       const controller = new AbortController();
       const reason = new Error('enough');
       await expect(convert('image', { signal: controller.signal, onProgress: (phase) => phase === wanted && controller.abort(reason) })).rejects.toBe(reason);
-      expect((await readdir(cacheDir)).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
+      expect((await readdir(own())).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
     }
     expect(await descriptorsOf(folder)).toBe(0);
   });
