@@ -38,7 +38,7 @@ export class FreeSpace {
 /** The largest disk that the image format describes: its sector numbers have 32 bits. */
 export const LARGEST_DISK_BYTES = 2 ** 41;
 /** What is unpacked in any case, and how many times the packed bytes: gzip reaches 1030 at most. */
-const FREE_OF_DOUBT_BYTES = 4 * GIB;
+const FREE_OF_DOUBT_BYTES = GIB;
 const FREE_OF_DOUBT_RATIO = 1100;
 
 export type DiskLimits = { /** The disks it is for. */ largestDiskBytes: number; /** What a .bmap says that it has; null without one. */ exactBytes: number | null };

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -22,6 +24,19 @@ const has = (program: string): boolean => {
     return false;
   }
 };
+
+function canMount(): boolean {
+  const dir = mkdtempSync(join(tmpdir(), 'imaging-mount-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', dir], { stdio: 'ignore' });
+    execFileSync('umount', [dir]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
 
 /** A disk of 6 MiB with one partition of a kind nobody knows. */
 const disk = Buffer.concat([Buffer.alloc(MIB), randomBytes(2 * MIB), Buffer.alloc(2 * MIB), Buffer.alloc(MIB, 'text ')]);
@@ -197,6 +212,21 @@ describe('is refused, and leaves nothing', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   });
 
+  it.runIf(process.getuid?.() === 0 && canMount())('when the medium of the cache would be filled (needs root)', async () => {
+    await mkdir(cacheDir);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', cacheDir]);
+    try {
+      const content = Buffer.concat([disk, randomBytes(8 * MIB)]);
+      content.writeUInt32LE(26_000, 458); // the partition is all of it
+      for (const bytes of [gzipSync(content), content]) {
+        await writeFile(path('image'), bytes);
+        await refused('image', 'no-room', `${path('image')} is not converted: ${own()} has only`);
+      }
+    } finally {
+      execFileSync('umount', [cacheDir]);
+    }
+  });
+
   it('when there is no room for the cache, or it cannot be made', async () => {
     await writeFile(path('image'), disk);
     await expect(ensureNdz(path('image'), { cacheDir: '/dev/null/cache' })).rejects.toThrow(failure('cache-unusable', '/dev/null/cache'));
@@ -218,6 +248,23 @@ describe('with a .bmap beside it', () => {
     const changed = Buffer.from(disk).fill('x', 2 * MIB, 2 * MIB + 10);
     await writeFile(path('x.raw'), changed);
     await expect(convert('x.raw')).rejects.toThrow(failure('bmap-mismatch', 'blocks 256 to 767'));
+  });
+
+  it('one whose name only resembles counts if it fits', async () => {
+    await writeFile(path('debian-12.5.img'), disk);
+    await writeFile(path('debian-12.bmap'), bmap(disk.subarray(0, 4 * MIB), [[0, 0]]));
+    const { notes } = await convert('debian-12.5.img');
+    expect(notes.join()).toContain('debian-12.bmap, which is of another image: of 4194304 bytes');
+    await writeFile(path('debian-12.bmap'), bmap(Buffer.alloc(disk.byteLength, 'x'), [[0, 0]]));
+    await expect(convert('debian-12.5.img')).rejects.toThrow(failure('bmap-mismatch', `${path('debian-12.5.img')} is not what`));
+    await writeFile(path('debian-12.bmap'), 'damaged');
+    expect((await convert('debian-12.5.img')).notes.join()).toContain('not compared with a .bmap');
+  });
+
+  it('names the given file, not what it was unpacked to', async () => {
+    await writeFile(path('x.img.gz'), gzipSync(disk));
+    await writeFile(path('x.bmap'), bmap(Buffer.concat([disk, disk]), [[0, 0]]));
+    await expect(convert('x.img.gz')).rejects.toThrow(failure('bmap-mismatch', `${path('x.img.gz')} is not what ${path('x.bmap')} describes: it has ${disk.byteLength} bytes when it is unpacked`));
   });
 
   it('an image that nobody understands is saved by it', async () => {
