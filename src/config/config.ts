@@ -49,6 +49,8 @@ export type Config = {
     readonly imagesDir: string;
     readonly defaultImage: string;
     readonly verify: 'sample' | 'full' | 'none';
+    /** Decimal. */
+    readonly largestDiskGb: number;
   };
   readonly networking: {
     readonly cmcPort: number;
@@ -162,6 +164,7 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       imagesDir: read(schema['frisbee.images_dir']),
       defaultImage: read(schema['frisbee.default_image']),
       verify: read(schema['frisbee.verify']),
+      largestDiskGb: read(schema['frisbee.largest_disk']),
     },
     networking: {
       cmcPort: read(schema['networking.cmc_port']),

@@ -1,33 +1,37 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { chmod, open, rename, rm, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { planRanges } from '../ndz/allocation/plan.js';
 import type { Plan } from '../ndz/allocation/plan-types.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { CHUNK_BYTES, SECTOR_BYTES } from '../ndz/format.js';
 import type { SectorRange } from '../ndz/ranges.js';
 import { inspectImage } from '../ndz/reader.js';
-import { openSource } from '../ndz/source.js';
+import { openSource, type ImageSource } from '../ndz/source.js';
 import { writeImage } from '../ndz/writer.js';
-import { Failure, messageOf } from '../util/errors.js';
-import { processIdentity, systemHost, type Host } from '../util/host.js';
-import { checkBmap, findBmap, readBmap, type Bmap } from './bmap.js';
+import { Failure } from '../util/errors.js';
+import { systemHost, type Host } from '../util/host.js';
+import { checkBmap, findBmap, readBmap, type Bmap, type BmapRef } from './bmap.js';
 import { hashFile } from './checksum-file.js';
-import { formatOfFile, type ImageFormat } from './formats.js';
+import { ConvertedCache } from './converted-cache.js';
+import { formatOfFile, textOf, type ImageFormat } from './formats.js';
+import { FreeSpace, LARGEST_DISK_BYTES, refuseTooLarge } from './room.js';
 import { unpack } from './unpack.js';
 
 export type ConvertPhase = 'hash' | 'unpack' | 'zip';
 
 export type ConvertOptions = {
-  /** Where converted images are kept; made when missing. */
+  /** Where converted images are kept, in a folder for each user; made when missing. */
   cacheDir: string;
   host?: Host;
+  /** Of the disks it is for; as large as the format describes unless told otherwise. */
+  largestDiskBytes?: number;
   workers?: number;
   signal?: AbortSignal;
   onProgress?: (phase: ConvertPhase, doneBytes: number, totalBytes: number) => void;
 };
 
 export type ConvertedImage = {
-  /** An .ndz: the given file itself, or one in the cache. */
+  /** An .ndz: the given file itself, or one in the user's cache or root's. */
   path: string;
   /** What the given file was. */
   format: ImageFormat;
@@ -39,92 +43,137 @@ export type ConvertedImage = {
   notes: string[];
 };
 
-/** What the cache remembers of a file, so that it need not be hashed again. */
-type Known = { source: string; sha256: string; ndz: string; notes: string[] };
-
-/** Converted images that nobody asked for in this time are removed. */
-const KEEP_MS = 60 * 24 * 3600 * 1000;
-const OURS = /^[0-9a-f]{32,}.*\.(ndz|json|tmp)$/;
-
 /**
  * The .ndz of an image, whatever it is: an .ndz itself, a raw disk, or one compressed by gzip, xz, zstd or bzip2 (or a
  * compressed .ndz), told apart by content; a .bmap beside it is checked. Converted ones are kept by the SHA-256 of the
  * given file, appear when they are complete, and may be made by several processes at once.
  * Throws Failure `image-unknown` for a file that holds no disk we know, `image-damaged`, `image-changed`, `program-missing`,
- * `bmap-unreadable`, `bmap-mismatch`, `cache-unusable`, those of `writeImage` and `inspectImage`, or the signal's reason.
+ * `bmap-unreadable`, `bmap-mismatch`, `cache-unusable`, `no-room`, `source-too-large`, those of `writeImage` and
+ * `inspectImage`, or the signal's reason. Messages name the given file.
  */
 export async function ensureNdz(path: string, options: ConvertOptions): Promise<ConvertedImage> {
   const format = await formatOfFile(path);
   if (format === 'ndz') return { path, format, converted: false, sha256: null, notes: [] };
-  const { cacheDir, host = systemHost } = options;
-  await prepare(cacheDir, host);
-  const bmapPath = await findBmap(path);
-  const identity = await identityOf(path, bmapPath);
-  const remembered = join(cacheDir, `${identity}.json`);
-  const known = await readKnown(remembered, cacheDir, host);
-  if (known) return { path: join(cacheDir, known.ndz), format, converted: false, sha256: known.sha256, notes: known.notes };
-  const totalBytes = (await stat(path)).size;
-  const { signal, onProgress } = options;
-  const sha256 = await hashFile(path, { ...(signal ? { signal } : {}), onBytes: (bytes) => onProgress?.('hash', bytes, totalBytes) });
-  const bmap = bmapPath === null ? null : await readBmap(bmapPath);
-  const ndz = `${sha256}${bmapPath === null ? '' : `-${(await hashFile(bmapPath)).slice(0, 16)}`}.ndz`;
-  const found = await readKnown(join(cacheDir, `${ndz}.json`), cacheDir, host);
-  const notes = found ? found.notes : await convert(path, format, bmap, join(cacheDir, ndz), options);
-  if ((await identityOf(path, bmapPath)) !== identity) throw new Failure('image-changed', `${path} changed while it was converted`, 'is it still being copied? try again when that is done');
-  for (const file of [join(cacheDir, `${ndz}.json`), remembered]) await writeKnown(file, { source: resolve(path), sha256, ndz, notes }, host);
-  return { path: join(cacheDir, ndz), format, converted: !found, sha256, notes };
-}
-
-/** Makes `target`; returns notes. */
-async function convert(path: string, format: ImageFormat, bmap: Bmap | null, target: string, options: ConvertOptions): Promise<string[]> {
-  const { cacheDir, host = systemHost, signal, onProgress } = options;
-  const work = await mkdtemp(join(cacheDir, `.convert-${host.pid}-${processIdentity(host.pid)?.startTime ?? '0'}-`));
+  const cache = await ConvertedCache.open(options.cacheDir, options.host ?? systemHost);
   try {
-    let raw = path;
-    if (format !== 'raw' && format !== 'ndz') {
-      raw = join(work, 'raw');
-      const totalBytes = (await stat(path)).size;
-      await unpack(path, format, raw, { host, ...(signal ? { signal } : {}), onBytes: (bytes) => onProgress?.('unpack', bytes, totalBytes) });
-    }
-    if (bmap) await checkBmap(raw, bmap, signal);
-    const fresh = join(work, 'image.ndz');
-    const notes = raw !== path && (await formatOfFile(raw)) === 'ndz' ? await adopt(raw, fresh) : await zip(path, raw, fresh, bmap, options);
-    await inspectImage(fresh, signal ? { signal } : {});
-    await rename(fresh, target);
-    return notes;
+    return await fromCache(path, format, cache, options);
   } finally {
-    await rm(work, { recursive: true, force: true });
+    cache.close();
   }
 }
 
-/** What was unpacked is an .ndz already. */
-async function adopt(unpacked: string, fresh: string): Promise<string[]> {
-  await rename(unpacked, fresh);
-  return [];
+async function fromCache(path: string, format: ImageFormat, cache: ConvertedCache, options: ConvertOptions): Promise<ConvertedImage> {
+  const { signal, onProgress } = options;
+  const bmap = await findBmap(path);
+  const identity = await identityOf(path, bmap);
+  const remembered = await cache.find(`${identity}.json`);
+  if (remembered) return { path: remembered.path, format, converted: false, sha256: remembered.sha256, notes: remembered.notes };
+  const totalBytes = (await stat(path)).size;
+  const sha256 = await hashFile(path, { ...(signal ? { signal } : {}), onBytes: (bytes) => onProgress?.('hash', bytes, totalBytes) });
+  const ndz = `${sha256}${bmap === null ? '' : `-${(await hashFile(bmap.path)).slice(0, 16)}`}.ndz`;
+  const found = await cache.find(`${ndz}.json`);
+  const notes = found ? found.notes : await convert({ path, format, bmap, totalBytes, ndz }, cache, options);
+  if ((await identityOf(path, bmap)) !== identity) throw new Failure('image-changed', `${path} changed while it was converted`, 'is it still being copied? try again when that is done');
+  const known = { source: resolve(path), sha256, ndz, notes };
+  // a record speaks of the folder that it lies in
+  if (!found || found.path === cache.at(ndz)) for (const record of [`${ndz}.json`, `${identity}.json`]) await cache.remember(record, known);
+  return { path: found?.path ?? cache.at(ndz), format, converted: !found, sha256, notes };
 }
 
-async function zip(path: string, raw: string, fresh: string, bmap: Bmap | null, { workers, signal, onProgress }: ConvertOptions): Promise<string[]> {
+type Given = { path: string; format: ImageFormat; bmap: BmapRef | null; totalBytes: number; ndz: string };
+
+/** Makes the image in the cache; returns notes. */
+async function convert({ path, format, bmap: ref, totalBytes, ndz }: Given, cache: ConvertedCache, options: ConvertOptions): Promise<string[]> {
+  const { host = systemHost, signal, onProgress, largestDiskBytes = LARGEST_DISK_BYTES } = options;
+  const [notes, space] = [[] as string[], new FreeSpace(cache.path, path)];
+  const bmap = ref === null ? null : await usableBmap(ref, notes, signal);
+  const limits = { largestDiskBytes, exactBytes: bmap === null || ref?.isGuessed ? null : bmap.sizeBytes };
+  const [unpacked, fresh] = [cache.unfinished(`${ndz}.raw`), cache.unfinished(ndz)];
+  const isPacked = format !== 'raw' && format !== 'ndz';
+  const raw = isPacked ? unpacked : path;
+  try {
+    if (isPacked) {
+      notes.push(...(await unpack(path, format, raw, {
+        host, limits, ...(signal ? { signal } : {}), beforeWrite: (bytes) => space.take(bytes), onBytes: (bytes) => onProgress?.('unpack', bytes, totalBytes),
+      })).notes);
+    } else refuseTooLarge(path, totalBytes, limits);
+    const fitting = bmap && (await fits(bmap, ref, raw, notes)) ? bmap : null;
+    if (fitting) await checkBmap(raw, fitting, { name: path, ...(signal ? { signal } : {}) });
+    if (isPacked && (await formatOfFile(raw)) === 'ndz') await rename(raw, fresh);
+    else notes.push(...(await zip(path, raw, fresh, fitting, space, options)));
+    await inspectImage(fresh, signal ? { signal } : {});
+    await chmod(fresh, 0o644);
+    await rename(fresh, cache.at(ndz));
+    return notes;
+  } catch (error) {
+    if (!(error instanceof Failure) || ![fresh, unpacked].some((name) => error.message.includes(name))) throw error;
+    throw new Failure(error.code, error.message.replaceAll(fresh, path).replaceAll(unpacked, path), error.hint, { cause: error });
+  } finally {
+    for (const left of [unpacked, fresh]) await rm(left, { force: true });
+  }
+}
+
+/** A .bmap that was guessed may be another image's, and is no reason to refuse this one: then null, and a note. */
+async function usableBmap(ref: BmapRef, notes: string[], signal: AbortSignal | undefined): Promise<Bmap | null> {
+  try {
+    return await readBmap(ref.path, signal);
+  } catch (error) {
+    if (!ref.isGuessed || !(error instanceof Failure)) throw error;
+    notes.push(`not compared with a .bmap: ${error.message}`);
+    return null;
+  }
+}
+
+async function fits(bmap: Bmap, ref: BmapRef | null, raw: string, notes: string[]): Promise<boolean> {
+  const { size } = await stat(raw);
+  if (!ref?.isGuessed || size === bmap.sizeBytes) return true;
+  notes.push(`not compared with ${bmap.path}, which is of another image: of ${bmap.sizeBytes} bytes, and this one has ${size}`);
+  return false;
+}
+
+async function zip(path: string, raw: string, fresh: string, bmap: Bmap | null, space: FreeSpace, options: ConvertOptions): Promise<string[]> {
   const source = await openSource(raw);
   try {
-    const plan = await planRanges({ ...source, name: path }, signal ? { signal } : {});
+    const named = { ...source, name: path };
+    const plan = await planRanges(named, options.signal ? { signal: options.signal } : {});
     const isKnown = plan.table !== null || plan.partitions.some(({ fileSystem }) => fileSystem !== null);
-    if (!isKnown && !bmap) throw unknown(path, source.sizeBytes ?? 0);
-    const ranges = isKnown || !bmap ? plan.ranges : mappedRanges(bmap, plan);
-    const totalBytes = ranges.reduce((sum, { startSector, endSector }) => sum + endSector - startSector, 0) * SECTOR_BYTES;
-    await writeImage(source, fresh, {
-      ranges, checksum: true,
-      ...(workers === undefined ? {} : { workers }),
-      ...(signal ? { signal } : {}),
-      onProgress: ({ dataBytes }) => onProgress?.('zip', dataBytes, totalBytes),
-    });
+    if (!isKnown && !bmap) throw await unknown(path, raw, source.sizeBytes ?? 0);
+    await writeChunks(named, fresh, isKnown || !bmap ? plan.ranges : mappedRanges(bmap, plan), space, options);
     return plan.notes;
   } finally {
     await source.close();
   }
 }
 
-function unknown(path: string, sizeBytes: number): Failure {
-  return new Failure('image-unknown', `${path} is no image that is known here: not .ndz, not compressed, and its ${sizeBytes} bytes hold neither a partition table nor a file system`,
+/** Into a file that is to have its name only later, and that everybody may read and nobody else write. */
+async function writeChunks(source: ImageSource, fresh: string, ranges: SectorRange[], space: FreeSpace, { workers, signal, onProgress }: ConvertOptions): Promise<void> {
+  const totalBytes = ranges.reduce((sum, { startSector, endSector }) => sum + endSector - startSector, 0) * SECTOR_BYTES;
+  const handle = await open(fresh, 'wx', 0o644);
+  const output = handle.createWriteStream({ autoClose: false });
+  try {
+    await writeImage(source, output, {
+      ranges, checksum: true,
+      ...(workers === undefined ? {} : { workers }),
+      ...(signal ? { signal } : {}),
+      onChunk: () => space.take(CHUNK_BYTES),
+      onProgress: ({ dataBytes }) => onProgress?.('zip', dataBytes, totalBytes),
+    });
+    await handle.sync();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'image-write-failed') throw error;
+    throw new Failure(error.code, `converting ${source.name}: ${error.message}`, 'is the disk of the converted images full, or broken?', { cause: error });
+  } finally {
+    output.destroy();
+    await handle.close();
+  }
+}
+
+async function unknown(path: string, raw: string, sizeBytes: number): Promise<Failure> {
+  const what = await textOf(raw);
+  const isPacked = raw !== path;
+  if (what !== null) return new Failure('image-unknown', `${path} is no image that is known here: ${isPacked ? 'what it holds is' : 'it is'} ${what}`, 'is it the right file?');
+  const bytes = isPacked ? `the ${sizeBytes} bytes that come out of it` : `not compressed, and its ${sizeBytes} bytes`;
+  return new Failure('image-unknown', `${path} is no image that is known here: not .ndz, ${bytes} hold neither a partition table nor a file system`,
     'is it the right file? a disk of another kind can be made an image with: imaging-image zip --raw');
 }
 
@@ -142,54 +191,11 @@ function mappedRanges({ ranges, blockBytes, sizeBytes }: Bmap, { diskSectors }: 
 }
 
 /** A name for a file as it is now: another one when it, or its bmap, has been written since. */
-async function identityOf(path: string, bmapPath: string | null): Promise<string> {
+async function identityOf(path: string, bmap: BmapRef | null): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of bmapPath === null ? [path] : [path, bmapPath]) {
+  for (const file of bmap === null ? [path] : [path, bmap.path]) {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(file, { bigint: true });
     hash.update(`${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\n`);
   }
   return hash.digest('hex').slice(0, 32);
-}
-
-/** Makes the cache, and removes what crashed processes and long ago left in it. */
-async function prepare(cacheDir: string, host: Host): Promise<void> {
-  try {
-    await mkdir(cacheDir, { recursive: true });
-    for (const name of await readdir(cacheDir)) {
-      const path = join(cacheDir, name);
-      const owner = /^\.convert-(\d+)-(\d+)-/.exec(name);
-      const isOrphan = owner !== null && processIdentity(Number(owner[1]))?.startTime !== owner[2];
-      const usedMs = (await stat(path).catch(() => null))?.mtimeMs ?? host.now(); // another process may have removed it
-      const isOld = owner === null && OURS.test(name) && host.now() - usedMs > KEEP_MS;
-      if (isOrphan || isOld) await rm(path, { recursive: true, force: true });
-    }
-  } catch (error) {
-    throw new Failure('cache-unusable', `the folder for converted images, ${cacheDir}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
-  }
-}
-
-/** What the cache remembers, if its .ndz is there; that counts as use. */
-async function readKnown(file: string, cacheDir: string, host: Host): Promise<Known | null> {
-  try {
-    const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
-    if (!isKnown(parsed)) return null;
-    const ndz = join(cacheDir, parsed.ndz);
-    await inspectImage(ndz);
-    const now = host.now() / 1000;
-    for (const used of [file, ndz]) await utimes(used, now, now).catch(() => undefined); // somebody else's cache is of use too
-    return parsed;
-  } catch {
-    return null; // not there, or not as it should be: made again
-  }
-}
-
-function isKnown(value: unknown): value is Known {
-  return typeof value === 'object' && value !== null && 'sha256' in value && typeof value.sha256 === 'string' && 'source' in value && typeof value.source === 'string'
-    && 'ndz' in value && typeof value.ndz === 'string' && /^[0-9a-f]{64}(-[0-9a-f]{16})?\.ndz$/.test(value.ndz) && 'notes' in value && Array.isArray(value.notes);
-}
-
-async function writeKnown(file: string, known: Known, host: Host): Promise<void> {
-  const fresh = `${file}.${host.pid}.${host.random().toString(36).slice(2)}.tmp`;
-  await writeFile(fresh, JSON.stringify(known));
-  await rename(fresh, file);
 }

@@ -63,7 +63,7 @@ async function move(step: Move, options: PerformOptions): Promise<void> {
     }
     const bmap = step.to.endsWith(IMAGE_SUFFIX) ? null : await findBmap(step.from);
     await image.removeOldName();
-    if (bmap !== null) options.warn(`${bmap} stays where it is: copy it beside the image, so that loads check against it`);
+    if (bmap !== null) options.warn(`${bmap.path} stays where it is: copy it beside the image, so that loads check against it`);
   } finally {
     await image.close();
   }

@@ -1,121 +1,100 @@
-import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { reasonOf } from '../util/abort.js';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { Failure, messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
-import type { ImageFormat } from './formats.js';
+import { FileWindow } from './file-window.js';
+import { FOREIGN_HEAD_BYTES, foreignFormat } from './foreign-formats.js';
+import { formatOf } from './formats.js';
+import { gunzipMembers } from './gzip-members.js';
+import type { PackedFormat } from './packed-magics.js';
+import { refuseEndless, refuseTooLarge, type DiskLimits } from './room.js';
+import { SparseFile } from './sparse-file.js';
+import { unpackByProgram } from './unpack-program.js';
 
-type Compressed = Exclude<ImageFormat, 'ndz' | 'raw'>;
-
-/** Node.js 20 inflates gzip itself; the rest is done by programs that every distribution has. */
-const PROGRAMS: Record<Exclude<Compressed, 'gzip'>, { program: string; debian: string; fedora: string }> = {
-  xz: { program: 'xz', debian: 'xz-utils', fedora: 'xz' },
-  zstd: { program: 'zstd', debian: 'zstd', fedora: 'zstd' },
-  bzip2: { program: 'bzip2', debian: 'bzip2', fedora: 'bzip2' },
+export type UnpackOptions = {
+  host: Host;
+  limits: DiskLimits;
+  signal?: AbortSignal;
+  /** Gets how much of the packed file has been read. */
+  onBytes?: (packedBytes: number) => void;
+  /** Gets how much the medium will take next; may throw. */
+  beforeWrite?: (bytes: number) => void;
 };
 
-const BLOCK_BYTES = 64 * 1024;
-const ZEROS = Buffer.alloc(BLOCK_BYTES);
-/** More than the image format can describe. */
-const MAX_BYTES = 2 ** 41;
-
-export type UnpackOptions = { host: Host; signal?: AbortSignal; onBytes?: (sourceBytes: number) => void };
+/** `notes`: sentences for people. */
+export type Unpacked = { sizeBytes: number; notes: string[] };
 
 /**
- * Unpacks a compressed file into `target`, with holes for zeros; returns the size it has then. A source that is cut or
- * damaged is an error. Throws Failure `image-damaged`, `program-missing`, `image-write-failed`, or the signal's reason.
+ * Unpacks a compressed file, all parts of it, into the new file `target`, with holes for zeros. What is cut or damaged is an
+ * error; zeros behind the data are nothing, other bytes a note. Messages name `source` alone.
+ * Throws Failure `image-damaged`, `image-unknown` for what holds no disk, `source-too-large`, `bmap-mismatch`,
+ * `program-missing`, `ndz-unreadable`, `image-write-failed`, what `beforeWrite` throws, or the signal's reason.
  */
-export async function unpack(source: string, format: Compressed, target: string, options: UnpackOptions): Promise<number> {
-  const output = await open(target, 'wx', 0o600);
+export async function unpack(source: string, format: PackedFormat, target: string, options: UnpackOptions): Promise<Unpacked> {
+  const input = await FileWindow.open(source);
   try {
-    return await (format === 'gzip' ? gunzip(source, output, target, options) : runProgram(source, format, output, target, options));
-  } finally {
-    await output.close();
-  }
-}
-
-async function gunzip(source: string, output: FileHandle, target: string, options: UnpackOptions): Promise<number> {
-  const input = createReadStream(source, { highWaterMark: 256 * 1024 });
-  const gunzip = createGunzip({ chunkSize: 256 * 1024 });
-  let readBytes = 0;
-  input.on('data', (piece) => options.onBytes?.((readBytes += piece.length)));
-  input.on('error', (error) => gunzip.destroy(error));
-  input.pipe(gunzip);
-  try {
-    return await writeSparse(gunzip, output, target, options.signal);
-  } catch (error) {
-    if (error instanceof Failure || options.signal?.aborted) throw error;
-    throw damaged(source, messageOf(error), error);
-  } finally {
-    input.destroy();
-    gunzip.destroy();
-  }
-}
-
-async function runProgram(source: string, format: Exclude<Compressed, 'gzip'>, output: FileHandle, target: string, { host, signal, onBytes }: UnpackOptions): Promise<number> {
-  const { program, debian, fedora } = PROGRAMS[format];
-  const input = createReadStream(source, { highWaterMark: 256 * 1024 });
-  const child = host.spawn(program, ['-d', '-c'], { stdio: ['pipe', 'pipe', 'pipe'], env: host.env });
-  const ended = once(child, 'close') as Promise<[number | null]>;
-  ended.catch(() => undefined); // awaited below
-  let [readBytes, words] = [0, ''];
-  input.on('data', (piece) => onBytes?.((readBytes += piece.length)));
-  input.on('error', (error) => child.stdin.destroy(error));
-  child.stdin.on('error', () => undefined); // a program that ends early says why itself
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-500)));
-  input.pipe(child.stdin);
-  try {
-    const sizeBytes = await writeSparse(child.stdout, output, target, signal);
-    const [code] = await ended;
-    if (input.errored) throw damaged(source, input.errored.message, input.errored);
-    if (code !== 0) throw damaged(source, words.trim().split('\n').at(-1) ?? `${program} ended with ${code}`);
-    return sizeBytes;
-  } catch (error) {
-    const cause = await ended.then(() => error, (reason: unknown) => reason);
-    if (systemCode(cause) !== 'ENOENT') throw error;
-    throw new Failure('program-missing', `${source} is compressed with ${format}, and there is no program ${program} to unpack it`,
-      `install it: apt install ${debian}, or dnf install ${fedora}`, { cause });
-  } finally {
-    input.destroy();
-    child.kill('SIGKILL');
-    await ended.catch(() => undefined);
-  }
-}
-
-/** Writes a stream to a file, leaving out blocks of zeros; gives the file the stream's size and returns that. */
-async function writeSparse(stream: Readable, output: FileHandle, target: string, signal: AbortSignal | undefined): Promise<number> {
-  const onAbort = (): void => void stream.destroy(signal ? reasonOf(signal) : undefined);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  let position = 0;
-  try {
-    for await (const piece of stream as AsyncIterable<Buffer>) {
-      if (signal?.aborted) throw reasonOf(signal);
-      if (position + piece.byteLength > MAX_BYTES) throw new Failure('source-too-large', `${target} would have more than 2 TiB`, 'the image format ends there');
-      for (let from = 0; from < piece.byteLength; from += BLOCK_BYTES) {
-        const block = piece.subarray(from, from + BLOCK_BYTES);
-        if (ZEROS.compare(block, 0, block.byteLength, 0, block.byteLength) !== 0) await write(output, target, block, position + from);
-      }
-      position += piece.byteLength;
+    const output = await SparseFile.create(target, options.beforeWrite ?? (() => undefined));
+    try {
+      return await pour(input, format, output, options);
+    } finally {
+      await output.close();
     }
-    if (signal?.aborted) throw reasonOf(signal);
-    await output.truncate(position);
-    return position;
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-  }
-}
-
-async function write(output: FileHandle, target: string, bytes: Uint8Array, offset: number): Promise<void> {
-  try {
-    for (let done = 0; done < bytes.byteLength; ) done += (await output.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
   } catch (error) {
-    throw new Failure('image-write-failed', `writing ${target} at byte ${offset}: ${messageOf(error)}`, systemCode(error) === 'ENOSPC' ? 'free some space' : undefined, { cause: error });
+    if (options.signal?.aborted) throw reasonOf(options.signal);
+    if (error instanceof Failure) throw named(error, target, source);
+    throw new Failure('image-damaged', `${source} cannot be unpacked: ${messageOf(error)}`, 'copy it again from where it came from', { cause: error });
+  } finally {
+    await input.close();
   }
 }
 
-function damaged(source: string, why: string, cause?: unknown): Failure {
-  return new Failure('image-damaged', `${source} cannot be unpacked: ${why}`, 'copy it again from where it came from', { cause });
+async function pour(input: FileWindow, format: PackedFormat, output: SparseFile, { host, limits, signal, onBytes }: UnpackOptions): Promise<Unpacked> {
+  const notes: string[] = [];
+  const what = `what ${input.path} holds`;
+  let [packedBytes, declaredBytes] = [0, 0];
+  const events = {
+    onBytes: (bytes: number) => onBytes?.((packedBytes = bytes)),
+    onNote: (note: string) => notes.push(`${note}: signatures are often there`),
+    onContent: (bytes: number) => refuseTooLarge(what, (declaredBytes += bytes), limits),
+  };
+  const head = new DiskHead(input.path);
+  const pieces = format === 'gzip' ? gunzipMembers(input, events) : unpackByProgram(input, format, host, events, signal);
+  for await (const piece of pieces) {
+    if (signal?.aborted) throw reasonOf(signal);
+    head.add(piece);
+    refuseTooLarge(what, output.sizeBytes + piece.byteLength, limits);
+    refuseEndless(what, output.sizeBytes + piece.byteLength, packedBytes, head.bytes);
+    await output.write(piece);
+  }
+  if (signal?.aborted) throw reasonOf(signal);
+  head.finish();
+  await output.finish();
+  return { sizeBytes: output.sizeBytes, notes };
+}
+
+function named(failure: Failure, target: string, source: string): Failure {
+  return failure.message.includes(target) ? new Failure(failure.code, failure.message.replaceAll(target, `what ${source} holds`), failure.hint, { cause: failure }) : failure;
+}
+
+/** The first bytes of what is unpacked, in which it shows at once that it is no disk. */
+class DiskHead {
+  bytes = Buffer.alloc(0);
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  add(piece: Buffer): void {
+    if (this.bytes.byteLength >= FOREIGN_HEAD_BYTES) return;
+    this.bytes = Buffer.concat([this.bytes, piece]).subarray(0, FOREIGN_HEAD_BYTES);
+    if (this.bytes.byteLength === FOREIGN_HEAD_BYTES) this.finish();
+  }
+
+  /** Throws Failure `image-unknown`. */
+  finish(): void {
+    const format = formatOf(this.bytes);
+    if (format === 'ndz') return;
+    const foreign = format === 'raw' ? foreignFormat(this.bytes) : { is: `compressed once more, by ${format}`, instead: 'unpack it once, and load what comes out' };
+    if (foreign) throw new Failure('image-unknown', `what ${this.#path} holds is ${foreign.is}, not an image`, foreign.instead);
+  }
 }

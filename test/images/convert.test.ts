@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -23,6 +25,19 @@ const has = (program: string): boolean => {
   }
 };
 
+function canMount(): boolean {
+  const dir = mkdtempSync(join(tmpdir(), 'imaging-mount-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', dir], { stdio: 'ignore' });
+    execFileSync('umount', [dir]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
 /** A disk of 6 MiB with one partition of a kind nobody knows. */
 const disk = Buffer.concat([Buffer.alloc(MIB), randomBytes(2 * MIB), Buffer.alloc(2 * MIB), Buffer.alloc(MIB, 'text ')]);
 disk[450] = 0x8e;
@@ -32,13 +47,15 @@ disk.writeUInt16LE(0xaa55, 510);
 
 let folder: string;
 let cacheDir: string;
+/** What is in the user's own folder of the cache. */
+const own = (...names: string[]): string => join(cacheDir, String(systemHost.uid()), ...names);
 const path = (name: string): string => join(folder, name);
 const convert = (name: string, options: Partial<ConvertOptions> = {}): ReturnType<typeof ensureNdz> => ensureNdz(path(name), { cacheDir, ...options });
 const restored = async (ndz: string): Promise<Buffer> => {
   await applyImage(ndz, path('restored'));
   return readFile(path('restored'));
 };
-const leftovers = async (): Promise<string[]> => (await readdir(cacheDir)).filter((name) => !/^[0-9a-f-]+\.(ndz|json|ndz\.json)$/.test(name));
+const leftovers = async (): Promise<string[]> => (await readdir(own())).filter((name) => !/^[0-9a-f-]+\.(ndz|json|ndz\.json)$/.test(name));
 
 beforeEach(async () => {
   folder = await temporaryFolder();
@@ -116,7 +133,7 @@ describe('the cache', () => {
     await writeFile(ndz, 'not an image');
     expect(await convert('image')).toMatchObject({ path: ndz, converted: true });
     expect(Buffer.compare(await restored(ndz), disk)).toBe(0);
-    for (const name of await readdir(cacheDir)) if (name.endsWith('.json')) await writeFile(join(cacheDir, name), '{"ndz":"../../etc/passwd"}');
+    for (const name of await readdir(own())) if (name.endsWith('.json')) await writeFile(own(name), '{"ndz":"../../etc/passwd"}');
     expect(await convert('image')).toMatchObject({ path: ndz });
   });
 
@@ -150,12 +167,14 @@ describe('the cache', () => {
 describe('is refused, and leaves nothing', () => {
   const refused = async (name: string, code: string, words: string, options: Partial<ConvertOptions> = {}): Promise<void> => {
     await expect(convert(name, options)).rejects.toThrow(failure(code, words));
-    expect((await readdir(cacheDir)).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
+    expect((await readdir(own())).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
     expect(await descriptorsOf(folder)).toBe(0);
   };
 
   it('a file that holds no disk', async () => {
     await writeFile(path('image'), 'dear diary, '.repeat(10_000));
+    await refused('image', 'image-unknown', 'it is a text that begins with "dear diary, dear');
+    await writeFile(path('image'), randomBytes(10_000).fill(0, 0, 520));
     await refused('image', 'image-unknown', 'hold neither a partition table nor a file system');
     await writeFile(path('image'), gzipSync(Buffer.alloc(100_000, 'dear diary')));
     await refused('image', 'image-unknown', path('image'));
@@ -172,7 +191,7 @@ describe('is refused, and leaves nothing', () => {
   it.skipIf(!has('xz'))('the same by xz', async () => {
     const packed = execFileSync('xz', ['-c', '-1'], { input: disk, maxBuffer: 64 * MIB });
     await writeFile(path('image'), packed.subarray(0, packed.byteLength - 1000));
-    await refused('image', 'image-damaged', 'cannot be unpacked: xz: (stdin): Unexpected end of input');
+    await refused('image', 'image-damaged', 'image cannot be unpacked: xz says: Unexpected end of input');
   });
 
   it('one whose program is missing: says how to get it', async () => {
@@ -188,9 +207,24 @@ describe('is refused, and leaves nothing', () => {
       const controller = new AbortController();
       const reason = new Error('enough');
       await expect(convert('image', { signal: controller.signal, onProgress: (phase) => phase === wanted && controller.abort(reason) })).rejects.toBe(reason);
-      expect((await readdir(cacheDir)).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
+      expect((await readdir(own())).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
     }
     expect(await descriptorsOf(folder)).toBe(0);
+  });
+
+  it.runIf(process.getuid?.() === 0 && canMount())('when the medium of the cache would be filled (needs root)', async () => {
+    await mkdir(cacheDir);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', cacheDir]);
+    try {
+      const content = Buffer.concat([disk, randomBytes(8 * MIB)]);
+      content.writeUInt32LE(26_000, 458); // the partition is all of it
+      for (const bytes of [gzipSync(content), content]) {
+        await writeFile(path('image'), bytes);
+        await refused('image', 'no-room', `${path('image')} is not converted: ${own()} has only`);
+      }
+    } finally {
+      execFileSync('umount', [cacheDir]);
+    }
   });
 
   it('when there is no room for the cache, or it cannot be made', async () => {
@@ -214,6 +248,23 @@ describe('with a .bmap beside it', () => {
     const changed = Buffer.from(disk).fill('x', 2 * MIB, 2 * MIB + 10);
     await writeFile(path('x.raw'), changed);
     await expect(convert('x.raw')).rejects.toThrow(failure('bmap-mismatch', 'blocks 256 to 767'));
+  });
+
+  it('one whose name only resembles counts if it fits', async () => {
+    await writeFile(path('debian-12.5.img'), disk);
+    await writeFile(path('debian-12.bmap'), bmap(disk.subarray(0, 4 * MIB), [[0, 0]]));
+    const { notes } = await convert('debian-12.5.img');
+    expect(notes.join()).toContain('debian-12.bmap, which is of another image: of 4194304 bytes');
+    await writeFile(path('debian-12.bmap'), bmap(Buffer.alloc(disk.byteLength, 'x'), [[0, 0]]));
+    await expect(convert('debian-12.5.img')).rejects.toThrow(failure('bmap-mismatch', `${path('debian-12.5.img')} is not what`));
+    await writeFile(path('debian-12.bmap'), 'damaged');
+    expect((await convert('debian-12.5.img')).notes.join()).toContain('not compared with a .bmap');
+  });
+
+  it('names the given file, not what it was unpacked to', async () => {
+    await writeFile(path('x.img.gz'), gzipSync(disk));
+    await writeFile(path('x.bmap'), bmap(Buffer.concat([disk, disk]), [[0, 0]]));
+    await expect(convert('x.img.gz')).rejects.toThrow(failure('bmap-mismatch', `${path('x.img.gz')} is not what ${path('x.bmap')} describes: it has ${disk.byteLength} bytes when it is unpacked`));
   });
 
   it('an image that nobody understands is saved by it', async () => {

@@ -3,6 +3,7 @@ import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance } from '../../images/provenance.js';
+import { LARGEST_DISK_BYTES } from '../../images/room.js';
 import { missingEnd } from '../../ndz/cut-image.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { imageRecords } from '../../runs/images.js';
@@ -117,7 +118,7 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
   const progress = new ProgressBar(context, `converting ${basename(path)}`, mode === 'quiet' || mode === 'json');
   try {
     const { path: ndz, notes } = await ensureNdz(path, {
-      cacheDir: join(site.stateDir, 'converted'), host: context.host, signal: context.signal,
+      cacheDir: join(site.stateDir, 'converted'), largestDiskBytes: Math.min(LARGEST_DISK_BYTES, site.config.frisbee.largestDiskGb * 1e9), host: context.host, signal: context.signal,
       onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),
     });
     site.warnings.push(...notes.map((note) => `${basename(path)}: ${note}`));

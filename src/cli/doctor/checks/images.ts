@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { findImage } from '../../../images/find.js';
 import { formatOfFile } from '../../../images/formats.js';
 import { listImages } from '../../../images/list.js';
+import { Failure } from '../../../util/errors.js';
 import { formatBytes } from '../../../monitor/format.js';
 import { missingEnd } from '../../../ndz/cut-image.js';
 import { inspectImage } from '../../../ndz/reader.js';
@@ -53,7 +54,8 @@ export const defaultImage = {
     const found = await findImage(name, { imagesDir, cwd: host.cwd() }).catch((error: unknown) => error);
     if (found instanceof Error) return [warning(found.message, "imaging-load without -i loads it", `ln -s IMAGE.ndz ${imagesDir}/${name}, or set default_image in section [frisbee]`)];
     const { path } = found as Awaited<ReturnType<typeof findImage>>; // all it gives beside errors
-    const format = await formatOfFile(path);
+    const format = await formatOfFile(path).catch((error: unknown) => (error instanceof Failure && error.code === 'image-unknown' ? error : Promise.reject(error as Error)));
+    if (format instanceof Failure) return [warning(format.message, 'imaging-load without -i loads it', format.hint ?? 'name another with default_image')];
     if (format !== 'ndz') return [ok(`${path}: ${format}, made into an .ndz at its first load`)];
     const image = await inspectImage(path, { signal });
     const missing = await missingEnd(image);

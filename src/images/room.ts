@@ -1,0 +1,70 @@
+import { statfsSync } from 'node:fs';
+import { DISK_HEAD_BYTES, neededSectors } from '../ndz/needed-sectors.js';
+import { SECTOR_BYTES } from '../ndz/format.js';
+import { Failure } from '../util/errors.js';
+
+const GIB = 2 ** 30;
+/** What the file system of the cache must keep: others write there, too. Of a small one a part is enough. */
+const RESERVE_BYTES = GIB;
+const RESERVE_SHARE = 0.05;
+/** How much is written between two looks at the free space. */
+const LOOK_BYTES = 32 * 2 ** 20;
+
+/** Watches the free space of a folder while something is written there. */
+export class FreeSpace {
+  readonly #folder: string;
+  readonly #what: string;
+  #unseenBytes = LOOK_BYTES;
+
+  /** `what` is written, for messages. */
+  constructor(folder: string, what: string) {
+    this.#folder = folder;
+    this.#what = what;
+  }
+
+  /** To be called before `bytes` are written. Throws Failure `no-room` when less than the reserve would be left. */
+  take(bytes: number): void {
+    this.#unseenBytes += bytes;
+    if (this.#unseenBytes < LOOK_BYTES) return;
+    this.#unseenBytes = 0;
+    const { bavail, bsize, blocks } = statfsSync(this.#folder);
+    const [free, reserve] = [bavail * bsize, Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE)];
+    if (free - Math.min(bytes, LOOK_BYTES) >= reserve) return;
+    throw new Failure('no-room', `${this.#what} is not converted: ${this.#folder} has only ${mebibytes(free)} MiB free, of which ${mebibytes(reserve)} MiB stay so`,
+      'free some space there; images that nobody loads any more are removed after 60 days');
+  }
+}
+
+/** The largest disk that the image format describes: its sector numbers have 32 bits. */
+export const LARGEST_DISK_BYTES = 2 ** 41;
+/** What is unpacked in any case, and how many times the packed bytes: gzip reaches 1030 at most. */
+const FREE_OF_DOUBT_BYTES = GIB;
+const FREE_OF_DOUBT_RATIO = 1100;
+
+export type DiskLimits = { /** The disks it is for. */ largestDiskBytes: number; /** What a .bmap says that it has; null without one. */ exactBytes: number | null };
+
+/** Throws Failure `source-too-large` for a disk of `diskBytes`, as far as it is known now. */
+export function refuseTooLarge(what: string, diskBytes: number, { largestDiskBytes, exactBytes }: DiskLimits): void {
+  if (exactBytes !== null && diskBytes > exactBytes) throw new Failure('bmap-mismatch', `${what} is more than the ${exactBytes} bytes that its .bmap says`, 'copy both again from where they came from');
+  if (diskBytes <= largestDiskBytes) return;
+  const isOurs = largestDiskBytes < LARGEST_DISK_BYTES;
+  throw new Failure('source-too-large', `${what} is more than ${isOurs ? `the ${(largestDiskBytes / 1e9).toFixed(1)} GB that disks may have here` : '2 TiB'}`,
+    isOurs ? 'is it the right file? frisbee.largest_disk says how large they are' : 'the image format ends there');
+}
+
+/**
+ * Refuses what unpacks into much more than any disk does: many times its packed size, and more than the table or the file
+ * system at its beginning (`head`) speaks of. Throws Failure `source-too-large`.
+ */
+export function refuseEndless(what: string, unpackedBytes: number, packedBytes: number, head: Buffer): void {
+  if (unpackedBytes <= FREE_OF_DOUBT_BYTES + FREE_OF_DOUBT_RATIO * packedBytes) return;
+  const need = neededSectors(head.subarray(0, DISK_HEAD_BYTES));
+  if (need && unpackedBytes <= need.sectors * SECTOR_BYTES + GIB) return;
+  const beyond = need ? `${need.says} ends at ${mebibytes(need.sectors * SECTOR_BYTES)} MiB` : 'it begins with no partition table and no file system that says how large it is';
+  throw new Failure('source-too-large', `${what} goes on behind ${mebibytes(unpackedBytes)} MiB, out of ${packedBytes} bytes, and ${beyond}`,
+    'is it an image of a disk? if so, unpack it yourself, and load the raw disk');
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
+}
