@@ -6,9 +6,9 @@ import { Failure } from '../util/errors.js';
 import { readDiskUse, useOf } from './allocation/in-use.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
-import { cutImage, missingEnd } from './cut-image.js';
 import { dataExtents } from './extents.js';
 import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { cutImage, endOfImage, type ImageEnd } from './image-end.js';
 import { streamImage } from './image-stream.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { WriterResult } from './sink.js';
@@ -24,6 +24,8 @@ export type ApplyOptions = {
   atomic?: boolean;
   /** Take an image even if its last chunks seem to be missing. */
   allowCut?: boolean;
+  /** Whether an image in a file has its end; by its own word unless given. */
+  judge?: (info: ImageInfo) => Promise<ImageEnd>;
   /** Refuse a block device, or the partition, that is in use. */
   exclusive?: boolean;
   workers?: number;
@@ -59,7 +61,7 @@ export async function applyImage(image: string | Readable, targetPath: string, o
   const headers = new HeaderFold();
   const info = typeof image === 'string' ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) }) : null;
   if (info) await refuseSameFile(info.path, targetPath);
-  if (info && !options.allowCut) await refuseCut(info);
+  const end = info ? await endOf(info, options) : null;
   const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
   if (part && options.exclusive) await refuseBusy(targetPath, part);
   // the disk as a whole may well be in use when one partition is written
@@ -68,6 +70,7 @@ export async function applyImage(image: string | Readable, targetPath: string, o
     const jobTarget = jobTargetOf(target, part, options.slice);
     if (info && headers.dataEndBytes > jobTarget.limitBytes) throw diskTooSmall(jobTarget.path, jobTarget.limitBytes, headers.dataEndBytes);
     const sums = new Sums(info, options.onProgress);
+    if (end?.note) sums.notes.push(end.note);
     const diskBytes = info ? await applyFile(info, jobTarget, options, sums) : await applyStream(image, jobTarget, options, sums);
     if (options.zeroFill) await zeroRest(target, jobTarget, diskBytes, sums, options.signal);
     await target.commit(part ? null : diskBytes);
@@ -109,6 +112,7 @@ async function applyStream(image: string | Readable, target: JobTarget, options:
       yield { position: next.value.position, bytes };
     }
     diskBytes = next.value.diskBytes;
+    if (next.value.note !== null) sums.notes.push(next.value.note);
   };
   try {
     const onDone = (result: ChunkJobResult, { bytes }: { bytes: Uint8Array }): void => {
@@ -150,9 +154,10 @@ function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | und
   return { fd: handle.fd, path: `partition ${slice} of ${target.path}`, baseBytes: part.startBytes, limitBytes: part.sizeBytes, isBlank: false };
 }
 
-async function refuseCut(info: ImageInfo): Promise<void> {
-  const missing = await missingEnd(info);
-  if (missing !== null) throw cutImage(info.path, missing);
+async function endOf(info: ImageInfo, { judge = endOfImage, allowCut = false }: ApplyOptions): Promise<ImageEnd> {
+  const end = await judge(info);
+  if (end.cut !== null && !allowCut) throw cutImage(info.path, end.cut);
+  return end;
 }
 
 /** Opening the target would empty the image before it is read. */
@@ -178,6 +183,7 @@ class HeaderFold {
 class Sums {
   writes = 0;
   zeroWrites = 0;
+  readonly notes: string[] = [];
   readonly #onProgress: ((progress: ApplyProgress) => void) | undefined;
   readonly #chunkCount: number | null;
   #doneChunks = 0;
@@ -211,7 +217,8 @@ class Sums {
   result(diskBytes: number, limitBytes: number): ApplyResult {
     const { actualBytes, zeroBytes, ...totals } = this.#totals;
     const peakBuffers = Math.min(availableParallelism(), this.#doneChunks);
-    const notes = diskBytes > limitBytes ? [`the imaged disk had ${diskBytes} bytes, the target has ${limitBytes}: the data fits, but a file system or partition table may reach beyond its end`] : [];
+    const notes = [...this.notes];
+    if (diskBytes > limitBytes) notes.push(`the imaged disk had ${diskBytes} bytes, the target has ${limitBytes}: the data fits, but a file system or partition table may reach beyond its end`);
     return {
       ...totals, zeroBytes, actualBytes: actualBytes + zeroBytes, diskBytes, chunkCount: this.#doneChunks, notes,
       writes: this.writes, zeroWrites: this.zeroWrites, blocked: 0, peakBuffers, peakBufferBytes: peakBuffers * this.#peakBytes,

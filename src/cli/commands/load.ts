@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage } from '../../images/find.js';
-import { missingEnd } from '../../ndz/cut-image.js';
+import { judgeImage, vouchHint } from '../../images/whole.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
@@ -72,8 +72,9 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   const selected = selectedNodes(args, site, context);
   const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
-  const missing = await missingEnd(image);
-  if (missing !== null) site.warnings.push(`${basename(found.path)}: ${missing}`);
+  const { cut, note } = await judgeImage(image, context.signal);
+  if (cut !== null) throw new UserError('environment', `${found.path}: ${cut}`, image.path === found.path ? vouchHint(found.path, image) : 'copy the image again');
+  if (note !== null) site.warnings.push(`${basename(found.path)}: ${note}`);
   return {
     nodes: selected,
     image: { ...image, name: found.name },

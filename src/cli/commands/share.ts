@@ -3,8 +3,8 @@ import { loadConfig } from '../../config/load.js';
 import { hashFile, readChecksum } from '../../images/checksum-file.js';
 import { formatOfFile } from '../../images/formats.js';
 import { planShare, type ShareStep } from '../../images/share.js';
+import { judgeImage, vouchHint } from '../../images/whole.js';
 import { performShare } from '../../images/share-steps.js';
-import { missingEnd } from '../../ndz/cut-image.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { Failure, UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
@@ -40,7 +40,7 @@ async function perform(steps: readonly ShareStep[], context: CommandContext, say
   try {
     for (const step of steps) {
       context.signal.throwIfAborted();
-      if (step.type === 'move') await checkWhole(step.from, context, progress);
+      if (step.type === 'move') await checkWhole(step.from, context, progress, warn);
       await performShare(step, { host: context.host, signal: context.signal, onBytes: (done, total) => progress.update(done, total), warn });
       progress.end();
       say(describe(step));
@@ -51,11 +51,12 @@ async function perform(steps: readonly ShareStep[], context: CommandContext, say
 }
 
 /** Everybody will load it: a cut or damaged image is found out now. */
-async function checkWhole(path: string, { signal }: CommandContext, progress: ProgressBar): Promise<void> {
+async function checkWhole(path: string, { signal }: CommandContext, progress: ProgressBar, warn: (line: string) => void): Promise<void> {
   if ((await formatOfFile(path)) === 'ndz') {
     const info = await inspectImage(path, { signal });
-    const missing = await missingEnd(info);
-    if (missing !== null) throw new Failure('ndz-cut', `${path}: ${missing}`, 'save or copy the image again');
+    const { cut, note } = await judgeImage(info, signal);
+    if (cut !== null) throw new Failure('ndz-cut', `${path}: ${cut}`, `save it again, or ${vouchHint(path, info)}`);
+    if (note !== null) warn(`${path}: ${note}`);
   }
   const expected = await readChecksum(path);
   if (expected === null) return;
