@@ -49,6 +49,7 @@ export type Config = {
     readonly imagesDir: string;
     readonly defaultImage: string;
     readonly verify: 'sample' | 'full' | 'none';
+    readonly clearEnd: boolean;
   };
   readonly networking: {
     readonly cmcPort: number;
@@ -162,6 +163,7 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       imagesDir: read(schema['frisbee.images_dir']),
       defaultImage: read(schema['frisbee.default_image']),
       verify: read(schema['frisbee.verify']),
+      clearEnd: read(schema['frisbee.clear_end']),
     },
     networking: {
       cmcPort: read(schema['networking.cmc_port']),

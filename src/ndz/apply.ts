@@ -8,6 +8,8 @@ import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
 import { dataExtents } from './extents.js';
 import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { clearDeviceEnd, sectorNotes } from './device-end.js';
+import type { ImageSummary } from './image-check.js';
 import { cutImage, endOfImage, type ImageEnd } from './image-end.js';
 import { streamImage } from './image-stream.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
@@ -22,6 +24,8 @@ export type ApplyOptions = {
   slice?: number;
   /** A regular file appears, or is replaced, only when it is complete. */
   atomic?: boolean;
+  /** Clear the last MiB of a block device as far as it lies behind the image, where RAIDs and copies of a GPT would be found. */
+  clearEnd?: boolean;
   /** Take an image even if its last chunks seem to be missing. */
   allowCut?: boolean;
   /** Whether an image in a file has its end; by its own word unless given. */
@@ -70,9 +74,11 @@ export async function applyImage(image: string | Readable, targetPath: string, o
     const jobTarget = jobTargetOf(target, part, options.slice);
     if (info && headers.dataEndBytes > jobTarget.limitBytes) throw diskTooSmall(jobTarget.path, jobTarget.limitBytes, headers.dataEndBytes);
     const sums = new Sums(info, options.onProgress);
-    if (end?.note) sums.notes.push(end.note);
+    if (info && end) sums.know(info, end);
     const diskBytes = info ? await applyFile(info, jobTarget, options, sums) : await applyStream(image, jobTarget, options, sums);
     if (options.zeroFill) await zeroRest(target, jobTarget, diskBytes, sums, options.signal);
+    else if (options.clearEnd && !part && sums.notes.length === 0) await clearDeviceEnd(target, sums.knownDiskBytes);
+    if (!part) sums.notes.push(...(await sectorNotes(target, sums.tableSectorBytes)));
     await target.commit(part ? null : diskBytes);
     return sums.result(diskBytes, jobTarget.limitBytes);
   } finally {
@@ -112,7 +118,7 @@ async function applyStream(image: string | Readable, target: JobTarget, options:
       yield { position: next.value.position, bytes };
     }
     diskBytes = next.value.diskBytes;
-    if (next.value.note !== null) sums.notes.push(next.value.note);
+    sums.know(next.value, next.value);
   };
   try {
     const onDone = (result: ChunkJobResult, { bytes }: { bytes: Uint8Array }): void => {
@@ -184,6 +190,9 @@ class Sums {
   writes = 0;
   zeroWrites = 0;
   readonly notes: string[] = [];
+  /** Size of the imaged disk, if the image says it. */
+  knownDiskBytes: number | null = null;
+  tableSectorBytes: number | null = null;
   readonly #onProgress: ((progress: ApplyProgress) => void) | undefined;
   readonly #chunkCount: number | null;
   #doneChunks = 0;
@@ -193,6 +202,13 @@ class Sums {
   constructor(info: ImageInfo | null, onProgress: ((progress: ApplyProgress) => void) | undefined) {
     this.#chunkCount = info?.chunkCount ?? null;
     this.#onProgress = onProgress;
+  }
+
+  /** What the image says of the disk it was made from. */
+  know({ version, diskBytes }: ImageSummary, { note, tableSectorBytes }: Pick<ImageEnd, 'note' | 'tableSectorBytes'>): void {
+    if (note !== null) this.notes.push(note);
+    if (version > 1) this.knownDiskBytes = diskBytes;
+    this.tableSectorBytes = tableSectorBytes;
   }
 
   add(result: ChunkJobResult): void {

@@ -83,6 +83,7 @@ __imaging_disk() {
     case $__a in
       ${DISK_DEVICE}) __a=$IMAGING_DISK ;;
       if=${DISK_DEVICE}) __a="if=$IMAGING_DISK" ;;
+      of=${DISK_DEVICE}) __a="of=$IMAGING_DISK" ;;
       of=/dev/null|if=/dev/null|/dev/null|if=/dev/zero|/dev/zero|/dev/shm/*) ;;
       of=*) echo "\${__n##*/}: can't open '\${__a#of=}': Read-only file system" >&2; return 1 ;;
       if=/dev/*|/dev/*) echo "\${__n##*/}: can't open '\${__a#if=}': No such file or directory" >&2; return 1 ;;
@@ -104,6 +105,8 @@ sync() { :; }
 blockdev() {
   case "$*" in
     '--flushbufs ${DISK_DEVICE}') ;;
+    '--getss ${DISK_DEVICE}') echo 512 ;;
+    '--getsz ${DISK_DEVICE}') echo "$(( $(stat -c %s "$IMAGING_DISK") / 512 ))" ;;
     *) echo "blockdev: $*: not known here" >&2; return 1 ;;
   esac
 }

@@ -44,6 +44,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       localIp,
       reset: load.reset,
       verify: load.verify,
+      clearEnd: load.clearEnd,
       untilSsh: load.untilSsh,
       ifNeeded: load.ifNeeded,
       passes: load.passes,
@@ -72,9 +73,10 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   const selected = selectedNodes(args, site, context);
   const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
-  const { cut, note } = await judgeImage(image, context.signal);
+  const { cut, note, tableSectorBytes } = await judgeImage(image, context.signal);
   if (cut !== null) throw new UserError('environment', `${found.path}: ${cut}`, image.path === found.path ? vouchHint(found.path, image) : 'copy the image again');
   if (note !== null) site.warnings.push(`${basename(found.path)}: ${note}`);
+  if (tableSectorBytes === 4096) site.warnings.push(`${basename(found.path)}: its partition table is for disks with sectors of 4096 bytes, and is not found on others`);
   return {
     nodes: selected,
     image: { ...image, name: found.name },
@@ -88,6 +90,9 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
     nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
     enough: minSuccess(args, selected.length),
     frisbeeClient: frisbee.client,
+    // what its table speaks of may lie behind it, and a version 1 does not say how large its disk was
+    clearEnd: frisbee.clearEnd && note === null && image.version > 1,
+    tableSectorBytes,
   };
 }
 

@@ -15,7 +15,7 @@ import { ProgressBar } from '../progress-bar.js';
 import { refuseExisting, refuseTerminal, wholeNumber } from './action.js';
 
 /** Writes an image onto a disk, into a partition of it, or into a file. */
-export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'slice', 'force', 'workers'], run };
+export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'keep-end', 'slice', 'force', 'workers'], run };
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [image = '', target = ''] = args.words;
@@ -36,7 +36,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   let result: ApplyResult;
   try {
     result = await applyImage(image === '-' ? process.stdin : image, target, {
-      zeroFill: flag(options, 'zero'), atomic: true, exclusive: !force, allowCut: force, signal: context.signal,
+      zeroFill: flag(options, 'zero'), clearEnd: !flag(options, 'keep-end'), atomic: true, exclusive: !force, allowCut: force, signal: context.signal,
       ...(force ? {} : { judge: (info) => judgeImage(info, context.signal) }),
       ...(slice === undefined ? {} : { slice }),
       ...(workers === undefined ? {} : { workers }),
