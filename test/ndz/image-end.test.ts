@@ -28,7 +28,7 @@ async function zipped(disk: Uint8Array, options: Partial<WriteOptions> = {}): Pr
 async function threeChunks(options: Partial<WriteOptions> = {}): Promise<{ image: string; bytes: Buffer }> {
   const folder = await temporaryFolder();
   const image = join(folder, 'x.ndz');
-  await writeFile(join(folder, 'raw'), randomBytes(2_500_000));
+  await writeFile(join(folder, 'raw'), randomBytes(2_500_096));
   await writeImage(join(folder, 'raw'), image, { workers: 1, ...options });
   return { image, bytes: await readFile(image) };
 }
