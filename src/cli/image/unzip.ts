@@ -68,7 +68,7 @@ async function toStandardOutput(image: string, force: boolean, progress: Progres
   if (info && end && end.cut !== null) throw new UserError('environment', `${image}: ${end.cut}`, `${vouchHint(image, info)}; to write it as it is, --force`);
   const sink = openStreamSink(stdout, signal);
   let done = 0;
-  let note: string | null = null;
+  let note: string | null;
   try {
     const input = image === '-' ? process.stdin : createReadStream(image, { highWaterMark: 1_048_576 });
     const chunks = streamImage(input, image === '-' ? 'standard input' : image, { signal, allowCut: force || info !== null });

@@ -40,7 +40,7 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
   const expected = await readChecksum(image);
   let info: ImageInfo;
   let seen: string | null = null;
-  let note: string | null = null;
+  let note: string | null;
   try {
     if (expected !== null) {
       const { size } = await stat(image);
