@@ -4,6 +4,8 @@ import type { Volume } from './volume.js';
 const SECTOR = 512;
 /** As much of a disk's end as is looked at, and kept when something is known there. */
 const TAIL_SECTORS = 2048;
+/** Where a firmware RAID of whatever kind begins to be found; more of what lies there is mostly rubbish. */
+const ANCHOR_SECTORS = 2;
 /** A GPT's copy as it is usually: 32 sectors of entries and its header. */
 const GPT_COPY_SECTORS = 33;
 
@@ -24,7 +26,7 @@ const SIGNATURES: readonly TailSignature[] = [
 
 /**
  * What of the disk's last MiB must be kept although no partition is there: all of it when something known lies in it. What is
- * there and not known is left out, like everything behind the last partition (`endSector`), with a note.
+ * in the last two sectors and not known is left out, like everything behind the last partition (`endSector`), with a note.
  */
 export async function readTail(disk: Volume, endSector: number, keep: readonly SectorRange[]): Promise<{ keep: SectorRange[]; notes: string[] }> {
   const tail = { startSector: Math.max(0, endSector, disk.sectorCount - TAIL_SECTORS), endSector: disk.sectorCount };
@@ -35,8 +37,8 @@ export async function readTail(disk: Volume, endSector: number, keep: readonly S
   if (found.length > 0) return { keep: [tail], notes: [`the disk ends with what belongs to ${found.join(' and ')}: its last MiB is saved as well`] };
   const known = bytes.byteLength >= SECTOR && sectorAt(1).startsWith('EFI PART') ? [...keep, { startSector: disk.sectorCount - GPT_COPY_SECTORS, endSector: disk.sectorCount }] : keep;
   for (const range of known) bytes.fill(0, ...within(range, tail));
-  const isEmpty = bytes.every((byte) => byte === 0);
-  return { keep: [], notes: isEmpty ? [] : ["the disk's last MiB, behind its last partition, holds something that is not known here: left out"] };
+  const isEmpty = bytes.subarray(-ANCHOR_SECTORS * SECTOR).every((byte) => byte === 0);
+  return { keep: [], notes: isEmpty ? [] : ["the disk's last sectors, behind its last partition, hold something that is not known here: left out"] };
 }
 
 /** The bytes of a range inside the tail, counted from that. */
