@@ -23,7 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   runs: ['util', 'events', 'nodes'],
   workflows: ['util', 'events', 'inventory', 'nodes', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
   monitor: ['util', 'events'],
-  programs: ['util', 'ndz', 'frisbee'],
+  programs: ['util', 'ndz', 'frisbee', 'images'],
   testbed: ['util', 'nodes', 'inventory', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
   cli: ['util', 'events', 'nodes', 'config', 'inventory', 'leases', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'ndz', 'images', 'runs', 'workflows', 'monitor', 'programs', 'testbed'],
 };

@@ -249,6 +249,7 @@ export const commands: readonly Command[] = [
       raw: { type: 'boolean', alias: 'r', describe: 'zip: save every sector, look into no file system' },
       uuid: { type: 'string', value: 'UUID', describe: 'zip: the identity of the image, 32 hex digits (default: random)' },
       zero: { type: 'boolean', describe: 'unzip: make free space zeros, to the end of the disk' },
+      'keep-end': { type: 'boolean', describe: "unzip: leave the last MiB of a larger disk as it is, where an older system's RAID or GPT copy may be" },
       force: { type: 'boolean', alias: 'f', describe: 'zip, unzip: replace a file that exists; unzip: write to a disk that is in use' },
       sample: { type: 'number', value: 'N', describe: 'verify: compare the first region, the last, and N others taken at random' },
       full: { type: 'boolean', describe: 'verify: compare every region (the default)' },

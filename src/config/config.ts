@@ -51,6 +51,7 @@ export type Config = {
     readonly verify: 'sample' | 'full' | 'none';
     /** Decimal. */
     readonly largestDiskGb: number;
+    readonly clearEnd: boolean;
   };
   readonly networking: {
     readonly cmcPort: number;
@@ -165,6 +166,7 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       defaultImage: read(schema['frisbee.default_image']),
       verify: read(schema['frisbee.verify']),
       largestDiskGb: read(schema['frisbee.largest_disk']),
+      clearEnd: read(schema['frisbee.clear_end']),
     },
     networking: {
       cmcPort: read(schema['networking.cmc_port']),

@@ -1,17 +1,20 @@
-import { missingEnd } from '../ndz/cut-image.js';
 import { inspectImage } from '../ndz/reader.js';
 import { Failure } from '../util/errors.js';
+import { hashFile } from './checksum-file.js';
 import { formatOfFile } from './formats.js';
+import { judgeBy, vouchHint, type Evidence } from './whole.js';
 
 /**
  * Everybody will load it: a cut or damaged image is found out now. `readPath` is where it can be read, `path` what it is
- * called. Throws Failure `ndz-cut`, those of `inspectImage`, or the signal's reason.
+ * called. Returns a note on its end for people, or null. Throws Failure `ndz-cut`, those of `inspectImage` and `judgeBy`, or the signal's reason.
  */
-export async function checkWhole(readPath: string, path: string, signal: AbortSignal): Promise<void> {
+export async function checkWhole(readPath: string, path: string, beside: Omit<Evidence, 'hash'>, signal: AbortSignal): Promise<string | null> {
   try {
-    if ((await formatOfFile(readPath)) !== 'ndz') return;
-    const missing = await missingEnd(await inspectImage(readPath, { signal }));
-    if (missing !== null) throw new Failure('ndz-cut', `${path}: ${missing}`, 'save or copy the image again');
+    if ((await formatOfFile(readPath)) !== 'ndz') return null;
+    const info = await inspectImage(readPath, { signal });
+    const { cut, note } = await judgeBy(info, { ...beside, hash: () => hashFile(readPath, { signal }) });
+    if (cut !== null) throw new Failure('ndz-cut', `${path}: ${cut}`, `save it again, or ${vouchHint(path, info)}`);
+    return note;
   } catch (error) {
     throw error instanceof Failure ? new Failure(error.code, error.message.replaceAll(readPath, path), error.hint, { cause: error }) : error;
   }

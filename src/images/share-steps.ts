@@ -14,6 +14,7 @@ import { IMAGE_SUFFIX } from './saved-name.js';
 import { checkSum, checkWhole } from './share-check.js';
 import type { FileIdentity, ShareStep } from './share.js';
 import { prepareSideFile, writeSideFile, type SideFile } from './side-file.js';
+import type { Evidence } from './whole.js';
 
 export type PerformOptions = {
   /** Whose work this is: what belongs to somebody else is copied, not given a name. */
@@ -52,7 +53,7 @@ async function move(step: Move, options: PerformOptions): Promise<void> {
   try {
     const [checksum, provenance] = [await image.checksum(), await image.provenance()];
     refuseDoubtful(image, provenance, options);
-    const fresh = await underHiddenName(image, step, checksum, options);
+    const fresh = await underHiddenName(image, step, { expected: checksum, record: provenance }, options);
     try {
       const besides = [...(checksum === null ? [] : [checksumFile(step.to, checksum)]), ...(provenance === null ? [] : [provenanceFile(step.to, provenance)])];
       if (options.force && !step.replaces) await removeBeside(step.to); // of an image that is gone: they are in the way
@@ -80,19 +81,21 @@ function refuseDoubtful(image: HeldImage, provenance: Provenance | null, { force
  * The image, checked and readable for everybody, under a hidden name beside its new one. It is this very file where it
  * is ours or root's; of anybody else's, who could change it at any time, it is a copy of our own.
  */
-async function underHiddenName(image: HeldImage, { from, to }: Move, checksum: string | null, options: PerformOptions): Promise<string> {
+async function underHiddenName(image: HeldImage, { from, to }: Move, beside: Omit<Evidence, 'hash'>, options: PerformOptions): Promise<string> {
   const fresh = await pathBeside(to);
+  const { expected } = beside;
+  const tell = (note: string | null): void => (note === null ? undefined : options.warn(`${from}: ${note}`));
   const { uid, size } = image.stats;
   if (uid === options.uid || uid === 0) {
-    await checkWhole(image.readPath, from, options.signal);
-    if (checksum !== null) checkSum(from, await hashFile(image.readPath, { signal: options.signal, onBytes: (bytes) => options.onBytes(bytes, size) }), checksum);
+    tell(await checkWhole(image.readPath, from, beside, options.signal));
+    if (expected !== null) checkSum(from, await hashFile(image.readPath, { signal: options.signal, onBytes: (bytes) => options.onBytes(bytes, size) }), expected);
     await letRead(image, options);
     if (await linked(image, fresh, to)) return fresh;
   }
   try {
     const sha256 = await copyHeld(image, fresh, SHARED_MODE, options);
-    await checkWhole(fresh, from, options.signal);
-    checkSum(from, sha256, checksum);
+    tell(await checkWhole(fresh, from, beside, options.signal));
+    checkSum(from, sha256, expected);
   } catch (error) {
     await rm(fresh, { force: true });
     throw error;

@@ -6,9 +6,11 @@ import { Failure } from '../util/errors.js';
 import { readDiskUse, useOf } from './allocation/in-use.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
-import { cutImage, missingEnd } from './cut-image.js';
 import { dataExtents } from './extents.js';
 import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { clearDeviceEnd, sectorNotes } from './device-end.js';
+import type { ImageSummary } from './image-check.js';
+import { cutImage, endOfImage, type ImageEnd } from './image-end.js';
 import { streamImage } from './image-stream.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { WriterResult } from './sink.js';
@@ -22,8 +24,12 @@ export type ApplyOptions = {
   slice?: number;
   /** A regular file appears, or is replaced, only when it is complete. */
   atomic?: boolean;
+  /** Clear the last MiB of a block device as far as it lies behind the image, where RAIDs and copies of a GPT would be found. */
+  clearEnd?: boolean;
   /** Take an image even if its last chunks seem to be missing. */
   allowCut?: boolean;
+  /** Whether an image in a file has its end; by its own word unless given. */
+  judge?: (info: ImageInfo) => Promise<ImageEnd>;
   /** Refuse a block device, or the partition, that is in use. */
   exclusive?: boolean;
   workers?: number;
@@ -59,7 +65,7 @@ export async function applyImage(image: string | Readable, targetPath: string, o
   const headers = new HeaderFold();
   const info = typeof image === 'string' ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) }) : null;
   if (info) await refuseSameFile(info.path, targetPath);
-  if (info && !options.allowCut) await refuseCut(info);
+  const end = info ? await endOf(info, options) : null;
   const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
   if (part && options.exclusive) await refuseBusy(targetPath, part);
   // the disk as a whole may well be in use when one partition is written
@@ -68,8 +74,11 @@ export async function applyImage(image: string | Readable, targetPath: string, o
     const jobTarget = jobTargetOf(target, part, options.slice);
     if (info && headers.dataEndBytes > jobTarget.limitBytes) throw diskTooSmall(jobTarget.path, jobTarget.limitBytes, headers.dataEndBytes);
     const sums = new Sums(info, options.onProgress);
+    if (info && end) sums.know(info, end);
     const diskBytes = info ? await applyFile(info, jobTarget, options, sums) : await applyStream(image, jobTarget, options, sums);
     if (options.zeroFill) await zeroRest(target, jobTarget, diskBytes, sums, options.signal);
+    else if (options.clearEnd && !part && sums.notes.length === 0) await clearDeviceEnd(target, sums.knownDiskBytes);
+    if (!part) sums.notes.push(...(await sectorNotes(target, sums.tableSectorBytes)));
     await target.commit(part ? null : diskBytes);
     return sums.result(diskBytes, jobTarget.limitBytes);
   } finally {
@@ -109,6 +118,7 @@ async function applyStream(image: string | Readable, target: JobTarget, options:
       yield { position: next.value.position, bytes };
     }
     diskBytes = next.value.diskBytes;
+    sums.know(next.value, next.value);
   };
   try {
     const onDone = (result: ChunkJobResult, { bytes }: { bytes: Uint8Array }): void => {
@@ -150,9 +160,10 @@ function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | und
   return { fd: handle.fd, path: `partition ${slice} of ${target.path}`, baseBytes: part.startBytes, limitBytes: part.sizeBytes, isBlank: false };
 }
 
-async function refuseCut(info: ImageInfo): Promise<void> {
-  const missing = await missingEnd(info);
-  if (missing !== null) throw cutImage(info.path, missing);
+async function endOf(info: ImageInfo, { judge = endOfImage, allowCut = false }: ApplyOptions): Promise<ImageEnd> {
+  const end = await judge(info);
+  if (end.cut !== null && !allowCut) throw cutImage(info.path, end.cut);
+  return end;
 }
 
 /** Opening the target would empty the image before it is read. */
@@ -178,6 +189,10 @@ class HeaderFold {
 class Sums {
   writes = 0;
   zeroWrites = 0;
+  readonly notes: string[] = [];
+  /** Size of the imaged disk, if the image says it. */
+  knownDiskBytes: number | null = null;
+  tableSectorBytes: number | null = null;
   readonly #onProgress: ((progress: ApplyProgress) => void) | undefined;
   readonly #chunkCount: number | null;
   #doneChunks = 0;
@@ -187,6 +202,13 @@ class Sums {
   constructor(info: ImageInfo | null, onProgress: ((progress: ApplyProgress) => void) | undefined) {
     this.#chunkCount = info?.chunkCount ?? null;
     this.#onProgress = onProgress;
+  }
+
+  /** What the image says of the disk it was made from. */
+  know({ version, diskBytes }: ImageSummary, { note, tableSectorBytes }: Pick<ImageEnd, 'note' | 'tableSectorBytes'>): void {
+    if (note !== null) this.notes.push(note);
+    if (version > 1) this.knownDiskBytes = diskBytes;
+    this.tableSectorBytes = tableSectorBytes;
   }
 
   add(result: ChunkJobResult): void {
@@ -211,7 +233,8 @@ class Sums {
   result(diskBytes: number, limitBytes: number): ApplyResult {
     const { actualBytes, zeroBytes, ...totals } = this.#totals;
     const peakBuffers = Math.min(availableParallelism(), this.#doneChunks);
-    const notes = diskBytes > limitBytes ? [`the imaged disk had ${diskBytes} bytes, the target has ${limitBytes}: the data fits, but a file system or partition table may reach beyond its end`] : [];
+    const notes = [...this.notes];
+    if (diskBytes > limitBytes) notes.push(`the imaged disk had ${diskBytes} bytes, the target has ${limitBytes}: the data fits, but a file system or partition table may reach beyond its end`);
     return {
       ...totals, zeroBytes, actualBytes: actualBytes + zeroBytes, diskBytes, chunkCount: this.#doneChunks, notes,
       writes: this.writes, zeroWrites: this.zeroWrites, blocked: 0, peakBuffers, peakBufferBytes: peakBuffers * this.#peakBytes,

@@ -10,8 +10,8 @@ import type { SectorReader } from './sector-reader.js';
 import { addRegion, partOfRegions, UnitStream, type RawUnit, type Unit } from './unit-stream.js';
 import { WorkerPool } from './worker-pool.js';
 
-/** A SHORTSECTOR relocation takes the place of two regions. */
-const REGION_LIMIT = MAX_REGIONS - 2;
+/** A SHORTSECTOR relocation takes the place of two regions, and so does the end mark. */
+const REGION_LIMIT = MAX_REGIONS - 4;
 /** An empty last block, then the Adler-32. */
 const STREAM_END = [0x03, 0x00] as const;
 const STREAM_END_BYTES = STREAM_END.length + 4;
@@ -39,6 +39,8 @@ export type ChunkPlace = {
   diskSectors: number | null;
   uuid: string | null;
   checksum: boolean;
+  /** Whether it says if others follow. */
+  endMark: boolean;
 };
 
 export type BuildOptions = {
@@ -184,6 +186,7 @@ export function placeChunk(chunk: BuiltChunk, place: ChunkPlace): number {
     checksum: null,
     cipher: 'none',
     uuid: place.uuid,
+    endMark: place.endMark ? { chunkCount: chunk.nextSector === null ? place.index + 1 : 0 } : null,
   };
   chunk.bytes.set(encodeChunkHeader(header));
   if (place.checksum) sealChunk(chunk.bytes, chunk.streamBytes);

@@ -1,4 +1,5 @@
 import { Failure } from '../util/errors.js';
+import { decodeEndMark, encodeEndMark, END_MARK_BYTES, type EndMark } from './end-mark.js';
 
 /** Every sector of the format has this size, whatever the disk's own is. */
 export const SECTOR_BYTES = 512;
@@ -43,6 +44,8 @@ export type ChunkHeader = {
   cipher: Cipher;
   /** 32 hex digits, the same in all chunks of an image; null before V4. */
   uuid: string | null;
+  /** What a writer of ours says of the image's end; null in images of other programs. */
+  endMark: EndMark | null;
 };
 
 const MAGIC_V1 = 0x6969_6969;
@@ -83,6 +86,7 @@ export function decodeChunkHeader(bytes: Uint8Array, position?: number): ChunkHe
     firstSector: version === 1 ? (regions[0]?.startSector ?? 0) : view.getUint32(24, true),
     lastSector: version === 1 ? endOfRegions(regions) : view.getUint32(28, true),
     checksumType: 'none', checksum: null, cipher: 'none', uuid: null,
+    endMark: headerEnd({ version, regions, relocations }) <= HEADER_BYTES - END_MARK_BYTES ? decodeEndMark(bytes.subarray(0, HEADER_BYTES)) : null,
     ...(version === 4 ? decodeIdentity(view, bytes, where) : {}),
   };
   checkCoverage(header, where);
@@ -91,12 +95,12 @@ export function decodeChunkHeader(bytes: Uint8Array, position?: number): ChunkHe
 
 /**
  * Encodes a header area of 4096 bytes. The checksum is written as given; `sealChunk` computes one.
- * Throws RangeError when the regions and relocations do not fit.
+ * Throws RangeError when the regions, the relocations and the end mark do not fit.
  */
 export function encodeChunkHeader(header: ChunkHeader): Uint8Array {
   const fixedBytes = FIXED_BYTES[header.version];
   const relocationsAt = fixedBytes + header.regions.length * REGION_BYTES;
-  if (relocationsAt + header.relocations.length * RELOCATION_BYTES > HEADER_BYTES) {
+  if (headerEnd(header) > HEADER_BYTES - (header.endMark ? END_MARK_BYTES : 0)) {
     throw new RangeError(`${header.regions.length} regions and ${header.relocations.length} relocations do not fit in a header`);
   }
   const bytes = new Uint8Array(HEADER_BYTES);
@@ -117,7 +121,13 @@ export function encodeChunkHeader(header: ChunkHeader): Uint8Array {
     const fields = [relocation.type, relocation.sector, relocation.offsetBytes, relocation.sizeBytes];
     fields.forEach((field, j) => view.setUint32(relocationsAt + i * RELOCATION_BYTES + 4 * j, field, true));
   });
+  if (header.endMark) encodeEndMark(header.endMark, bytes);
   return bytes;
+}
+
+/** Bytes of the header area that a chunk's fields, regions and relocations take. */
+export function headerEnd({ version, regions, relocations }: Pick<ChunkHeader, 'version' | 'regions' | 'relocations'>): number {
+  return FIXED_BYTES[version] + regions.length * REGION_BYTES + relocations.length * RELOCATION_BYTES;
 }
 
 /** Sector after the last one of the regions; 0 without regions. */

@@ -1,4 +1,5 @@
 import { Failure } from '../util/errors.js';
+import { endingOf, type Ending } from './ending.js';
 import { chunkTotals, diskEndBytes } from './extents.js';
 import { endOfRegions, type ChunkHeader, type ChunkVersion } from './format.js';
 import { refuseEncrypted } from './inflate.js';
@@ -15,6 +16,8 @@ export type ImageSummary = {
   actualBytes: number;
   /** Whether every chunk carries a SHA1 that is verified on loading. */
   checksums: boolean;
+  /** What the last chunk there is tells of the image's end. */
+  ending: Ending;
 };
 
 /** Folds the headers of an image, in file order, into what is known of it. */
@@ -45,6 +48,10 @@ export class ImageCheck {
     if (header.version === 1 && header.total !== first.total) {
       throw otherImage(`${where}: says the image has ${header.total} chunks, chunk 0 says ${first.total}`);
     }
+    if (header.endMark && header.endMark.chunkCount > 0 && header.endMark.chunkCount !== position + 1) {
+      throw outOfOrder(`${where}: says that it is the last of ${header.endMark.chunkCount}`);
+    }
+    if (this.#last?.endMark && this.#last.endMark.chunkCount > 0) throw outOfOrder(`${where}: follows one that says it is the last`);
     this.#checkContinues(header, where);
     const { effectiveBytes, actualBytes } = chunkTotals(header);
     this.#effectiveBytes += effectiveBytes;
@@ -61,7 +68,7 @@ export class ImageCheck {
       throw new Failure('ndz-truncated', `chunk 0 says the image has ${total} chunks, and ${this.#last.index + 1} came`, 'copy the image again');
     }
     const [effectiveBytes, actualBytes, checksums] = [this.#effectiveBytes, this.#actualBytes, this.#checksums];
-    return { version, uuid, diskBytes: diskEndBytes(this.#last), effectiveBytes, actualBytes, checksums };
+    return { version, uuid, diskBytes: diskEndBytes(this.#last), effectiveBytes, actualBytes, checksums, ending: endingOf(this.#last) };
   }
 
   #checkContinues(header: ChunkHeader, where: string): void {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { readChunks } from './chunk-stream.js';
-import { cutImage, diskHead, missingBehind } from './cut-image.js';
+import { cutImage, diskHead, judgeEnd, type ImageEnd } from './image-end.js';
 import { decodeChunkHeader, type ChunkHeader } from './format.js';
 import { ImageCheck, type ImageSummary } from './image-check.js';
 
@@ -10,6 +10,9 @@ export type StreamOptions = {
   allowCut?: boolean;
 };
 
+/** `note`: what people must know of the disk's end. */
+export type StreamSummary = ImageSummary & Pick<ImageEnd, 'note' | 'tableSectorBytes'>;
+
 /** One chunk; its bytes are overwritten by the next. */
 export type StreamedChunk = { bytes: Uint8Array; header: ChunkHeader; position: number };
 
@@ -18,7 +21,7 @@ export type StreamedChunk = { bytes: Uint8Array; header: ChunkHeader; position: 
  * when the last has come. Throws Failure: those of `readChunks`, `decodeChunkHeader` and `ImageCheck`, and `ndz-cut` at
  * the end when there should have been more.
  */
-export async function* streamImage(input: Readable, name: string, { signal, allowCut = false }: StreamOptions = {}): AsyncGenerator<StreamedChunk, ImageSummary> {
+export async function* streamImage(input: Readable, name: string, { signal, allowCut = false }: StreamOptions = {}): AsyncGenerator<StreamedChunk, StreamSummary> {
   const check = new ImageCheck(null);
   let head: Buffer | undefined;
   let position = 0;
@@ -30,7 +33,7 @@ export async function* streamImage(input: Readable, name: string, { signal, allo
     position++;
   }
   const summary = check.result();
-  const missing = allowCut || !head ? null : missingBehind(head, summary);
-  if (missing !== null) throw cutImage(name, missing);
-  return summary;
+  const { cut, note, tableSectorBytes } = judgeEnd(head ?? Buffer.alloc(0), summary);
+  if (cut !== null && !allowCut) throw cutImage(name, cut);
+  return { ...summary, note: cut ?? note, tableSectorBytes };
 }

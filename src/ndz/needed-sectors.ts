@@ -1,8 +1,8 @@
 import { SECTOR_BYTES } from './format.js';
-import { tableEnd } from './table-end.js';
+import { TABLE_HEAD_BYTES, tableEnd } from './table-end.js';
 
 /** Bytes of a disk that `neededSectors` needs to see. */
-export const DISK_HEAD_BYTES = 4096;
+export const DISK_HEAD_BYTES = TABLE_HEAD_BYTES;
 
 /** How many 512-byte sectors a disk must have for what is on it, and what says so. */
 export type Need = { sectors: number; says: string };
@@ -30,7 +30,7 @@ const SIZES: Readonly<Record<string, Size>> = {
   swap: (head) => (head.toString('latin1', 4086, 4096) === 'SWAPSPACE2' ? (word(head, 1024 + 4) + 1) * 4096 : 0),
 };
 
-/** From the first 4 KiB of a disk or partition: its partition table's word, else its file system's; null when neither is there, or several are. */
+/** From the first 8 KiB of a disk or partition: its partition table's word, else its file system's; null when neither is there, or several are. */
 export function neededSectors(head: Buffer): Need | null {
   if (head.byteLength < DISK_HEAD_BYTES) return null;
   const ofTable = tableEnd(head);

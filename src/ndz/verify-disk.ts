@@ -1,8 +1,8 @@
 import { planRanges } from './allocation/plan.js';
 import type { ChunkJobResult, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
-import { cutImage, missingEnd } from './cut-image.js';
 import { SECTOR_BYTES, type Region } from './format.js';
+import { cutImage, endOfImage, type ImageEnd } from './image-end.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import { openSource } from './source.js';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -10,6 +10,8 @@ import { Failure, messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 
 export type VerifyDiskOptions = {
+  /** Whether the image has its end; by its own word unless given. */
+  judge?: (info: ImageInfo) => Promise<ImageEnd>;
   /** Compare the first region, the last, and so many others taken at random; null or absent for all. */
   sample?: number | null;
   /** The image is of this partition of the disk. */
@@ -40,8 +42,8 @@ export async function verifyDisk(imagePath: string, diskPath: string, options: V
   const { signal, workers, onProgress } = options;
   const counts: number[] = [];
   const info = await inspectImage(imagePath, { onHeader: ({ regions }) => void counts.push(regions.length), ...(signal ? { signal } : {}) });
-  const missing = await missingEnd(info);
-  if (missing !== null) throw cutImage(imagePath, missing); // or a disk would be called good that lacks its end
+  const { cut } = await (options.judge ?? endOfImage)(info);
+  if (cut !== null) throw cutImage(imagePath, cut); // or a disk would be called good that lacks its end
   const checks = checksOf(counts, options.sample ?? null);
   const image = await openImage(imagePath);
   try {

@@ -34,6 +34,8 @@ export type WriteOptions = {
   uuid?: string;
   /** A SHA1 in every chunk, which our reader verifies and the 2015 binaries ignore. V4 only; off unless asked for. */
   checksum?: boolean;
+  /** Every chunk says whether others follow, so that a cut image shows; on unless told otherwise. */
+  endMark?: boolean;
   /** Leave out zeros of 32 KiB and more. Loading then leaves there what a disk had before, unless it is zero-filled. */
   skipHoles?: boolean;
   /** What to save, instead of the whole disk. */
@@ -78,7 +80,7 @@ export async function writeImage(source: string | ImageSource, output: string | 
   }
 }
 
-type Identity = { version: 3 | 4; uuid: string | null; checksum: boolean };
+type Identity = { version: 3 | 4; uuid: string | null; checksum: boolean; endMark: boolean };
 
 async function writeChunks(input: ImageSource, reader: SectorReader, target: ImageOutput, identity: Identity, options: WriteOptions): Promise<WriteResult> {
   const { level = 4, workers, signal, onProgress } = options;
@@ -109,14 +111,14 @@ async function writeChunks(input: ImageSource, reader: SectorReader, target: Ima
   return { ...progress, sizeBytes: progress.chunkCount * CHUNK_BYTES, diskBytes: firstSector * SECTOR_BYTES - cutBytes, version, uuid };
 }
 
-function imageIdentity({ version, uuid, checksum = false }: WriteOptions): Identity {
+function imageIdentity({ version, uuid, checksum = false, endMark = true }: WriteOptions): Identity {
   if (version === 3) {
     if (uuid !== undefined || checksum) throw new TypeError('only version 4 has a uuid and checksums');
-    return { version, uuid: null, checksum };
+    return { version, uuid: null, checksum, endMark };
   }
   const hex = (uuid ?? randomBytes(16).toString('hex')).replaceAll('-', '').toLowerCase();
   if (!/^[0-9a-f]{32}$/.test(hex)) throw new TypeError(`uuid '${uuid}' is not 32 hex digits`);
-  return { version: 4, uuid: hex, checksum };
+  return { version: 4, uuid: hex, checksum, endMark };
 }
 
 function refuseUnfit(input: ImageSource): void {

@@ -3,10 +3,11 @@ import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { applyImage, type ApplyProgress } from '../ndz/apply.js';
-import { cutImage, missingEnd } from '../ndz/cut-image.js';
+import { judgeImage } from '../images/whole.js';
 import { chunkTotals } from '../ndz/extents.js';
+import { cutImage } from '../ndz/image-end.js';
 import { streamImage } from '../ndz/image-stream.js';
-import { inspectImage } from '../ndz/reader.js';
+import { inspectImage, type ImageInfo } from '../ndz/reader.js';
 import type { WriterResult } from '../ndz/sink.js';
 import { openStreamSink } from '../ndz/stream-sink.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
@@ -35,8 +36,8 @@ const READ_BYTES = 1_048_576;
 /**
  * `imageunzip`, for callers of the 2015 program: its options (those above), its lines on standard error, its exit codes
  * (0 restored, 1 anything else; 143 when the signal aborts). Differences: a regular file gets the imaged disk's full
- * size, a file is inspected before the output is touched, and a partial last chunk is an error, as is an image without the
- * last chunks that its partition table speaks of.
+ * size, a file is inspected before the output is touched, and a partial last chunk is an error, as is an image that has lost
+ * its last chunks.
  */
 export async function runImageunzip(argv: readonly string[], io: ProgramIo): Promise<number> {
   const args = parse(argv, io);
@@ -74,7 +75,7 @@ async function restore(args: Args, io: ProgramIo): Promise<void> {
 
 async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
   const { zeroFill, slice } = args;
-  const options = { zeroFill, onProgress, ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
+  const options = { zeroFill, onProgress, judge: (info: ImageInfo) => judgeImage(info, io.signal), ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
   const result = await applyImage((await inputStream(args.input, io)) ?? args.input, args.output, options);
   for (const note of result.notes) io.stderr.write(`WARNING: ${note}\n`);
   return result;
@@ -84,19 +85,23 @@ async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyPro
 async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
   const stream = await inputStream(args.input, io);
   const info = stream ? null : await inspectImage(args.input, io.signal ? { signal: io.signal } : {});
-  const missing = info && (await missingEnd(info));
-  if (info && missing !== null) throw cutImage(info.path, missing);
+  const end = info && (await judgeImage(info, io.signal));
+  if (info && end && end.cut !== null) throw cutImage(info.path, end.cut);
   const chunkCount = info?.chunkCount ?? null;
   if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
   const sink = openStreamSink(io.stdout, io.signal);
   const input = stream ?? createReadStream(args.input, { highWaterMark: READ_BYTES });
   let [doneChunks, dataBytes] = [0, 0];
   try {
-    for await (const { bytes, header } of streamImage(input, args.input === '-' ? 'standard input' : args.input, io.signal ? { signal: io.signal } : {})) {
-      await sink.write(bytes);
-      dataBytes += chunkTotals(header).actualBytes;
+    const chunks = streamImage(input, args.input === '-' ? 'standard input' : args.input, { allowCut: info !== null, ...(io.signal ? { signal: io.signal } : {}) });
+    let next = await chunks.next();
+    for (; !next.done; next = await chunks.next()) {
+      await sink.write(next.value.bytes);
+      dataBytes += chunkTotals(next.value.header).actualBytes;
       onProgress({ doneChunks: ++doneChunks, chunkCount, dataBytes });
     }
+    const note = end ? end.note : next.value.note;
+    if (note !== null) io.stderr.write(`WARNING: ${note}\n`);
     return await sink.finish();
   } finally {
     await sink.abort();

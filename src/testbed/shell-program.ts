@@ -75,15 +75,20 @@ cat() {
     *) __imaging_disk cat "$@" ;;
   esac
 }
-# runs a program with the file that is the node's disk in place of its device; no other device is there
+# runs a program with the file that is the node's disk in place of its device, which only zeros are written to; no other device is there
 __imaging_disk() {
   __n=$1; shift
+  __z=
+  case " $* " in *' if=/dev/zero '*) __z="of=$IMAGING_DISK" ;; esac
   __c=$#
   while [ "$__c" -gt 0 ]; do
     __a=$1; shift
     case $__a in
       ${DISK_DEVICE}) __a=$IMAGING_DISK ;;
       if=${DISK_DEVICE}) __a="if=$IMAGING_DISK" ;;
+      of=${DISK_DEVICE})
+        case $__z in '') echo "\${__n##*/}: can't open '\${__a#of=}': Read-only file system" >&2; return 1 ;; esac
+        __a=$__z ;;
       of=/dev/null|if=/dev/null|/dev/null|if=/dev/zero|/dev/zero|/dev/shm/*) ;;
       of=*) echo "\${__n##*/}: can't open '\${__a#of=}': Read-only file system" >&2; return 1 ;;
       if=/dev/*|/dev/*) echo "\${__n##*/}: can't open '\${__a#if=}': No such file or directory" >&2; return 1 ;;
@@ -105,6 +110,8 @@ sync() { :; }
 blockdev() {
   case "$*" in
     '--flushbufs ${DISK_DEVICE}') ;;
+    '--getss ${DISK_DEVICE}') echo 512 ;;
+    '--getsz ${DISK_DEVICE}') echo "$(( $(stat -c %s "$IMAGING_DISK") / 512 ))" ;;
     *) echo "blockdev: $*: not known here" >&2; return 1 ;;
   esac
 }

@@ -2,9 +2,11 @@ import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { BootRecords } from '../runs/boots.js';
+import { SECTOR_BYTES } from '../ndz/format.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { Failure, UserError } from '../util/errors.js';
 import { type Attempt, inAttempts, type RetryPlan } from './attempts.js';
+import { clearEnd, wrongSectors } from './clear-end.js';
 import { fanOut, type NodeRun } from './fan-out.js';
 import { holding } from './hold.js';
 import { alreadyThere } from './if-needed.js';
@@ -43,6 +45,10 @@ export type LoadPlan = Pick<RetryPlan, 'passes' | 'pauseMs'> & {
   enough: number | null;
   /** The ramdisk's program. */
   frisbeeClient: string;
+  /** Clear the last MiB of each disk as far as it lies behind the image. */
+  clearEnd: boolean;
+  /** The sectors that a disk must have for the image's partition table to be found there; null: any. */
+  tableSectorBytes: number | null;
 };
 
 export type LoadTools = RamdiskTools & Pick<ChecksTools, 'run' | 'images'> & {
@@ -55,7 +61,6 @@ export type LoadTools = RamdiskTools & Pick<ChecksTools, 'run' | 'images'> & {
   finishing?: AbortSignal;
 };
 
-const CHECK_DEADLINE_MS = 10_000;
 /** What writing once more in the same ramdisk may cure. */
 const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
 
@@ -179,18 +184,30 @@ async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session
     return Promise.race([writeImage(node, telnet, options, signal), session.failed]);
   });
   const elapsedS = Math.max(0.001, (node.host.monotonicMs() - startedMs) / 1000);
-  await node.at('check', CHECK_DEADLINE_MS, async () => {
-    const { effectiveBytes, actualBytes } = plan.image;
-    if (result.effectiveBytes === effectiveBytes && result.actualBytes === actualBytes) return;
-    throw new Failure(
-      'short-write',
-      `frisbee on ${node.name} reported ${result.effectiveBytes} bytes (${result.actualBytes} actual), the image holds ${effectiveBytes} (${actualBytes} actual)`,
-      "is the node's disk smaller than the image? its log has frisbee's own words",
-    );
+  await node.at('check', Infinity, async (signal) => {
+    refuseShort(node, plan, result);
+    await lookAtDisk(node, plan, settings, tools, telnet, signal);
   });
   const text = `${(plan.image.actualBytes / 1e6).toFixed(1)} MB written at ${(plan.image.actualBytes / 1e6 / elapsedS).toFixed(1)} MB/s`;
   if (digests === null || plan.verify === 'none') return { verdict: UNVERIFIED, text };
   const { verify: mode } = plan;
   const verdict = await node.at('verify', Infinity, (signal) => verifyWrite(node, telnet, { mode, device, digests, stallMs }, signal));
   return { verdict, text: `${text}; ${verdict.text}` };
+}
+
+/** What the image cannot take care of: the disk's end behind it, and whether its table fits the disk's sectors. */
+async function lookAtDisk(node: NodeRun, plan: LoadPlan, { hardDrive: device, stallMs }: NodeSettings, tools: LoadTools, telnet: TelnetSession, signal: AbortSignal): Promise<void> {
+  const imageSectors = Math.ceil(plan.image.diskBytes / SECTOR_BYTES);
+  if (plan.clearEnd) await clearEnd(node, telnet, { device, imageSectors, stallMs }, signal);
+  const wrong = plan.tableSectorBytes === null ? null : await wrongSectors(node, telnet, { device, stallMs }, plan.tableSectorBytes, signal);
+  if (wrong !== null) tools.emit({ type: 'run.warning', text: wrong });
+}
+
+function refuseShort(node: NodeRun, { image: { effectiveBytes, actualBytes } }: LoadPlan, seen: { effectiveBytes: number; actualBytes: number }): void {
+  if (seen.effectiveBytes === effectiveBytes && seen.actualBytes === actualBytes) return;
+  throw new Failure(
+    'short-write',
+    `frisbee on ${node.name} reported ${seen.effectiveBytes} bytes (${seen.actualBytes} actual), the image holds ${effectiveBytes} (${actualBytes} actual)`,
+    "is the node's disk smaller than the image? its log has frisbee's own words",
+  );
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { bin, run, start, type Finished, type Running } from '../helpers/cli.js';
 import { CHUNK_BYTES } from '../../src/ndz/format.js';
+import { gptDisk, LARGER_BY_WORD } from '../ndz/disks-of-other-sizes.js';
 import { fixture, temporaryFolder } from '../ndz/images.js';
 import { hasLoop, loopDevice } from '../ndz/loop.js';
 
@@ -164,6 +165,53 @@ describe('a damaged image', () => {
     expect(await image('verify', 'x.ndz')).toMatchObject({ code: 1, stdout: expect.stringContaining('its SHA-256 is') as unknown });
     expect(await image('info', 'x.ndz')).toMatchObject({ code: 1, stdout: expect.stringContaining('BUT x.ndz.sha256 SAYS 0000') as unknown });
   });
+});
+
+describe('an image that names more than its disk had', () => {
+  it.each(LARGER_BY_WORD)('%s: good to verify, unzip and info, with a note', async (_, make, says) => {
+    const content = make();
+    await writeFile(at('disk'), content);
+    expect((await image('zip', 'disk', 'x.ndz', '-q')).code).toBe(0);
+    expect(await image('verify', 'x.ndz', '-q')).toMatchObject({ code: 0, stdout: expect.stringMatching(new RegExp(`^x\\.ndz: good: .*\\n {2}note: ${says.source}`)) as unknown });
+    expect((json(await image('verify', 'x.ndz', '--json', '-q')) as { notes: string[] }).notes).toEqual([expect.stringMatching(says)]);
+    expect(await image('verify', 'x.ndz', 'disk', '-q')).toMatchObject({ code: 0 });
+    expect(await image('unzip', 'x.ndz', 'out', '-q')).toMatchObject({ code: 0, stderr: expect.stringMatching(says) as unknown });
+    expect(Buffer.compare(await readFile(at('out')), content)).toBe(0);
+    expect(await image('info', 'x.ndz', '-q')).toMatchObject({ code: 0, stdout: expect.stringMatching(says) as unknown });
+    const piped = execFileSync('bash', ['-c', '"$0" unzip x.ndz - -q 2>said | cmp - disk; exit ${PIPESTATUS[0]}', join(bin, 'imaging-image')], { cwd: folder, encoding: 'utf8' });
+    expect(piped).toBe('');
+    expect(await readFile(at('said'), 'utf8')).toMatch(says);
+  });
+
+  it('a table for sectors of 4096 bytes is told', async () => {
+    await writeFile(at('disk'), gptDisk(16 * MIB, [{ first: 256, last: 2000 }], 4096));
+    await image('zip', 'disk', 'x.ndz', '-q');
+    expect((await image('info', 'x.ndz', '-q')).stdout).toMatch(/table +gpt, for disks with sectors of 4096 bytes only\n/);
+    expect(json(await image('info', 'x.ndz', '--json', '-q'))).toMatchObject({ table: 'gpt', tableSectorBytes: 4096 });
+  });
+});
+
+it("one of ours that was cut is found without its table's help", async () => {
+  await writeFile(at('disk'), randomBytes(3 * MIB));
+  await image('zip', 'disk', 'x.ndz', '--raw', '-q');
+  await writeFile(at('cut.ndz'), (await readFile(at('x.ndz'))).subarray(0, 2 * CHUNK_BYTES));
+  const words = 'in a chunk that says that others follow: its last chunks are missing';
+  expect(await image('verify', 'cut.ndz', '-q')).toMatchObject({ code: 1, stdout: expect.stringContaining(words) as unknown });
+  expect(await image('unzip', 'cut.ndz', 'out', '-q')).toMatchObject({ code: 4, stderr: expect.stringContaining(words) as unknown });
+  expect(await image('unzip', 'cut.ndz', '-', '-q')).toMatchObject({ code: 4, stderr: expect.stringContaining(words) as unknown });
+  expect(await image('info', 'cut.ndz', '-q')).toMatchObject({ code: 1, stdout: expect.stringContaining(words) as unknown });
+  expect(await readdir(folder)).not.toContain('out');
+});
+
+it.skipIf(!hasLoop)("the end of a larger disk behind the image is cleared, unless told otherwise (needs root and loop devices)", async () => {
+  await writeFile(at('disk'), disk());
+  await image('zip', 'disk', 'x.ndz', '-q');
+  for (const [options, clearedFrom] of [[['--keep-end'], 16 * MIB], [[], 15 * MIB]] as const) {
+    const old = Buffer.alloc(16 * MIB, 'old');
+    const device = await loopDevice(old);
+    expect((await image('unzip', 'x.ndz', device, '-q', ...options)).code).toBe(0);
+    expect(Buffer.compare((await readFile(device)).subarray(8 * MIB), old.fill(0, clearedFrom).subarray(8 * MIB))).toBe(0);
+  }
 });
 
 it('info shows the file systems of images that the 2015 imagezip made, and their stamp', async () => {

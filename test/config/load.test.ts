@@ -29,7 +29,7 @@ describe('the configuration', () => {
     expect(config.pxelinux).toEqual({ configDir: '/tftpboot/pxelinux.cfg', frisbeeImage: 'pxefrisbee' });
     expect(config.frisbee).toEqual({
       engine: 'embedded', server: 'frisbeed', serverOptions: ['-K', '3'], client: 'frisbee', imagezip: 'imagezip', netcat: 'nc', hardDrive: '/dev/sda', rootPartition: '/dev/sda1', mountPoint: '/mnt',
-      imagesDir: '/var/lib/imaging', defaultImage: 'default.ndz', verify: 'sample', largestDiskGb: 2200,
+      imagesDir: '/var/lib/imaging', defaultImage: 'default.ndz', verify: 'sample', largestDiskGb: 2200, clearEnd: true,
     });
     expect(config.networking).toMatchObject({
       cmcPort: 80, telnetPort: 23, sshPort: 22, telnetBackoffMs: 3_000, sshBackoffMs: 3_000, bandwidthMibps: 50, localControlIp: null, multicastLoop: false,

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { run, scratch, type Finished } from '../helpers/cli.js';
+import { CHUNK_BYTES } from '../../src/ndz/format.js';
 import { fixture, fixtureNames, sha256 } from '../ndz/images.js';
 
 const SAVED = 'saving__fit07__2026-11-21@01-16__my set.ndz';
@@ -62,4 +63,14 @@ test('a broken link is shown as one, and what makes no sense is refused', async 
     const [name, ...words] = args;
     expect((await imaging(name, ...words)).code).toBe(2);
   }
+});
+
+test('a cut image is refused by share, unless its checksum vouches for it', async () => {
+  const cut = fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES);
+  writeFileSync(join(cwd, SAVED), cut);
+  rmSync(join(cwd, `${SAVED}.sha256`));
+  const shared = await imaging('imaging-share', 'my set');
+  expect(shared).toMatchObject({ code: 4, stderr: expect.stringMatching(/its last chunks are missing\n.*save it again, or copy the image again/) as unknown });
+  writeFileSync(join(cwd, `${SAVED}.sha256`), `${sha256(cut)}  ${SAVED}\n`); // who says so is believed
+  expect(await imaging('imaging-share', 'my set')).toMatchObject({ code: 0, stderr: expect.stringMatching(/warning: .*speaks of 63488 sectors.*it is what was recorded beside it/) as unknown });
 });

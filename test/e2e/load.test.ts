@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImagingEvent } from '../../src/events/types.js';
+import { CHUNK_BYTES } from '../../src/ndz/format.js';
 import { run } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
+import { gptDisk } from '../ndz/disks-of-other-sizes.js';
+import { fixture } from '../ndz/images.js';
 
 const sha256 = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 const finishedOf = (events: ImagingEvent[]) => events.find((event) => event.type === 'run.finished');
@@ -52,6 +55,19 @@ describe('a testbed of four', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/nodes +1,3 \(2\)/);
     expect(stdout).toContain('demo.ndz');
+    expect(testbed.links()).toEqual([]);
+  });
+
+  test('a cut image is refused before anything is touched; one whose table speaks of more is loaded with a warning', async () => {
+    const cut = join(testbed.dir, 'images/cut.ndz');
+    writeFileSync(cut, fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES));
+    const refused = await testbed.run('imaging-load', ['-i', cut, '1']);
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringMatching(/cut\.ndz: .*its last chunks are missing\n.*copy the image again/) as unknown });
+    const disk = join(testbed.dir, 'images/smaller.raw');
+    writeFileSync(disk, gptDisk(64 * 1024 * 1024, [{ first: 2048, last: 40_000 }]).subarray(0, 32 * 1024 * 1024));
+    const dry = await testbed.run('imaging-load', ['-i', disk, '1', '--dry-run']);
+    expect(dry.code).toBe(0);
+    expect(dry.stdout + dry.stderr).toMatch(/speaks of 131072 sectors, and the disk that was imaged had 65536: was it copied from a larger one, or cut\?/);
     expect(testbed.links()).toEqual([]);
   });
 

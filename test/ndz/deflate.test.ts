@@ -110,8 +110,8 @@ describe('chunks made by threads', () => {
       const wanted = Buffer.concat(inside.map(({ startSector, endSector }) => disk.subarray(startSector * 512, endSector * 512)));
       expect(Buffer.compare(Buffer.concat(chunks.map(dataOf)), wanted)).toBe(0);
       expect(chunks.flatMap(({ regions }) => regions).map(({ startSector, sectorCount }) => ({ startSector, endSector: startSector + sectorCount }))).toEqual(inside);
-      for (const { regions } of chunks) expect(regions.length).toBeLessThanOrEqual(MAX_REGIONS - 2);
-      expect(chunks.length).toBe(Math.ceil(inside.length / (MAX_REGIONS - 2)));
+      for (const { regions } of chunks) expect(regions.length).toBeLessThanOrEqual(MAX_REGIONS - 4);
+      expect(chunks.length).toBe(Math.ceil(inside.length / (MAX_REGIONS - 4)));
     }), { numRuns: 8 });
   });
 

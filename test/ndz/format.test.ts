@@ -42,14 +42,15 @@ const arbitraryHeader: fc.Arbitrary<ChunkHeader> = fc
     index: fc.nat(),
     before: fc.nat(1000),
     after: fc.nat(1000),
-    steps: fc.array(fc.tuple(fc.nat(100_000), fc.integer({ min: 1, max: 2000 })), { minLength: 1, maxLength: MAX_REGIONS - 2 }),
+    steps: fc.array(fc.tuple(fc.nat(100_000), fc.integer({ min: 1, max: 2000 })), { minLength: 1, maxLength: MAX_REGIONS - 4 }),
+    endMark: fc.option(fc.record({ chunkCount: fc.nat() })),
     signed: fc.boolean(),
     checksum: fc.option(fc.uint8Array({ minLength: 64, maxLength: 64 })),
     cipher: fc.constantFrom('none' as const, 'blowfish' as const),
     uuid: fc.uint8Array({ minLength: 16, maxLength: 16 }),
     shortBytes: fc.option(fc.integer({ min: 1, max: 511 })),
   })
-  .map(({ version, index, before, after, steps, signed, checksum, cipher, uuid, shortBytes }) => {
+  .map(({ version, index, before, after, steps, endMark, signed, checksum, cipher, uuid, shortBytes }) => {
     let sector = before;
     const regions = steps.map(([gap, sectorCount]) => {
       const startSector = sector + gap;
@@ -67,6 +68,7 @@ const arbitraryHeader: fc.Arbitrary<ChunkHeader> = fc
       checksum: checksumType === 'none' || !checksum ? null : checksum.subarray(0, checksumType === 'sha1' ? 20 : 64),
       cipher: hasIdentity ? cipher : 'none',
       uuid: hasIdentity ? Buffer.from(uuid).toString('hex') : null,
+      endMark,
     };
   });
 

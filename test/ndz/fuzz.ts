@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { chunkJob, type ChunkJobData } from '../../src/ndz/chunk-jobs.js';
-import { missingEnd } from '../../src/ndz/cut-image.js';
 import { CHUNK_BYTES } from '../../src/ndz/format.js';
+import { endOfImage } from '../../src/ndz/image-end.js';
 import { streamImage } from '../../src/ndz/image-stream.js';
 import { inflatePieces, openChunk } from '../../src/ndz/inflate.js';
 import { inspectImage } from '../../src/ndz/reader.js';
@@ -73,7 +73,7 @@ async function restore(path: string, bytes: Buffer, diskFd: number): Promise<str
   return codeOf(async () => {
     const info = await inspectImage(path);
     await applyAll(bytes, { image: null, target: { fd: diskFd, path: 'disk', baseBytes: 0, limitBytes, isBlank: true } });
-    return (await missingEnd(info)) === null ? null : 'ndz-cut';
+    return (await endOfImage(info)).cut === null ? null : 'ndz-cut';
   });
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { applyImage } from '../../src/ndz/apply.js';
-import { missingEnd } from '../../src/ndz/cut-image.js';
+import { endOfImage } from '../../src/ndz/image-end.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../src/ndz/format.js';
 import { ImageReader, openImageSource, openIndexed, type Segment } from '../../src/ndz/image-reader.js';
 import { inspectImage } from '../../src/ndz/reader.js';
@@ -78,12 +78,12 @@ it('fails on damage where it is read, and only there', async () => {
   await source.close();
 });
 
-it('an image whose last chunks are gone is told by its partition table', async () => {
+it('an image of another program whose last chunks are gone is told by a full last chunk and its partition table', async () => {
   const image = join(await temporaryFolder(), 'x.ndz');
   for (const name of ['ext4', 'gpt', 'ext2-swap', 'frag-ext2-F0', 'ext4-v3', 'ext4-v1', 'raw3m', 'file-odd']) {
     await writeFile(image, fixture(name));
-    expect(await missingEnd(await inspectImage(image)), name).toBeNull();
+    expect(await endOfImage(await inspectImage(image)), name).toMatchObject({ cut: null, note: null });
   }
   await writeFile(image, fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES));
-  expect(await missingEnd(await inspectImage(image))).toMatch(/speaks of 63488 sectors, and it ends at sector 26252: its last chunks are missing/);
+  expect((await endOfImage(await inspectImage(image))).cut).toMatch(/speaks of 63488 sectors, and it ends at sector 26252: its last chunks are missing/);
 });

@@ -43,6 +43,7 @@ function disk(version: 1 | 3 | 4, seal: boolean, roll: Dice): Buffer {
     const header = headerOf({
       version, index, total: version === 1 ? plans.length : 0, firstSector, lastSector, uuid: version !== 4 ? null : seal ? UUID : UUID.replace('00', 'ff'),
       checksumType: seal ? 'sha1' : 'none', regions: regions.map(([startSector = 0, sectorCount = 0]) => ({ startSector, sectorCount })),
+      ...(version === 4 ? { endMark: { chunkCount: index === 2 ? 3 : 0 } } : {}),
       ...(index === 2 && version !== 1 ? { lastSector: SECTORS, relocations: [{ type: 6, sector: 89, offsetBytes: 0, sizeBytes: 100 }] } : {}),
     });
     const chunk = chunkOf(header, data);

@@ -21,7 +21,7 @@ it.each(fixtureNames)('%s: the numbers a client prints after loading it', async 
   const version = name.endsWith('v1') ? 1 : name.endsWith('v3') ? 3 : 4;
   const info = {
     path, effectiveBytes, actualBytes, diskBytes, version,
-    sizeBytes: bytes.byteLength, chunkCount: bytes.byteLength / CHUNK_BYTES, uuid: version === 4 ? UUID : null, checksums: false,
+    sizeBytes: bytes.byteLength, chunkCount: bytes.byteLength / CHUNK_BYTES, uuid: version === 4 ? UUID : null, checksums: false, ending: version === 1 ? 'marked' : 'open',
   };
   expect(await inspectImage(path)).toEqual(info);
   expect(await verifyImage(path)).toEqual(info);

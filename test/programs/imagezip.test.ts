@@ -8,7 +8,7 @@ import { inspectImage, verifyImage } from '../../src/ndz/reader.js';
 import { runImagezip } from '../../src/programs/imagezip.js';
 import { runImageunzip } from '../../src/programs/imageunzip.js';
 import type { ProgramIo } from '../../src/programs/program-io.js';
-import { disk as diskFixture, expected as expectedFree } from '../ndz/allocation/disks.js';
+import { disk as diskFixture, expected as expectedFree, TAIL_NOTE } from '../ndz/allocation/disks.js';
 import { chunksOf, descriptorsOf, expectedOf, fixture, sha256, temporaryFolder, UUID } from '../ndz/images.js';
 
 type Run = { code: number; stdout: Buffer; stderr: string };
@@ -148,6 +148,7 @@ describe('imagezip, of partitions', () => {
     const { code, stderr, image, path } = await zipped('ext4');
     expect(code).toBe(0);
     expect(lines(stderr)).toEqual([
+      `imagezip: ${TAIL_NOTE}`,
       'P2: unused, NOT SAVING.', 'P3: unused, NOT SAVING.', 'P4: unused, NOT SAVING.',
       'partitioner value (28672) different than computed value (26624); using the former',
     ]);

@@ -4,7 +4,7 @@ import { ensureNdz } from '../../images/convert.js';
 import { findImage, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance } from '../../images/provenance.js';
 import { LARGEST_DISK_BYTES } from '../../images/room.js';
-import { missingEnd } from '../../ndz/cut-image.js';
+import { judgeImage, vouchHint } from '../../images/whole.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
@@ -46,6 +46,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       localIp,
       reset: load.reset,
       verify: load.verify,
+      clearEnd: load.clearEnd,
       untilSsh: load.untilSsh,
       ifNeeded: load.ifNeeded,
       passes: load.passes,
@@ -77,8 +78,10 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
   site.warnings.push(...(await originDoubts(found, flag(args.options, 'force'))));
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
-  const missing = await missingEnd(image);
-  if (missing !== null) site.warnings.push(`${basename(found.path)}: ${missing}`);
+  const { cut, note, tableSectorBytes } = await judgeImage(image, context.signal);
+  if (cut !== null) throw new UserError('environment', `${found.path}: ${cut}`, image.path === found.path ? vouchHint(found.path, image) : 'copy the image again');
+  if (note !== null) site.warnings.push(`${basename(found.path)}: ${note}`);
+  if (tableSectorBytes === 4096) site.warnings.push(`${basename(found.path)}: its partition table is for disks with sectors of 4096 bytes, and is not found on others`);
   return {
     nodes: selected,
     image: { ...image, name: found.name },
@@ -92,6 +95,9 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
     nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
     enough: minSuccess(args, selected.length),
     frisbeeClient: frisbee.client,
+    // what its table speaks of may lie behind it, and a version 1 does not say how large its disk was
+    clearEnd: frisbee.clearEnd && note === null && image.version > 1,
+    tableSectorBytes,
   };
 }
 

@@ -2,14 +2,14 @@ import { stat } from 'node:fs/promises';
 import { checksumPath, hashFile, readChecksum } from '../../images/checksum-file.js';
 import { readProvenance, type Provenance } from '../../images/provenance.js';
 import { readStamp } from '../../images/stamp.js';
+import { judgeImage } from '../../images/whole.js';
 import { formatBytes } from '../../monitor/format.js';
 import { planRanges } from '../../ndz/allocation/plan.js';
 import type { PartitionInfo, Plan } from '../../ndz/allocation/plan-types.js';
-import { missingEnd } from '../../ndz/cut-image.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
 import { type Action, writeJson } from '../actions.js';
-import { messageOf } from '../../util/errors.js';
+import { Failure, messageOf } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -27,8 +27,8 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { source, info: image } = await openImageSource(path, context.signal);
   try {
     const plan = await planRanges(source, { signal: context.signal });
-    const missing = await missingEnd(image);
-    if (missing !== null) plan.notes.unshift(missing);
+    const end = await endOf(image, context.signal);
+    if (end.note !== null) plan.notes.unshift(end.note);
     const stamp = await readStamp(source, plan.partitions);
     const expected = await readChecksum(path);
     const seen = expected === null ? null : await hashFile(path, { signal: context.signal, onBytes: (bytes) => progress.update(bytes, image.sizeBytes) });
@@ -42,15 +42,26 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     const modified = new Date((await stat(path)).mtimeMs).toISOString();
     progress.end();
     if (flag(args.options, 'json')) {
-      const { table, partitions, notes } = plan;
-      writeJson(context, { ...image, modified, sha256: expected === null ? null : { expected, seen, ok: expected === seen }, table, partitions, notes, stamp, provenance });
+      const { table, tableSectorBytes, partitions, notes } = plan;
+      writeJson(context, { ...image, modified, sha256: expected === null ? null : { expected, seen, ok: expected === seen }, table, tableSectorBytes, partitions, notes, stamp, provenance });
     } else {
       context.stdout.write(`${lines(image, plan, [...stampRows(stamp), ...provenanceRows(provenance, sha256)], sha256, modified).join('\n')}\n`);
     }
-    return expected === seen && missing === null ? exitCodes.ok : exitCodes.someFailed;
+    return expected === seen && !end.isCut ? exitCodes.ok : exitCodes.someFailed;
   } finally {
     progress.end();
     await source.close();
+  }
+}
+
+/** Whether its end is there, and what there is to say of it. */
+async function endOf(image: ImageInfo, signal: AbortSignal): Promise<{ isCut: boolean; note: string | null }> {
+  try {
+    const { cut, note } = await judgeImage(image, signal);
+    return { isCut: cut !== null, note: cut ?? note };
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'ndz-checksum') return { isCut: true, note: null }; // its own row says so
+    throw error;
   }
 }
 
@@ -62,7 +73,7 @@ function lines(image: ImageInfo, plan: Plan, origin: [string, string][], { expec
     ...(uuid === null ? [] : [['uuid', uuid] satisfies [string, string]]),
     ['size', `${formatBytes(sizeBytes)} (${(actualBytes / sizeBytes).toFixed(1)} times smaller than what is in it), modified ${modified.slice(0, 16).replace('T', ' ')}`],
     ['disk', `${formatBytes(diskBytes)}, of these ${formatBytes(actualBytes)} saved (${share} %)`],
-    ['table', plan.table ?? 'no partition table'],
+    ['table', tableText(plan)],
     ...plan.partitions.map((partition): [string, string] => [partition.number === 0 ? 'holds' : `partition ${partition.number}`, partitionText(partition)]),
     ...origin,
     ['sha256', expected === null ? `no ${checksumPath(path)}` : seen === expected ? `${expected}, as its side file says` : `${seen}, BUT ${checksumPath(path)} SAYS ${expected}`],
@@ -70,6 +81,11 @@ function lines(image: ImageInfo, plan: Plan, origin: [string, string][], { expec
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return [path, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${printable(value)}`)];
+}
+
+/** Firmware and kernels find a table only on disks with the sectors that it counts in. */
+function tableText({ table, tableSectorBytes }: Plan): string {
+  return `${table ?? 'no partition table'}${tableSectorBytes === 4096 ? ', for disks with sectors of 4096 bytes only' : ''}`;
 }
 
 function stampRows(stamp: string | null): [string, string][] {

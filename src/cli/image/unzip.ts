@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { judgeImage, vouchHint } from '../../images/whole.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { applyImage, type ApplyResult } from '../../ndz/apply.js';
-import { missingEnd } from '../../ndz/cut-image.js';
 import { streamImage } from '../../ndz/image-stream.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { openStreamSink } from '../../ndz/stream-sink.js';
@@ -15,7 +15,7 @@ import { ProgressBar } from '../progress-bar.js';
 import { refuseExisting, refuseTerminal, wholeNumber } from './action.js';
 
 /** Writes an image onto a disk, into a partition of it, or into a file. */
-export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'slice', 'force', 'workers'], run };
+export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'keep-end', 'slice', 'force', 'workers'], run };
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [image = '', target = ''] = args.words;
@@ -36,7 +36,8 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   let result: ApplyResult;
   try {
     result = await applyImage(image === '-' ? process.stdin : image, target, {
-      zeroFill: flag(options, 'zero'), atomic: true, exclusive: !force, allowCut: force, signal: context.signal,
+      zeroFill: flag(options, 'zero'), clearEnd: !flag(options, 'keep-end'), atomic: true, exclusive: !force, allowCut: force, signal: context.signal,
+      ...(force ? {} : { judge: (info) => judgeImage(info, context.signal) }),
       ...(slice === undefined ? {} : { slice }),
       ...(workers === undefined ? {} : { workers }),
       onProgress: ({ doneChunks, chunkCount, dataBytes }) => progress.update(dataBytes, chunkCount === null ? null : (dataBytes / doneChunks) * chunkCount),
@@ -61,23 +62,28 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
 }
 
 /** A pipe gets the disk front to back, free space as zeros. */
-async function toStandardOutput(image: string, force: boolean, progress: ProgressBar, { stdout, signal }: CommandContext): Promise<number> {
+async function toStandardOutput(image: string, force: boolean, progress: ProgressBar, { stdout, stderr, signal }: CommandContext): Promise<number> {
   const info = image === '-' ? null : await inspectImage(image, { signal });
-  const missing = info && !force ? await missingEnd(info) : null;
-  if (missing !== null) throw new UserError('environment', `${image}: ${missing}`, 'copy the image again; to write it as it is, --force');
+  const end = info && !force ? await judgeImage(info, signal) : null;
+  if (info && end && end.cut !== null) throw new UserError('environment', `${image}: ${end.cut}`, `${vouchHint(image, info)}; to write it as it is, --force`);
   const sink = openStreamSink(stdout, signal);
   let done = 0;
+  let note: string | null;
   try {
     const input = image === '-' ? process.stdin : createReadStream(image, { highWaterMark: 1_048_576 });
-    for await (const { bytes } of streamImage(input, image === '-' ? 'standard input' : image, { signal, allowCut: force })) {
-      await sink.write(bytes);
-      done += bytes.byteLength;
+    const chunks = streamImage(input, image === '-' ? 'standard input' : image, { signal, allowCut: force || info !== null });
+    let next = await chunks.next();
+    for (; !next.done; next = await chunks.next()) {
+      await sink.write(next.value.bytes);
+      done += next.value.bytes.byteLength;
       progress.update(done, info?.sizeBytes ?? null);
     }
     await sink.finish();
+    note = end ? end.note : next.value.note;
   } finally {
     progress.end();
     await sink.abort();
   }
+  if (note !== null) stderr.write(`imaging: warning: ${note}\n`);
   return exitCodes.ok;
 }

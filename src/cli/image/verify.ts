@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { hashFile, readChecksum } from '../../images/checksum-file.js';
+import { judgeImage, vouchHint } from '../../images/whole.js';
 import { formatBytes } from '../../monitor/format.js';
-import { missingEnd } from '../../ndz/cut-image.js';
 import { verifyImage, type ImageInfo } from '../../ndz/reader.js';
 import { verifyDisk, type DiskVerdict } from '../../ndz/verify-disk.js';
 import { Failure, UserError } from '../../util/errors.js';
@@ -40,6 +40,7 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
   const expected = await readChecksum(image);
   let info: ImageInfo;
   let seen: string | null = null;
+  let note: string | null;
   try {
     if (expected !== null) {
       const { size } = await stat(image);
@@ -48,15 +49,16 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
     }
     const half = expected === null ? 0 : 0.5;
     info = await verifyImage(image, { ...workersOf(options), signal: context.signal, onProgress: (done, total) => progress.update((half + (1 - half) * (done / total)) * total * 1_048_576, total * 1_048_576) });
-    const missing = await missingEnd(info);
-    if (missing !== null) throw new Failure('ndz-cut', `${image}: ${missing}`, 'copy the image again');
+    const end = await judgeImage(info, context.signal);
+    if (end.cut !== null) throw new Failure('ndz-cut', `${image}: ${end.cut}`, vouchHint(image, info));
+    note = end.note;
   } finally {
     progress.end();
   }
-  if (flag(options, 'json')) writeJson(context, { image, ok: true, ...info, sha256: seen });
+  if (flag(options, 'json')) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] });
   else {
     const what = [info.checksums ? 'its SHA-1s' : '', expected === null ? '' : 'its SHA-256'].filter((word) => word !== '').join(' and ');
-    context.stdout.write(`${image}: good: ${info.chunkCount} chunks inflate to ${formatBytes(info.actualBytes)}${what === '' ? '' : `; ${what} match`}\n`);
+    context.stdout.write(`${image}: good: ${info.chunkCount} chunks inflate to ${formatBytes(info.actualBytes)}${what === '' ? '' : `; ${what} match`}\n${note === null ? '' : `  note: ${note}\n`}`);
   }
   return exitCodes.ok;
 }
@@ -70,6 +72,7 @@ async function checkDisk(image: string, device: string, { options }: Arguments, 
   try {
     verdict = await verifyDisk(image, device, {
       sample, ...(slice === undefined ? {} : { slice }), ...workersOf(options), signal: context.signal,
+      judge: (info) => judgeImage(info, context.signal),
       onProgress: (done, total) => progress.update(done * 1_048_576, total * 1_048_576),
     });
   } finally {

@@ -89,7 +89,7 @@ async function tableOf(disk: Volume, header: Header, isCopy: boolean): Promise<P
   keep.push({ startSector: Math.max(0, disk.sectorCount - BACKUP_SECTORS), endSector: disk.sectorCount });
   const endSector = Math.max(0, ...partitions.map(({ startSector, sectorCount }) => startSector + sectorCount));
   const notes = isCopy ? ['the partition table (GPT) is broken; its copy at the end of the disk was used'] : [];
-  return { kind: 'gpt', partitions, unused: [], endSector, keep, notes };
+  return { kind: 'gpt', sectorBytes: unit * SECTOR, partitions, unused: [], endSector, keep, notes };
 }
 
 function placeOf({ ownSector, unit }: Header): SectorRange {

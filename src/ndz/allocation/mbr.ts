@@ -42,7 +42,7 @@ export async function readMbr(disk: Volume, sector: Buffer, sectorBytes: number)
   const entries = found?.filter(({ type }) => type !== UNTYPED);
   // fsck.fat's "fake" table and bootable CD images have an entry for the whole disk, the table's own sector included
   if (!entries || entries.length === 0 || entries.some(({ start }) => start === 0)) return null;
-  const table: PartitionTable = { kind: 'mbr', partitions: [], unused: [], endSector: 0, keep: [{ startSector: 0, endSector: unit }], notes: [] };
+  const table: PartitionTable = { kind: 'mbr', sectorBytes: null, partitions: [], unused: [], endSector: 0, keep: [{ startSector: 0, endSector: unit }], notes: [] };
   for (let slot = 0; slot < ENTRIES; slot++) if (!found?.some((entry) => entry.slot === slot)) table.unused.push(slot + 1);
   for (const entry of entries) {
     if (!EXTENDED.has(entry.type)) table.partitions.push(partitionOf(entry.slot + 1, entry, 0));

@@ -16,6 +16,8 @@ export type PartitionEntry = {
 
 export type PartitionTable = {
   kind: 'gpt' | 'mbr';
+  /** What it counts in, 512 or 4096 bytes; null when that does not show. */
+  sectorBytes: number | null;
   /** By start; none overlap. */
   partitions: PartitionEntry[];
   /** Numbers of the primary entries that are not in use (MBR). */

@@ -50,6 +50,8 @@ export type Plan = {
   baseSector: number;
   /** `gpt`, `mbr`, or none. */
   table: 'gpt' | 'mbr' | null;
+  /** What the table counts in, 512 or 4096 bytes; null when that does not show (an MBR is the same for both). */
+  tableSectorBytes: number | null;
   partitions: PartitionInfo[];
   /** Numbers of an MBR's four entries that are not in use. */
   unused: number[];

@@ -8,6 +8,7 @@ import { readDiskUse, type DiskUse } from './in-use.js';
 import { readPartition, type PartitionPlan } from './partition.js';
 import { readPartitionTable, type PartitionEntry, type PartitionTable } from './partition-table.js';
 import type { Plan, PlanOptions } from './plan-types.js';
+import { readTail } from './tail.js';
 import { contradiction, Inconsistent, Volume } from './volume.js';
 
 export type { FileSystemState, PartitionInfo, Plan, PlanOptions, SavedAs } from './plan-types.js';
@@ -18,7 +19,8 @@ const FAMILY = { any: { title: 'known', names: /^/ }, ext: { title: 'ext2, ext3 
 /**
  * What of a disk must be saved: its partition table and file systems are read, free space is left out. Whatever is not
  * understood or contradicts itself is saved whole, with a note. The boot area before the first partition, and what lies
- * between partitions, is saved; what lies behind the last one is not, but for the table's copy.
+ * between partitions, is saved; what lies behind the last one is not, but for the table's copy, and the disk's last MiB when
+ * a firmware RAID or its like has something there.
  * Needs a source that can be read at any offset.
  * Throws Failure `source-read-failed`, `slice-missing`, `file-system-missing` (`bare` names one that is not there),
  * `source-not-seekable`, or the signal's reason.
@@ -51,7 +53,7 @@ async function readTable(disk: Volume, sectorBytes: number): Promise<PartitionTa
 }
 
 function wholePlan(source: ImageSource, notes: string[]): Plan {
-  return { ranges: wholeDisk(source), diskSectors: diskSectors(source), baseSector: 0, table: null, partitions: [], unused: [], notes };
+  return { ranges: wholeDisk(source), diskSectors: diskSectors(source), baseSector: 0, table: null, tableSectorBytes: null, partitions: [], unused: [], notes };
 }
 
 /** The disk is one file system, or nothing that is known. */
@@ -70,12 +72,13 @@ async function planBare(source: ImageSource, disk: Volume, use: DiskUse, options
 async function planTable(source: ImageSource, disk: Volume, table: PartitionTable, use: DiskUse, options: PlanOptions): Promise<Plan> {
   const read: PartitionPlan[] = [];
   for (const entry of table.partitions) read.push(await readPartition(disk, entry, use, options));
+  const tail = await readTail(disk, table.endSector, table.keep);
   const behind = { startSector: Math.min(table.endSector, disk.sectorCount), endSector: disk.sectorCount };
   const free = mergeRanges([...read.flatMap((partition) => partition.free), behind]);
-  const ranges = without(diskSectors(source), free, [...table.keep, ...lastSector(source)], options.minSkipSectors);
+  const ranges = without(diskSectors(source), free, [...table.keep, ...tail.keep, ...lastSector(source)], options.minSkipSectors);
   const partitions = read.map(({ info }) => info).sort((a, b) => a.number - b.number);
-  const notes = [...table.notes, ...absent(table, options), ...read.flatMap((partition) => partition.notes)];
-  return { ranges, diskSectors: diskSectors(source), baseSector: 0, table: table.kind, partitions, unused: table.unused, notes };
+  const notes = [...table.notes, ...tail.notes, ...absent(table, options), ...read.flatMap((partition) => partition.notes)];
+  return { ranges, diskSectors: diskSectors(source), baseSector: 0, table: table.kind, tableSectorBytes: table.sectorBytes, partitions, unused: table.unused, notes };
 }
 
 async function planSlice(source: ImageSource, disk: Volume, table: PartitionTable | null, use: DiskUse, slice: number, options: PlanOptions): Promise<Plan> {
@@ -85,7 +88,7 @@ async function planSlice(source: ImageSource, disk: Volume, table: PartitionTabl
   const { info, free, notes } = await readPartition(disk, entry, use, options);
   const relative = free.map(({ startSector, endSector }) => ({ startSector: startSector - entry.startSector, endSector: endSector - entry.startSector }));
   const ranges = without(sectorCount, relative, [], options.minSkipSectors);
-  return { ranges, diskSectors: sectorCount, baseSector: entry.startSector, table: table.kind, partitions: [info], unused: [], notes };
+  return { ranges, diskSectors: sectorCount, baseSector: entry.startSector, table: table.kind, tableSectorBytes: table.sectorBytes, partitions: [info], unused: [], notes };
 }
 
 function sliceMissing({ name }: ImageSource, slice: number, why: string): Failure {

@@ -55,5 +55,8 @@ export function faultOf(ranges: SectorRange[], diskSectors: number): string | nu
   return null;
 }
 
+/** What is said of those disks of this folder whose free space is filled up to the disk's end. */
+export const TAIL_NOTE = "the disk's last sectors, behind its last partition, hold something that is not known here: left out";
+
 /** Where a disk of this folder has its (first) partition. */
 export const PARTITION_BYTES = 2048 * 512;

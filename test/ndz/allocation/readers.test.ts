@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { disk, diskNames, expected, isWithin, leftOut, PARTITION_BYTES, plan } from './disks.js';
+import { disk, diskNames, expected, isWithin, leftOut, PARTITION_BYTES, plan, TAIL_NOTE } from './disks.js';
 
 const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 
@@ -19,7 +19,7 @@ describe('each file system', () => {
   ])('%s is named, with label and identity', async (name, fileSystem, label, uuid) => {
     const { partitions, notes } = await plan(disk(name));
     expect(partitions).toMatchObject([{ number: 1, fileSystem, label, uuid, state: 'clean', savedAs: 'allocated', startSector: 2048 }]);
-    expect(notes).toEqual([]);
+    expect(notes).toEqual([TAIL_NOTE]);
   });
 
   it('each partition of a disk with many', async () => {
@@ -27,7 +27,7 @@ describe('each file system', () => {
     expect(partitions.map(({ number, typeName, fileSystem, savedAs }) => [number, typeName, fileSystem, savedAs])).toEqual([
       [1, 'Linux', 'ext4', 'allocated'], [5, 'Linux swap', 'swap', 'header-only'], [6, 'Linux', 'ext2', 'allocated'], [7, 'Linux LVM', null, 'raw'],
     ]);
-    expect(notes).toEqual(['partition 7 (Linux LVM) holds nothing that is known here: saved raw']);
+    expect(notes).toEqual([TAIL_NOTE, 'partition 7 (Linux LVM) holds nothing that is known here: saved raw']);
   });
 
   it('a file system smaller than its place: what follows is saved', async () => {
@@ -52,7 +52,7 @@ describe('what was not left in order', () => {
   it('ext4 with a journal to replay: what the journal knows is saved, and it is said', async () => {
     const result = await plan(disk('ext4-dirty'), { minSkipSectors: 0 });
     expect(result.partitions).toMatchObject([{ fileSystem: 'ext4', state: 'dirty', savedAs: 'allocated' }]);
-    expect(result.notes).toEqual(['partition 1 was not unmounted cleanly; its journal is saved with it and will be replayed when it is mounted']);
+    expect(result.notes).toEqual([TAIL_NOTE, 'partition 1 was not unmounted cleanly; its journal is saved with it and will be replayed when it is mounted']);
     const sectors = (list: [number, number][]): number => list.reduce((sum, [first, end]) => sum + end - first, 0);
     expect(sectors(leftOut(result))).toBeGreaterThan(sectors(expected['ext4-dirty'] ?? []) * 0.9);
     // with an empty journal, as it is for who does not look into it, files would be lost

@@ -3,9 +3,9 @@ import { statfs } from 'node:fs/promises';
 import { findImage } from '../../../images/find.js';
 import { formatOfFile } from '../../../images/formats.js';
 import { listImages } from '../../../images/list.js';
+import { judgeImage } from '../../../images/whole.js';
 import { Failure } from '../../../util/errors.js';
 import { formatBytes } from '../../../monitor/format.js';
-import { missingEnd } from '../../../ndz/cut-image.js';
 import { inspectImage } from '../../../ndz/reader.js';
 import { counted, ok, problem, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
 import { ownership, statOrNull, whyNot, whyNotWritable } from '../files.js';
@@ -58,8 +58,9 @@ export const defaultImage = {
     if (format instanceof Failure) return [warning(format.message, 'imaging-load without -i loads it', format.hint ?? 'name another with default_image')];
     if (format !== 'ndz') return [ok(`${path}: ${format}, made into an .ndz at its first load`)];
     const image = await inspectImage(path, { signal });
-    const missing = await missingEnd(image);
-    if (missing !== null) return [warning(`${path}: ${missing}`, null, 'save that disk again')];
+    const { cut, note } = await judgeImage(image, signal);
+    if (cut !== null) return [problem(`${path}: ${cut}`, 'imaging-load refuses it', 'copy it again, or save that disk again')];
+    if (note !== null) return [warning(`${path}: ${note}`, null, 'nothing, when its nodes boot')];
     return [ok(`${path}: ${counted(image.chunkCount, 'chunk')}, headers sound, for disks of ${formatBytes(image.diskBytes)} and more`)];
   },
 } satisfies Check;
