@@ -36,7 +36,7 @@ for line; do
   _imaging
   printf '%s\\0' "$line" "\${COMPREPLY[*]}"
 done`;
-  const { stdout, stderr, status } = spawnSync('bash', ['-uc', script, 'bash', ...lines], { env: site.env, cwd: site.dir, encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-uc', script, 'bash', ...lines], { env: site.env, cwd: site.dir, encoding: 'utf8' });
   if (status !== 0 || stderr !== '') throw new Error(`bash ended with ${status}: ${stderr}`);
   const parts = stdout.split('\0');
   return Object.fromEntries(lines.map((line, index) => [line, (parts[2 * index + 1] ?? '').split(' ').filter((word) => word !== '')]));
