@@ -35,7 +35,7 @@ test('-n waits for telnet', async () => {
   await wait.event((event) => event.type === 'node.step'); // the small system is up for moments only
   const load = await testbed.run('imaging-load', ['3', '--progress', 'quiet']);
   expect(load.code).toBe(0);
-  expect((await wait.finished).events).toContainEqual(expect.objectContaining({ type: 'node.done', node: 'fit03', detail: 'telnet OK' }));
+  expect((await wait.finished).events).toContainEqual(expect.objectContaining({ type: 'node.done', node: 'fit03', detail: expect.stringMatching(/^telnet OK/) as unknown }));
 });
 
 test.skipIf(!existsSync('/dev/full'))('a run whose progress cannot be written asks every node all the same', () => {
