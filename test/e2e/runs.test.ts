@@ -131,6 +131,12 @@ describe('resume', () => {
 });
 
 describe('in the background', () => {
+  let slow: ChildTestbed;
+  beforeAll(async () => {
+    slow = await testbedUp(2, '--size', '2', '--on', '--fault', 'fit02:slow-boot:6'); // long enough to come and go meanwhile
+  });
+  afterAll(() => slow.close());
+
   test('--detach returns once the plan is accepted; attach follows it to its end, with its exit code', async () => {
     const detached = await testbed.run('imaging-load', ['--detach', '@good', '4']);
     expect(detached.code).toBe(0);
@@ -147,17 +153,17 @@ describe('in the background', () => {
 
   test('it survives whoever started it, and those who attach and go', async () => {
     // a process group of its own that is killed as a whole, as a terminal does with what runs in it
-    const shell = spawn('sh', ['-c', 'imaging-load --detach 1-2 -u; exec sleep 60'], { env: { ...process.env, ...testbed.env }, cwd: scratch(), detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    const shell = spawn('sh', ['-c', 'imaging-load --detach 1-2 -u; exec sleep 60'], { env: { ...process.env, ...slow.env }, cwd: scratch(), detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
     const name = await new Promise<string>((resolve) => void shell.stdout.once('data', (text: Buffer) => resolve(text.toString().trim())));
     process.kill(-(shell.pid ?? 0), 'SIGHUP');
-    const watching = testbed.start('imaging-runs', ['attach', name, '--progress', 'json']);
+    const watching = slow.start('imaging-runs', ['attach', name, '--progress', 'json']);
     await watching.event((event) => event.type === 'run.started');
     watching.child.kill('SIGINT');
     expect((await watching.finished).code).toBe(130);
-    const { code, events } = await runs('attach', name, '--progress', 'json');
+    const { code, events } = await slow.run('imaging-runs', ['attach', name, '--progress', 'json']);
     expect(code).toBe(0);
     expect(events.at(-1)).toMatchObject({ ok: ['fit01', 'fit02'] });
-    expect(testbed.links()).toEqual([]);
+    expect(slow.links()).toEqual([]);
   });
 
   const noPty = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0 ? '' : ' (skipped: no program script, of util-linux)';
@@ -184,17 +190,19 @@ describe('in the background', () => {
   });
 
   test('a run that was killed: attach says so, resume goes on in the background', async () => {
-    const name = (await testbed.run('imaging-load', ['--detach', '@good'])).stdout.trim();
-    const watching = testbed.start('imaging-runs', ['attach', name, '--progress', 'json']);
+    const ofSlow = (...args: string[]): Promise<Finished> => slow.run('imaging-runs', args);
+    const name = (await slow.run('imaging-load', ['--detach', '1-2'])).stdout.trim();
+    const watching = slow.start('imaging-runs', ['attach', name, '--progress', 'json']);
     await watching.event((event) => event.type === 'node.step' && event.step === 'write');
-    process.kill(readPlan(join(runsDir(), name))?.value.process?.pid ?? 0, 'SIGKILL');
+    process.kill(readPlan(join(slow.dir, 'state/runs', name))?.value.process?.pid ?? 0, 'SIGKILL');
     expect((await watching.finished).code).toBe(1);
-    expect(await runs('attach', name)).toMatchObject({ code: 1, stdout: expect.stringContaining(`imaging-runs resume ${name}`) });
-    const resumed = await runs('resume', name, '--detach');
+    expect(await ofSlow('attach', name)).toMatchObject({ code: 1, stdout: expect.stringContaining(`imaging-runs resume ${name}`) });
+    const resumed = await ofSlow('resume', name, '--detach');
     expect(resumed.code).toBe(0);
-    expect((await runs('attach', resumed.stdout.trim())).code).toBe(0);
-    expect(await newest()).toMatchObject({ run: resumed.stdout.trim(), state: 'done', continues: name });
-    expect(testbed.links()).toEqual([]);
+    const again = resumed.stdout.trim();
+    expect((await ofSlow('attach', again)).code).toBe(0);
+    expect(JSON.parse((await ofSlow('show', again, '--json')).stdout)).toMatchObject({ run: again, state: 'done', continues: name });
+    expect(slow.links()).toEqual([]);
   });
 });
 

@@ -27,13 +27,16 @@ function capturedImage(): string {
 
 const shape = (text: string): string => text.replace(/\d{2}:\d{2}:\d{2}/g, 'TIME').replace(/\d+/g, 'N').replace(/0x\w+/g, 'N');
 
+/** A busy machine takes its time. */
+const PATIENCE = { timeout: 30_000 };
+
 describe('frisbee and frisbeed', () => {
   test('an image goes over; both print the lines of the 2015 programs', async () => {
     const at = place();
     const image = capturedImage();
     const output = join(temporaryFolder(), 'disk.img');
     const serving = server(`-d -T -1 -W 300000000 -i 127.0.0.1 ${at} ${image}`);
-    await expect.poll(() => serving.stderr.text).toContain('Using Multicast');
+    await expect.poll(() => serving.stderr.text, PATIENCE).toContain('Using Multicast');
     const receiving = client(`-i 127.0.3.1 ${at} ${output}`);
     expect(await receiving.done).toBe(0);
     expect(await serving.done).toBe(0);
@@ -83,7 +86,7 @@ describe('frisbee and frisbeed', () => {
     const at = place();
     const serving = server(`-i 127.0.0.1 -W 9000000 ${at} ${randomFile(8 << 20).path}`);
     const receiving = client(`-q -T 1 -i 127.0.3.1 ${at} ${join(temporaryFolder(), 'disk')}`, { openOutput: async () => new MemoryOutput() });
-    await expect.poll(() => receiving.stderr.text).toContain('Joined the team');
+    await expect.poll(() => receiving.stderr.text, PATIENCE).toContain('Joined the team');
     serving.stop.abort(new Error('SIGTERM'));
     await serving.done;
     expect(await receiving.done).toBe(110);
@@ -107,7 +110,7 @@ describe('frisbee and frisbeed', () => {
   test('a signal ends a waiting client with 128 + its number', async () => {
     for (const [name, code] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
       const receiving = client(`-i 127.0.3.1 ${place()} ${join(temporaryFolder(), 'disk')}`);
-      await expect.poll(() => receiving.stderr.text).toContain('Using Multicast');
+      await expect.poll(() => receiving.stderr.text, PATIENCE).toContain('Using Multicast');
       receiving.stop.abort(new Error(name));
       expect(await receiving.done).toBe(code);
     }
