@@ -247,9 +247,9 @@ describe('imageunzip', () => {
     const image = join(folder, 'x.ndz');
     await writeFile(image, fixture('frag-ext2-F0'));
     const chunks = await run(runImageunzip, ['-o', image, join(folder, 'disk')]);
-    expect(chunks.stderr).toMatch(/^\.{3} {64} {3}0 {6}0\n\d+ max bufs/);
+    expect(chunks.stderr).toMatch(/^\.{3} {64} {3}\d {6}0\n\d+ max bufs/);
     const bytes = await run(runImageunzip, ['-O', image, join(folder, 'disk')]);
-    expect(bytes.stderr).toMatch(/^ {67} {3}0 {6}0\n\d+ max bufs/);
+    expect(bytes.stderr).toMatch(/^ {67} {3}\d {6}0\n\d+ max bufs/);
   });
 
   it.each([[[]], [['-']]])('writes the whole disk to standard output, free space as zeros (%j)', async (out) => {
