@@ -1,5 +1,6 @@
 import { nearestNames } from '../images/nearest.js';
 import { UserError } from '../util/errors.js';
+import { sayJson } from '../util/say.js';
 import type { Arguments, CommandContext } from './command.js';
 
 /** One thing that a command with several does, named by the command's first word. */
@@ -41,5 +42,5 @@ export async function runAction(command: string, actions: Actions, common: reado
 
 /** One JSON document on standard output. */
 export function writeJson(context: CommandContext, value: unknown): void {
-  context.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  sayJson(context.stdout, value, 2);
 }

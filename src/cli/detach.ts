@@ -8,6 +8,7 @@ import { executablePath } from '../util/dist.js';
 import { messageOf, UserError } from '../util/errors.js';
 import type { HeldFolder } from '../util/held-folder.js';
 import type { Host } from '../util/host.js';
+import { say, sayText } from '../util/say.js';
 import type { CommandContext } from './command.js';
 import { exitCodes } from './exit.js';
 
@@ -52,11 +53,11 @@ export async function startInBackground(command: string, stateDir: string, conte
     if (context.signal.aborted) await ended;
     else if (outcome === 'accepted') {
       child.unref();
-      context.stdout.write(`${run}\n`);
-      context.stderr.write(`in the background; follow it with: imaging-runs attach ${run}\n`);
+      say(context.stdout, run);
+      say(context.stderr, `in the background; follow it with: imaging-runs attach ${run}`);
       return exitCodes.ok;
     }
-    context.stderr.write(readFileSync(held.at(MESSAGES)));
+    sayText(context.stderr, readFileSync(held.at(MESSAGES), 'utf8'));
     if (readPlan(folder) === null) removeRun(folder); // it has touched nothing
     context.signal.throwIfAborted();
     return await ended;

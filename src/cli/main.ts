@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { Interrupted } from '../workflows/interrupted.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
+import { say, sayText } from '../util/say.js';
 import { surroundingsError } from '../util/surroundings.js';
 import type { Command, CommandContext } from './command.js';
 import { commands } from './commands.js';
@@ -33,7 +34,7 @@ export async function main(argv: string[]): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve)); // what could not be written is told a moment later
   const { output } = losses;
   if (output && !output.told && !isBecauseOf(cause, output)) {
-    process.stderr.write(`imaging: cannot write to ${output.stream}: ${output.error.message}\n`);
+    say(process.stderr, `imaging: cannot write to ${output.stream}: ${output.error.message}`);
     await flush(process.stderr);
   }
   process.exit(code === exitCodes.ok && output ? exitCodes.environment : code);
@@ -60,16 +61,16 @@ async function dispatch(argv: string[], context: CommandContext): Promise<number
   if (command) return runCommand(command, rest, { ...context, argv: [command.name, ...rest] });
   const first = argv[2];
   if (first === '--version' || first === 'version') {
-    context.stdout.write(`${version()}\n`);
+    say(context.stdout, `${version()}`);
     return exitCodes.ok;
   }
   if (first === '--help' || first === '-h' || first === 'help') {
     const about = commands.find((candidate) => candidate.name === argv[3]);
     if (about) return runCommand(about, ['--help'], context);
-    context.stdout.write(overview());
+    sayText(context.stdout, overview());
     return exitCodes.ok;
   }
-  if (first === undefined) context.stderr.write(overview());
+  if (first === undefined) sayText(context.stderr, overview());
   throw new UserError('usage', first === undefined ? 'no command given' : `unknown command ${JSON.stringify(first)}`, 'see imaging --help');
 }
 
@@ -80,7 +81,7 @@ async function runCommand(command: Command, argv: string[], context: CommandCont
   const { parseArguments } = await import('./parse.js');
   const parsed = await parseArguments(command, argv);
   if ('help' in parsed) {
-    context.stdout.write(`${parsed.help}\n`);
+    sayText(context.stdout, `${parsed.help}\n`);
     return exitCodes.ok;
   }
   if (command.kind === 'plain') return (await command.load()).run(parsed.args, context);
@@ -101,13 +102,21 @@ function report(thrown: unknown): number {
   const error = surroundingsError(thrown) ?? thrown;
   const code = exitCodeOfError(error);
   if (code === exitCodes.bug) {
-    const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
-    process.stderr.write(`imaging ${version()}, Node ${process.version}: this is a defect of imaging itself\n${stack}\n`);
+    say(process.stderr, `imaging ${version()}, Node ${process.version}: this is a defect of imaging itself`, ...stackOf(error));
   } else {
     const hint = error instanceof UserError || error instanceof Failure ? error.hint : undefined;
-    process.stderr.write(`imaging: ${messageOf(error)}\n${hint ? `  ${hint}\n` : ''}`);
+    const [first = '', ...more] = error instanceof UserError ? error.lines : [messageOf(error)];
+    say(process.stderr, `imaging: ${first}`, ...more, ...(hint ? [`  ${hint}`] : []));
   }
   return code;
+}
+
+/** What was thrown on one line, and where, a line for each call. */
+function stackOf(error: unknown): string[] {
+  if (!(error instanceof Error) || !error.stack) return [messageOf(error)];
+  const { name, message, stack } = error;
+  const calls = stack.slice(Math.max(0, stack.indexOf(message)) + message.length).split('\n').slice(1);
+  return [`${name}: ${message}`, ...calls];
 }
 
 function flush(stream: Writable): Promise<void> {

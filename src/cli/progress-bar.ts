@@ -1,4 +1,5 @@
 import { bar, formatBytes, formatDuration } from '../monitor/format.js';
+import { say } from '../util/say.js';
 import type { CommandContext } from './command.js';
 
 const FRAME_MS = 250;
@@ -53,7 +54,7 @@ export class ProgressBar {
     if (tenth <= this.#tenth) return;
     this.#tenth = tenth;
     const elapsedMs = this.#context.host.monotonicMs() - this.#startMs;
-    this.#context.stderr.write(`${this.#what} ${tenth * 10} %, ${this.#rate(doneBytes, elapsedMs)}\n`);
+    say(this.#context.stderr, `${this.#what} ${tenth * 10} %, ${this.#rate(doneBytes, elapsedMs)}`);
   }
 
   #rate(doneBytes: number, elapsedMs: number): string {

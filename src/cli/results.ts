@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Outcome } from '../events/outcome.js';
+import { say } from '../util/say.js';
 
 /** Prints the lines of nodes: in the order of the selection, as far as they come within `patienceMs` of each other. */
 export type ResultPrinter = { add(outcome: Outcome<unknown>): void; close(): void };
@@ -8,7 +9,7 @@ export function openResults(nodes: readonly string[], linesOf: (outcome: Outcome
   const waiting = new Map<string, string[]>();
   const flush = (): void => {
     if (waiting.size === 0) return;
-    for (const node of nodes) for (const line of waiting.get(node) ?? []) out.write(`${line}\n`);
+    for (const node of nodes) for (const line of waiting.get(node) ?? []) say(out, line);
     waiting.clear();
   };
   const timer = Number.isFinite(patienceMs) ? setInterval(flush, patienceMs) : undefined;

@@ -12,7 +12,8 @@ import { changedInputs, type RunPlan } from '../runs/plan-file.js';
 import { newRunId, type RunFolder } from '../runs/run-folder.js';
 import type { StoredRun } from '../runs/store.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
-import { printable } from '../util/text.js';
+import { jsonText } from '../util/json.js';
+import { say, sayJson, warn } from '../util/say.js';
 import { UndoStack } from '../util/undo.js';
 import { Interrupted } from '../workflows/interrupted.js';
 import type { Arguments, Command, CommandContext, NodeCommandModule } from './command.js';
@@ -36,7 +37,8 @@ export async function runNodeCommand(command: Command, module: NodeCommandModule
   const mode = progressMode(args, workflow);
   if (workflow.dryRun) {
     await workflow.abandon?.();
-    context.stdout.write(mode === 'json' ? `${JSON.stringify(planOf(command, workflow))}\n` : renderPlan(command, workflow));
+    if (mode === 'json') sayJson(context.stdout, planOf(command, workflow));
+    else say(context.stdout, ...renderPlan(command, workflow));
     return exitCodes.ok;
   }
   const background = backgroundRun(context.host);
@@ -67,7 +69,7 @@ async function runPlan(plan: RunPlan, workflow: NodeWorkflow, mode: Exclude<Prog
     const problems = recording.close();
     // plain lines have shown warnings as they came
     const untold = mode === 'tty' || mode === 'quiet' ? [...state.warnings, ...problems] : problems;
-    for (const text of workflow.result === 'silent' ? [] : untold) context.stderr.write(`imaging: warning: ${printable(text)}\n`);
+    for (const text of workflow.result === 'silent' ? [] : untold) warn(context.stderr, text);
     if (!silent) printTable(workflow, state, recording.folder, context);
     log?.close();
   }
@@ -174,19 +176,19 @@ function printTable(workflow: NodeWorkflow, state: RunState, folder: RunFolder |
   const bad = nodesIn(state, 'failed').length + nodesIn(state, 'skipped').length > 0;
   if (workflow.result === 'lines' && !bad) return;
   const out = workflow.result === 'table' ? context.stdout : context.stderr;
-  for (const line of renderSummary(state, workflow.fold)) out.write(`${line}\n`);
-  if (workflow.result === 'table') for (const line of lostProgress(context.losses)) out.write(`${line}\n`);
+  for (const line of renderSummary(state, workflow.fold)) say(out, line);
+  if (workflow.result === 'table') for (const line of lostProgress(context.losses)) say(out, line);
   if (!folder || !bad) return;
-  out.write(`logs: ${folder.path}\n`);
-  if (workflow.result === 'table') out.write(`once more for those that are not done: imaging-runs resume ${basename(folder.path)}\n`);
+  say(out, `logs: ${folder.path}`);
+  if (workflow.result === 'table') say(out, `once more for those that are not done: imaging-runs resume ${basename(folder.path)}`);
 }
 
 function planOf(command: Command, workflow: NodeWorkflow) {
   return { command: command.name, nodes: workflow.nodes, ...workflow.details };
 }
 
-function renderPlan(command: Command, workflow: NodeWorkflow): string {
+function renderPlan(command: Command, workflow: NodeWorkflow): string[] {
   const rows = Object.entries({ nodes: `${workflow.fold([...workflow.nodes])} (${workflow.nodes.length})`, ...workflow.details });
-  const shown = rows.map(([name, value]) => `  ${name.padEnd(12)} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
-  return [`imaging-${command.name} would do this, and has touched nothing:`, ...shown, ...workflow.warnings.map((text) => `  warning: ${text}`), ''].join('\n');
+  const shown = rows.map(([name, value]) => `  ${name.padEnd(12)} ${typeof value === 'object' ? jsonText(value) : String(value)}`);
+  return [`imaging-${command.name} would do this, and has touched nothing:`, ...shown, ...workflow.warnings.map((text) => `  warning: ${text}`)];
 }

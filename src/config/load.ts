@@ -94,7 +94,7 @@ class Reader {
   }
 
   throwProblems(): void {
-    if (this.#problems.length > 0) throw new UserError('environment', this.#problems.join('\n'), 'docs/configuration.md lists every key and what it may be');
+    if (this.#problems.length > 0) throw new UserError('environment', this.#problems, 'docs/configuration.md lists every key and what it may be');
   }
 
   #parse<T>(spec: KeySpec<T>): T | undefined {

@@ -20,7 +20,7 @@ export async function loadInventory(path: string, names: NodeNames): Promise<Inv
     const listed = problems.slice(0, MAX_LISTED).map((problem) => `${path}: ${problem}`);
     const more = problems.length - listed.length;
     if (more > 0) listed.push(`${path}: ... and ${more} more`);
-    throw new UserError('environment', listed.join('\n'), 'docs/inventory.md says what an inventory holds');
+    throw new UserError('environment', listed, 'docs/inventory.md says what an inventory holds');
   }
   if (!isFilled(nodes)) throw new Error('an inventory without problems holds a node');
   return new Inventory(path, nodes);

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { RunState } from '../events/reducer.js';
 import type { EventSink } from '../events/bus.js';
+import { say, sayJson } from '../util/say.js';
 import { noControls, type Controls, type Monitor } from './contract.js';
 import { printable } from '../util/text.js';
 import { eventText } from './text.js';
@@ -34,7 +35,7 @@ export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: 
     case 'quiet':
       return { sink: () => {}, close: async () => {} };
     case 'json':
-      return { sink: (event) => void streams.stdout.write(`${JSON.stringify(event)}\n`), close: async () => {} };
+      return { sink: (event) => sayJson(streams.stdout, event), close: async () => {} };
     case 'plain':
       return openPlain(streams.stderr, state, verbose);
     case 'tty': {
@@ -55,18 +56,18 @@ export function openPlain(out: Writable, state: RunState, verbose: boolean): Mon
     const since = `+${String(Math.floor((event.at - (state.startedAt ?? event.at)) / 1000)).padStart(3, '0')}s`;
     const small = event.type === 'node.note' || event.type === 'server.join' || event.type === 'server.leave' || event.type === 'node.step';
     const text = !small || verbose || state.nodes.size <= 40 ? eventText(event) : null;
-    if (text !== null) out.write(`${since} ${printable(text)}\n`);
+    if (text !== null) say(out, `${since} ${text}`);
     if (event.type === 'node.progress' && event.totalBytes === 0) {
       const node = state.nodes.get(event.node);
       if (node && event.at - Math.max(toldAt.get(event.node) ?? 0, node.stepAt ?? 0) >= OPEN_END_EVERY_MS) {
         toldAt.set(event.node, event.at);
-        out.write(`${since} ${printable(`${event.node} ${node.step}: ${bytesAndRate(node, event.at)}`)}\n`);
+        say(out, `${since} ${printable(`${event.node} ${node.step}: ${bytesAndRate(node, event.at)}`)}`);
       }
     }
     const reached = event.type === 'node.progress' ? Math.floor(overallFraction(state) * 10) : 0;
     if (reached > tenth) {
       tenth = reached;
-      out.write(`${since} ${reached * 10} % of all nodes\n`);
+      say(out, `${since} ${reached * 10} % of all nodes`);
     }
   };
   return { sink, close: async () => {} };

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { say } from '../util/say.js';
 
 /** A row of dots that ends, every `width` dots, with some figures. */
 export class DotLine {
@@ -20,7 +21,7 @@ export class DotLine {
 
   /** Ends the line with the figures in their column. */
   fill(): void {
-    this.#out.write(`${' '.repeat(this.#width - this.#column)}${this.#figures()}\n`);
+    say(this.#out, `${' '.repeat(this.#width - this.#column)}${this.#figures()}`);
     this.#column = 0;
   }
 }

@@ -7,6 +7,7 @@ import type { OutputSpec } from '../frisbee/writer-protocol.js';
 import { WriterThread } from '../frisbee/writer-thread.js';
 import { Failure, messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
+import { say, sayText } from '../util/say.js';
 import { FRISBEE_USAGE, type FrisbeeArguments, parseFrisbee } from './frisbee-arguments.js';
 import { boundLines, chunkDot, farewellLines, joinedLine } from './frisbee-lines.js';
 import type { ProgramIo } from './program-io.js';
@@ -28,7 +29,8 @@ export type FrisbeeOverrides = {
 export async function runFrisbee(argv: readonly string[], io: ProgramIo, overrides: FrisbeeOverrides = {}): Promise<number> {
   const parsed = await parseFrisbee(argv, overrides.env ?? systemHost.env);
   if (typeof parsed === 'string') {
-    io.stderr.write(`frisbee: ${parsed}\n${FRISBEE_USAGE}`);
+    say(io.stderr, `frisbee: ${parsed}`);
+    sayText(io.stderr, FRISBEE_USAGE);
     return EXIT.failed;
   }
   const writer = overrides.openOutput ? null : new WriterThread();
@@ -38,9 +40,9 @@ export async function runFrisbee(argv: readonly string[], io: ProgramIo, overrid
     const sink = await (overrides.openOutput ?? ((name, options) => openWith(writer, { path: name, ...options })))(path, spec);
     const result = await (overrides.receive ?? receiveImage)({ ...receiveOptions(parsed, io, overrides), sink, ownThread: writer !== null });
     const notes = result.notes ?? [];
-    if (notes.length > 0 && !parsed.quiet) io.stderr.write('\n'); // the dots have a line of their own
-    for (const note of notes) io.stderr.write(`${note}\n`);
-    io.stderr.write(farewellLines(result, parsed.quiet));
+    if (notes.length > 0 && !parsed.quiet) say(io.stderr, ''); // the dots have a line of their own
+    for (const note of notes) say(io.stderr, note);
+    sayText(io.stderr, farewellLines(result, parsed.quiet));
     return EXIT.ok;
   } catch (error) {
     if (io.signal?.aborted) return exitCodeOfSignal(io.signal);
@@ -63,11 +65,11 @@ function receiveOptions(parsed: FrisbeeArguments, io: ProgramIo, overrides: Fris
     ...(io.signal ? { signal: io.signal } : {}),
     onEvent: (event) => {
       if (event.type === 'bound') {
-        io.stderr.write(boundLines({ ...event, port, group, multicast: isMulticast(group) }));
-        if (options.serverTimeoutMs !== undefined) io.stderr.write(`Quit if no messages from server after ${options.serverTimeoutMs / 1000} seconds\n`);
-        if (Number.isFinite(options.keepaliveMs)) io.stderr.write(`Enabling MC keepalive at ${options.keepaliveMs / 1000} seconds\n`);
-      } else if (event.type === 'joined') io.stderr.write(joinedLine(event));
-      else if (!quiet) io.stderr.write(chunkDot(event));
+        sayText(io.stderr, boundLines({ ...event, port, group, multicast: isMulticast(group) }));
+        if (options.serverTimeoutMs !== undefined) say(io.stderr, `Quit if no messages from server after ${options.serverTimeoutMs / 1000} seconds`);
+        if (Number.isFinite(options.keepaliveMs)) say(io.stderr, `Enabling MC keepalive at ${options.keepaliveMs / 1000} seconds`);
+      } else if (event.type === 'joined') sayText(io.stderr, joinedLine(event));
+      else if (!quiet) sayText(io.stderr, chunkDot(event));
     },
   };
 }
@@ -75,15 +77,15 @@ function receiveOptions(parsed: FrisbeeArguments, io: ProgramIo, overrides: Fris
 function reportFailure(error: unknown, { port, options, foreignExit }: FrisbeeArguments, { stderr }: ProgramIo): number {
   const code = error instanceof Failure ? error.code : null;
   if (code === 'address-in-use') {
-    stderr.write(`Could not bind to port ${port}!\n`);
+    say(stderr, `Could not bind to port ${port}!`);
     return EXIT.addressInUse;
   }
   if (code === 'server-silent') {
-    stderr.write(`\n*** No messages from server after ${(options.serverTimeoutMs ?? 0) / 1000} seconds, exiting\n`);
+    say(stderr, '', `*** No messages from server after ${(options.serverTimeoutMs ?? 0) / 1000} seconds, exiting`);
     return EXIT.serverSilent;
   }
   const hint = error instanceof Failure && error.hint ? ` (${error.hint})` : '';
-  stderr.write(`frisbee: ${messageOf(error)}${hint}\n`);
+  say(stderr, `frisbee: ${messageOf(error)}${hint}`);
   if (code === 'ndz-foreign-image') return foreignExit;
   return code === 'bad-interface' || code === 'socket-failed' ? EXIT.fatal : EXIT.failed;
 }

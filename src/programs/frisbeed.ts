@@ -4,6 +4,8 @@ import { type FrisbeeServer, startServer } from '../frisbee/server.js';
 import type { ServerEvent } from '../frisbee/server-events.js';
 import { Failure, messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
+import { say, sayText } from '../util/say.js';
+import { printable } from '../util/text.js';
 import { endLines, eventLines, type ServerLinesContext, startLines } from './frisbeed-lines.js';
 import { getopt, numberValue, type Options } from './getopt.js';
 import type { ProgramIo } from './program-io.js';
@@ -43,7 +45,8 @@ type FrisbeedArguments = SessionArguments & {
 export async function runFrisbeed(argv: readonly string[], io: ProgramIo, overrides: { env?: Readonly<Record<string, string | undefined>> } = {}): Promise<number> {
   const parsed = await parseArguments(argv, overrides.env ?? systemHost.env);
   if (typeof parsed === 'string') {
-    io.stderr.write(`frisbeed: ${parsed}\n${USAGE}`);
+    say(io.stderr, `frisbeed: ${parsed}`);
+    sayText(io.stderr, USAGE);
     return EXIT.failed;
   }
   let onEvent: (event: ServerEvent) => void = () => undefined;
@@ -57,7 +60,7 @@ export async function runFrisbeed(argv: readonly string[], io: ProgramIo, overri
     });
   } catch (error) {
     const inUse = error instanceof Failure && error.code === 'address-in-use';
-    io.stderr.write(inUse ? `Could not bind to port ${parsed.port}!\n` : `frisbeed: ${messageOf(error)}\n`);
+    say(io.stderr, inUse ? `Could not bind to port ${parsed.port}!` : `frisbeed: ${messageOf(error)}`);
     return inUse ? EXIT.addressInUse : EXIT.fatal;
   }
 }
@@ -71,30 +74,30 @@ function serverOptions({ imagePath, group, port, localIp, loopback, bufferBytes,
 }
 
 async function serveUntilDone(server: FrisbeeServer, parsed: FrisbeedArguments, io: ProgramIo, listen: (listener: (event: ServerEvent) => void) => void): Promise<number> {
-  const context: ServerLinesContext = { path: parsed.imagePath, group: parsed.group, port: parsed.port, multicast: isMulticast(parsed.group), burst: parsed.burst };
-  const say = (text: string): void => {
-    if (parsed.debug) io.stderr.write(text);
+  const context: ServerLinesContext = { path: printable(parsed.imagePath), group: parsed.group, port: parsed.port, multicast: isMulticast(parsed.group), burst: parsed.burst };
+  const tell = (text: string): void => {
+    if (parsed.debug) sayText(io.stderr, text);
   };
-  say(startLines(context, server.info));
+  tell(startLines(context, server.info));
   const end = await new Promise<{ line: string; code: number; stats: boolean }>((resolve) => {
     listen((event) => {
-      if (event.type !== 'failed') say(eventLines(event, parsed.imagePath, new Date()));
-      if (event.type === 'failed') resolve({ line: `${event.message}\n`, code: EXIT.fatal, stats: false });
+      if (event.type !== 'failed') tell(eventLines(event, context.path, new Date()));
+      if (event.type === 'failed') resolve({ line: event.message, code: EXIT.fatal, stats: false });
       else if (event.type === 'idle') {
-        resolve({ line: event.reason === 'no-requests' ? `No requests for ${parsed.idleSeconds} seconds!\n` : 'Last client left!\n', code: EXIT.ok, stats: true });
+        resolve({ line: event.reason === 'no-requests' ? `No requests for ${parsed.idleSeconds} seconds!` : 'Last client left!', code: EXIT.ok, stats: true });
       }
     });
     const onSignal = (): void => {
       const hangUp = io.signal !== undefined && signalName(io.signal) === 'SIGHUP';
-      resolve(hangUp ? { line: 'Caught signal 1. Exiting ...\n', code: EXIT.failed, stats: false } : { line: 'Interrupted!\n', code: EXIT.ok, stats: true });
+      resolve(hangUp ? { line: 'Caught signal 1. Exiting ...', code: EXIT.failed, stats: false } : { line: 'Interrupted!', code: EXIT.ok, stats: true });
     };
     if (io.signal?.aborted) onSignal();
     else io.signal?.addEventListener('abort', onSignal, { once: true });
   });
   const stats = await server.stop();
-  if (end.code === EXIT.fatal) io.stderr.write(`frisbeed: ${end.line}`);
-  else say(end.line);
-  if (end.stats) say(`${endLines(context, server.info, stats)}Exiting!\n`);
+  if (end.code === EXIT.fatal) say(io.stderr, `frisbeed: ${end.line}`);
+  else tell(`${end.line}\n`);
+  if (end.stats) tell(`${endLines(context, server.info, stats)}Exiting!\n`);
   return end.code;
 }
 

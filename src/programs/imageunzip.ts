@@ -12,6 +12,7 @@ import type { WriterResult } from '../ndz/sink.js';
 import { openStreamSink } from '../ndz/stream-sink.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
+import { say, sayText } from '../util/say.js';
 import { DotLine, padded } from './dot-line.js';
 import type { ProgramIo } from './program-io.js';
 
@@ -47,11 +48,11 @@ export async function runImageunzip(argv: readonly string[], io: ProgramIo): Pro
     return OK;
   } catch (error) {
     if (io.signal?.aborted) {
-      io.stderr.write('imageunzip: interrupted\n');
+      say(io.stderr, 'imageunzip: interrupted');
       return INTERRUPTED;
     }
     if (!(error instanceof Failure)) throw error;
-    io.stderr.write(`imageunzip: ${error.message}${error.hint ? ` (${error.hint})` : ''}\n`);
+    say(io.stderr, `imageunzip: ${error.message}${error.hint ? ` (${error.hint})` : ''}`);
     return FAILED;
   }
 }
@@ -69,15 +70,15 @@ async function restore(args: Args, io: ProgramIo): Promise<void> {
   };
   const result = args.output === '-' ? await toStream(args, io, onProgress) : await toDisk(args, io, onProgress);
   if (args.chunkDots || args.byteDots) line.fill();
-  else io.stderr.write(summary(result, seconds(), args.zeroFill));
-  io.stderr.write(bufferLines(result));
+  else sayText(io.stderr, summary(result, seconds(), args.zeroFill));
+  sayText(io.stderr, bufferLines(result));
 }
 
 async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
   const { zeroFill, slice } = args;
   const options = { zeroFill, onProgress, judge: (info: ImageInfo) => judgeImage(info, io.signal), ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
   const result = await applyImage((await inputStream(args.input, io)) ?? args.input, args.output, options);
-  for (const note of result.notes) io.stderr.write(`WARNING: ${note}\n`);
+  for (const note of result.notes) say(io.stderr, `WARNING: ${note}`);
   return result;
 }
 
@@ -88,7 +89,7 @@ async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyP
   const end = info && (await judgeImage(info, io.signal));
   if (info && end && end.cut !== null) throw cutImage(info.path, end.cut);
   const chunkCount = info?.chunkCount ?? null;
-  if (!args.zeroFill) io.stderr.write('WARNING: output file is not seekable, must zero-fill free space\n');
+  if (!args.zeroFill) say(io.stderr, 'WARNING: output file is not seekable, must zero-fill free space');
   const sink = openStreamSink(io.stdout, io.signal);
   const input = stream ?? createReadStream(args.input, { highWaterMark: READ_BYTES });
   let [doneChunks, dataBytes] = [0, 0];
@@ -101,7 +102,7 @@ async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyP
       onProgress({ doneChunks: ++doneChunks, chunkCount, dataBytes });
     }
     const note = end ? end.note : next.value.note;
-    if (note !== null) io.stderr.write(`WARNING: ${note}\n`);
+    if (note !== null) say(io.stderr, `WARNING: ${note}`);
     return await sink.finish();
   } finally {
     await sink.abort();
@@ -146,17 +147,18 @@ const OPTIONS = {
 
 function parse(argv: readonly string[], io: ProgramIo): Args | number {
   const refuse = (message: string): number => {
-    io.stderr.write(`imageunzip: ${message}\n${imageunzipUsage}`);
+    say(io.stderr, `imageunzip: ${message}`);
+    sayText(io.stderr, imageunzipUsage);
     return FAILED;
   };
   try {
     const { values, positionals } = parseArgs({ args: [...argv], allowPositionals: true, options: OPTIONS });
     if (values.version) {
-      io.stderr.write('imageunzip: restores .ndz images of format versions 1 to 4\n');
+      say(io.stderr, 'imageunzip: restores .ndz images of format versions 1 to 4');
       return OK;
     }
     if (values.help) {
-      io.stderr.write(imageunzipUsage);
+      sayText(io.stderr, imageunzipUsage);
       return FAILED; // as the 2015 program does
     }
     const [input, output = '-', ...more] = positionals;

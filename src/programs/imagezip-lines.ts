@@ -1,7 +1,7 @@
 import type { PartitionInfo, Plan, PlanOptions } from '../ndz/allocation/plan.js';
 
 /** What imagezip says of a disk before it saves it: the 2015 program's lines by partition, and our notes under its name. */
-export function planLines(plan: Plan, options: PlanOptions, isDetailed: boolean): string {
+export function planLines(plan: Plan, options: PlanOptions, isDetailed: boolean): string[] {
   const lines = plan.notes.map((note) => `imagezip: ${note}`);
   if (isDetailed) lines.push(...plan.partitions.map(detailLine));
   if (options.slice === undefined && plan.table !== null) {
@@ -16,7 +16,7 @@ export function planLines(plan: Plan, options: PlanOptions, isDetailed: boolean)
     const saved = plan.ranges.reduce((sum, { startSector, endSector }) => sum + endSector - startSector, 0);
     lines.push(`Total Number of Valid Sectors: ${saved} (bytes ${saved * 512}) in ${plan.ranges.length} ranges`);
   }
-  return lines.map((line) => `${line}\n`).join('');
+  return lines;
 }
 
 function partitionLine({ number, type, savedAs, fileSystem }: PartitionInfo, { raw }: PlanOptions): string | null {

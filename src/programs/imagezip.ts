@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
+import { say, sayText } from '../util/say.js';
 import { planRanges, type Plan, type PlanOptions } from '../ndz/allocation/plan.js';
 import { sliceSource } from '../ndz/allocation/slice-source.js';
 import { openSource, streamSource, type ImageSource } from '../ndz/source.js';
@@ -46,11 +47,11 @@ export async function runImagezip(argv: readonly string[], io: ProgramIo): Promi
     return OK;
   } catch (error) {
     if (io.signal?.aborted) {
-      io.stderr.write('imagezip: interrupted\n');
+      say(io.stderr, 'imagezip: interrupted');
       return INTERRUPTED;
     }
     if (!(error instanceof Failure)) throw error;
-    io.stderr.write(`imagezip: ${error.message}${error.hint ? ` (${error.hint})` : ''}\n`);
+    say(io.stderr, `imagezip: ${error.message}${error.hint ? ` (${error.hint})` : ''}`);
     return FAILED;
   }
 }
@@ -61,7 +62,7 @@ async function save(args: Args, io: ProgramIo): Promise<void> {
   const source = await openInput(args.input, io);
   try {
     const plan = await planOf(source, args, io);
-    if (plan) io.stderr.write(planLines(plan, args.plan, args.infoOnly));
+    if (plan) say(io.stderr, ...planLines(plan, args.plan, args.infoOnly));
     if (args.infoOnly) return;
     await write(plan ? sliceSource(source, plan.baseSector, plan.diskSectors) : source, plan, args, io, elapsedMs);
   } finally {
@@ -72,7 +73,7 @@ async function save(args: Args, io: ProgramIo): Promise<void> {
 /** What is to be saved; null for a pipe, which is saved whole. */
 async function planOf(source: ImageSource, { plan, infoOnly }: Args, io: ProgramIo): Promise<Plan | null> {
   if (source.sizeBytes !== null) return planRanges(source, { ...plan, ...(io.signal ? { signal: io.signal } : {}) });
-  if (plan.raw !== true) io.stderr.write('imagezip: saving raw: a pipe can only be saved whole\n');
+  if (plan.raw !== true) say(io.stderr, 'imagezip: saving raw: a pipe can only be saved whole');
   if (infoOnly || plan.slice !== undefined) throw new Failure('source-not-seekable', 'a pipe cannot be looked into', 'give the path of a disk');
   return null;
 }
@@ -87,8 +88,8 @@ async function write(source: ImageSource, plan: Plan | null, args: Args, io: Pro
     ...(dots ? { onProgress: (progress: WriteProgress) => dots.advance(progress) } : {}),
   };
   const result = await writeImage(source, args.output === '-' ? io.stdout : args.output, options);
-  if (dots) io.stderr.write('\n');
-  io.stderr.write(summary(result, elapsedMs()));
+  if (dots) say(io.stderr, '');
+  sayText(io.stderr, summary(result, elapsedMs()));
 }
 
 /** One dot per chunk that was filled; the last one never is. */
@@ -137,17 +138,18 @@ const OPTIONS = {
 
 function parse(argv: readonly string[], io: ProgramIo): Args | number {
   const refuse = (message: string): number => {
-    io.stderr.write(`imagezip: ${message}\n${imagezipUsage}`);
+    say(io.stderr, `imagezip: ${message}`);
+    sayText(io.stderr, imagezipUsage);
     return FAILED;
   };
   try {
     const { values, positionals } = parseArgs({ args: [...argv], allowPositionals: true, options: OPTIONS });
     if (values.version) {
-      io.stderr.write('imagezip: writes .ndz images of format versions 3 and 4\n');
+      say(io.stderr, 'imagezip: writes .ndz images of format versions 3 and 4');
       return OK;
     }
     if (values.help) {
-      io.stderr.write(imagezipUsage);
+      sayText(io.stderr, imagezipUsage);
       return FAILED; // as the 2015 program does
     }
     if (!/^[0-9]$/.test(values.level)) return refuse(`compression level '${values.level}' is not 0 to 9`);

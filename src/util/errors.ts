@@ -1,15 +1,19 @@
 /** Which exit code a mistake of the person's earns: usage 2, refused 3, environment 4. */
 export type UserErrorKind = 'usage' | 'refused' | 'environment';
 
-/** The person must change something: shown as one line and a hint, never with a stack. */
+/** The person must change something: shown as one line and a hint, never with a stack; several things at once as a line each. */
 export class UserError extends Error {
   override readonly name = 'UserError';
   readonly kind: UserErrorKind;
+  /** What to show: a list is one thing a line, whatever line ends the texts in it have. */
+  readonly lines: readonly string[];
   readonly hint: string | undefined;
 
-  constructor(kind: UserErrorKind, message: string, hint?: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(kind: UserErrorKind, message: string | readonly string[], hint?: string, options?: ErrorOptions) {
+    const lines = typeof message === 'string' ? [message] : message;
+    super(lines.join('\n'), options);
     this.kind = kind;
+    this.lines = lines;
     this.hint = hint;
   }
 }

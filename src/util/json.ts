@@ -1,3 +1,13 @@
+import { escaped } from './text.js';
+
+/**
+ * A value as JSON that is harmless for terminals: `JSON.stringify` leaves DEL, C1 and what turns the direction of writing as
+ * they are; here they are escapes, which mean the same to every reader. `indent` in blanks; default: all on one line.
+ */
+export function jsonText(value: unknown, indent?: number): string {
+  return escaped(JSON.stringify(value, null, indent));
+}
+
 /** What a text of JSON means; null when it is none. */
 export function parseJson(text: string): unknown {
   try {

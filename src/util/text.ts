@@ -15,3 +15,8 @@ export function printable(text: string): string {
 export function printableLines(text: string): string {
   return text.replace(CONTROLS_IN_LINES, ' ');
 }
+
+/** Each control character but line ends and tabs as `\uXXXX`: for texts in which that means the character itself, as in the strings of JSON. */
+export function escaped(text: string): string {
+  return text.replace(CONTROLS_IN_LINES, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,5 +1,7 @@
 import { nearest } from '../../config/nearest.js';
 import { UserError } from '../../util/errors.js';
+import { say, sayText } from '../../util/say.js';
+import { printable } from '../../util/text.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { commands } from '../commands.js';
 import { bashCompletion } from '../completion/bash.js';
@@ -15,8 +17,8 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const kind = text(args.options, 'words');
   if (kind === 'nodes' || kind === 'images' || kind === 'runs') {
     const { namesNow } = await import('../completion/words.js');
-    const names = (await namesNow(kind, context.host)).filter((name) => !/[\u0000-\u001f\u007f]/.test(name));
-    context.stdout.write(names.map((name) => `${name}\n`).join(''));
+    const names = (await namesNow(kind, context.host)).filter((name) => printable(name) === name);
+    say(context.stdout, ...names);
     return exitCodes.ok;
   }
   const [shell = '', ...more] = args.words;
@@ -24,7 +26,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     const near = nearest(shell, Object.keys(shells));
     throw new UserError('usage', shell === '' ? 'no shell given' : `no completions for ${JSON.stringify([shell, ...more].join(' '))}`, near === null ? 'say one of bash, zsh, fish' : `did you mean ${near}?`);
   }
-  context.stdout.write(shells[shell](commands));
+  sayText(context.stdout, shells[shell](commands));
   return exitCodes.ok;
 }
 

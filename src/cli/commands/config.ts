@@ -1,5 +1,7 @@
 import { loadConfig, type Setting } from '../../config/load.js';
 import { UserError } from '../../util/errors.js';
+import { sayJson, sayText, warn } from '../../util/say.js';
+import { printable } from '../../util/text.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
@@ -13,9 +15,10 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     const sections = [...new Set(all.map((setting) => setting.section))];
     throw new UserError('usage', `there is no section ${JSON.stringify(unknown)}`, `sections are ${sections.join(', ')}`);
   }
-  for (const text of warnings) context.stderr.write(`imaging: warning: ${text}\n`);
+  for (const text of warnings) warn(context.stderr, text);
   const shown = all.filter((setting) => args.words.length === 0 || args.words.includes(setting.section));
-  context.stdout.write(flag(args.options, 'json') ? `${JSON.stringify(shown, null, 2)}\n` : configText(shown));
+  if (flag(args.options, 'json')) sayJson(context.stdout, shown, 2);
+  else sayText(context.stdout, configText(shown));
   return exitCodes.ok;
 }
 
@@ -29,5 +32,5 @@ export function configText(settings: readonly Setting[]): string {
     const assignment = `${setting.writtenKey} = ${setting.value}`;
     lines.push(`${assignment.padEnd(width + 3)}  ; ${setting.source}`);
   }
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(printable).join('\n')}\n`;
 }

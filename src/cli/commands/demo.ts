@@ -2,6 +2,7 @@ import { startTestbed, type Testbed } from '../../testbed/testbed.js';
 import { verifyDisks } from '../../testbed/verify.js';
 import { executablePath } from '../../util/dist.js';
 import { UserError } from '../../util/errors.js';
+import { say } from '../../util/say.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { Interrupted } from '../../workflows/interrupted.js';
 import type { Arguments, CommandContext } from '../command.js';
@@ -12,21 +13,21 @@ import { positive } from '../options.js';
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const count = positive(args.options, 'nodes') ?? 12;
   if (!Number.isInteger(count) || count > 50) throw new UserError('usage', `--nodes: ${count} is not a whole number from 1 to 50`);
-  const say = (line: string): void => void context.stdout.write(`${line}\n`);
+  const tell = (...lines: string[]): void => say(context.stdout, ...lines);
   const startedMs = context.host.monotonicMs();
-  say(`starting an emulated testbed of ${count} nodes: real HTTP, telnet, ssh, UDP multicast; each disk is a file`);
+  tell(`starting an emulated testbed of ${count} nodes: real HTTP, telnet, ssh, UDP multicast; each disk is a file`);
   const testbed = await startTestbed({ count, dir: null, faults: [], shell: 'real', frisbee: 'real', on: true, signal: context.signal, host: context.host });
   try {
-    say(`made an image on the spot: ${formatBytes(testbed.demoImage.info.sizeBytes)} for a disk of ${formatBytes(testbed.demoImage.diskBytes)}`);
-    say(`\n$ imaging-load -i demo 1-${count} -u`);
+    tell(`made an image on the spot: ${formatBytes(testbed.demoImage.info.sizeBytes)} for a disk of ${formatBytes(testbed.demoImage.diskBytes)}`);
+    tell('', `$ imaging-load -i demo 1-${count} -u`);
     const code = await load(count, testbed, context);
     if (context.signal.reason instanceof Interrupted) return context.signal.reason.exitCode;
     if (code !== 0) return code;
-    say('\ncomparing each disk with the image (sha256):');
+    tell('', 'comparing each disk with the image (sha256):');
     const verdicts = await verifyDisks(testbed);
-    for (const { node, sha256, ok } of verdicts) say(`  ${node}  ${ok ? 'verified' : 'DIFFERS '}  ${sha256}`);
+    for (const { node, sha256, ok } of verdicts) tell(`  ${node}  ${ok ? 'verified' : 'DIFFERS '}  ${sha256}`);
     const good = verdicts.filter(({ ok }) => ok).length;
-    say(`\n${good} of ${count} disks verified in ${formatDuration(context.host.monotonicMs() - startedMs)}; everything is torn down`);
+    tell('', `${good} of ${count} disks verified in ${formatDuration(context.host.monotonicMs() - startedMs)}; everything is torn down`);
     return good === count ? exitCodes.ok : exitCodes.someFailed;
   } finally {
     await testbed.close();

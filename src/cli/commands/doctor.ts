@@ -1,3 +1,4 @@
+import { say, sayJson } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { checks } from '../doctor/checks.js';
 import { examine } from '../doctor/examine.js';
@@ -12,11 +13,11 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const examination = await examine(args, context);
   const width = Math.max(...[...examination.results, ...checks].map(({ name }) => name.length));
   const results = await runChecks(checks, examination, context.signal, (result) => {
-    if (!json) context.stdout.write(`${summaryLine(result, width)}\n`);
+    if (!json) say(context.stdout, `${summaryLine(result, width)}`);
   });
   const exitCode = exitCodeOf(results, examination.configured !== null);
-  if (json) context.stdout.write(`${JSON.stringify({ ok: exitCode === exitCodes.ok, checks: results }, null, 2)}\n`);
-  else context.stdout.write(`${details(results)}\n${tally(results)}\n`);
+  if (json) sayJson(context.stdout, { ok: exitCode === exitCodes.ok, checks: results }, 2);
+  else say(context.stdout, ...details(results), '', tally(results));
   return exitCode;
 }
 

@@ -1,6 +1,8 @@
 import { loadConfig } from '../../config/load.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { loadInventory } from '../../inventory/load.js';
+import { printable } from '../../util/text.js';
+import { sayJson, sayText, warn } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { choiceOf, chooseImages, imagesJson, imagesText, knownImages, namesText } from '../list-images.js';
@@ -11,7 +13,7 @@ import { configText } from './config.js';
 /** Lists images (the default), configuration, inventory, or all of them. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { config, warnings, describe } = await loadConfig(context.host);
-  for (const text of warnings) context.stderr.write(`imaging: warning: ${text}\n`);
+  for (const text of warnings) warn(context.stderr, text);
   const all = flag(args.options, 'all');
   const [wantConfig, wantInventory] = [all || flag(args.options, 'config'), all || flag(args.options, 'inventory')];
   const wantImages = all || flag(args.options, 'images') || !(wantConfig || wantInventory);
@@ -20,14 +22,14 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const inventory = wantInventory ? await loadInventory(config.testbed.inventoryPath, namesOf(config)) : null;
   if (flag(args.options, 'json')) {
     const parts = { ...(wantConfig ? { config: describe() } : {}), ...(images ? { images: await imagesJson(images) } : {}), ...(inventory ? { inventory: inventory.nodes } : {}) };
-    context.stdout.write(`${JSON.stringify(parts, null, 2)}\n`);
+    sayJson(context.stdout, parts, 2);
     return exitCodes.ok;
   }
   const parts: string[] = [];
   if (wantConfig) parts.push(configText(describe()));
   if (inventory) parts.push(inventoryText(inventory.nodes));
   if (images) parts.push(flag(args.options, 'narrow') ? namesText(images) : imagesText(images, args.words.length > 0 || flag(args.options, 'shared'), imagesDir));
-  context.stdout.write(parts.join('\n'));
+  sayText(context.stdout, parts.join('\n'));
   return exitCodes.ok;
 }
 
@@ -36,5 +38,5 @@ function inventoryText(nodes: readonly InventoryNode[]): string {
     const parts = [`cmc ${cmc.hostname} ${cmc.ip} ${cmc.mac}`, `control ${control.hostname} ${control.ip} ${control.mac}`, ...(data ? [`data ${data.hostname} ${data.ip} ${data.mac}`] : [])];
     return parts.join('   ');
   });
-  return `${rows.join('\n')}\n`;
+  return `${rows.map(printable).join('\n')}\n`;
 }

@@ -5,7 +5,7 @@ import { createPowerClient } from '../../power/client.js';
 import { createLinks } from '../../pxe/links.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { childSignal } from '../../util/abort.js';
-import { printable } from '../../util/text.js';
+import { say, warn } from '../../util/say.js';
 import { UndoStack } from '../../util/undo.js';
 import { Interrupted } from '../../workflows/interrupted.js';
 import { createPinger } from '../../workflows/ping.js';
@@ -23,7 +23,7 @@ import { folder, openSite, selectedNodes, type Site } from '../site.js';
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const outputs = await outputsOf(args);
   const site = await openSite(context);
-  for (const warning of site.warnings) context.stderr.write(`imaging: warning: ${printable(warning)}\n`);
+  for (const warning of site.warnings) warn(context.stderr, warning);
   // a look at the testbed is not a run: NODES plays no part
   const nodes = args.words.length === 0 && !flag(args.options, 'all-nodes') ? site.inventory.nodes : selectedNodes(args, site, context);
   const leaving = childSignal(context.signal);
@@ -35,7 +35,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     throw error;
   } finally {
     leaving.release();
-    for (const problem of await undo.run()) context.stderr.write(`imaging: warning: ${problem}\n`);
+    for (const problem of await undo.run()) warn(context.stderr, problem);
   }
 }
 
@@ -47,10 +47,10 @@ type Around = { args: Arguments; context: CommandContext; undo: UndoStack; leave
 async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outputs, around: Around): Promise<never> {
   const { args, context: { host, stderr }, undo, signal } = around;
   const { networking, monitor, pxelinux, nodes: timing } = site.config;
-  const warn = (warning: string): void => void stderr.write(`imaging: warning: ${printable(warning)}\n`);
+  const beware = (warning: string): void => warn(stderr, warning);
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: timing.statusTimeoutMs });
   undo.push('closing the connections to the CMC cards', () => power.close());
-  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, host, warn);
+  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, host, beware);
   if (pinger) undo.push('ending the ping program', () => pinger.close());
   const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host });
   let log: ChangeLog | null = null;
@@ -91,17 +91,17 @@ async function openOutputs(log: ChangeLog, states: ReadonlyMap<string, NodeView>
   const terminal = terminalOf(context);
   const screen = !json && !quiet && terminal !== null;
   const notes = new Map<string, string>();
-  const say = (which: string) => (note: string): void => {
+  const tellOf = (which: string) => (note: string): void => {
     notes.set(which, `${which} ${note}`);
-    if (!screen) stderr.write(`imaging-monitor: ${which} ${note}\n`);
+    if (!screen) say(stderr, `imaging-monitor: ${which} ${note}`);
   };
   if (listen) {
     const { listenOutput } = await import('../monitor/listen-output.js');
-    add('closing the server', await listenOutput(log, listen, say('--listen'), { names: site.config.monitor.listenNames }));
+    add('closing the server', await listenOutput(log, listen, tellOf('--listen'), { names: site.config.monitor.listenNames }));
   }
   for (const url of urls) {
     const { websocketOutput } = await import('../monitor/websocket-output.js');
-    add(`closing the connection to ${url.host}`, websocketOutput(log, url, host, say('--websocket')));
+    add(`closing the connection to ${url.host}`, websocketOutput(log, url, host, tellOf('--websocket')));
   }
   const onGone = (): void => {
     if (listen === null && urls.length === 0) leave(); // nobody is left to be told
@@ -122,7 +122,7 @@ function terminalOf({ host }: CommandContext): NodeJS.WriteStream | null {
 
 /** A line for each change, for people and log files. */
 function plainLines(log: ChangeLog, count: number, { stdout, host }: CommandContext, onGone: () => void): Output {
-  const line = (at: number, words: string): void => void stdout.write(`${new Date(at).toISOString()} ${printable(words)}\n`);
+  const line = (at: number, words: string): void => say(stdout, `${new Date(at).toISOString()} ${words}`);
   line(host.now(), `watching ${count} node${count === 1 ? '' : 's'}`);
   let told = 0;
   const forget = log.onChange(() => {

@@ -1,5 +1,6 @@
 import { loadConfig } from '../../config/load.js';
 import { fold, nodeName } from '../../nodes/names.js';
+import { say, warn } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
@@ -8,9 +9,9 @@ import { selection, setsOf } from '../site.js';
 /** Prints what a node spec means, on one line; needs no inventory. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
-  for (const text of warnings) if (!text.includes('is missing')) context.stderr.write(`imaging: warning: ${text}\n`);
+  for (const text of warnings) if (!text.includes('is missing')) warn(context.stderr, text);
   const { numbers } = selection(args, config, context, await setsOf(config, context));
   const line = flag(args.options, 'folded') ? fold(numbers) : numbers.map((number) => nodeName(number, config.testbed.regularName)).join(' ');
-  if (line !== '') context.stdout.write(`${line}\n`);
+  if (line !== '') say(context.stdout, line);
   return exitCodes.ok;
 }

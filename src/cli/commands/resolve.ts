@@ -3,7 +3,7 @@ import { findCandidates, findImage, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance, type Provenance } from '../../images/provenance.js';
 import { formatBytes } from '../../monitor/format.js';
 import { UserError } from '../../util/errors.js';
-import { printable } from '../../util/text.js';
+import { say, warn } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { writeJson } from '../actions.js';
@@ -14,7 +14,7 @@ import { flag } from '../options.js';
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   if (args.words.length > 1) throw new UserError('usage', `one name at a time, not ${args.words.length}`, 'usage: imaging-resolve [-v] [NAME]');
   const { config, warnings } = await loadConfig(context.host);
-  for (const line of warnings) context.stderr.write(`imaging: warning: ${line}\n`);
+  for (const line of warnings) warn(context.stderr, line);
   const places = { imagesDir: config.frisbee.imagesDir, cwd: context.host.cwd() };
   const name = args.words[0] ?? config.frisbee.defaultImage;
   const image = await findImage(name, places);
@@ -24,8 +24,8 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     writeJson(context, { ...image, provenance, others });
     return exitCodes.ok;
   }
-  context.stdout.write(`${image.path}\n`);
-  if (flag(args.options, 'verbose')) for (const line of details(image, provenance, others)) context.stdout.write(`  ${printable(line)}\n`);
+  say(context.stdout, image.path);
+  if (flag(args.options, 'verbose')) for (const line of details(image, provenance, others)) say(context.stdout, `  ${line}`);
   return exitCodes.ok;
 }
 

@@ -2,7 +2,7 @@ import { loadConfig } from '../../config/load.js';
 import { planShare, type ShareStep } from '../../images/share.js';
 import { performShare } from '../../images/share-steps.js';
 import { UserError } from '../../util/errors.js';
-import { printable } from '../../util/text.js';
+import { say, warn } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag, text } from '../options.js';
@@ -13,8 +13,8 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const [name, ...more] = args.words;
   if (name === undefined || more.length > 0) throw new UserError('usage', name === undefined ? 'no image given' : `one image at a time, not ${args.words.length}`, 'usage: imaging-share [options] IMAGE');
   const { config, warnings } = await loadConfig(context.host);
-  const warn = (line: string): void => void context.stderr.write(`imaging: warning: ${printable(line)}\n`);
-  warnings.forEach(warn);
+  const beware = (line: string): void => warn(context.stderr, line);
+  warnings.forEach(beware);
   const force = flag(args.options, 'force');
   const { path, steps, older, passedOver } = await planShare(name, {
     imagesDir: config.frisbee.imagesDir,
@@ -24,22 +24,22 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     clean: flag(args.options, 'clean'),
   });
   const dryRun = flag(args.options, 'dry-run');
-  const say = (line: string): void => void context.stdout.write(`${printable(line)}\n`);
-  if (steps.length === 0) say(`${path} is shared already${older.length === 0 ? '' : `, and newer than ${older.join(', ')}`}`);
-  if (dryRun) for (const step of steps) say(describe(step, 'would do'));
-  else await perform(steps, force, context, say, warn);
-  for (const other of passedOver) say(`passed over ${other}, which has that name, too`);
+  const tell = (line: string): void => say(context.stdout, line);
+  if (steps.length === 0) tell(`${path} is shared already${older.length === 0 ? '' : `, and newer than ${older.join(', ')}`}`);
+  if (dryRun) for (const step of steps) tell(describe(step, 'would do'));
+  else await perform(steps, force, context, tell, beware);
+  for (const other of passedOver) tell(`passed over ${other}, which has that name, too`);
   return exitCodes.ok;
 }
 
-async function perform(steps: readonly ShareStep[], force: boolean, context: CommandContext, say: (line: string) => void, warn: (line: string) => void): Promise<void> {
+async function perform(steps: readonly ShareStep[], force: boolean, context: CommandContext, tell: (line: string) => void, beware: (line: string) => void): Promise<void> {
   const progress = new ProgressBar(context, 'share', !context.stderr.isTTY);
   try {
     for (const step of steps) {
       context.signal.throwIfAborted();
-      await performShare(step, { uid: context.host.uid(), force, signal: context.signal, onBytes: (done, total) => progress.update(done, total), warn });
+      await performShare(step, { uid: context.host.uid(), force, signal: context.signal, onBytes: (done, total) => progress.update(done, total), warn: beware });
       progress.end();
-      say(describe(step, 'done'));
+      tell(describe(step, 'done'));
     }
   } finally {
     progress.end();

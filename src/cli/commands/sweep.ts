@@ -4,7 +4,7 @@ import { findLeftovers } from '../../pxe/leftovers.js';
 import { childRecords } from '../../runs/children.js';
 import { pruneRuns } from '../../runs/retention.js';
 import { UserError } from '../../util/errors.js';
-import { printable } from '../../util/text.js';
+import { say } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
@@ -24,7 +24,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   };
   if (flag(args.options, 'dry-run')) {
     const images = await sweepImages(config.frisbee.imagesDir, host, { dryRun: true });
-    for (const what of [...(await leftNow()), ...images]) stdout.write(`would remove ${printable(what)}\n`);
+    for (const what of [...(await leftNow()), ...images]) say(stdout, `would remove ${what}`);
     return exitCodes.ok;
   }
   const { removed, problems } = await sweep({ config, stateDir }, host);
@@ -32,10 +32,10 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   // as root above all: in a folder that several share, a run may only be removed by whose it is, or by root
   const { keep, keepDays } = config.runs;
   removed.push(...pruneRuns(stateDir, { keep, keepDays }, host.now()).map((run) => `removed run ${run}: too many of its kind, or too old (runs.keep, runs.keep_days)`));
-  for (const what of removed) stdout.write(`${printable(what)}\n`);
-  for (const text of problems) stderr.write(`imaging: ${printable(text)}\n`);
+  for (const what of removed) say(stdout, what);
+  for (const text of problems) say(stderr, `imaging: ${text}`);
   if (problems.length > 0) return exitCodes.environment;
   const left = await leftNow();
-  for (const what of left) stderr.write(`imaging: left alone: ${printable(what)}: not ours to remove; run imaging-sweep as root\n`);
+  for (const what of left) say(stderr, `imaging: left alone: ${what}: not ours to remove; run imaging-sweep as root`);
   return left.length > 0 ? exitCodes.refused : exitCodes.ok;
 }

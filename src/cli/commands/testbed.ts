@@ -5,6 +5,7 @@ import { parseFault } from '../../testbed/fault.js';
 import { startTestbed, type InventorySite, type Testbed } from '../../testbed/testbed.js';
 import { untilAborted } from '../../util/abort.js';
 import { UserError } from '../../util/errors.js';
+import { say, warn } from '../../util/say.js';
 import { Interrupted } from '../../workflows/interrupted.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { endingSignals, exitCodes } from '../exit.js';
@@ -26,7 +27,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   try {
     return verb === 'up' ? await stayUp(testbed, context) : await runInside(testbed, args.rest, context);
   } finally {
-    for (const problem of await testbed.close()) context.stderr.write(`imaging: warning: ${problem}\n`);
+    for (const problem of await testbed.close()) warn(context.stderr, problem);
   }
 }
 
@@ -71,9 +72,9 @@ function choice<T extends string>(value: string | undefined, all: readonly T[]):
 }
 
 async function stayUp(testbed: Testbed, context: CommandContext): Promise<number> {
-  context.stdout.write(`ready: ${testbed.nodes.length} nodes in ${testbed.dir}; in another terminal:\n`);
-  for (const [name, value] of Object.entries(testbed.env)) context.stdout.write(`  export ${name}=${JSON.stringify(value)}\n`);
-  context.stdout.write('Ctrl-C ends it\n');
+  say(context.stdout, `ready: ${testbed.nodes.length} nodes in ${testbed.dir}; in another terminal:`);
+  for (const [name, value] of Object.entries(testbed.env)) say(context.stdout, `  export ${name}=${JSON.stringify(value)}`);
+  say(context.stdout, 'Ctrl-C ends it');
   try {
     return await untilAborted(context.signal, new Promise<never>(() => {}));
   } catch (reason) {

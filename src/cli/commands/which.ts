@@ -3,7 +3,7 @@ import type { Outcome } from '../../events/outcome.js';
 import { bootRecords } from '../../runs/boots.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
-import { printable } from '../../util/text.js';
+import { jsonText } from '../../util/json.js';
 import { describeAnswer, executeWhich, type WhichAnswer } from '../../workflows/which.js';
 import type { Arguments, CommandContext } from '../command.js';
 import type { NodeWorkflow } from '../node-workflow.js';
@@ -40,12 +40,12 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
 
 /** `fit07:fedora-21 (...)`, or `fit07:unknown (why)`. */
 function textLine(outcome: Outcome<unknown>): string {
-  return printable(`${outcome.node}:${outcome.ok && isAnswer(outcome.value) ? describeAnswer(outcome.value) : `unknown (${whyOf(outcome)})`}`);
+  return `${outcome.node}:${outcome.ok && isAnswer(outcome.value) ? describeAnswer(outcome.value) : `unknown (${whyOf(outcome)})`}`;
 }
 
 function jsonLine(outcome: Outcome<unknown>): string {
-  if (outcome.ok && isAnswer(outcome.value)) return JSON.stringify({ node: outcome.node, ...outcome.value });
-  return JSON.stringify({ node: outcome.node, image: null, source: null, saved: null, load: null, cleanSince: null, why: whyOf(outcome) } satisfies { node: string } & Record<keyof WhichAnswer, unknown>);
+  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.node, ...outcome.value });
+  return jsonText({ node: outcome.node, image: null, source: null, saved: null, load: null, cleanSince: null, why: whyOf(outcome) } satisfies { node: string } & Record<keyof WhichAnswer, unknown>);
 }
 
 function whyOf(outcome: Outcome<unknown>): string {

@@ -14,16 +14,16 @@ export function summaryLine({ name, status, findings }: CheckResult, width: numb
 }
 
 /** What is not as it should be, with cause and fix; empty when everything is. */
-export function details(results: readonly CheckResult[]): string {
+export function details(results: readonly CheckResult[]): string[] {
   const blocks = results.flatMap(({ name, findings }) =>
     findings
       .filter(({ status }) => status === 'warning' || status === 'problem')
       .map(({ status, message, cause, fix }) => {
         const rows = [...(cause === null ? [] : [`  why  ${cause}`]), ...fix.map((step, index) => `  ${index === 0 ? 'fix' : '   '}  ${step}`)];
-        return [`${words[status]} ${name}: ${printable(message)}`, ...rows].join('\n');
+        return ['', `${words[status]} ${name}: ${message}`, ...rows];
       }),
   );
-  return blocks.map((block) => `\n${block}\n`).join('');
+  return blocks.flat();
 }
 
 /** `12 checks: 10 ok, 1 warning, 1 problem`. */

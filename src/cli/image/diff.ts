@@ -1,5 +1,6 @@
 import { formatBytes } from '../../monitor/format.js';
 import { diffImages, type DiffCounts, type DiffPart, type ImageDiff } from '../../ndz/diff.js';
+import { say } from '../../util/say.js';
 import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -30,7 +31,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     progress.end();
   }
   if (flag(args.options, 'json')) writeJson(context, found);
-  else context.stdout.write(`${lines(found).join('\n')}\n`);
+  else say(context.stdout, ...lines(found));
   return found.same ? exitCodes.ok : exitCodes.someFailed;
 }
 

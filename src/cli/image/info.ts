@@ -10,7 +10,7 @@ import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
 import { type Action, writeJson } from '../actions.js';
 import { Failure, messageOf } from '../../util/errors.js';
-import { printable } from '../../util/text.js';
+import { say } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
@@ -45,7 +45,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
       const { table, tableSectorBytes, partitions, notes } = plan;
       writeJson(context, { ...image, modified, sha256: expected === null ? null : { expected, seen, ok: expected === seen }, table, tableSectorBytes, partitions, notes, stamp, provenance });
     } else {
-      context.stdout.write(`${lines(image, plan, [...stampRows(stamp), ...provenanceRows(provenance, sha256)], sha256, modified).join('\n')}\n`);
+      say(context.stdout, ...lines(image, plan, [...stampRows(stamp), ...provenanceRows(provenance, sha256)], sha256, modified));
     }
     return expected === seen && !end.isCut ? exitCodes.ok : exitCodes.someFailed;
   } finally {
@@ -80,7 +80,7 @@ function lines(image: ImageInfo, plan: Plan, origin: [string, string][], { expec
     ...plan.notes.map((note): [string, string] => ['note', note]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
-  return [path, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${printable(value)}`)];
+  return [path, ...rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)];
 }
 
 /** Firmware and kernels find a table only on disks with the sectors that it counts in. */

@@ -7,6 +7,7 @@ import { streamImage } from '../../ndz/image-stream.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { openStreamSink } from '../../ndz/stream-sink.js';
 import { Failure, UserError } from '../../util/errors.js';
+import { say, warn } from '../../util/say.js';
 import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -50,13 +51,13 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   } finally {
     progress.end();
   }
-  for (const note of result.notes) context.stderr.write(`imaging: warning: ${note}\n`);
+  for (const note of result.notes) warn(context.stderr, note);
   const elapsedMs = context.host.monotonicMs() - startMs;
   if (json) writeJson(context, { image, target, ...result, elapsedMs: Math.round(elapsedMs) });
   else {
     const rate = formatBytes(Math.round(result.actualBytes / Math.max(0.001, elapsedMs / 1000)));
     const isFile = (await stat(target)).isFile();
-    context.stdout.write(`${target}: ${formatBytes(result.actualBytes)} written${isFile && slice === undefined ? `, a file of ${formatBytes(result.diskBytes)}` : ''}; ${formatDuration(elapsedMs)}, ${rate}/s\n`);
+    say(context.stdout, `${target}: ${formatBytes(result.actualBytes)} written${isFile && slice === undefined ? `, a file of ${formatBytes(result.diskBytes)}` : ''}; ${formatDuration(elapsedMs)}, ${rate}/s`);
   }
   return exitCodes.ok;
 }
@@ -84,6 +85,6 @@ async function toStandardOutput(image: string, force: boolean, progress: Progres
     progress.end();
     await sink.abort();
   }
-  if (note !== null) stderr.write(`imaging: warning: ${note}\n`);
+  if (note !== null) warn(stderr, note);
   return exitCodes.ok;
 }

@@ -6,6 +6,7 @@ import { formatBytes } from '../../monitor/format.js';
 import { verifyImage, type ImageInfo } from '../../ndz/reader.js';
 import { verifyDisk, type DiskVerdict } from '../../ndz/verify-disk.js';
 import { Failure, UserError } from '../../util/errors.js';
+import { say } from '../../util/say.js';
 import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -30,7 +31,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     // what is wrong with an image is this command's result, not its failure
     if (!(error instanceof Failure) || !error.code.startsWith('ndz-') || error.code === 'ndz-unreadable') throw error;
     if (flag(options, 'json')) writeJson(context, { image, ok: false, code: error.code, message: error.message });
-    else context.stdout.write(`${image}: DAMAGED: ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
+    else say(context.stdout, `${image}: DAMAGED: ${error.message}`, ...(error.hint === undefined ? [] : [`  ${error.hint}`]));
     return exitCodes.someFailed;
   }
 }
@@ -58,7 +59,7 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
   if (flag(options, 'json')) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] });
   else {
     const what = [info.checksums ? 'its SHA-1s' : '', expected === null ? '' : 'its SHA-256'].filter((word) => word !== '').join(' and ');
-    context.stdout.write(`${image}: good: ${info.chunkCount} chunks inflate to ${formatBytes(info.actualBytes)}${what === '' ? '' : `; ${what} match`}\n${note === null ? '' : `  note: ${note}\n`}`);
+    say(context.stdout, `${image}: good: ${info.chunkCount} chunks inflate to ${formatBytes(info.actualBytes)}${what === '' ? '' : `; ${what} match`}`, ...(note === null ? [] : [`  note: ${note}`]));
   }
   return exitCodes.ok;
 }
@@ -82,10 +83,10 @@ async function checkDisk(image: string, device: string, { options }: Arguments, 
   if (flag(options, 'json')) {
     writeJson(context, { image, device, ok: difference === null, imageBytes: info.sizeBytes, regionCount, checkedCount, comparedBytes, fromMedium, difference });
   } else if (difference === null) {
-    context.stdout.write(`${device}: holds ${image}: ${checkedCount === regionCount ? 'all' : `${checkedCount} of`} ${regionCount} regions compared, ${formatBytes(comparedBytes)}\n`);
+    say(context.stdout, `${device}: holds ${image}: ${checkedCount === regionCount ? 'all' : `${checkedCount} of`} ${regionCount} regions compared, ${formatBytes(comparedBytes)}`);
   } else {
     const { startSector, sectorCount } = difference.region;
-    context.stdout.write(`${device}: DIFFERS from ${image} at byte ${difference.offset}, sector ${Math.floor(difference.offset / 512)}, in the region of ${sectorCount} sectors from ${startSector} on\n`);
+    say(context.stdout, `${device}: DIFFERS from ${image} at byte ${difference.offset}, sector ${Math.floor(difference.offset / 512)}, in the region of ${sectorCount} sectors from ${startSector} on`);
   }
   return difference === null ? exitCodes.ok : exitCodes.someFailed;
 }

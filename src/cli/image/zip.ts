@@ -6,6 +6,7 @@ import { streamSource, type ImageSource } from '../../ndz/source.js';
 import type { WriteResult } from '../../ndz/writer.js';
 import { zipDisk, type ZipPlan } from '../../ndz/zip.js';
 import { UserError } from '../../util/errors.js';
+import { say, warn } from '../../util/say.js';
 import { type Action, writeJson } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -42,7 +43,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
       signal: context.signal,
       onPlan: (found) => {
         plan = found;
-        for (const note of found.plan?.notes ?? []) context.stderr.write(`imaging: warning: ${note}\n`);
+        for (const note of found.plan?.notes ?? []) warn(context.stderr, note);
       },
       onChunk: (bytes) => hash.update(bytes),
       ...(image === '-' ? {} : { beforeCommit: () => removeChecksum(image) }), // that of the image it replaces
@@ -60,7 +61,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   else {
     const out = image === '-' ? context.stderr : context.stdout;
     const rate = formatBytes(Math.round(dataBytes / Math.max(0.001, elapsedMs / 1000)));
-    out.write(`${image}: ${formatBytes(sizeBytes)} in ${chunkCount} chunks, for ${formatBytes(dataBytes)} in use of a disk of ${formatBytes(diskBytes)}; ${formatDuration(elapsedMs)}, ${rate}/s\n`);
+    say(out, `${image}: ${formatBytes(sizeBytes)} in ${chunkCount} chunks, for ${formatBytes(dataBytes)} in use of a disk of ${formatBytes(diskBytes)}; ${formatDuration(elapsedMs)}, ${rate}/s`);
   }
   return exitCodes.ok;
 }

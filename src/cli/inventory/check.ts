@@ -6,6 +6,7 @@ import { loadInventory } from '../../inventory/load.js';
 import { inventoryWarnings } from '../../inventory/warnings.js';
 import { fold } from '../../nodes/names.js';
 import { parseNodeSpecs } from '../../nodes/parse.js';
+import { say, sayJson, warn } from '../../util/say.js';
 import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -17,17 +18,17 @@ export const check: Action = { words: '[FILE]', minWords: 0, maxWords: 1, option
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { config, warnings: ofConfig } = await loadConfig(context.host);
-  for (const text of ofConfig) context.stderr.write(`imaging: warning: ${text}\n`);
+  for (const text of ofConfig) warn(context.stderr, text);
   const [word] = args.words;
   const path = word === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), word);
   const names = namesOf(config);
   const inventory = await loadInventory(path, names);
   const warnings = [...inventoryWarnings(inventory, names), ...configWarnings(config, inventory)];
   const nodes = fold(inventory.numbers);
-  if (flag(args.options, 'json')) context.stdout.write(`${JSON.stringify({ path, nodes, count: inventory.nodes.length, warnings }, null, 2)}\n`);
+  if (flag(args.options, 'json')) sayJson(context.stdout, { path, nodes, count: inventory.nodes.length, warnings }, 2);
   else {
-    for (const text of warnings) context.stdout.write(`${path}: ${text}\n`);
-    context.stdout.write(`${path}: ${counted(inventory.nodes.length, 'node')} (${nodes}), ${warnings.length === 0 ? 'nothing wrong' : counted(warnings.length, 'warning')}\n`);
+    for (const text of warnings) say(context.stdout, `${path}: ${text}`);
+    say(context.stdout, `${path}: ${counted(inventory.nodes.length, 'node')} (${nodes}), ${warnings.length === 0 ? 'nothing wrong' : counted(warnings.length, 'warning')}`);
   }
   return warnings.length === 0 ? exitCodes.ok : exitCodes.someFailed;
 }

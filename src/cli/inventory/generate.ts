@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
 import { UserError } from '../../util/errors.js';
+import { say } from '../../util/say.js';
 import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -24,9 +25,9 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     if (!isCheck) await writeFiles(dir, stale);
     for (const file of stale) {
       const what = !isCheck ? 'written' : states.get(file) === 'missing' ? 'is missing' : 'differs from what the description gives';
-      context.stdout.write(`${join(dir, file.name)}${isCheck ? ' ' : ': '}${what}\n`);
+      say(context.stdout, `${join(dir, file.name)}${isCheck ? ' ' : ': '}${what}`);
     }
-    context.stdout.write(`${output.name}: ${output.nodeCount} node${output.nodeCount === 1 ? '' : 's'}; ${summary(output.files.length, stale.length, isCheck)}\n`);
+    say(context.stdout, `${output.name}: ${output.nodeCount} node${output.nodeCount === 1 ? '' : 's'}; ${summary(output.files.length, stale.length, isCheck)}`);
   }
   return code;
 }
@@ -45,7 +46,7 @@ async function readSites(paths: readonly string[], folder: string | undefined): 
     for (const problem of site.problems) problems.add(problem);
     if (site.output !== null) jobs.push({ output: site.output, dir: folder ?? dirname(path) });
   }
-  if (problems.size > 0) throw new UserError('environment', [...problems].join('\n'), 'nothing was written; docs/inventory.md says how a site is described');
+  if (problems.size > 0) throw new UserError('environment', [...problems], 'nothing was written; docs/inventory.md says how a site is described');
   const places = jobs.map(({ output, dir }) => join(dir, output.name));
   const twice = places.find((place, index) => places.indexOf(place) !== index);
   if (twice !== undefined) throw new UserError('usage', `two of the sites would write ${twice}.*`, 'give each site a name of its own, or generate them into different folders');

@@ -4,6 +4,7 @@ import { numberStyle, physicalNumber } from '../../inventory/firmware.js';
 import type { Interface, InventoryNode } from '../../inventory/inventory.js';
 import { loadInventory } from '../../inventory/load.js';
 import { checkKnown } from '../../nodes/select.js';
+import { say, sayJson, warn } from '../../util/say.js';
 import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -18,14 +19,15 @@ type Row = { slot: number; physical: number | null; cmc: Interface; control: Int
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
-  for (const text of warnings) context.stderr.write(`imaging: warning: ${text}\n`);
+  for (const text of warnings) warn(context.stderr, text);
   const file = text(args.options, 'file');
   const names = namesOf(config);
   const sets = await setsOf(config, context);
   const inventory = await loadInventory(file === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), file), names);
   const style = numberStyle(inventory.nodes.map((node) => node.cmc));
   const rows = selected(inventory.nodes).map(({ number, cmc, control, data }): Row => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }));
-  context.stdout.write(flag(args.options, 'json') ? `${JSON.stringify(rows, null, 2)}\n` : `${table(rows).join('\n')}\n`);
+  if (flag(args.options, 'json')) sayJson(context.stdout, rows, 2);
+  else say(context.stdout, ...table(rows));
   return exitCodes.ok;
 
   function selected(nodes: readonly InventoryNode[]): readonly InventoryNode[] {

@@ -3,6 +3,7 @@ import { parseWhen } from '../../leases/when.js';
 import { loadInventory } from '../../inventory/load.js';
 import { checkKnown, emptySelection, selectNodes } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
+import { say } from '../../util/say.js';
 import { writeJson, type Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -19,7 +20,7 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
     const { fromMs, untilMs } = times(args, nowMs);
     const lease = await leases.backend.book({ owner: ownerOf(args, leases), fromMs, untilMs, nodes: await nodesOf(args, leases) }, context.signal);
     if (flag(args.options, 'json')) writeJson(context, leaseJson(lease, nowMs, leases.login));
-    else context.stdout.write(`booked: ${nodesText(lease, leases.config)} for ${lease.owner}, from ${formatMoment(lease.fromMs, nowMs)} until ${formatMoment(lease.untilMs, nowMs)} (lease ${lease.id})\n`);
+    else say(context.stdout, `booked: ${nodesText(lease, leases.config)} for ${lease.owner}, from ${formatMoment(lease.fromMs, nowMs)} until ${formatMoment(lease.untilMs, nowMs)} (lease ${lease.id})`);
     return exitCodes.ok;
   });
 }

@@ -1,3 +1,4 @@
+import { say } from '../../util/say.js';
 import { writeJson, type Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -12,7 +13,7 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
   return withLeases(context, async ({ backend, login, privileged }) => {
     await backend.cancel(id, privileged ? null : login, context.signal);
     if (flag(args.options, 'json')) writeJson(context, { id, cancelled: true });
-    else context.stdout.write(`lease ${id} is cancelled\n`);
+    else say(context.stdout, `lease ${id} is cancelled`);
     return exitCodes.ok;
   });
 }

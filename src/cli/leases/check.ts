@@ -5,6 +5,7 @@ import { formatMoment } from '../../leases/moment.js';
 import { grantedUntil, noLease, RECENT_MS } from '../../leases/verdict.js';
 import { fold } from '../../nodes/names.js';
 import { checkKnown, emptySelection } from '../../nodes/select.js';
+import { say } from '../../util/say.js';
 import { writeJson, type Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -20,26 +21,27 @@ type Verdict = { node: string; number: number; untilMs: number | null; reason: s
 
 function run(args: Arguments, context: CommandContext): Promise<number> {
   const json = flag(args.options, 'json');
-  const say = (ok: boolean, owner: string, message: string, nodes: readonly Verdict[] = []): number => {
+  const answer = (ok: boolean, owner: string, message: string | readonly string[], nodes: readonly Verdict[] = []): number => {
+    const lines = typeof message === 'string' ? [message] : message;
     const shown = nodes.map(({ node, untilMs, reason }) => ({ node, ok: untilMs !== null, until: untilMs === null ? null : new Date(untilMs).toISOString(), reason }));
-    if (json) writeJson(context, { ok, owner, message, nodes: shown });
-    else context.stdout.write(`${message}\n`);
+    if (json) writeJson(context, { ok, owner, message: lines.join('\n'), nodes: shown });
+    else say(context.stdout, ...lines);
     return ok ? exitCodes.ok : exitCodes.someFailed;
   };
-  const none = (): number => say(true, context.host.login(), 'no lease is needed here: leases.backend is none');
+  const none = (): number => answer(true, context.host.login(), 'no lease is needed here: leases.backend is none');
   return withLeases(context, async (leases) => {
     const { login, config, privileged } = leases;
     const asked = await nodesAsked(args, config, context);
-    if (privileged) return say(true, login, `${login} is privileged and needs no lease`);
+    if (privileged) return answer(true, login, `${login} is privileged and needs no lease`);
     const nowMs = context.host.now();
     const { leases: found } = await leases.backend.list(nowMs - RECENT_MS, context.signal);
-    if (asked === null) return anyLease(found, leases, nowMs, say);
+    if (asked === null) return anyLease(found, leases, nowMs, answer);
     const verdicts = asked.map(({ node, number }): Verdict => {
       const untilMs = grantedUntil(found, login, node, nowMs);
       return { node, number, untilMs, reason: untilMs === null ? noLease(found, login, node, nowMs).message : null };
     });
     const refused = verdicts.filter(({ untilMs }) => untilMs === null);
-    return say(refused.length === 0, login, verdictText(verdicts, refused, login, nowMs), verdicts);
+    return answer(refused.length === 0, login, verdictText(verdicts, refused, login, nowMs), verdicts);
   }, none);
 }
 
@@ -54,17 +56,17 @@ async function nodesAsked(args: Arguments, config: Config, context: CommandConte
   return nodes.map(({ name, number }) => ({ node: name, number }));
 }
 
-function anyLease(found: readonly Lease[], { login }: LeaseContext, nowMs: number, say: (ok: boolean, owner: string, message: string) => number): number {
+function anyLease(found: readonly Lease[], { login }: LeaseContext, nowMs: number, answer: (ok: boolean, owner: string, message: string) => number): number {
   const running = found.filter((lease) => leaseState(lease, nowMs) === 'running');
   const own = running.filter((lease) => lease.owner === login);
-  if (own.length > 0) return say(true, login, `${login} has a lease until ${formatMoment(Math.max(...own.map((lease) => lease.untilMs)), nowMs)}`);
+  if (own.length > 0) return answer(true, login, `${login} has a lease until ${formatMoment(Math.max(...own.map((lease) => lease.untilMs)), nowMs)}`);
   const others = running.map((lease) => `${lease.owner} has one until ${formatMoment(lease.untilMs, nowMs)}`);
-  return say(false, login, [`${login} has no lease now`, ...others].join('; '));
+  return answer(false, login, [`${login} has no lease now`, ...others].join('; '));
 }
 
 /** One line when all is well, else one for each node that is refused. */
-function verdictText(verdicts: readonly Verdict[], refused: readonly Verdict[], login: string, nowMs: number): string {
-  if (refused.length > 0) return refused.map(({ reason }) => reason).join('\n');
+function verdictText(verdicts: readonly Verdict[], refused: readonly Verdict[], login: string, nowMs: number): string | string[] {
+  if (refused.length > 0) return refused.map(({ reason }) => reason ?? '');
   const firstEndMs = Math.min(...verdicts.map(({ untilMs }) => untilMs ?? Infinity));
   return `${login} has a lease on ${fold(verdicts.map(({ number }) => number))} until ${formatMoment(firstEndMs, nowMs)}`;
 }

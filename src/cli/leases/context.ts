@@ -4,6 +4,7 @@ import type { LeaseBackend } from '../../leases/backend.js';
 import { leaseState, type Lease } from '../../leases/lease.js';
 import { fold } from '../../nodes/names.js';
 import { UserError } from '../../util/errors.js';
+import { warn } from '../../util/say.js';
 import type { CommandContext } from '../command.js';
 import { openLeases } from '../permit.js';
 
@@ -17,7 +18,7 @@ export type LeaseContext = { config: Config; backend: LeaseBackend; login: strin
  */
 export async function withLeases(context: CommandContext, work: (leases: LeaseContext) => Promise<number>, withoutBackend?: () => number): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
-  for (const text of warnings) context.stderr.write(`imaging: warning: ${text}\n`);
+  for (const text of warnings) warn(context.stderr, text);
   const backend = await openLeases({ config }, context);
   if (backend === null && withoutBackend) return withoutBackend();
   if (backend === null) throw new UserError('environment', 'nobody keeps leases here: leases.backend is none', 'set backend in section [leases] of the configuration: see docs/leases.md');

@@ -1,6 +1,7 @@
 import { leaseState, type Lease, type LeaseState } from '../../leases/lease.js';
 import { formatFull } from '../../leases/moment.js';
 import { printable } from '../../util/text.js';
+import { say } from '../../util/say.js';
 import { writeJson, type Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -16,20 +17,21 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
   return withLeases(context, async (leases) => {
     const nowMs = context.host.now();
     const found = await leases.backend.list(flag(args.options, 'all') ? 0 : nowMs, context.signal);
-    if (found.unreadable > 0) context.stderr.write(`imaging: warning: ${found.unreadable} entries of ${leases.backend.where} make no sense and are left out\n`);
+    if (found.unreadable > 0) say(context.stderr, `imaging: warning: ${found.unreadable} entries of ${leases.backend.where} make no sense and are left out`);
     if (flag(args.options, 'json')) writeJson(context, found.leases.map((lease) => leaseJson(lease, nowMs, leases.login)));
-    else context.stdout.write(tableText(found.leases, nowMs, leases) || `no leases${flag(args.options, 'all') ? '' : ', now or later'}\n`);
+    else if (found.leases.length === 0) say(context.stdout, `no leases${flag(args.options, 'all') ? '' : ', now or later'}`);
+    else say(context.stdout, ...tableOf(found.leases, nowMs, leases));
     return exitCodes.ok;
   });
 }
 
 /** `* now   12  2026-11-26 14:00 CET  2026-11-26 15:00 CET  alice  1-12`; a star is before one's own. */
-function tableText(leases: readonly Lease[], nowMs: number, { login, config }: LeaseContext): string {
+function tableOf(leases: readonly Lease[], nowMs: number, { login, config }: LeaseContext): string[] {
   const rows = leases.map((lease) => [
     lease.owner === login ? '*' : ' ',
     STATES[leaseState(lease, nowMs)],
     ...[lease.id, formatFull(lease.fromMs), formatFull(lease.untilMs), lease.owner, nodesText(lease, config)].map(printable),
   ]);
   const widths = rows.reduce<number[]>((most, row) => row.map((cell, index) => Math.max(cell.length, most[index] ?? 0)), []);
-  return rows.map((row) => `${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd()}\n`).join('');
+  return rows.map((row) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd());
 }

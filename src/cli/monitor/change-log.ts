@@ -1,3 +1,4 @@
+import { jsonText } from '../../util/json.js';
 import type { NodeChange, NodeView } from '../../workflows/watch-state.js';
 
 /** Version of the messages; grows when a field changes its meaning. */
@@ -36,7 +37,7 @@ export class ChangeLog {
   add(change: NodeChange): void {
     this.#seq = change.seq;
     this.#kept.push(change);
-    this.#texts.push(JSON.stringify({ type: 'change', watch: this.watch, ...change } satisfies WatchMessage));
+    this.#texts.push(jsonText({ type: 'change', watch: this.watch, ...change } satisfies WatchMessage));
     if (this.#kept.length > 2 * MAX_KEPT) {
       this.#kept.splice(0, this.#kept.length - MAX_KEPT);
       this.#texts.splice(0, this.#texts.length - MAX_KEPT);
@@ -63,11 +64,11 @@ export class ChangeLog {
   /** Everything as it stands after change `seq`. */
   snapshot(): string {
     const nodes = [...this.#states].map(([node, state]) => ({ node, ...state }));
-    return JSON.stringify({ type: 'snapshot', schema: WATCH_SCHEMA, watch: this.watch, seq: this.#seq, at: this.#now(), nodes } satisfies WatchMessage);
+    return jsonText({ type: 'snapshot', schema: WATCH_SCHEMA, watch: this.watch, seq: this.#seq, at: this.#now(), nodes } satisfies WatchMessage);
   }
 
   lost(count: number): string {
-    return JSON.stringify({ type: 'lost', watch: this.watch, count } satisfies WatchMessage);
+    return jsonText({ type: 'lost', watch: this.watch, count } satisfies WatchMessage);
   }
 
   /** The newest changes of a node, newest first. */

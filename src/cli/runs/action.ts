@@ -4,6 +4,8 @@ import { runsDir } from '../../config/runs-dir.js';
 import { fold, nodeName } from '../../nodes/names.js';
 import { parseNodeSpecs } from '../../nodes/parse.js';
 import { UserError } from '../../util/errors.js';
+import { warn } from '../../util/say.js';
+import { printable } from '../../util/text.js';
 import type { Action } from '../actions.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { setResolver } from '../node-sets.js';
@@ -17,7 +19,7 @@ export type RunsAction = Omit<Action, 'run'> & { run(args: Arguments, context: C
 
 export async function openRunsSite(context: CommandContext): Promise<RunsSite> {
   const { config, warnings } = await loadConfig(context.host);
-  for (const text of warnings) if (!text.includes('is missing')) context.stderr.write(`imaging: warning: ${text}\n`);
+  for (const text of warnings) if (!text.includes('is missing')) warn(context.stderr, text);
   return { config, dir: await runsDir(config.runs.dir, context.host) };
 }
 
@@ -39,8 +41,9 @@ export function localTime(atMs: number): string {
   return new Date(atMs - new Date(atMs).getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace('T', ' ');
 }
 
-/** Rows as text, each column as wide as its widest cell; the last one is not padded. */
-export function columns(rows: readonly (readonly string[])[]): string {
+/** Rows as lines, each column as wide as its widest cell; the last one is not padded. Cells may hold words of others. */
+export function columns(table: readonly (readonly string[])[]): string[] {
+  const rows = table.map((row) => row.map(printable));
   const widths = rows.reduce<number[]>((widest, row) => row.map((cell, index) => Math.max(cell.length, widest[index] ?? 0)), []);
-  return rows.map((row) => `${row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd()}\n`).join('');
+  return rows.map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd());
 }

@@ -6,6 +6,7 @@ import { openMonitor } from '../../monitor/monitor.js';
 import { JournalReader } from '../../runs/journal.js';
 import { findRun, openRun, type StoredRun } from '../../runs/store.js';
 import { childSignal, reasonOf } from '../../util/abort.js';
+import { say } from '../../util/say.js';
 import { exitCodes } from '../exit.js';
 import type { CommandContext } from '../command.js';
 import { runControls } from '../controls.js';
@@ -29,14 +30,14 @@ export const attach: RunsAction = {
     const mode = monitorMode(options, context);
     const state = emptyState();
     const leaving = childSignal(context.signal);
-    if (mode === 'tty') context.stderr.write(`following run ${run.run}; q leaves it alone\n`);
+    if (mode === 'tty') say(context.stderr, `following run ${run.run}; q leaves it alone`);
     const controls = runControls('at-once', run.path, () => leaving.abort(new Left()));
     const monitor = await openMonitor(mode, context, state, flag(options, 'verbose'), undefined, controls);
     try {
       await follow(run, state, monitor, leaving.signal);
     } catch (error) {
       if (!(error instanceof Left)) throw error;
-      context.stderr.write(`run ${run.run} goes on\n`);
+      say(context.stderr, `run ${run.run} goes on`);
       return exitCodes.ok;
     } finally {
       await monitor.close();
@@ -47,7 +48,7 @@ export const attach: RunsAction = {
 };
 
 function tell(run: StoredRun, state: RunState, json: boolean, context: CommandContext): number {
-  if (!json) for (const line of summaryOf(run, state)) context.stdout.write(`${line}\n`);
+  if (!json) for (const line of summaryOf(run, state)) say(context.stdout, line);
   return state.finished?.exitCode ?? exitCodes.someFailed;
 }
 

@@ -1,7 +1,7 @@
 import { foldNames } from '../../nodes/names.js';
 import { newestRuns, nodesByOutcome, runsFolder, type NodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { UserError } from '../../util/errors.js';
-import { printable } from '../../util/text.js';
+import { say, sayJson } from '../../util/say.js';
 import type { OptionValues } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
@@ -17,9 +17,9 @@ export const list: RunsAction = {
   options: ['count', 'json'],
   run: async ({ options }, context, { dir }) => {
     const runs = newestRuns(dir, countOf(options));
-    if (flag(options, 'json')) context.stdout.write(`${JSON.stringify(runs.map(runSummary), null, 2)}\n`);
-    else if (runs.length === 0) context.stdout.write(`no runs in ${runsFolder(dir)}\n`);
-    else context.stdout.write(columns([['run', 'when', 'who', 'command', 'nodes', 'ok', 'failed', 'skipped', 'state'], ...runs.map(row)]));
+    if (flag(options, 'json')) sayJson(context.stdout, runs.map(runSummary), 2);
+    else if (runs.length === 0) say(context.stdout, `no runs in ${runsFolder(dir)}`);
+    else say(context.stdout, ...columns([['run', 'when', 'who', 'command', 'nodes', 'ok', 'failed', 'skipped', 'state'], ...runs.map(row)]));
     return exitCodes.ok;
   },
 };
@@ -57,7 +57,7 @@ function row(run: StoredRun): string[] {
   const { ok, failed, skipped, left } = outcome ?? { ok: [], failed: [], skipped: [], left: [] };
   const notes = [...(left.length > 0 ? [`${left.length} not done`] : []), ...(outcome === null ? ['journal unreadable'] : result?.journal === 'incomplete' ? ['journal incomplete'] : [])];
   const state = [standing, ...notes].join(', ');
-  return [run.run, localTime(plan.startedAt), printable(plan.login), plan.command, shortened(foldNames(plan.nodes)), ...[ok, failed, skipped].map((nodes) => String(nodes.length)), state];
+  return [run.run, localTime(plan.startedAt), plan.login, plan.command, shortened(foldNames(plan.nodes)), ...[ok, failed, skipped].map((nodes) => String(nodes.length)), state];
 }
 
 function shortened(folded: string): string {

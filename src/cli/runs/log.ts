@@ -5,6 +5,7 @@ import { foldNames } from '../../nodes/names.js';
 import { findRun } from '../../runs/store.js';
 import { EscapeStripper, LineSplitter } from '../../telnet/terminal-text.js';
 import { UserError } from '../../util/errors.js';
+import { printable } from '../../util/text.js';
 import { openRegular } from '../../util/owned-file.js';
 import type { CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
@@ -39,8 +40,7 @@ async function copyRaw(path: string, { stdout }: CommandContext): Promise<void> 
 async function copyText(path: string, { stdout }: CommandContext): Promise<void> {
   const stripper = new EscapeStripper();
   let lines: string[] = [];
-  // U+0080 to U+009F start sequences as well, in terminals that know 8-bit controls
-  const splitter = new LineSplitter((line) => void lines.push(`${line.replace(/[\u0080-\u009f]/g, '')}\n`));
+  const splitter = new LineSplitter((line) => void lines.push(`${printable(line)}\n`));
   for await (const piece of createReadStream('', { fd: openRegular(path), encoding: 'utf8' })) {
     splitter.push(stripper.strip(String(piece)));
     if (!stdout.write(lines.join(''))) await once(stdout, 'drain');

@@ -2,6 +2,7 @@ import { foldNames } from '../../nodes/names.js';
 import { healthOf } from '../../runs/health.js';
 import { openHistory, readHistory } from '../../runs/history.js';
 import { messageOf, UserError } from '../../util/errors.js';
+import { say } from '../../util/say.js';
 import { exitCodes } from '../exit.js';
 import { putMetrics } from '../metrics.js';
 import { nodeNamesOf, type RunsAction } from './action.js';
@@ -19,10 +20,10 @@ export const release: RunsAction = {
     const unaffected = nodes.filter((node) => !failing.has(node));
     if (released.length > 0) {
       record(dir, released.map((node) => ({ at: context.host.now(), node, released: true as const, by: context.host.login() })));
-      context.stdout.write(`released: ${foldNames(released)}\n`);
+      say(context.stdout, `released: ${foldNames(released)}`);
       putMetrics({ stateDir: dir, prometheusFile: config.runs.prometheusFile, quarantineAfter: config.nodes.quarantineAfter }, context.host);
     }
-    if (unaffected.length > 0) context.stdout.write(`had no failures that count towards quarantine: ${foldNames(unaffected)}\n`);
+    if (unaffected.length > 0) say(context.stdout, `had no failures that count towards quarantine: ${foldNames(unaffected)}`);
     return exitCodes.ok;
   },
 };

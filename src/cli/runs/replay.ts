@@ -4,6 +4,7 @@ import { readJournal } from '../../runs/journal.js';
 import { findRun, type StoredRun } from '../../runs/store.js';
 import { childSignal, sleep } from '../../util/abort.js';
 import { UserError } from '../../util/errors.js';
+import { say, sayJson } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../command.js';
 import { exitCodes } from '../exit.js';
 import { runControls } from '../controls.js';
@@ -19,7 +20,7 @@ export const events: RunsAction = {
   maxWords: 1,
   options: [],
   run: async ({ words }, context, { dir }) => {
-    for (const event of readJournal(findRun(dir, words[0] ?? 'last').path)) context.stdout.write(`${JSON.stringify(event)}\n`);
+    for (const event of readJournal(findRun(dir, words[0] ?? 'last').path)) sayJson(context.stdout, event);
     return exitCodes.ok;
   },
 };
@@ -72,5 +73,5 @@ async function play(run: StoredRun, speed: number, mode: ReturnType<typeof resol
     await monitor.close();
     leaving.release();
   }
-  if (mode !== 'json') for (const line of summaryOf(run, state)) context.stdout.write(`${line}\n`);
+  if (mode !== 'json') for (const line of summaryOf(run, state)) say(context.stdout, line);
 }

@@ -3,6 +3,7 @@ import { changedInputs, PLAN_VARIABLES, stampInputs } from '../../runs/plan-file
 import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import { systemHost } from '../../util/host.js';
+import { say } from '../../util/say.js';
 import type { Arguments, Command, CommandContext } from '../command.js';
 import { commands } from '../commands.js';
 import { backgroundRun } from '../detach.js';
@@ -32,12 +33,12 @@ export const resume: RunsAction = {
     if (left.length === 0) {
       const by = all.slice(1).map((each) => each.run);
       const [nodes, are] = run.plan.nodes.length === 1 ? ['the node', 'is'] : [`all ${run.plan.nodes.length} nodes`, 'are'];
-      context.stdout.write(`nothing is left: ${nodes} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}\n`);
+      say(context.stdout, `nothing is left: ${nodes} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}`);
       return exitCodes.ok;
     }
     if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
     const there = inPlaceOf(run, context);
-    if (backgroundRun(context.host) === null) context.stderr.write(`resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}\n`);
+    if (backgroundRun(context.host) === null) say(context.stderr, `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}`);
     const command = commandOf(run);
     const { runNodeCommand } = await import('../run-node-command.js'); // as main does it
     return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, { from: run, force: flag(args.options, 'force') });
@@ -59,7 +60,7 @@ function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: Co
     `  nodes    ${foldNames(left)} (${left.length} of ${plan.nodes.length})`,
     ...changedInputs(plan.inputs, stampInputs(plan.inputs.map(({ path }) => path))).map((what) => `  changed  ${what}: needs --force`),
   ];
-  context.stdout.write(`${lines.join('\n')}\n`);
+  say(context.stdout, ...lines);
   return exitCodes.ok;
 }
 

@@ -5,7 +5,8 @@ import { foldNames } from '../../nodes/names.js';
 import type { NodeState, RunState } from '../../events/reducer.js';
 import { foldJournal } from '../../runs/journal.js';
 import { findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
-import { printable } from '../../util/text.js';
+import { jsonText } from '../../util/json.js';
+import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { columns, localTime, type RunsAction } from './action.js';
@@ -20,8 +21,8 @@ export const show: RunsAction = {
   run: async ({ words, options }, context, { dir }) => {
     const run = findRun(dir, words[0] ?? 'last');
     const state = foldJournal(run.path);
-    if (flag(options, 'json')) context.stdout.write(`${JSON.stringify({ ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, null, 2)}\n`);
-    else context.stdout.write([planText(run), nodesText(run, state), `${summaryOf(run, state).join('\n')}\n`].join('\n'));
+    if (flag(options, 'json')) sayJson(context.stdout, { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, 2);
+    else say(context.stdout, ...planLines(run), '', ...nodeLines(run, state), '', ...summaryOf(run, state));
     return exitCodes.ok;
   },
 };
@@ -29,7 +30,7 @@ export const show: RunsAction = {
 /** The final table, and what is to be done next. */
 export function summaryOf(run: StoredRun, state: RunState): string[] {
   const lines = renderSummary(state, foldNames);
-  if (state.error) lines.push(printable(eventText({ type: 'run.failed', ...state.error }) ?? ''));
+  if (state.error) lines.push(eventText({ type: 'run.failed', ...state.error }) ?? '');
   const { failed, skipped, left } = nodesByOutcome(run);
   const standing = state.finished === null ? run.standing : state.finished.exitCode === 0 ? 'done' : 'failed';
   if (standing === 'died') lines.push(`died: its process is gone, and it has no result; go on with: imaging-runs resume ${run.run}`);
@@ -37,8 +38,8 @@ export function summaryOf(run: StoredRun, state: RunState): string[] {
   return lines;
 }
 
-function planText({ run, path, plan, standing, result }: StoredRun): string {
-  const details = Object.entries(plan.details).map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
+function planLines({ run, path, plan, standing, result }: StoredRun): string[] {
+  const details = Object.entries(plan.details).map(([name, value]) => [name, typeof value === 'object' ? jsonText(value) : String(value)]);
   return columns(
     [
       ['run', run],
@@ -52,11 +53,11 @@ function planText({ run, path, plan, standing, result }: StoredRun): string {
       ...(plan.continues === null ? [] : [['continues', plan.continues]]),
       ...details,
       ['logs', path],
-    ].map((row) => row.map(printable)),
+    ],
   );
 }
 
-function nodesText({ plan }: StoredRun, state: RunState): string {
+function nodeLines({ plan }: StoredRun, state: RunState): string[] {
   const rows = plan.nodes.map((name) => rowOf(name, state.nodes.get(name)));
   return columns([['node', 'state', 'step', 'time', 'steps', 'result'], ...rows]);
 }
@@ -69,7 +70,7 @@ function rowOf(name: string, node: NodeState | undefined): string[] {
 
 /** What a node that is done has to say, or how far one is. */
 function resultOf({ phase, note, doneBytes }: NodeState): string {
-  if (phase === 'done') return printable(note);
+  if (phase === 'done') return note;
   return phase === 'active' && doneBytes > 0 ? formatBytes(doneBytes) : '';
 }
 

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../monitor/format.js';
 import { readHealth, type NodeHealth } from '../../runs/health.js';
+import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../exit.js';
 import { flag } from '../options.js';
 import { columns, localTime, nodeNamesOf, type RunsAction } from './action.js';
@@ -13,9 +14,9 @@ export const stats: RunsAction = {
   run: async ({ words, options }, context, site) => {
     const wanted = words.length === 0 ? null : new Set(nodeNamesOf(words, site));
     const health = readHealth(site.dir, site.config.nodes.quarantineAfter).filter(({ node }) => wanted?.has(node) ?? true);
-    if (flag(options, 'json')) context.stdout.write(`${JSON.stringify(health, null, 2)}\n`);
-    else if (health.length === 0) context.stdout.write(`nothing is known of ${wanted === null ? 'any node' : 'these nodes'} yet\n`);
-    else context.stdout.write(columns([['node', 'runs', 'last 20', 'state', 'last fine', 'failures', 'median times'], ...health.map(row)]));
+    if (flag(options, 'json')) sayJson(context.stdout, health, 2);
+    else if (health.length === 0) say(context.stdout, `nothing is known of ${wanted === null ? 'any node' : 'these nodes'} yet`);
+    else say(context.stdout, ...columns([['node', 'runs', 'last 20', 'state', 'last fine', 'failures', 'median times'], ...health.map(row)]));
     return exitCodes.ok;
   },
 };
