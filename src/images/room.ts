@@ -7,14 +7,15 @@ const GIB = 2 ** 30;
 /** What the file system of the cache must keep: others write there, too. Of a small one a part is enough. */
 const RESERVE_BYTES = GIB;
 const RESERVE_SHARE = 0.05;
-/** How much is written between two looks at the free space. */
+/** How much is written between two looks at the free space, at most. */
 const LOOK_BYTES = 32 * 2 ** 20;
 
 /** Watches the free space of a folder while something is written there. */
 export class FreeSpace {
   readonly #folder: string;
   readonly #what: string;
-  #unseenBytes = LOOK_BYTES;
+  /** What may be written before the next look. */
+  #allowedBytes = 0;
 
   /** `what` is written, for messages. */
   constructor(folder: string, what: string) {
@@ -24,12 +25,12 @@ export class FreeSpace {
 
   /** To be called before `bytes` are written. Throws Failure `no-room` when less than the reserve would be left. */
   take(bytes: number): void {
-    this.#unseenBytes += bytes;
-    if (this.#unseenBytes < LOOK_BYTES) return;
-    this.#unseenBytes = 0;
+    this.#allowedBytes -= bytes;
+    if (this.#allowedBytes >= 0) return;
     const { bavail, bsize, blocks } = statfsSync(this.#folder);
     const [free, reserve] = [bavail * bsize, Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE)];
-    if (free - Math.min(bytes, LOOK_BYTES) >= reserve) return;
+    this.#allowedBytes = Math.min(LOOK_BYTES, free - reserve) - bytes;
+    if (this.#allowedBytes >= 0) return;
     throw new Failure('no-room', `${this.#what} is not converted: ${this.#folder} has only ${mebibytes(free)} MiB free, of which ${mebibytes(reserve)} MiB stay so`,
       'free some space there; images that nobody loads any more are removed after 60 days');
   }
