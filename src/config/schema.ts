@@ -75,7 +75,7 @@ export const schema = define({
   'frisbee.images_dir': { kind: path, default: '/var/lib/imaging', status: 'kept', meaning: 'the folder of images on the gateway' },
   'frisbee.default_image': { kind: text, default: 'default.ndz', status: 'kept', meaning: 'the image that is loaded without -i: a name in images_dir, or a path' },
   'frisbee.verify': { kind: choice('sample', 'full', 'none'), default: 'sample', status: 'new', meaning: 'how much of what a load wrote is read back on the node: the first region, the last and 64 ranges at random places; everything; nothing; --verify overrides' },
-  'frisbee.largest_disk': { kind: decimal(0.001, 2200, 'GB'), default: '2200', unit: 'GB', status: 'new', meaning: 'size of the largest disk of the nodes: an image that is no .ndz, and of a larger disk, is not converted (1 GB is 10^9 bytes)' },
+  'frisbee.largest_disk': { kind: decimal(0.001, 2200, 'GB'), default: '2200', unit: 'GB', status: 'new', meaning: 'size of the largest disk of the nodes: an image that is no .ndz, and of a larger disk, is not converted' },
   'frisbee.clear_end': { kind: boolean, default: 'yes', status: 'new', meaning: "whether a load clears the last MiB of a node's disk as far as it lies behind the image, so that no RAID, ZFS or copy of a GPT of an older system is found there" },
 
   'networking.cmc_port': { kind: port, default: '80', status: 'new', meaning: 'HTTP port of the CMC cards' },
