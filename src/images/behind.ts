@@ -16,7 +16,7 @@ export async function lookBehind(input: FileWindow, end: number, magic: Magic, i
   if (at === null) return { is: 'nothing' };
   const head = await input.bytes(at, Math.max(16, magic.length));
   if (matches(head, magic) === magic.length || isAlso(head)) return { is: 'member', at };
-  if (head.byteLength < magic.length && head.byteLength > 1 && matches(head, magic) === head.byteLength) return { is: 'damaged', at };
+  if (head.byteLength < magic.length && matches(head, magic) === head.byteLength) return { is: 'damaged', at };
   const tolerated = Math.floor(magic.length / 3);
   // its first bytes may be zeros now
   for (let begin = at; begin >= Math.max(end, at - tolerated); begin--) {
