@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { bootRecords } from '../../src/runs/boots.js';
@@ -8,6 +8,7 @@ import { healthOf, readHealth } from '../../src/runs/health.js';
 import { currentHistory, openHistory, readHistory } from '../../src/runs/history.js';
 import { imageRecords, verifiedImage, type ImageRecord } from '../../src/runs/images.js';
 import { foldJournal, readJournal } from '../../src/runs/journal.js';
+import { openLineFile } from '../../src/runs/line-file.js';
 import { pruneRuns, removeRun } from '../../src/runs/retention.js';
 import { openRunFolder } from '../../src/runs/run-folder.js';
 import { continuationsOf, findRun, newestRuns, openRun } from '../../src/runs/store.js';
@@ -170,6 +171,24 @@ describe('what is in the way', () => {
     const list = await run('imaging-runs', ['list'], { env });
     expect([list.code, list.stdout]).toEqual([0, expect.stringContaining('journal unreadable')]);
     expect(list.stdout.split('\n')).toHaveLength(4);
+  });
+
+  test('a line longer than any of ours, a hole of gigabytes and JSON nested for ever cost neither memory nor the rest', () => {
+    const dir = scratch();
+    const path = storeRun(dir, MINE, 'finished');
+    const file = join(path, 'events.jsonl');
+    const [first, ...rest] = someEvents(MINE, true).map((event) => JSON.stringify(event));
+    writeFileSync(file, [first, 'x'.repeat(2 << 20), `${'{"at":'.repeat(100_000)}1${'}'.repeat(100_000)}`, ...rest].join('\n') + '\n');
+    expect([...readJournal(path)]).toEqual(someEvents(MINE, true));
+    truncateSync(file, 2 ** 40);
+    expect([...readJournal(path)]).toEqual(someEvents(MINE, true));
+  });
+
+  test('a file that has another name as well is not added to', () => {
+    const dir = scratch();
+    writeFileSync(join(dir, 'secret'), '');
+    linkSync(join(dir, 'secret'), join(dir, 'imaging.log'));
+    expect(() => openLineFile(join(dir, 'imaging.log'), { mode: 0o644, alone: false, onError: () => {} })).toThrow('hard link');
   });
 
   test('events of types and forms that are not known are passed over', async () => {
