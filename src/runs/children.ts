@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, systemCode } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
@@ -76,7 +76,8 @@ function recordsIn(folder: string): { path: string; record: FoundRecord<ChildRec
   } catch {
     return []; // there has been none yet
   }
-  return names.filter((name) => name.endsWith('.json')).map((name) => ({ path: join(folder, name), record: readRecord(join(folder, name), isRecord) }));
+  const isFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true; // none of ours, and nothing to remove
+  return names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name)).filter((path) => !isFolder(path)).map((path) => ({ path, record: readRecord(path, isRecord) }));
 }
 
 /**
@@ -86,7 +87,8 @@ function recordsIn(folder: string): { path: string; record: FoundRecord<ChildRec
 function isOurs({ value: { child, mark }, uid }: FoundRecord<ChildRecord>): boolean {
   try {
     if (!isAlive(child) || statSync(`/proc/${child.pid}`).uid !== uid) return false;
-    return readFileSync(`/proc/${child.pid}/environ`, 'latin1').split('\0').includes(`${VARIABLE}=${mark}`);
+    const isMarked = readFileSync(`/proc/${child.pid}/environ`, 'latin1').split('\0').includes(`${VARIABLE}=${mark}`);
+    return isMarked && isAlive(child); // again: reading may have taken as long as the child wanted, and its number be another's by now
   } catch {
     return false; // gone meanwhile, or not ours to look at
   }

@@ -8,20 +8,27 @@ import { parseJson } from '../util/json.js';
 import { openRegular } from '../util/owned-file.js';
 
 const READ_BYTES = 1 << 16;
+/** No event is longer: a line that is, is passed over. */
+const MAX_LINE_BYTES = 1 << 20;
+/** No run writes more: what somebody put behind it, perhaps nothing but a hole in the file, is not read. */
+const MAX_JOURNAL_BYTES = 1 << 30;
 
 /**
  * Reads the events of a run as they come: each call gives those that were written since the last one. A line that is
- * not whole yet waits; one that a power cut has torn is passed over.
+ * not whole yet waits; one that a power cut has torn is passed over, and so is one longer than any of ours.
  */
 export class JournalReader {
   readonly #folder: string;
   readonly #fd: number;
+  readonly #maxBytes: number;
   readonly #buffer = Buffer.alloc(READ_BYTES);
   #offset = 0;
   #rest: Buffer[] = [];
+  #restBytes = 0;
 
   /** Throws a UserError `environment` when there is no journal, or it cannot be read. */
-  constructor(folder: string) {
+  constructor(folder: string, maxBytes = MAX_JOURNAL_BYTES) {
+    this.#maxBytes = maxBytes;
     this.#fd = reading(folder, () => openRegular(join(folder, 'events.jsonl')));
     this.#folder = folder;
   }
@@ -30,16 +37,19 @@ export class JournalReader {
   *more(): Generator<ImagingEvent> {
     for (;;) {
       const count = reading(this.#folder, () => readSync(this.#fd, this.#buffer, 0, READ_BYTES, this.#offset));
-      if (count === 0) return;
+      if (count === 0 || this.#offset > this.#maxBytes) return;
       this.#offset += count;
       let start = 0;
       for (let end = this.#buffer.indexOf(10); end >= 0 && end < count; end = this.#buffer.indexOf(10, start)) {
-        const event = parseEvent(Buffer.concat([...this.#rest, this.#buffer.subarray(start, end)]).toString('utf8'));
+        const event = this.#restBytes > MAX_LINE_BYTES ? null : parseEvent(Buffer.concat([...this.#rest, this.#buffer.subarray(start, end)]).toString('utf8'));
         this.#rest = [];
+        this.#restBytes = 0;
         start = end + 1;
         if (event) yield event;
       }
-      if (start < count) this.#rest.push(Buffer.from(this.#buffer.subarray(start, count)));
+      this.#restBytes += count - start;
+      if (this.#restBytes > MAX_LINE_BYTES) this.#rest = [];
+      else if (start < count) this.#rest.push(Buffer.from(this.#buffer.subarray(start, count)));
     }
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs';
 import { writeAllSync } from '../util/whole-file.js';
 
 /** A text file that lines are added to: written once per turn of the event loop, however many lines came in it. */
@@ -9,20 +9,23 @@ export type LineFileOptions = {
   mode: number;
   /** Nobody else adds lines: what could be written only in part is taken back. Else the next line begins anew, and readers pass over the torn one. */
   alone: boolean;
+  /** Only a file of this user is written to: anybody else's may be taken away or changed at any time. Absent: anybody's. */
+  uid?: number;
   /** Told once when lines cannot be written. */
   onError: (error: unknown) => void;
 };
 
 /**
  * Opens (or creates) a regular file for appending, never through a link: in a folder that others may write to, a link would
- * choose where we write. Throws the system's error.
+ * choose where we write, and so would a hard link. Throws the system's error, or one that says what is wrong with the file.
  */
-export function openLineFile(path: string, { mode, alone, onError }: LineFileOptions): LineFile {
+export function openLineFile(path: string, { mode, alone, uid, onError }: LineFileOptions): LineFile {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode);
-  if (!fstatSync(fd).isFile()) {
+  const problem = problemOf(fstatSync(fd), uid);
+  if (problem !== null) {
     closeSync(fd);
-    throw new Error(`${path} is not a regular file`);
+    throw new Error(`${path} ${problem}`);
   }
   let waiting: string[] = [];
   let isIncomplete = false;
@@ -52,4 +55,10 @@ export function openLineFile(path: string, { mode, alone, onError }: LineFileOpt
       closeSync(fd);
     },
   };
+}
+
+function problemOf(stats: Stats, uid: number | undefined): string | null {
+  if (!stats.isFile()) return 'is not a regular file';
+  if (stats.nlink > 1) return 'has another name as well (a hard link)';
+  return uid === undefined || stats.uid === uid ? null : `belongs to user ${stats.uid}`;
 }

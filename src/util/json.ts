@@ -1,10 +1,31 @@
-/** What a text of JSON means; null when it is none. */
+/** Nothing of ours is nested so deep; what is could not be written again, as that is done by recursion. */
+const MAX_DEPTH = 200;
+
+/** What a text of JSON means; null when it is none, or nested deeper than anything we write. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return hasManyOpen(text) && isDeep(value) ? null : value;
   } catch {
     return null;
   }
+}
+
+/** Whether it may be deep: many brackets open at once, strings not told from the rest. */
+function hasManyOpen(text: string): boolean {
+  let open = 0;
+  for (let index = 0; index < text.length && open <= MAX_DEPTH; index += 1) {
+    const code = text.charCodeAt(index) | 0x20; // [ and {, ] and } are one bit apart
+    if (code === 0x7b) open += 1;
+    else if (code === 0x7d && open > 0) open -= 1;
+  }
+  return open > MAX_DEPTH;
+}
+
+function isDeep(value: unknown): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= MAX_DEPTH && level.length > 0; depth += 1) level = level.filter(isObject).flatMap((each) => Object.values(each));
+  return level.length > 0;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
