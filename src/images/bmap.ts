@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -48,7 +49,7 @@ export async function readBmap(path: string, signal?: AbortSignal): Promise<Bmap
 }
 
 async function readSmall(path: string): Promise<Buffer> {
-  const handle = await open(path, 'r');
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe of that name must not hang us
   try {
     const { size } = await handle.stat();
     if (size > MAX_BMAP_BYTES) throw new Error(`it has more than ${MAX_BMAP_BYTES} bytes`);

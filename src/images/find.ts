@@ -46,6 +46,14 @@ export async function findImage(name: string, options: Places): Promise<ImageRef
   throw await notFound(name, places, options);
 }
 
+/**
+ * Where an image is looked for: the default image, which nobody has named here and now (`asked` is undefined), not in the
+ * current folder, which may be anybody's.
+ */
+export function placesFor(asked: string | undefined, { imagesDir, cwd }: Places): Places {
+  return { imagesDir, cwd: asked === undefined ? resolve(cwd, imagesDir) : cwd };
+}
+
 /** Everything that `name` could mean, what `findImage` takes first; a file that cannot be read is left out. */
 export async function findCandidates(name: string, options: Places): Promise<ImageRef[]> {
   const exact = await Promise.all(pathsOf(placesOf(name, options)).map((path) => imageAt(path).catch(() => null)));

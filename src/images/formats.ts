@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Failure, messageOf } from '../util/errors.js';
 import { printable } from '../util/text.js';
@@ -51,7 +52,7 @@ export async function textOf(path: string): Promise<string | null> {
 
 /** A file's first bytes; parallel and seekable compressors put frames in front that decompressors pass over. */
 async function headBehindSkippable(path: string): Promise<Buffer> {
-  const handle = await open(path, 'r');
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe of that name must not hang us
   try {
     const at = async (offset: number, length: number): Promise<Buffer> => {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);

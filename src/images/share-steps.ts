@@ -2,6 +2,7 @@ import { lstat, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../util/abort.js';
 import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
+import { HeldFolder } from '../util/held-folder.js';
 import { pathBeside } from '../util/path-beside.js';
 import { unfinishedName } from '../util/whole-file.js';
 import { findBmap } from './bmap.js';
@@ -161,10 +162,20 @@ async function pointLink(path: string, target: string): Promise<void> {
 
 /** Removes an image and what lies beside it, if it still is that file. */
 async function removeImage(path: string, file: FileIdentity): Promise<void> {
-  const found = await lstat(path).catch(() => null); // gone meanwhile
+  const folder = HeldFolder.open(dirname(path), { follow: false }); // held: its path may mean another folder by now
+  try {
+    await removeFrom(folder, path, file);
+  } finally {
+    folder.close();
+  }
+}
+
+async function removeFrom(folder: HeldFolder, path: string, file: FileIdentity): Promise<void> {
+  const held = folder.at(basename(path));
+  const found = await lstat(held).catch(() => null); // gone meanwhile
   if (found && (found.dev !== file.dev || found.ino !== file.ino || found.ctimeMs !== file.ctimeMs)) throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
-  if (found) await unlink(path);
-  await removeBeside(path);
+  if (found) await unlink(held);
+  await removeBeside(held);
 }
 
 async function removeBeside(path: string): Promise<void> {

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { reasonOf } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
@@ -82,7 +83,7 @@ function named(path: string, failure: Failure): Failure {
 /** Opens an image for reading. Throws Failure `ndz-unreadable`. */
 export async function openImage(path: string): Promise<FileHandle> {
   try {
-    return await open(path, 'r');
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe of that name must not hang us
   } catch (error) {
     throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', { cause: error });
   }

@@ -34,14 +34,14 @@ export class PxeFolder {
   }
 
   /** What stands under a name: a symbolic link with its text (dangling or not), something else, or nothing. */
-  look(name: string): Promise<{ type: 'link'; target: string } | { type: 'other' } | { type: 'none' }> {
+  look(name: string): Promise<{ type: 'link'; target: string; uid: number } | { type: 'other' } | { type: 'none' }> {
     return this.#doing('look at', name, async () => {
       const path = join(this.path, name);
       const info = await orNull(lstat(path));
       if (!info) return { type: 'none' };
       if (!info.isSymbolicLink()) return { type: 'other' };
       const target = await orNull(readlink(path));
-      return target === null ? { type: 'none' } : { type: 'link', target };
+      return target === null ? { type: 'none' } : { type: 'link', target, uid: info.uid };
     });
   }
 

@@ -45,7 +45,8 @@ async function removeDead(folder: PxeFolder, link: string, found: FoundRecord): 
   const { record } = found;
   const there = await folder.look(link);
   // an unreadable record does not say what its link pointed to: then the link, which nobody else owns up to, goes as well
-  const ours = there.type === 'link' && (record === null || there.target === record.target);
+  // root's link goes only with root's record: others could write one beside any link to have root remove it
+  const ours = there.type === 'link' && (record === null || there.target === record.target) && (there.uid !== 0 || found.uid === 0);
   if (ours) await folder.remove(link);
   await folder.remove(recordName(link));
   return `${ours ? 'next-boot link' : 'record of the next-boot link'} ${ownedPhrase(link, found)}`;

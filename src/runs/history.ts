@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Step } from '../events/outcome.js';
 import type { RunState } from '../events/reducer.js';
@@ -34,6 +34,11 @@ export type HistoryLine = Attempt | Release | Carried;
 /** `history.1000.jsonl`, put aside `history.1000.1763692211000-4711.jsonl`; without the user in those of earlier versions. */
 const NAME = /^history(?:\.(\d+))?(?:[.-](\d+)-\d+)?\.jsonl$/;
 
+/** Of each user the newest files that fit into this are read: more than a user's own rotation leaves. */
+const MAX_USER_BYTES = 32 << 20;
+/** A file under another name than the usual is added to until it is so large. */
+const OTHER_NAME_BYTES = 4 << 20;
+
 export function healthFolder(dir: string): string {
   return join(dir, 'health');
 }
@@ -53,11 +58,20 @@ export function currentHistory(dir: string, uid = systemHost.uid()): string {
  */
 export function openHistory(dir: string, onError: (error: unknown) => void): { add(line: HistoryLine): void; close(): void } {
   ensureFolder(healthFolder(dir));
-  const path = currentHistory(dir);
-  const file: LineFile = openLineFile(path, { mode: 0o644, alone: false, onError });
+  const path = ownHistory(dir, systemHost.uid());
+  const file: LineFile = openLineFile(path, { mode: 0o644, alone: false, uid: systemHost.uid(), onError });
   // what a power cut or a full disk has torn must not swallow the next line
   if (!endsInNewline(path)) file.append('');
   return { add: (line) => file.append(JSON.stringify(line)), close: () => file.close() };
+}
+
+/** The user's file, or, where somebody else made one of that name first, one that counts as put aside. */
+function ownHistory(dir: string, uid: number): string {
+  const path = currentHistory(dir, uid);
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || (found.uid === uid && found.isFile() && found.nlink === 1)) return path;
+  const recent = oldHistories(dir, uid).at(-1);
+  return join(healthFolder(dir), recent !== undefined && lstatSync(join(healthFolder(dir), recent)).size < OTHER_NAME_BYTES ? recent : `history.${uid}.${systemHost.now()}-${systemHost.pid}.jsonl`);
 }
 
 function endsInNewline(path: string): boolean {
@@ -86,8 +100,7 @@ export function attemptOf(state: RunState, node: string, at: number): Attempt | 
  * everybody's, to be shown.
  */
 export function readHistory(dir: string, whose: 'believed' | 'everybody' = 'believed'): HistoryLine[] {
-  const names = historyNames(dir);
-  return names.flatMap((name) => readLines(join(healthFolder(dir), name), whose)).sort((a, b) => a.at - b.at);
+  return withinLimits(dir, historyNames(dir)).flatMap((name) => readLines(join(healthFolder(dir), name), whose)).sort((a, b) => a.at - b.at);
 }
 
 /** The lines of one file; none when it is not there, or not of whose it should be. */
@@ -101,10 +114,24 @@ export function readLines(path: string, whose: 'believed' | 'everybody' = 'belie
   }
 }
 
-/** The files of a user that were put aside, oldest first. */
+/** The files of a user that were put aside, oldest first; not those that somebody else gave such a name. */
 export function oldHistories(dir: string, uid = systemHost.uid()): string[] {
   const timeOf = (name: string): number => Number(NAME.exec(name)?.[2] ?? Infinity);
-  return historyNames(dir).filter((name) => name.startsWith(`history.${uid}.`) && timeOf(name) < Infinity).sort((a, b) => timeOf(a) - timeOf(b));
+  return historyNames(dir).filter((name) => name.startsWith(`history.${uid}.`) && timeOf(name) < Infinity && lstatSync(join(healthFolder(dir), name), { throwIfNoEntry: false })?.uid === uid).sort((a, b) => timeOf(a) - timeOf(b));
+}
+
+/** Nobody's files, however many, fill our memory. */
+function withinLimits(dir: string, names: readonly string[]): string[] {
+  const bytes = new Map<number, number>();
+  const files = names.flatMap((name) => {
+    const found = lstatSync(join(healthFolder(dir), name), { throwIfNoEntry: false });
+    return found?.isFile() === true ? [{ name, ...found }] : [];
+  });
+  return files.sort((a, b) => b.mtimeMs - a.mtimeMs).filter(({ uid, size }) => {
+    const sum = (bytes.get(uid) ?? 0) + size;
+    if (sum <= MAX_USER_BYTES) bytes.set(uid, sum);
+    return sum <= MAX_USER_BYTES;
+  }).map(({ name }) => name);
 }
 
 function historyNames(dir: string): string[] {

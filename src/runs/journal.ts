@@ -20,13 +20,15 @@ const MAX_JOURNAL_BYTES = 1 << 30;
 export class JournalReader {
   readonly #folder: string;
   readonly #fd: number;
+  readonly #maxBytes: number;
   readonly #buffer = Buffer.alloc(READ_BYTES);
   #offset = 0;
   #rest: Buffer[] = [];
   #restBytes = 0;
 
   /** Throws a UserError `environment` when there is no journal, or it cannot be read. */
-  constructor(folder: string) {
+  constructor(folder: string, maxBytes = MAX_JOURNAL_BYTES) {
+    this.#maxBytes = maxBytes;
     this.#fd = reading(folder, () => openRegular(join(folder, 'events.jsonl')));
     this.#folder = folder;
   }
@@ -35,7 +37,7 @@ export class JournalReader {
   *more(): Generator<ImagingEvent> {
     for (;;) {
       const count = reading(this.#folder, () => readSync(this.#fd, this.#buffer, 0, READ_BYTES, this.#offset));
-      if (count === 0 || this.#offset > MAX_JOURNAL_BYTES) return;
+      if (count === 0 || this.#offset > this.#maxBytes) return;
       this.#offset += count;
       let start = 0;
       for (let end = this.#buffer.indexOf(10); end >= 0 && end < count; end = this.#buffer.indexOf(10, start)) {

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureFolder } from '../util/folders.js';
 import { systemCode } from '../util/errors.js';
@@ -6,7 +7,6 @@ import type { Host } from '../util/host.js';
 import { isObject } from '../util/json.js';
 import { writeWhole } from '../util/whole-file.js';
 import { readRecord, type FoundRecord } from './record-file.js';
-
 
 /** A small file for each node and user, in `<dir>/nodes` of one state folder that is written and others that are read as well. */
 export type NodeRecords = {
@@ -16,20 +16,27 @@ export type NodeRecords = {
   all(node: string): FoundRecord<Record<string, unknown>>[];
 };
 
+type NameList = { path: string; namesOf(node: string): readonly string[]; /** There is a name that no list has. */ forget(): void };
+
 type RecordHost = Pick<Host, 'uid' | 'monotonicMs'>;
-/** `fit07.1000.image.json`; without the user in records of earlier versions. */
-const NAME = /^(.+?)(?:\.\d+)?(\.image)?\.json$/;
+/** `fit07.1000.image.json`; `fit07.1000-<16 hex digits>.image.json` where somebody else has that name; without the user in records of earlier versions. */
+const NAME = /^(.+?)(?:\.\d+(?:-[0-9a-f]{16})?)?(\.image)?\.json$/;
 /** How long a folder's list of names is good for: a thousand nodes are asked for in one go. */
 const LIST_MS = 1_000;
 
 export function nodeRecords(dir: string, others: readonly string[], kind: '' | '.image', host: RecordHost): NodeRecords {
-  const nameOf = (node: string): string => `${node}.${host.uid()}${kind}.json`;
+  const stem = (node: string): string => `${node}.${host.uid()}`;
+  const nameOf = (node: string): string => `${stem(node)}${kind}.json`;
   const folder = join(dir, 'nodes');
   const lists = [...new Set([dir, ...others])].map((each) => listNames(join(each, 'nodes'), kind, host));
   return {
     write: async (node, value) => {
       const text = `${JSON.stringify(value)}\n`;
-      const write = (): Promise<void> => writeWhole(join(folder, nameOf(node)), text, { mode: 0o644, follow: false });
+      const write = async (): Promise<void> => {
+        const name = freeName(folder, stem(node), `${kind}.json`, host.uid());
+        await writeWhole(join(folder, name), text, { mode: 0o644, follow: false });
+        if (name !== nameOf(node)) for (const list of lists) list.forget();
+      };
       await write().catch(async (error: unknown) => {
         if (systemCode(error) !== 'ENOENT') throw error;
         ensureFolder(folder);
@@ -40,7 +47,19 @@ export function nodeRecords(dir: string, others: readonly string[], kind: '' | '
   };
 }
 
-function listNames(path: string, kind: string, host: RecordHost): { path: string; namesOf(node: string): readonly string[] } {
+/** The name to write a user's record under. Where somebody else made a file or folder of it first, one that nobody can have foreseen, the same each time. */
+function freeName(folder: string, stem: string, ending: string, uid: number): string {
+  const whose = (name: string): number | null => {
+    const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    return found === undefined ? null : found.isDirectory() ? -1 : found.uid;
+  };
+  const owner = whose(`${stem}${ending}`);
+  if (owner === null || owner === uid) return `${stem}${ending}`;
+  const isAlternate = (name: string): boolean => name.startsWith(`${stem}-`) && /^[0-9a-f]{16}$/.test(name.slice(stem.length + 1, -ending.length)) && name.endsWith(ending);
+  return readdirSync(folder).find((name) => isAlternate(name) && whose(name) === uid) ?? `${stem}-${randomBytes(8).toString('hex')}${ending}`;
+}
+
+function listNames(path: string, kind: string, host: RecordHost): NameList {
   let names = new Map<string, string[]>();
   let readMs = -Infinity;
   const read = (): void => {
@@ -52,6 +71,7 @@ function listNames(path: string, kind: string, host: RecordHost): { path: string
   };
   return {
     path,
+    forget: () => (readMs = -Infinity),
     namesOf: (node) => {
       if (host.monotonicMs() - readMs > LIST_MS) {
         readMs = host.monotonicMs();

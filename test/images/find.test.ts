@@ -1,7 +1,7 @@
 import { chmod, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { findCandidates, findImage } from '../../src/images/find.js';
+import { findCandidates, findImage, placesFor } from '../../src/images/find.js';
 import { UserError } from '../../src/util/errors.js';
 import { temporaryFolder } from '../ndz/images.js';
 
@@ -21,6 +21,12 @@ beforeEach(async () => {
 });
 
 describe('an image is found', () => {
+  it('in the current folder only when it is asked for: the default is not somebody else’s file of that name', async () => {
+    await writeFile(join(cwd, 'default.ndz'), 'planted');
+    const path = async (asked: string | undefined): Promise<string> => (await findImage('default.ndz', placesFor(asked, { imagesDir, cwd }))).path;
+    expect([await path(undefined), await path('default.ndz')]).toEqual([join(imagesDir, 'default.ndz'), join(cwd, 'default.ndz')]);
+  });
+
   it.each<[string, () => string, string]>([
     ['by name', () => 'fedora-21', 'images/fedora-21.ndz'],
     ['by file name', () => 'fedora-21.ndz', 'images/fedora-21.ndz'],

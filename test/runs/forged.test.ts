@@ -1,19 +1,23 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readBmap } from '../../src/images/bmap.js';
+import { formatOfFile } from '../../src/images/formats.js';
+import { inspectImage } from '../../src/ndz/reader.js';
 import { bootRecords } from '../../src/runs/boots.js';
 import { childRecords } from '../../src/runs/children.js';
 import { healthOf, readHealth } from '../../src/runs/health.js';
-import { currentHistory, openHistory, readHistory } from '../../src/runs/history.js';
+import { currentHistory, oldHistories, openHistory, readHistory } from '../../src/runs/history.js';
 import { imageRecords, verifiedImage, type ImageRecord } from '../../src/runs/images.js';
-import { foldJournal, readJournal } from '../../src/runs/journal.js';
+import { foldJournal, JournalReader, readJournal } from '../../src/runs/journal.js';
 import { openLineFile } from '../../src/runs/line-file.js';
 import { pruneRuns, removeRun } from '../../src/runs/retention.js';
 import { openRunFolder } from '../../src/runs/run-folder.js';
 import { continuationsOf, findRun, newestRuns, openRun } from '../../src/runs/store.js';
 import { UserError } from '../../src/util/errors.js';
 import { processIdentity, systemHost } from '../../src/util/host.js';
+import { parseJson } from '../../src/util/json.js';
 import { run, scratch } from '../helpers/cli.js';
 import { thrown } from '../nodes/thrown.js';
 import { aPlan, DEAD, someEvents, storeRun } from './stored.js';
@@ -173,24 +177,6 @@ describe('what is in the way', () => {
     expect(list.stdout.split('\n')).toHaveLength(4);
   });
 
-  test('a line longer than any of ours, a hole of gigabytes and JSON nested for ever cost neither memory nor the rest', () => {
-    const dir = scratch();
-    const path = storeRun(dir, MINE, 'finished');
-    const file = join(path, 'events.jsonl');
-    const [first, ...rest] = someEvents(MINE, true).map((event) => JSON.stringify(event));
-    writeFileSync(file, [first, 'x'.repeat(2 << 20), `${'{"at":'.repeat(100_000)}1${'}'.repeat(100_000)}`, ...rest].join('\n') + '\n');
-    expect([...readJournal(path)]).toEqual(someEvents(MINE, true));
-    truncateSync(file, 2 ** 40);
-    expect([...readJournal(path)]).toEqual(someEvents(MINE, true));
-  });
-
-  test('a file that has another name as well is not added to', () => {
-    const dir = scratch();
-    writeFileSync(join(dir, 'secret'), '');
-    linkSync(join(dir, 'secret'), join(dir, 'imaging.log'));
-    expect(() => openLineFile(join(dir, 'imaging.log'), { mode: 0o644, alone: false, onError: () => {} })).toThrow('hard link');
-  });
-
   test('events of types and forms that are not known are passed over', async () => {
     const dir = scratch();
     const path = storeRun(dir, MINE, 'finished');
@@ -244,5 +230,110 @@ describe.skipIf(!isRoot)('a disk that is full (needs root to mount a small one)'
     expect(newestRuns(after, 9).map(({ run: name, standing, result }) => [name, standing, result?.journal])).toEqual([['20261122-100000-load-0002', 'failed', 'incomplete']]);
     const journal = readFileSync(join(after, 'runs/20261122-100000-load-0002/events.jsonl'), 'utf8');
     expect(journal.split('\n').map((line) => (line === '' ? line : (JSON.parse(line) as { text: string }).text))).toEqual(['first', '']);
+  });
+});
+
+describe('what takes the place, the time or the memory of others', () => {
+  const id = systemHost.uid();
+
+  test('a folder of a record’s name does not keep it from being recorded, under one other name', async () => {
+    const dir = scratch();
+    mkdirSync(join(dir, 'nodes', `fit01.${id}.json`), { recursive: true });
+    mkdirSync(join(dir, 'nodes', `fit01.${id}.image.json`));
+    const boots = bootRecords(dir, [], systemHost);
+    expect(await boots.last('fit01')).toBeNull();
+    for (const at of [1_000, 2_000]) await boots.record('fit01', 'reset', at);
+    expect(await boots.last('fit01')).toBe(2_000);
+    expect(await bootRecords(dir, [], systemHost).last('fit01')).toBe(2_000);
+    await imageRecords(dir, [], systemHost).record('fit01', { state: 'written', name: 'demo', path: '/a', digest: null, run: 'r', by: 'me', at: 1_000, verify: 'full', booted: true, stamp: null });
+    expect(await imageRecords(dir, [], systemHost).last('fit01')).toMatchObject({ name: 'demo', believed: true });
+    expect(readdirSync(join(dir, 'nodes'))).toHaveLength(4);
+  });
+
+  test('nor does one of the history’s name', () => {
+    const dir = scratch();
+    mkdirSync(currentHistory(dir), { recursive: true });
+    for (const at of [1, 2]) {
+      const history = openHistory(dir, () => {});
+      history.add({ at, node: 'fit01', released: true, by: 'me' });
+      history.close();
+    }
+    expect(readHistory(dir).map(({ at }) => at)).toEqual([1, 2]);
+    expect(readdirSync(join(dir, 'health'))).toHaveLength(2);
+  });
+
+  test.skipIf(!isRoot)('nor does another user’s history (needs root to make one)', () => {
+    const dir = scratch();
+    mkdirSync(join(dir, 'health'));
+    writeFileSync(currentHistory(dir), '');
+    writeFileSync(join(dir, 'health', `history.${id}.9-9.jsonl`), '');
+    give(currentHistory(dir));
+    give(join(dir, 'health', `history.${id}.9-9.jsonl`));
+    const history = openHistory(dir, () => {});
+    history.add({ at: 7, node: 'fit01', released: true, by: 'me' });
+    history.close();
+    expect(readHistory(dir).map(({ at }) => at)).toEqual([7]);
+    expect(readFileSync(currentHistory(dir), 'utf8')).toBe('');
+    expect(oldHistories(dir)).toHaveLength(1);
+  });
+
+  test('of one user’s history no more is read than that user would keep', () => {
+    const dir = scratch();
+    mkdirSync(join(dir, 'health'));
+    const line = `${JSON.stringify({ at: 1, node: 'fit01', released: true, by: 'me' })}\n`;
+    for (let index = 0; index < 5; index += 1) {
+      writeFileSync(join(dir, 'health', `history.9.${index}-1.jsonl`), line);
+      truncateSync(join(dir, 'health', `history.9.${index}-1.jsonl`), 10 << 20);
+    }
+    expect(readHistory(dir, 'everybody')).toHaveLength(3);
+  });
+
+  test('a pipe under an image’s name is refused, not waited for', async () => {
+    const pipe = join(scratch(), 'x.ndz');
+    execFileSync('mkfifo', [pipe]);
+    await expect(inspectImage(pipe)).rejects.toThrow();
+    await expect(formatOfFile(pipe)).rejects.toThrow();
+    await expect(readBmap(pipe)).rejects.toThrow();
+  });
+
+  test('lines are not added to a file that has another name', () => {
+    const dir = scratch();
+    writeFileSync(join(dir, 'precious'), 'x');
+    linkSync(join(dir, 'precious'), join(dir, 'imaging.log'));
+    expect(() => openLineFile(join(dir, 'imaging.log'), { mode: 0o644, alone: false, onError: () => {} })).toThrow('another name');
+  });
+
+  test('an endless line of events is passed over, and what no run would write is not read', () => {
+    const dir = scratch();
+    const path = storeRun(dir, MINE, 'finished');
+    const good = readFileSync(join(path, 'events.jsonl'), 'utf8');
+    writeFileSync(join(path, 'events.jsonl'), `${' '.repeat(3 << 20)}\n${good}`);
+    expect([...readJournal(path)]).toHaveLength(9);
+    truncateSync(join(path, 'events.jsonl'), 2 ** 40);
+    const reader = new JournalReader(path, 8 << 20);
+    expect([...reader.more()]).toHaveLength(9);
+    reader.close();
+  });
+
+  test('what is nested deeper than anything of ours is no record', () => {
+    const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+    expect(parseJson(`{"a":${deep}}`)).toBeNull();
+    expect(parseJson(JSON.stringify({ text: '['.repeat(500) }))).toEqual({ text: '['.repeat(500) });
+    expect(parseJson('[[1],{"a":[2]}]')).toEqual([[1], { a: [2] }]);
+  });
+
+  test('a folder among the records of children is nobody’s problem', async () => {
+    const dir = scratch();
+    mkdirSync(join(dir, 'children', 'x.json'), { recursive: true });
+    expect(await childRecords(dir, systemHost).sweep()).toEqual({ ended: [], problems: [] });
+  });
+
+  test('the log of a node that is a link is refused, not a defect', async () => {
+    const dir = scratch();
+    symlinkSync('/etc/passwd', join(storeRun(dir, MINE, 'finished'), 'fit01.log'));
+    const config = join(dir, 'imaging.conf');
+    writeFileSync(config, `[runs]\ndir = "${dir}"\n`);
+    const { code, stderr } = await run('imaging-runs', ['log', MINE, '1'], { env: { IMAGING_CONFIG: config } });
+    expect([code, stderr]).toEqual([4, expect.stringContaining('cannot be read')]);
   });
 });

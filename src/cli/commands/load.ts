@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
-import { findImage, type ImageRef } from '../../images/find.js';
+import { findImage, placesFor, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance } from '../../images/provenance.js';
 import { LARGEST_DISK_BYTES } from '../../images/room.js';
 import { judgeImage, vouchHint } from '../../images/whole.js';
@@ -75,7 +75,8 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
 async function planLoad(args: Arguments, site: Site, context: CommandContext): Promise<LoadPlan> {
   const { frisbee, nodes } = site.config;
   const selected = selectedNodes(args, site, context);
-  const found = await findImage(text(args.options, 'image') ?? frisbee.defaultImage, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() });
+  const asked = text(args.options, 'image');
+  const found = await findImage(asked ?? frisbee.defaultImage, placesFor(asked, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() }));
   site.warnings.push(...(await originDoubts(found, flag(args.options, 'force'))));
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
   const { cut, note, tableSectorBytes } = await judgeImage(image, context.signal);

@@ -1,5 +1,5 @@
 import { loadConfig } from '../../config/load.js';
-import { findCandidates, findImage, type ImageRef } from '../../images/find.js';
+import { findCandidates, findImage, placesFor, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance, type Provenance } from '../../images/provenance.js';
 import { formatBytes } from '../../monitor/format.js';
 import { UserError } from '../../util/errors.js';
@@ -15,7 +15,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   if (args.words.length > 1) throw new UserError('usage', `one name at a time, not ${args.words.length}`, 'usage: imaging-resolve [-v] [NAME]');
   const { config, warnings } = await loadConfig(context.host);
   for (const line of warnings) warn(context.stderr, line);
-  const places = { imagesDir: config.frisbee.imagesDir, cwd: context.host.cwd() };
+  const places = placesFor(args.words[0], { imagesDir: config.frisbee.imagesDir, cwd: context.host.cwd() });
   const name = args.words[0] ?? config.frisbee.defaultImage;
   const image = await findImage(name, places);
   const provenance = await readProvenance(image.realPath).catch(() => null); // nothing we could show

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { foldNames } from '../../nodes/names.js';
 import { findRun } from '../../runs/store.js';
 import { EscapeStripper, LineSplitter } from '../../telnet/terminal-text.js';
-import { UserError } from '../../util/errors.js';
+import { messageOf, UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import { openRegular } from '../../util/owned-file.js';
 import type { CommandContext } from '../command.js';
@@ -33,15 +33,26 @@ export const log: RunsAction = {
   },
 };
 
+/** A transcript is no longer than 16 MiB and a note; what else stands there may have no end. */
+const MAX_BYTES = 17 << 20;
+
+function open(path: string): number {
+  try {
+    return openRegular(path);
+  } catch (cause) {
+    throw new UserError('environment', `${path} cannot be read: ${messageOf(cause)}`, 'whose run is it? imaging-runs list', { cause });
+  }
+}
+
 async function copyRaw(path: string, { stdout }: CommandContext): Promise<void> {
-  for await (const piece of createReadStream('', { fd: openRegular(path) })) if (!stdout.write(piece)) await once(stdout, 'drain');
+  for await (const piece of createReadStream('', { fd: open(path), start: 0, end: MAX_BYTES })) if (!stdout.write(piece)) await once(stdout, 'drain');
 }
 
 async function copyText(path: string, { stdout }: CommandContext): Promise<void> {
   const stripper = new EscapeStripper();
   let lines: string[] = [];
   const splitter = new LineSplitter((line) => void lines.push(`${printable(line)}\n`));
-  for await (const piece of createReadStream('', { fd: openRegular(path), encoding: 'utf8' })) {
+  for await (const piece of createReadStream('', { fd: open(path), start: 0, end: MAX_BYTES, encoding: 'utf8' })) {
     splitter.push(stripper.strip(String(piece)));
     if (!stdout.write(lines.join(''))) await once(stdout, 'drain');
     lines = [];

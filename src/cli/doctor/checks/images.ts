@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { findImage } from '../../../images/find.js';
+import { findImage, placesFor } from '../../../images/find.js';
 import { formatOfFile } from '../../../images/formats.js';
 import { listImages } from '../../../images/list.js';
 import { judgeImage } from '../../../images/whole.js';
@@ -51,7 +51,7 @@ export const defaultImage = {
   needs: 'configuration',
   run: async ({ config, host }, signal) => {
     const { defaultImage: name, imagesDir } = config.frisbee;
-    const found = await findImage(name, { imagesDir, cwd: host.cwd() }).catch((error: unknown) => error);
+    const found = await findImage(name, placesFor(undefined, { imagesDir, cwd: host.cwd() })).catch((error: unknown) => error);
     if (found instanceof Error) return [warning(found.message, "imaging-load without -i loads it", `ln -s IMAGE.ndz ${imagesDir}/${name}, or set default_image in section [frisbee]`)];
     const { path } = found as Awaited<ReturnType<typeof findImage>>; // all it gives beside errors
     const format = await formatOfFile(path).catch((error: unknown) => (error instanceof Failure && error.code === 'image-unknown' ? error : Promise.reject(error as Error)));
