@@ -21,7 +21,7 @@ test('a compressed raw image is converted on its way, once', async () => {
   expect(second.code).toBe(0);
   expect(second.stderr).not.toContain('converting');
   for (const node of ['fit01', 'fit02']) expect(sha256(join(testbed.dir, 'nodes', node, 'disk.img'))).toBe(sha256(join(testbed.dir, 'images/demo.img')));
-  const converted = readdirSync(join(testbed.dir, 'state/converted')).filter((name) => name.endsWith('.ndz'));
+  const converted = readdirSync(join(testbed.dir, 'state/converted', String(process.getuid?.()))).filter((name) => name.endsWith('.ndz'));
   expect(converted.length).toBe(1);
 }, 120_000);
 
