@@ -32,7 +32,7 @@ test('nobody else\'s words control the terminal or make lines of their own', { t
   writeFileSync(conf, `[frisbee]\nimages_dir = ${images}\n[runs]\ndir = ${state}\n[testbed]\ninventory_path = ${join(dir, 'inventory.json')}\n`);
   writeFileSync(join(dir, 'inventory.json'), JSON.stringify([{ cmc: { hostname: EVIL, ip: EVIL, mac: EVIL }, control: { hostname: EVIL, ip: EVIL, mac: EVIL } }]));
   const goodConf = join(dir, 'good.conf');
-  writeFileSync(goodConf, readFileSync(conf, 'utf8').replace('inventory.json', 'good.json'));
+  writeFileSync(goodConf, `${readFileSync(conf, 'utf8').replace('inventory.json', 'good.json')}[networking]\nlocal_control_ip = 127.0.2.9\n`);
   const nic = (name: string, at: number): object => ({ hostname: name, ip: `127.0.${at}.1`, mac: `02:00:00:00:0${at}:01` });
   writeFileSync(join(dir, 'good.json'), JSON.stringify([{ cmc: nic('reboot01', 1), control: nic('fit01', 2) }]));
   const env = { IMAGING_CONFIG: conf };
