@@ -10,6 +10,8 @@ export default defineConfig({
     // a time-out is for what hangs: a machine that does other things as well may take many times what a quiet one does
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // on CI, where a machine may stand still for a moment, a test that failed is told and tried once more
+    retry: process.env.CI === 'true' ? 1 : 0,
     pool: 'forks',
     // one more than there are processors on a small machine: many tests wait for something
     maxWorkers: 3,

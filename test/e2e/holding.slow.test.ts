@@ -21,7 +21,7 @@ describe('one writer per node', () => {
     expect(mixed.code).toBe(1);
     expect(failures(mixed.events)).toEqual([['fit02', 'lock', 'node-busy']]);
     const busy = mixed.events.find((event) => event.type === 'node.failed');
-    expect(busy).toMatchObject({ message: expect.stringMatching(new RegExp(`in the hands of run ${run} of \\w+ \\(pid ${first.child.pid} on .+, since 20`)) });
+    expect(busy).toMatchObject({ message: expect.stringMatching(new RegExp(`in the hands of run ${run} of \\S+ \\(pid ${first.child.pid} on .+, since 20`)) });
     expect(refused.code).toBe(3);
     expect(failures(refused.events).sort()).toEqual([['fit01', 'lock', 'node-busy'], ['fit02', 'lock', 'node-busy']]);
     expect((await first.finished).code).toBe(0);
