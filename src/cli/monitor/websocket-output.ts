@@ -40,7 +40,7 @@ class WebsocketOutput {
   #socket: WebSocket | null = null;
   #retry: NodeJS.Timeout | undefined;
   #pauseMs = FIRST_PAUSE_MS;
-  /** The last change that a consumer has surely received; null before the first one. */
+  /** The last change that a consumer has surely received; null before the first connection, of which nothing older is owed. */
   #confirmed: number | null = null;
   #told = '';
   #closed = false;
@@ -59,6 +59,7 @@ class WebsocketOutput {
     socket.on('open', () => {
       this.#tell('connected');
       this.#pauseMs = FIRST_PAUSE_MS;
+      this.#confirmed ??= this.#log.seq;
       link = new Link(socket, this.#log, this.#confirmed, (seq) => (this.#confirmed = seq));
     });
     socket.on('error', (error) => (problem = messageOf(error)));
@@ -103,7 +104,7 @@ class Link {
   #asked: number | null = null;
   #waitsSince = 0;
 
-  constructor(socket: WebSocket, log: ChangeLog, after: number | null, onConfirmed: (seq: number) => void) {
+  constructor(socket: WebSocket, log: ChangeLog, after: number, onConfirmed: (seq: number) => void) {
     this.#socket = socket;
     this.#onConfirmed = onConfirmed;
     socket.on('pong', (data: Buffer) => this.#onPong(Number(data.toString('latin1'))));
