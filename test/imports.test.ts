@@ -11,21 +11,24 @@ const mayImport: Record<string, readonly string[]> = {
   events: ['util'],
   nodes: ['util'],
   inventory: ['util', 'nodes'],
-  ndz: ['util'],
+  disk: ['util'],
+  ndz: ['util', 'disk'],
   config: ['util', 'nodes', 'inventory'],
   power: ['util', 'inventory'],
   pxe: ['util', 'inventory'],
   telnet: ['util'],
   ssh: ['util'],
-  frisbee: ['util', 'ndz'],
-  images: ['util', 'ndz'],
+  frisbee: ['util', 'disk', 'ndz'],
+  images: ['util', 'disk', 'ndz'],
   leases: ['util'],
   runs: ['util', 'events', 'nodes'],
-  workflows: ['util', 'events', 'inventory', 'nodes', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
+  engine: ['util', 'events', 'inventory'],
+  workflows: ['util', 'events', 'engine', 'inventory', 'disk', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
   monitor: ['util', 'events'],
-  programs: ['util', 'ndz', 'frisbee', 'images'],
-  testbed: ['util', 'nodes', 'inventory', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
-  cli: ['util', 'events', 'nodes', 'config', 'inventory', 'leases', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'ndz', 'images', 'runs', 'workflows', 'monitor', 'programs', 'testbed'],
+  programs: ['util', 'disk', 'ndz', 'frisbee', 'images'],
+  testbed: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
+  app: ['util', 'events', 'nodes', 'config', 'inventory', 'leases', 'power', 'pxe', 'telnet', 'images', 'runs', 'engine', 'workflows', 'monitor'],
+  cli: ['util', 'events', 'nodes', 'config', 'inventory', 'leases', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'disk', 'ndz', 'images', 'runs', 'engine', 'workflows', 'monitor', 'programs', 'testbed', 'app'],
 };
 
 type Import = { from: string; folder: string; target: string };
@@ -59,7 +62,7 @@ test('the table itself has no cycle', () => {
   visit('cli', []);
 });
 
-test('only cli and monitor write to the console', () => {
-  const files = readdirSync(src, { recursive: true }).map(String).filter((file) => /\.tsx?$/.test(file) && !/^(cli|monitor)\//.test(file));
+test('only the command line, the application and monitor write to the console', () => {
+  const files = readdirSync(src, { recursive: true }).map(String).filter((file) => /\.tsx?$/.test(file) && !/^(cli|app|monitor)\//.test(file));
   expect(files.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), 'utf8')))).toEqual([]);
 });

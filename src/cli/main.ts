@@ -1,16 +1,16 @@
 import { basename } from 'node:path';
 import type { Writable } from 'node:stream';
-import { Interrupted } from '../workflows/interrupted.js';
+import { Interrupted } from '../engine/interrupted.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
 import { surroundingsError } from '../util/surroundings.js';
-import type { Command, CommandContext } from './command.js';
-import { commands } from './commands.js';
-import { listenForSignals } from './ending.js';
-import { exitCodeOfError, exitCodes } from './exit.js';
-import { watchStandardStreams, type Loss } from './standard-streams.js';
-import { version } from './version.js';
+import type { Command, CommandContext } from './kit/command.js';
+import { commands } from './table.js';
+import { listenForSignals } from './kit/ending.js';
+import { exitCodeOfError, exitCodes } from './kit/exit.js';
+import { watchStandardStreams, type Loss } from './kit/standard-streams.js';
+import { version } from '../app/version.js';
 
 /** Runs the program: picks the command by the name it was called by or by its first argument, and ends the process. */
 export async function main(argv: string[]): Promise<void> {
@@ -78,14 +78,14 @@ async function runCommand(command: Command, argv: string[], context: CommandCont
   // standard input is opened by who reads it: opening it would keep others from it
   if (command.kind === 'program') return (await command.load()).run(argv, { ...context, get stdin() { return process.stdin; } });
   context.host.cwd(); // the parser asks for it, and has no words for a folder that is gone
-  const { parseArguments } = await import('./parse.js');
+  const { parseArguments } = await import('./kit/parse.js');
   const parsed = await parseArguments(command, argv);
   if ('help' in parsed) {
     sayText(context.stdout, `${parsed.help}\n`);
     return exitCodes.ok;
   }
   if (command.kind === 'plain') return (await command.load()).run(parsed.args, context);
-  const { runNodeCommand } = await import('./run-node-command.js');
+  const { runNodeCommand } = await import('./nodes/run-node-command.js');
   return runNodeCommand(command, await command.load(), parsed.args, context);
 }
 

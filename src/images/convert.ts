@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { chmod, open, rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { planRanges } from '../ndz/allocation/plan.js';
-import type { Plan } from '../ndz/allocation/plan-types.js';
+import { planRanges } from '../disk/plan/plan.js';
+import type { Plan } from '../disk/plan/plan-types.js';
 import { CHUNK_BYTES, SECTOR_BYTES } from '../ndz/format.js';
-import type { SectorRange } from '../ndz/ranges.js';
+import type { SectorRange } from '../disk/ranges.js';
 import { inspectImage } from '../ndz/reader.js';
-import { openSource, type ImageSource } from '../ndz/source.js';
+import { openSource, type ImageSource } from '../disk/source.js';
 import { writeImage } from '../ndz/writer.js';
 import { Failure } from '../util/errors.js';
 import { systemHost, type Host } from '../util/host.js';

@@ -1,10 +1,10 @@
-import { readPartitionTable } from '../ndz/allocation/partition-table.js';
-import type { PartitionInfo } from '../ndz/allocation/plan-types.js';
-import { contradiction, Volume } from '../ndz/allocation/volume.js';
-import { readExtFile } from '../ndz/ext-file.js';
+import { readPartitionTable } from '../disk/tables/partition-table.js';
+import type { PartitionInfo } from '../disk/plan/plan-types.js';
+import { contradiction, Volume } from '../disk/plan/volume.js';
+import { readExtFile } from '../disk/ext-file.js';
 import { openImageSource } from '../ndz/image-reader.js';
 import { SECTOR_BYTES } from '../ndz/format.js';
-import type { ImageSource } from '../ndz/source.js';
+import type { ImageSource } from '../disk/source.js';
 
 /** Where images say where they come from: ours, and that of an older tool that did the same. */
 export const STAMP_FILES: readonly string[] = ['etc/imaging-image', 'etc/rhubarbe-image'];

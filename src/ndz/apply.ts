@@ -3,19 +3,19 @@ import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { reasonOf } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
-import { readDiskUse, useOf } from './allocation/in-use.js';
+import { readDiskUse, useOf } from '../disk/in-use.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
 import { dataExtents } from './extents.js';
 import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
-import { clearDeviceEnd, sectorNotes } from './device-end.js';
+import { clearDeviceEnd, sectorNotes } from '../disk/device-end.js';
 import type { ImageSummary } from './image-check.js';
 import { cutImage, endOfImage, type ImageEnd } from './image-end.js';
 import { streamImage } from './image-stream.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { WriterResult } from './sink.js';
-import { findSlice, type Slice } from './slice.js';
-import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from './target.js';
+import { findSlice, type Slice } from '../disk/slice.js';
+import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from '../disk/target.js';
 
 export type ApplyOptions = {
   /** Make free space zeros, up to the end of a block device or partition; otherwise a disk keeps what was there. */

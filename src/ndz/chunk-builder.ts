@@ -6,7 +6,7 @@ import { sealChunk } from './checksum.js';
 import { FULL_BYTES, UNIT_OUTPUT_BYTES, type DeflateJob, type DeflateResult, type Piece } from './deflate-units.js';
 import { CHUNK_BYTES, encodeChunkHeader, endOfRegions, HEADER_BYTES, MAX_REGIONS, MAX_STREAM_BYTES } from './format.js';
 import { RELOCATION_SHORT_SECTOR, SECTOR_BYTES, type ChunkHeader, type ChunkVersion, type Region } from './format.js';
-import type { SectorReader } from './sector-reader.js';
+import type { SectorReader } from '../disk/sector-reader.js';
 import { addRegion, partOfRegions, UnitStream, type RawUnit, type Unit } from './unit-stream.js';
 import { WorkerPool } from './worker-pool.js';
 

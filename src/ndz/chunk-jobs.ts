@@ -1,12 +1,12 @@
 import { readSync, writeSync } from 'node:fs';
 import { Failure, messageOf } from '../util/errors.js';
-import { createDigest, type DigestName } from './digest.js';
+import { createDigest, type DigestName } from '../disk/digest.js';
 import { chunkTotals, dataExtents, gapExtents, partsWithin, type Extent } from './extents.js';
 import { SECTOR_BYTES, type ChunkHeader, type ChunkVersion, type Region } from './format.js';
 import { inflatePieces, openChunk } from './inflate.js';
 import { readChunkBytes } from './image-reader.js';
 import type { DigestGroup } from './read-back.js';
-import { diskTooSmall, diskWriteFailure } from './target.js';
+import { diskTooSmall, diskWriteFailure } from '../disk/target.js';
 
 /** The image that chunks are read from, by an open file that all threads share. */
 export type JobImage = { fd: number; name: string; uuid: string | null; version: ChunkVersion };

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { untilAborted } from '../util/abort.js';
 import { workerPath } from '../util/dist.js';
-import { planRanges } from './allocation/plan.js';
-import type { PartitionInfo } from './allocation/plan-types.js';
+import { planRanges } from '../disk/plan/plan.js';
+import type { PartitionInfo } from '../disk/plan/plan-types.js';
 import type { DiffCounts, DiffData, DiffJob, DiffResult, DiffRun } from './diff-span.js';
 import { SECTOR_BYTES } from './format.js';
 import { openImageSource, openIndexed, type OpenImage } from './image-reader.js';

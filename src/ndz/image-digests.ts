@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Failure } from '../util/errors.js';
 import { openChunkPool, type ChunkPool } from './chunk-pool.js';
-import type { DigestName } from './digest.js';
+import type { DigestName } from '../disk/digest.js';
 import { CHUNK_BYTES, decodeChunkHeader, HEADER_BYTES, inflatedBytes, type ChunkHeader } from './format.js';
 import { edgeRegion, pickSample, rangeOfPick, WHOLE_BYTES, wholeChunk, withoutOverlaps, type ByteRange, type DigestGroup, type Pick } from './read-back.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';

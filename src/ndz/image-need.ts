@@ -1,6 +1,6 @@
 import { dataExtents } from './extents.js';
 import type { ChunkHeader } from './format.js';
-import { diskTooSmall } from './target.js';
+import { diskTooSmall } from '../disk/target.js';
 
 /** The last chunk is asked for first; so many others may come before it. */
 const PATIENCE_CHUNKS = 64;

@@ -4,7 +4,7 @@ import { dataExtents, partsWithin, type Extent } from './extents.js';
 import { CHUNK_BYTES, endOfRegions, inflatedBytes, MAX_SECTORS, SECTOR_BYTES, type ChunkHeader } from './format.js';
 import { inflatePieces, openChunk } from './inflate.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
-import type { ImageSource } from './source.js';
+import type { ImageSource } from '../disk/source.js';
 import { TABLE_HEAD_BYTES, tableEnd } from './table-end.js';
 
 /** Where each chunk's data begins and ends on the imaged disk, in sectors; both ascend. Plain data, for threads too. */

@@ -1,14 +1,14 @@
 import { Failure } from '../util/errors.js';
 import { isChunkFault } from './chunk-fault.js';
-import { DiskWriter, type WriteStats } from './disk-writer.js';
+import { DiskWriter, type WriteStats } from '../disk/writer.js';
 import { dataExtents, gapExtents, partsWithin } from './extents.js';
 import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from './format.js';
 import { ImageNeed } from './image-need.js';
 import { ImageTracker, type ImageExpectation } from './image-tracker.js';
 import { inflatePieces, openChunk } from './inflate.js';
-import { applyTypeChange, planTypeChange } from './partition-type.js';
+import { applyTypeChange, planTypeChange } from '../disk/partition-type.js';
 import { refuseRelocations } from './relocations.js';
-import { findSlice } from './slice.js';
+import { findSlice } from '../disk/slice.js';
 
 /**
  * Where the chunks of one image go. Calls must not overlap. After a failure only `abort` is left to do, unless it is one of

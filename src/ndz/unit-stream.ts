@@ -1,6 +1,6 @@
 import { SECTOR_BYTES, type Region } from './format.js';
 import { UNIT_BYTES, UNIT_OUTPUT_BYTES, WINDOW_BYTES, type DeflateJob, type DeflateResult, type Piece } from './deflate-units.js';
-import type { SectorReader } from './sector-reader.js';
+import type { SectorReader } from '../disk/sector-reader.js';
 import type { WorkerPool } from './worker-pool.js';
 
 const UNITS_PER_SLOT = 8;

@@ -1,10 +1,10 @@
-import { planRanges } from './allocation/plan.js';
+import { planRanges } from '../disk/plan/plan.js';
 import type { ChunkJobResult, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
 import { SECTOR_BYTES, type Region } from './format.js';
 import { cutImage, endOfImage, type ImageEnd } from './image-end.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
-import { openSource } from './source.js';
+import { openSource } from '../disk/source.js';
 import { open, type FileHandle } from 'node:fs/promises';
 import { Failure, messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';

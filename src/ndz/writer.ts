@@ -5,9 +5,9 @@ import { Failure } from '../util/errors.js';
 import { buildChunks, builtBytes, placeChunk } from './chunk-builder.js';
 import { CHUNK_BYTES, endOfRegions, MAX_SECTORS, SECTOR_BYTES } from './format.js';
 import { fileOutput, streamOutput, type ImageOutput } from './output.js';
-import { nonZeroRanges, wholeDisk, type SectorRange } from './ranges.js';
-import { SectorReader } from './sector-reader.js';
-import { openSource, type ImageSource } from './source.js';
+import { nonZeroRanges, wholeDisk, type SectorRange } from '../disk/ranges.js';
+import { SectorReader } from '../disk/sector-reader.js';
+import { openSource, type ImageSource } from '../disk/source.js';
 
 export type WriteProgress = {
   chunkCount: number;

@@ -1,10 +1,10 @@
 import type { Writable } from 'node:stream';
 import { Failure } from '../util/errors.js';
-import { planRanges } from './allocation/plan.js';
-import type { Plan, PlanOptions } from './allocation/plan-types.js';
-import { sliceSource } from './allocation/slice-source.js';
+import { planRanges } from '../disk/plan/plan.js';
+import type { Plan, PlanOptions } from '../disk/plan/plan-types.js';
+import { sliceSource } from '../disk/plan/slice-source.js';
 import { SECTOR_BYTES } from './format.js';
-import { openSource, type ImageSource } from './source.js';
+import { openSource, type ImageSource } from '../disk/source.js';
 import { writeImage, type WriteOptions, type WriteResult } from './writer.js';
 
 export type ZipOptions = Omit<WriteOptions, 'ranges' | 'skipHoles'> & {

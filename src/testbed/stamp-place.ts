@@ -1,10 +1,10 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { crc32c } from '../ndz/allocation/crc.js';
-import { readPartitionTable } from '../ndz/allocation/partition-table.js';
-import { Volume } from '../ndz/allocation/volume.js';
-import { locateExtFile, readExtFile, type ExtFilePlace } from '../ndz/ext-file.js';
+import { crc32c } from '../disk/tables/crc.js';
+import { readPartitionTable } from '../disk/tables/partition-table.js';
+import { Volume } from '../disk/plan/volume.js';
+import { locateExtFile, readExtFile, type ExtFilePlace } from '../disk/ext-file.js';
 import { SECTOR_BYTES } from '../ndz/format.js';
-import { openSource, type ImageSource } from '../ndz/source.js';
+import { openSource, type ImageSource } from '../disk/source.js';
 import type { Host } from '../util/host.js';
 import { makeExtFile } from './disk-file-maker.js';
 

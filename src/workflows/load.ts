@@ -5,19 +5,19 @@ import type { BootRecords } from '../runs/boots.js';
 import { SECTOR_BYTES } from '../ndz/format.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { Failure, UserError } from '../util/errors.js';
-import { type Attempt, inAttempts, type RetryPlan } from './attempts.js';
-import { clearEnd, wrongSectors } from './clear-end.js';
-import { fanOut, type NodeRun } from './fan-out.js';
-import { holding } from './hold.js';
-import { alreadyThere } from './if-needed.js';
-import type { ImageSession } from './image-session.js';
-import { LoadChecks, STAMP_PATHS, type ChecksTools } from './load-checks.js';
-import { mayAct } from './permit.js';
-import { createQuorum } from './quorum.js';
-import { inRamdisk, powerCycle, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
-import { verifyWrite, type VerifyMode, type Verdict } from './verify-write.js';
+import { type Attempt, inAttempts, type RetryPlan } from '../engine/attempts.js';
+import { clearEnd, wrongSectors } from './steps/clear-end.js';
+import { fanOut, type NodeRun } from '../engine/fan-out.js';
+import { holding } from './steps/hold.js';
+import { alreadyThere } from './steps/if-needed.js';
+import type { ImageSession } from './session/image-session.js';
+import { LoadChecks, STAMP_PATHS, type ChecksTools } from './steps/load-checks.js';
+import { mayAct } from './steps/may-act.js';
+import { createQuorum } from '../engine/quorum.js';
+import { inRamdisk, powerCycle, type RamdiskPlan, type RamdiskTools } from './steps/ramdisk.js';
+import { verifyWrite, type VerifyMode, type Verdict } from './steps/verify-write.js';
 import { waitForSystem, type SshWaitOptions } from './wait.js';
-import { writeImage, type WriteOptions } from './write-image.js';
+import { writeImage, type WriteOptions } from './steps/write-image.js';
 
 /** What holds for one node, which may differ from the others. Times in milliseconds. */
 export type NodeSettings = RamdiskPlan & {

@@ -4,9 +4,9 @@ import type { InventoryNode } from '../inventory/inventory.js';
 import type { PowerVerb } from '../power/client.js';
 import type { Host } from '../util/host.js';
 import { printable } from '../util/text.js';
-import { fanOut } from './fan-out.js';
-import { lockStep, type Permit } from './permit.js';
-import { sendVerb, type VerbTools } from './send-verb.js';
+import { fanOut } from '../engine/fan-out.js';
+import { lockStep, type Permit } from './steps/may-act.js';
+import { sendVerb, type VerbTools } from './steps/send-verb.js';
 
 export type PowerPlan = { nodes: readonly InventoryNode[]; verb: PowerVerb; /** for one node, milliseconds */ timeoutMs: number };
 

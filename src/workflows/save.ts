@@ -8,15 +8,15 @@ import type { ImageRecords } from '../runs/images.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { withDeadline } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
-import { inAttempts, type RetryPlan } from './attempts.js';
-import { openCollector, type Collected } from './collector.js';
-import { fanOut, type NodeRun } from './fan-out.js';
-import { holding } from './hold.js';
-import { doubtOfDisk, refusal, type DiskDoubt } from './disk-doubt.js';
-import { keepImage, type Kept, type Origin } from './keep-image.js';
-import { mayAct } from './permit.js';
-import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './ramdisk.js';
-import { stampRoot, type StampPlace, type StampResult } from './stamp-root.js';
+import { inAttempts, type RetryPlan } from '../engine/attempts.js';
+import { openCollector, type Collected } from './steps/collector.js';
+import { fanOut, type NodeRun } from '../engine/fan-out.js';
+import { holding } from './steps/hold.js';
+import { doubtOfDisk, refusal, type DiskDoubt } from './steps/disk-doubt.js';
+import { keepImage, type Kept, type Origin } from './steps/keep-image.js';
+import { mayAct } from './steps/may-act.js';
+import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './steps/ramdisk.js';
+import { stampRoot, type StampPlace, type StampResult } from './steps/stamp-root.js';
 
 /** What holds for one node, which may differ from the others. */
 export type SaveSettings = RamdiskPlan & { stallMs: number };

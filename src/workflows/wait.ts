@@ -3,9 +3,9 @@ import type { LoginAuth } from '../ssh/login.js';
 import { systemStamp, type SystemStamp } from '../ssh/boot-stamp.js';
 import { openTelnet } from '../telnet/session.js';
 import { Failure } from '../util/errors.js';
-import type { NodeRun } from './fan-out.js';
-import { pastBoot } from './past-boot.js';
-import { Final, retrying, type RetryOptions } from './retrying.js';
+import type { NodeRun } from '../engine/fan-out.js';
+import { pastBoot } from './steps/past-boot.js';
+import { Final, retrying, type RetryOptions } from '../engine/retrying.js';
 
 export type WaitOptions = RetryOptions & {
   port: number;

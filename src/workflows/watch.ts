@@ -2,8 +2,8 @@ import pLimit from 'p-limit';
 import type { InventoryNode } from '../inventory/inventory.js';
 import { childSignal, reasonOf, sleep } from '../util/abort.js';
 import type { Host } from '../util/host.js';
-import { NodeWatch, type LookOptions } from './watch-node.js';
-import { difference, unseen, type NodeChange, type NodeFacts, type NodeView } from './watch-state.js';
+import { NodeWatch, type LookOptions } from './watching/watch-node.js';
+import { difference, unseen, type NodeChange, type NodeFacts, type NodeView } from '../events/node-view.js';
 
 export type WatchOptions = Omit<LookOptions, 'limits' | 'host'> & {
   host: Pick<Host, 'now' | 'monotonicMs' | 'random'>;

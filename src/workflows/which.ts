@@ -6,9 +6,9 @@ import type { BootRecords } from '../runs/boots.js';
 import type { ImageRecord, ImageRecords } from '../runs/images.js';
 import { Failure } from '../util/errors.js';
 import type { Host } from '../util/host.js';
-import { fanOut, type NodeRun } from './fan-out.js';
-import { STAMP_PATHS } from './load-checks.js';
-import { isFuture, pastBoot } from './past-boot.js';
+import { fanOut, type NodeRun } from '../engine/fan-out.js';
+import { STAMP_PATHS } from './steps/load-checks.js';
+import { isFuture, pastBoot } from './steps/past-boot.js';
 import { askSystem, type SshWaitOptions } from './wait.js';
 
 /** Which image a node runs, or has on its disk, and how that is known. */

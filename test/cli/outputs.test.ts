@@ -7,10 +7,10 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** Lines that write by themselves, by a piece of them, and why they may. Everything else says what it says through src/util/say.ts. */
 const MAY_WRITE: Readonly<Record<string, readonly string[]>> = {
-  'cli/progress-bar.ts': [String.raw`'\r\u001b[K'`, String.raw`\r$\{text.slice`.replace(String.raw`$\{`, '${')], // paints over its own line; its words are ours
-  'cli/image/unzip.ts': ['sink.write('], // a disk
-  'cli/run-node-command.ts': ['log?.write('], // the log file, which cleans its lines
-  'cli/monitor/consumers.ts': ['response.write('], // to consumers over HTTP: JSON with escapes
+  'cli/kit/progress-bar.ts': [String.raw`'\r\u001b[K'`, String.raw`\r$\{text.slice`.replace(String.raw`$\{`, '${')], // paints over its own line; its words are ours
+  'cli/images/unzip.ts': ['sink.write('], // a disk
+  'cli/nodes/run-node-command.ts': ['log?.write('], // the log file, which cleans its lines
+  'monitor/live/consumers.ts': ['response.write('], // to consumers over HTTP: JSON with escapes
   'cli/runs/log.ts': ['createReadStream', "lines.join('')"], // --raw; and lines that are printable, with what waits for the reader
   'cli/main.ts': ["stream.write(''"], // nothing: waits for what was written
   'monitor/terminal.tsx': ['\\u001b[1A'], // takes its own frame away
@@ -19,7 +19,7 @@ const MAY_WRITE: Readonly<Record<string, readonly string[]>> = {
 };
 
 test('texts to standard output and standard error go through say', () => {
-  const files = readdirSync(src, { recursive: true }).map(String).filter((file) => /^(cli|monitor|programs)\/.*\.tsx?$/.test(file));
+  const files = readdirSync(src, { recursive: true }).map(String).filter((file) => /^(cli|app|monitor|programs)\/.*\.tsx?$/.test(file));
   expect(files.length).toBeGreaterThan(80);
   const direct = files.flatMap((file) =>
     readFileSync(join(src, file), 'utf8').split('\n')

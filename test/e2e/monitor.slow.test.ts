@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
-import type { WatchMessage } from '../../src/cli/monitor/change-log.js';
+import type { WatchMessage } from '../../src/monitor/live/change-log.js';
 import type { Running } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 

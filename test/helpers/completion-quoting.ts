@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { generatedFiles } from '../../src/cli/generated-files.js';
+import { generatedFiles } from '../../src/cli/manual/generated-files.js';
 import { scratch } from './cli.js';
 import { hasPty, startPty, type Pty } from './pty.js';
 

@@ -10,9 +10,9 @@ import { ADLER_START, adler32, joinAdler } from '../../src/ndz/adler.js';
 import { buildChunks, type BuiltChunk } from '../../src/ndz/chunk-builder.js';
 import { FULL_BYTES } from '../../src/ndz/deflate-units.js';
 import { HEADER_BYTES, inflatedBytes, decodeChunkHeader, MAX_STREAM_BYTES, MAX_REGIONS } from '../../src/ndz/format.js';
-import type { SectorRange } from '../../src/ndz/ranges.js';
-import { SectorReader } from '../../src/ndz/sector-reader.js';
-import type { ImageSource } from '../../src/ndz/source.js';
+import type { SectorRange } from '../../src/disk/ranges.js';
+import { SectorReader } from '../../src/disk/sector-reader.js';
+import type { ImageSource } from '../../src/disk/source.js';
 import { writeImage } from '../../src/ndz/writer.js';
 import { chunksOf, descriptorsOf, temporaryFolder, UUID } from './images.js';
 
@@ -142,7 +142,7 @@ describe('an image on its way', () => {
   it('is the same through a pipe, whose end nobody knows', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'raw'), mixed);
-    const { streamSource } = await import('../../src/ndz/source.js');
+    const { streamSource } = await import('../../src/disk/source.js');
     await writeImage(join(folder, 'raw'), join(folder, 'a.ndz'), { uuid: UUID });
     await writeImage(streamSource(createReadStream(join(folder, 'raw')), 'pipe'), join(folder, 'b.ndz'), { uuid: UUID, workers: 3 });
     expect(Buffer.compare(await readFile(join(folder, 'a.ndz')), await readFile(join(folder, 'b.ndz')))).toBe(0);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diffImages, type DiffKind } from '../../src/ndz/diff.js';
-import type { SectorRange } from '../../src/ndz/ranges.js';
+import type { SectorRange } from '../../src/disk/ranges.js';
 import { writeImage } from '../../src/ndz/writer.js';
 import { descriptorsOf, fixture, temporaryFolder } from './images.js';
 

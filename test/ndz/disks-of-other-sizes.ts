@@ -1,4 +1,4 @@
-import { writeGpt, writeMbr } from './allocation/tables.js';
+import { writeGpt, writeMbr } from '../disk/tables.js';
 
 const MIB = 1024 * 1024;
 

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { createDigest } from '../../src/ndz/digest.js';
+import { createDigest } from '../../src/disk/digest.js';
 import { SECTOR_BYTES } from '../../src/ndz/format.js';
 import { ImageDigests, type ImageDigestsOptions } from '../../src/ndz/image-digests.js';
 import type { DigestGroup } from '../../src/ndz/read-back.js';

@@ -7,7 +7,7 @@ import { CHUNK_BYTES } from '../../src/ndz/format.js';
 import { verifyDisk } from '../../src/ndz/verify-disk.js';
 import { writeImage } from '../../src/ndz/writer.js';
 import { chunkOf, descriptorsOf, fixture, headerOf, temporaryFolder } from './images.js';
-import { writeMbr } from './allocation/tables.js';
+import { writeMbr } from '../disk/tables.js';
 import { hasLoop, loopDevice } from './loop.js';
 
 let made: { bytes: Buffer; content: Buffer } | undefined;

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeChunkHeader, MAX_REGIONS, MAX_STREAM_BYTES, type ChunkHeader } from '../../src/ndz/format.js';
 import { verifyImage } from '../../src/ndz/reader.js';
 import { openDiskSink } from '../../src/ndz/sink.js';
-import { streamSource, type ImageSource } from '../../src/ndz/source.js';
+import { streamSource, type ImageSource } from '../../src/disk/source.js';
 import { writeImage, type WriteOptions } from '../../src/ndz/writer.js';
 import { chunksOf, descriptorsOf, temporaryFolder, UUID } from './images.js';
 

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { writeImage } from '../../src/ndz/writer.js';
 import { temporaryFolder } from '../helpers/frisbee.js';
 import { client, serving } from '../helpers/frisbee-programs.js';
-import { writeGpt, writeMbr } from '../ndz/allocation/tables.js';
-import { missing, tool } from '../ndz/allocation/tools.js';
+import { writeGpt, writeMbr } from '../disk/tables.js';
+import { missing, tool } from '../disk/tools.js';
 import { chunkOf, headerOf } from '../ndz/bytes.js';
 import { hasLoop, loopDevice } from '../ndz/loop.js';
 

@@ -8,7 +8,7 @@ import { inspectImage, verifyImage } from '../../src/ndz/reader.js';
 import { runImagezip } from '../../src/programs/imagezip.js';
 import { runImageunzip } from '../../src/programs/imageunzip.js';
 import type { ProgramIo } from '../../src/programs/program-io.js';
-import { disk as diskFixture, expected as expectedFree, TAIL_NOTE } from '../ndz/allocation/disks.js';
+import { disk as diskFixture, expected as expectedFree, TAIL_NOTE } from '../disk/disks.js';
 import { chunksOf, descriptorsOf, expectedOf, fixture, sha256, temporaryFolder, UUID } from '../ndz/images.js';
 
 type Run = { code: number; stdout: Buffer; stderr: string };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { commands } from '../../src/cli/commands.js';
+import { commands } from '../../src/cli/table.js';
 import { emptyState, applyEvent } from '../../src/events/reducer.js';
 import { prometheusText } from '../../src/runs/prometheus.js';
 import { resultOf } from '../../src/runs/result-file.js';

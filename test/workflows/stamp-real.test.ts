@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeDemoImage } from '../../src/images/demo-image.js';
 import { openTelnet } from '../../src/telnet/session.js';
-import { stampRoot, type StampResult } from '../../src/workflows/stamp-root.js';
+import { stampRoot, type StampResult } from '../../src/workflows/steps/stamp-root.js';
 import { scratch } from '../helpers/cli.js';
 import { connectWhenUp } from '../testbed/clients.js';
 

@@ -1,4 +1,4 @@
-import type { Command } from '../command.js';
+import type { Command } from '../kit/command.js';
 import { BASH_RUNTIME } from './bash-runtime.js';
 import { callableNames, commandPlaces, type CommandPlaces, type Place } from './model.js';
 

@@ -1,4 +1,4 @@
-import type { Command } from '../command.js';
+import type { Command } from '../kit/command.js';
 import { commandPlaces, type CommandPlaces, type OptionPlace, type Place } from './model.js';
 
 /** Completions for fish. It looks for them under each command's name: link those to the one file. */

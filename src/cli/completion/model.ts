@@ -1,5 +1,5 @@
 import { allKeys, freeSections } from '../../config/schema.js';
-import type { Command, OptionSpec, WordKind } from '../command.js';
+import type { Command, OptionSpec, WordKind } from '../kit/command.js';
 
 /** What may stand at one place of a command line: words known now, and kinds that the shell looks up. */
 export type Place = { words: readonly string[]; kinds: readonly Exclude<WordKind, 'sections'>[] };

@@ -4,7 +4,7 @@ import { listImages } from '../../images/list.js';
 import { loadInventory } from '../../inventory/load.js';
 import { newestRuns } from '../../runs/store.js';
 import type { Host } from '../../util/host.js';
-import { namesOf } from '../site.js';
+import { namesOf } from '../../app/site.js';
 
 /** Kinds of names that are looked up when the person presses TAB. */
 export type LookedUp = 'nodes' | 'images' | 'runs';

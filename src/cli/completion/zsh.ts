@@ -1,4 +1,4 @@
-import type { Command } from '../command.js';
+import type { Command } from '../kit/command.js';
 import { callableNames, commandPlaces, type CommandPlaces, type OptionPlace, type Place } from './model.js';
 
 /** Completions for zsh, with descriptions: a file for a folder of fpath, which may be eval'ed after compinit as well. */

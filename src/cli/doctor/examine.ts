@@ -6,9 +6,9 @@ import { inventoryWarnings } from '../../inventory/warnings.js';
 import { fold } from '../../nodes/names.js';
 import { checkKnown } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
-import type { Arguments, CommandContext } from '../command.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
 import { configWarnings } from '../inventory/check.js';
-import { namesOf, selection, setsOf } from '../site.js';
+import { namesOf, selection, setsOf } from '../../app/site.js';
 import { counted, ok, problem, warning, type ConfiguredGateway, type Finding, type Gateway, type Site } from './check.js';
 
 /** What the other checks work on, and what came out of reading it. */

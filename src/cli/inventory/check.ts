@@ -7,11 +7,11 @@ import { inventoryWarnings } from '../../inventory/warnings.js';
 import { fold } from '../../nodes/names.js';
 import { parseNodeSpecs } from '../../nodes/parse.js';
 import { say, sayJson, warn } from '../../util/say.js';
-import type { Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
-import { namesOf } from '../site.js';
+import type { Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
+import { namesOf } from '../../app/site.js';
 
 /** Checks an inventory as every command does before it uses one, and looks for what is allowed and yet likely wrong. */
 export const check: Action = { words: '[FILE]', minWords: 0, maxWords: 1, options: ['json'], run };

@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path';
 import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import type { Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag, text } from '../options.js';
+import type { Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag, text } from '../kit/options.js';
 import { compareFiles, writeFiles } from './output-files.js';
 import { readSite, type SiteOutput } from './site-input.js';
 

@@ -5,11 +5,11 @@ import type { Interface, InventoryNode } from '../../inventory/inventory.js';
 import { loadInventory } from '../../inventory/load.js';
 import { checkKnown } from '../../nodes/select.js';
 import { say, sayJson, warn } from '../../util/say.js';
-import type { Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag, text } from '../options.js';
-import { namesOf, selection, setsOf } from '../site.js';
+import type { Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag, text } from '../kit/options.js';
+import { namesOf, selection, setsOf } from '../../app/site.js';
 
 /** Shows who sits where: for each slot the physical machine and its three interfaces. */
 export const show: Action = { words: '[node ...]', minWords: 0, maxWords: Infinity, options: ['file', 'json'], run };

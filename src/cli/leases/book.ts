@@ -4,11 +4,11 @@ import { loadInventory } from '../../inventory/load.js';
 import { checkKnown, emptySelection, selectNodes } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import { writeJson, type Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag, text } from '../options.js';
-import { namesOf } from '../site.js';
+import { writeJson, type Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag, text } from '../kit/options.js';
+import { namesOf } from '../../app/site.js';
 import { leaseJson, nodesText, withLeases, type LeaseContext } from './context.js';
 
 /** Books the testbed, or with the local backend some of its nodes. */

@@ -1,8 +1,8 @@
 import { say } from '../../util/say.js';
-import { writeJson, type Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
+import { writeJson, type Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
 import { withLeases } from './context.js';
 
 /** Gives a lease back. */

@@ -6,11 +6,11 @@ import { grantedUntil, noLease, RECENT_MS } from '../../leases/verdict.js';
 import { fold } from '../../nodes/names.js';
 import { checkKnown, emptySelection } from '../../nodes/select.js';
 import { say } from '../../util/say.js';
-import { writeJson, type Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
-import { namesOf, selection, setsOf } from '../site.js';
+import { writeJson, type Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
+import { namesOf, selection, setsOf } from '../../app/site.js';
 import { withLeases, type LeaseContext } from './context.js';
 
 /** Says whether one may act on nodes now: on those named, else on those of NODES, else on any at all. */

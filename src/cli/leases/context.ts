@@ -5,8 +5,8 @@ import { leaseState, type Lease } from '../../leases/lease.js';
 import { fold } from '../../nodes/names.js';
 import { UserError } from '../../util/errors.js';
 import { warn } from '../../util/say.js';
-import type { CommandContext } from '../command.js';
-import { openLeases } from '../permit.js';
+import type { CommandContext } from '../kit/command.js';
+import { openLeases } from '../../app/leases.js';
 
 /** What every action on leases has at hand. */
 export type LeaseContext = { config: Config; backend: LeaseBackend; login: string; /** Whether the login needs no lease, and may act for others. */ privileged: boolean };

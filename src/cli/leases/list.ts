@@ -2,10 +2,10 @@ import { leaseState, type Lease, type LeaseState } from '../../leases/lease.js';
 import { formatFull } from '../../leases/moment.js';
 import { printable } from '../../util/text.js';
 import { say } from '../../util/say.js';
-import { writeJson, type Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
+import { writeJson, type Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
 import { leaseJson, nodesText, withLeases, type LeaseContext } from './context.js';
 
 /** Shows the leases that run or are to come; with --all, those that have ended, too. */

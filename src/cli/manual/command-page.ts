@@ -1,6 +1,6 @@
-import type { Command, OptionSpec } from '../command.js';
-import { exitCodeMeanings } from '../exit.js';
-import { exitTableOf } from '../exit-texts.js';
+import type { Command, OptionSpec } from '../kit/command.js';
+import { exitCodeMeanings } from '../kit/exit.js';
+import { exitTableOf } from '../kit/exit-texts.js';
 import { bold, italic, literal, page, roff, tagged, type Section } from './roff.js';
 
 /** The manual page of one command, all of it from the table. */

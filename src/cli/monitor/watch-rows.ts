@@ -2,7 +2,7 @@ import { fit, formatDuration } from '../../monitor/format.js';
 import type { Row, Tone } from '../../monitor/row.js';
 import type { View } from '../../monitor/view.js';
 import { windowAround } from '../../monitor/window.js';
-import type { NodeChange, NodeView } from '../../workflows/watch-state.js';
+import type { NodeChange, NodeView } from '../../events/node-view.js';
 import { changeText, conditionOf, holderText, imageName, type Condition } from './watch-text.js';
 
 export type WatchShown = {

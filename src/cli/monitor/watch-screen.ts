@@ -1,10 +1,10 @@
 import { openTerminal } from '../../monitor/terminal.js';
 import { terminalTraits } from '../../monitor/screen.js';
 import { firstView, pressKey } from '../../monitor/view.js';
-import type { NodeView } from '../../workflows/watch-state.js';
-import type { CommandContext } from '../command.js';
-import type { ChangeLog } from './change-log.js';
-import type { Output } from './output.js';
+import type { NodeView } from '../../events/node-view.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ChangeLog } from '../../monitor/live/change-log.js';
+import type { Output } from '../../monitor/live/output.js';
 import { watchedNodes, watchRows } from './watch-rows.js';
 
 export type WatchScreenOptions = {

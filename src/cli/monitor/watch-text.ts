@@ -1,4 +1,4 @@
-import type { NodeChange, NodeFacts, NodeView } from '../../workflows/watch-state.js';
+import type { NodeChange, NodeFacts, NodeView } from '../../events/node-view.js';
 
 /** A change in words: `off, no ssh`, `ssh, Fedora Linux 21, image mine`. */
 export function changeText({ now, was }: Pick<NodeChange, 'now' | 'was'>): string {

@@ -6,10 +6,10 @@ import { parseNodeSpecs } from '../../nodes/parse.js';
 import { UserError } from '../../util/errors.js';
 import { warn } from '../../util/say.js';
 import { printable } from '../../util/text.js';
-import type { Action } from '../actions.js';
-import type { Arguments, CommandContext } from '../command.js';
-import { setResolver } from '../node-sets.js';
-import { namesOf } from '../site.js';
+import type { Action } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { setResolver } from '../../app/node-sets.js';
+import { namesOf } from '../../app/site.js';
 
 /** Where runs are, and how nodes are called. */
 export type RunsSite = { config: Config; dir: string };

@@ -2,9 +2,9 @@ import { foldNames } from '../../nodes/names.js';
 import { newestRuns, nodesByOutcome, runsFolder, type NodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { UserError } from '../../util/errors.js';
 import { say, sayJson } from '../../util/say.js';
-import type { OptionValues } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
+import type { OptionValues } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
 import { columns, localTime, type RunsAction } from './action.js';
 
 const DEFAULT_COUNT = 20;

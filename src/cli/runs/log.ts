@@ -7,9 +7,9 @@ import { EscapeStripper, LineSplitter } from '../../telnet/terminal-text.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import { openRegular } from '../../util/owned-file.js';
-import type { CommandContext } from '../command.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
+import type { CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
 import { oneNode, type RunsAction } from './action.js';
 
 /** What a node said in a run: its telnet output, without what controls terminals. */

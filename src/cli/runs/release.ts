@@ -3,8 +3,8 @@ import { healthOf } from '../../runs/health.js';
 import { openHistory, readHistory } from '../../runs/history.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import { exitCodes } from '../exit.js';
-import { putMetrics } from '../metrics.js';
+import { exitCodes } from '../kit/exit.js';
+import { putMetrics } from '../../app/metrics.js';
 import { nodeNamesOf, type RunsAction } from './action.js';
 
 /** Lets nodes out of quarantine: their failures so far count no more towards it. */

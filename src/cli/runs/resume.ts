@@ -4,11 +4,11 @@ import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../
 import { messageOf, UserError } from '../../util/errors.js';
 import { systemHost } from '../../util/host.js';
 import { say } from '../../util/say.js';
-import type { Arguments, Command, CommandContext } from '../command.js';
-import { commands } from '../commands.js';
-import { backgroundRun } from '../detach.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
+import type { Arguments, Command, CommandContext } from '../kit/command.js';
+import { commands } from '../table.js';
+import { backgroundRun } from '../../app/detach.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
 import type { RunsAction } from './action.js';
 
 type NodeCommand = Extract<Command, { kind: 'nodes' }>;
@@ -40,7 +40,7 @@ export const resume: RunsAction = {
     const there = inPlaceOf(run, context);
     if (backgroundRun(context.host) === null) say(context.stderr, `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}`);
     const command = commandOf(run);
-    const { runNodeCommand } = await import('../run-node-command.js'); // as main does it
+    const { runNodeCommand } = await import('../nodes/run-node-command.js'); // as main does it
     return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, { from: run, force: flag(args.options, 'force') });
   },
 };
@@ -72,7 +72,7 @@ function commandOf({ run, plan }: StoredRun): NodeCommand {
 
 /** The recorded options with the nodes that are left, and the presentation that is asked for now. */
 async function argumentsOf(command: NodeCommand, { run, plan }: StoredRun, left: readonly string[], args: Arguments): Promise<Arguments> {
-  const { parseArguments } = await import('../parse.js');
+  const { parseArguments } = await import('../kit/parse.js');
   const parsed = await parseArguments(command, [...plan.argv]);
   if ('help' in parsed) throw new UserError('environment', `run ${run} has no command that can be done again`);
   const options = { ...parsed.args.options, 'all-nodes': undefined };

@@ -7,8 +7,8 @@ import { foldJournal } from '../../runs/journal.js';
 import { findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson } from '../../util/say.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
 import { columns, localTime, type RunsAction } from './action.js';
 import { runSummary } from './list.js';
 

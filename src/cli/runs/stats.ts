@@ -1,8 +1,8 @@
 import { formatDuration } from '../../monitor/format.js';
 import { readHealth, type NodeHealth } from '../../runs/health.js';
 import { say, sayJson } from '../../util/say.js';
-import { exitCodes } from '../exit.js';
-import { flag } from '../options.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
 import { columns, localTime, nodeNamesOf, type RunsAction } from './action.js';
 
 /** How healthy nodes are, those that fail most first. */

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { commands } from '../../../src/cli/commands.js';
-import { generatedFiles } from '../../../src/cli/generated-files.js';
+import { commands } from '../../../src/cli/table.js';
+import { generatedFiles } from '../../../src/cli/manual/generated-files.js';
 import { bin, run, scratch } from '../../helpers/cli.js';
 import { someNodes } from '../../helpers/nodes.js';
 

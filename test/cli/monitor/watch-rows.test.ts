@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { parseListen } from '../../../src/cli/monitor/listen-output.js';
-import { checkWebsocketUrl } from '../../../src/cli/monitor/websocket-output.js';
+import { parseListen } from '../../../src/monitor/live/listen-output.js';
+import { checkWebsocketUrl } from '../../../src/monitor/live/websocket-output.js';
 import { watchRows, type WatchShown } from '../../../src/cli/monitor/watch-rows.js';
 import { changeText, conditionOf } from '../../../src/cli/monitor/watch-text.js';
 import { firstView } from '../../../src/monitor/view.js';
-import { unseen, type NodeView } from '../../../src/workflows/watch-state.js';
+import { unseen, type NodeView } from '../../../src/events/node-view.js';
 
 const NOW = 1_000_000;
 const off: NodeView = { ...unseen(0), cmc: 'off', usrp: 'off', ping: false, ssh: 'no' };

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { newestRuns } from '../../../runs/store.js';
 import { UserError } from '../../../util/errors.js';
-import { fanOut } from '../../../workflows/fan-out.js';
+import { fanOut } from '../../../engine/fan-out.js';
 import { ok, skipped, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
 
 /** No clock that is right is before this version of imaging. */

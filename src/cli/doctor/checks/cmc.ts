@@ -1,6 +1,6 @@
 import { foldNames } from '../../../nodes/names.js';
 import { createPowerClient } from '../../../power/client.js';
-import { fanOut } from '../../../workflows/fan-out.js';
+import { fanOut } from '../../../engine/fan-out.js';
 import type { Outcome } from '../../../events/outcome.js';
 import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
 

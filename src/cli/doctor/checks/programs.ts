@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createPinger } from '../../../workflows/ping.js';
+import { createPinger } from '../../../workflows/steps/ping.js';
 import { workerPath } from '../../../util/dist.js';
 import { ok, problem, warning, type Check } from '../check.js';
 import { findProgram } from '../files.js';

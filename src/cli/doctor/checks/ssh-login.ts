@@ -2,7 +2,7 @@ import { foldNames } from '../../../nodes/names.js';
 import { defaultAuth } from '../../../ssh/keys.js';
 import { sshExec } from '../../../ssh/login.js';
 import { Failure } from '../../../util/errors.js';
-import { fanOut } from '../../../workflows/fan-out.js';
+import { fanOut } from '../../../engine/fan-out.js';
 import { counted, ok, problem, skipped, type Check, type Finding } from '../check.js';
 
 const AT_ONCE = 20;

@@ -1,0 +1,77 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readPlan } from '../runs/plan-file.js';
+import { removeRun } from '../runs/retention.js';
+import { makeRunFolder, newRunId } from '../runs/run-folder.js';
+import { isRunName, runsFolder } from '../runs/store.js';
+import { executablePath } from '../util/dist.js';
+import { messageOf, UserError } from '../util/errors.js';
+import type { HeldFolder } from '../util/held-folder.js';
+import type { Host } from '../util/host.js';
+import { say, sayText } from '../util/say.js';
+import type { CommandContext } from '../cli/kit/command.js';
+import { exitCodes } from '../cli/kit/exit.js';
+
+/** Tells the process in the background which run it is. */
+const VARIABLE = 'IMAGING_BACKGROUND_RUN';
+const MESSAGES = 'messages.log';
+
+/** The run that this process is the background of, or null. */
+export function backgroundRun({ env }: Pick<Host, 'env'>): string | null {
+  const run = env[VARIABLE];
+  return run !== undefined && isRunName(run) ? run : null;
+}
+
+/** Tells the command that started us that the plan is accepted, and lets go of it. */
+export function acceptRun(): void {
+  if (!process.connected) return;
+  process.send?.('accepted', () => process.disconnect());
+}
+
+/**
+ * Starts the same command in the background: in a session of its own, without a terminal, with the run's folder for what
+ * it says. Prints the run's name once the plan is accepted there; else shows what it said, and returns its exit code.
+ *
+ * @throws UserError `environment` when there is no place for what it says
+ */
+export async function startInBackground(command: string, stateDir: string, context: CommandContext): Promise<number> {
+  const { host } = context;
+  const run = newRunId(command, host);
+  const folder = join(runsFolder(stateDir), run);
+  const { fd, held } = openMessages(folder);
+  try {
+    const child = host.spawn(process.execPath, [executablePath, ...context.argv], { detached: true, stdio: ['ignore', fd, fd, 'ipc'], env: { ...host.env, [VARIABLE]: run } });
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => resolve(code ?? exitCodes.someFailed));
+    });
+    const accepted = new Promise<'accepted'>((resolve) => void child.once('message', () => resolve('accepted')));
+    const stop = (): void => void child.kill('SIGTERM');
+    context.signal.addEventListener('abort', stop, { once: true });
+    const outcome = await Promise.race([accepted, ended]);
+    context.signal.removeEventListener('abort', stop);
+    if (context.signal.aborted) await ended;
+    else if (outcome === 'accepted') {
+      child.unref();
+      say(context.stdout, run);
+      say(context.stderr, `in the background; follow it with: imaging-runs attach ${run}`);
+      return exitCodes.ok;
+    }
+    sayText(context.stderr, readFileSync(held.at(MESSAGES), 'utf8'));
+    if (readPlan(folder) === null) removeRun(folder); // it has touched nothing
+    context.signal.throwIfAborted();
+    return await ended;
+  } finally {
+    closeSync(fd);
+    held.close();
+  }
+}
+
+function openMessages(folder: string): { fd: number; held: HeldFolder } {
+  try {
+    const held = makeRunFolder(folder);
+    return { fd: openSync(held.at(MESSAGES), 'ax', 0o640), held };
+  } catch (cause) {
+    throw new UserError('environment', `a run in the background needs a folder, and ${folder} cannot be made: ${messageOf(cause)}`, 'see runs.dir', { cause });
+  }
+}

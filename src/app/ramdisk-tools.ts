@@ -1,0 +1,69 @@
+import { access, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import type { Config } from '../config/config.js';
+import { SYSTEM_RUNS_DIR } from '../config/runs-dir.js';
+import { createPowerClient } from '../power/client.js';
+import { checkTarget } from '../pxe/check.js';
+import { BEAT_MS, createLinks } from '../pxe/links.js';
+import { bootRecords, type BootRecords } from '../runs/boots.js';
+import { childRecords, type ChildRecords } from '../runs/children.js';
+import { createPinger } from '../workflows/steps/ping.js';
+import type { RamdiskPlan, RamdiskTools } from '../workflows/steps/ramdisk.js';
+import { createWindow } from '../engine/window.js';
+import type { Arguments, CommandContext } from '../cli/kit/command.js';
+import type { WorkflowTools } from './node-workflow.js';
+import { flag } from '../cli/kit/options.js';
+import type { TakingOptions } from '../cli/nodes/retry-options.js';
+import type { RunPermit } from './leases.js';
+import type { Site } from './site.js';
+import { sweepLeftovers } from './sweep.js';
+import { UserError } from '../util/errors.js';
+
+export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
+  return {
+    reset: !flag(args.options, 'no-reset'),
+    bootDeadlineMs: config.nodes.timeoutBeforeTelnetMs,
+    graceMs: config.nodes.idleAfterResetMs,
+    telnetBackoffMs: config.networking.telnetBackoffMs,
+    telnetPort: config.networking.telnetPort,
+    hardDrive: config.frisbee.hardDrive,
+  };
+}
+
+/** What load and save need to get nodes into the PXE system, from the configuration. Sweeps first what a killed run left. */
+export async function ramdiskTools(taking: TakingOptions, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
+  const { config, stateDir } = site;
+  permit.attach(tools);
+  const { networking, pxelinux } = config;
+  const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
+  tools.undo.push('closing the connections to the CMC cards', () => power.close());
+  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, context.host, (text) => tools.emit({ type: 'run.warning', text }));
+  tools.undo.push('ending the ping probe', () => pinger?.close());
+  await sweepLeftovers(site, context, tools);
+  const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host, run: tools.run });
+  const beat = setInterval(() => void links.beat(), BEAT_MS).unref();
+  tools.undo.push('ending the sign of life', () => clearInterval(beat));
+  const boots = bootRecords(stateDir, [SYSTEM_RUNS_DIR], context.host);
+  return {
+    ...tools,
+    links,
+    permit: permit.check,
+    waitLockMs: taking.waitLockMs,
+    window: createWindow(taking.window ?? config.nodes.bootWindow, context.host.monotonicMs),
+    boots,
+    children: childRecords(stateDir, context.host),
+    reset: { power, undo: tools.undo, stillOurs: (node) => links.check(node.control.mac, node.name), recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
+    liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
+  };
+}
+
+/** Refuses when next-boot links cannot be made, or would lead nowhere: nodes would be reset in vain. */
+export async function checkPxe({ configDir, frisbeeImage }: Config['pxelinux']): Promise<void> {
+  const found = await stat(configDir).catch(() => null);
+  if (!found?.isDirectory()) throw new UserError('environment', `pxelinux.config_dir: there is no folder ${configDir}`, 'set config_dir in section [pxelinux] to the pxelinux.cfg folder of the TFTP server');
+  await access(configDir, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+    throw new UserError('refused', `you may not write in ${configDir}, where next-boot links go`, 'ask for write access there, or use -n on nodes that run the PXE system already', { cause });
+  });
+  const missing = await checkTarget(configDir, frisbeeImage);
+  if (missing !== null) throw new UserError('environment', missing, 'install the PXE system there, or set frisbee_image in section [pxelinux]');
+}

@@ -1,0 +1,35 @@
+import { nearest } from '../../config/nearest.js';
+import { UserError } from '../../util/errors.js';
+import { say, sayText } from '../../util/say.js';
+import { printable } from '../../util/text.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { commands } from '../table.js';
+import { bashCompletion } from './bash.js';
+import { fishCompletion } from './fish.js';
+import { zshCompletion } from './zsh.js';
+import { exitCodes } from '../kit/exit.js';
+import { text } from '../kit/options.js';
+
+const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
+
+/** Prints a shell's completions, or names that they ask for. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const kind = text(args.options, 'words');
+  if (kind === 'nodes' || kind === 'images' || kind === 'runs') {
+    const { namesNow } = await import('./words.js');
+    const names = (await namesNow(kind, context.host)).filter((name) => printable(name) === name);
+    say(context.stdout, ...names);
+    return exitCodes.ok;
+  }
+  const [shell = '', ...more] = args.words;
+  if (!isShell(shell) || more.length > 0) {
+    const near = nearest(shell, Object.keys(shells));
+    throw new UserError('usage', shell === '' ? 'no shell given' : `no completions for ${JSON.stringify([shell, ...more].join(' '))}`, near === null ? 'say one of bash, zsh, fish' : `did you mean ${near}?`);
+  }
+  sayText(context.stdout, shells[shell](commands));
+  return exitCodes.ok;
+}
+
+function isShell(word: string): word is keyof typeof shells {
+  return Object.hasOwn(shells, word);
+}

@@ -1,0 +1,90 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { judgeImage, vouchHint } from '../../images/whole.js';
+import { formatBytes, formatDuration } from '../../monitor/format.js';
+import { applyImage, type ApplyResult } from '../../ndz/apply.js';
+import { streamImage } from '../../ndz/image-stream.js';
+import { inspectImage } from '../../ndz/reader.js';
+import { openStreamSink } from '../../ndz/stream-sink.js';
+import { Failure, UserError } from '../../util/errors.js';
+import { say, warn } from '../../util/say.js';
+import { type Action, writeJson } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
+import { ProgressBar } from '../kit/progress-bar.js';
+import { refuseExisting, refuseTerminal, wholeNumber } from './image-action.js';
+
+/** Writes an image onto a disk, into a partition of it, or into a file. */
+export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'keep-end', 'slice', 'force', 'workers'], run };
+
+async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const [image = '', target = ''] = args.words;
+  const { options } = args;
+  const slice = wholeNumber(options, 'slice', 1);
+  const workers = wholeNumber(options, 'workers', 1, 256);
+  const force = flag(options, 'force');
+  const json = flag(options, 'json');
+  const progress = new ProgressBar(context, 'unzip', flag(options, 'quiet'));
+  const startMs = context.host.monotonicMs();
+  if (image === '-') refuseTerminal(process.stdin, 'an image is not typed in', 'cat IMAGE | imaging-image unzip - TARGET');
+  if (target === '-') {
+    refuseTerminal(process.stdout, 'a disk is nothing for a terminal', 'imaging-image unzip IMAGE - > DISK');
+    if (json || slice !== undefined) throw new UserError('usage', `${json ? '--json' : '--slice'} and standard output do not go together`);
+    return toStandardOutput(image, force, progress, context);
+  }
+  if (slice === undefined) await refuseExisting(target, force);
+  let result: ApplyResult;
+  try {
+    result = await applyImage(image === '-' ? process.stdin : image, target, {
+      zeroFill: flag(options, 'zero'), clearEnd: !flag(options, 'keep-end'), atomic: true, exclusive: !force, allowCut: force, signal: context.signal,
+      ...(force ? {} : { judge: (info) => judgeImage(info, context.signal) }),
+      ...(slice === undefined ? {} : { slice }),
+      ...(workers === undefined ? {} : { workers }),
+      onProgress: ({ doneChunks, chunkCount, dataBytes }) => progress.update(dataBytes, chunkCount === null ? null : (dataBytes / doneChunks) * chunkCount),
+    });
+  } catch (error) {
+    progress.end();
+    if (error instanceof Failure && error.code === 'disk-busy') throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
+    if (error instanceof Failure && error.code === 'ndz-cut') throw new UserError('environment', error.message, `${error.hint ?? ''}; to write it as it is, --force`, { cause: error });
+    throw error;
+  } finally {
+    progress.end();
+  }
+  for (const note of result.notes) warn(context.stderr, note);
+  const elapsedMs = context.host.monotonicMs() - startMs;
+  if (json) writeJson(context, { image, target, ...result, elapsedMs: Math.round(elapsedMs) });
+  else {
+    const rate = formatBytes(Math.round(result.actualBytes / Math.max(0.001, elapsedMs / 1000)));
+    const isFile = (await stat(target)).isFile();
+    say(context.stdout, `${target}: ${formatBytes(result.actualBytes)} written${isFile && slice === undefined ? `, a file of ${formatBytes(result.diskBytes)}` : ''}; ${formatDuration(elapsedMs)}, ${rate}/s`);
+  }
+  return exitCodes.ok;
+}
+
+/** A pipe gets the disk front to back, free space as zeros. */
+async function toStandardOutput(image: string, force: boolean, progress: ProgressBar, { stdout, stderr, signal }: CommandContext): Promise<number> {
+  const info = image === '-' ? null : await inspectImage(image, { signal });
+  const end = info && !force ? await judgeImage(info, signal) : null;
+  if (info && end && end.cut !== null) throw new UserError('environment', `${image}: ${end.cut}`, `${vouchHint(image, info)}; to write it as it is, --force`);
+  const sink = openStreamSink(stdout, signal);
+  let done = 0;
+  let note: string | null;
+  try {
+    const input = image === '-' ? process.stdin : createReadStream(image, { highWaterMark: 1_048_576 });
+    const chunks = streamImage(input, image === '-' ? 'standard input' : image, { signal, allowCut: force || info !== null });
+    let next = await chunks.next();
+    for (; !next.done; next = await chunks.next()) {
+      await sink.write(next.value.bytes);
+      done += next.value.bytes.byteLength;
+      progress.update(done, info?.sizeBytes ?? null);
+    }
+    await sink.finish();
+    note = end ? end.note : next.value.note;
+  } finally {
+    progress.end();
+    await sink.abort();
+  }
+  if (note !== null) warn(stderr, note);
+  return exitCodes.ok;
+}

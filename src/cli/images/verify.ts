@@ -1,0 +1,114 @@
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { hashFile, readChecksum } from '../../images/checksum-file.js';
+import { judgeImage, vouchHint } from '../../images/whole.js';
+import { formatBytes } from '../../monitor/format.js';
+import { verifyImage, type ImageInfo } from '../../ndz/reader.js';
+import { verifyDisk, type DiskVerdict } from '../../ndz/verify-disk.js';
+import { Failure, UserError } from '../../util/errors.js';
+import { say } from '../../util/say.js';
+import { type Action, writeJson } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag } from '../kit/options.js';
+import { ProgressBar } from '../kit/progress-bar.js';
+import { wholeNumber } from './image-action.js';
+
+/** Checks an image alone, or a disk against it. */
+export const verify: Action = { words: 'IMAGE [DEVICE]', minWords: 1, maxWords: 2, options: ['sample', 'full', 'slice', 'workers'], run };
+
+async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const [image = '', device] = args.words;
+  const { options } = args;
+  if (device === undefined) {
+    const wrong = ['sample', 'full', 'slice'].find((name) => options[name] !== undefined);
+    if (wrong !== undefined) throw new UserError('usage', `--${wrong} is for comparing a disk with an image`, 'name the disk as well');
+  }
+  if (flag(options, 'full') && options.sample !== undefined) throw new UserError('usage', '--sample and --full do not go together');
+  try {
+    return device === undefined ? await checkImage(image, args, context) : await checkDisk(image, device, args, context);
+  } catch (error) {
+    // what is wrong with an image is this command's result, not its failure
+    if (!(error instanceof Failure) || !error.code.startsWith('ndz-') || error.code === 'ndz-unreadable') throw error;
+    if (flag(options, 'json')) writeJson(context, { image, ok: false, code: error.code, message: error.message });
+    else say(context.stdout, `${image}: DAMAGED: ${error.message}`, ...(error.hint === undefined ? [] : [`  ${error.hint}`]));
+    return exitCodes.someFailed;
+  }
+}
+
+async function checkImage(image: string, { options }: Arguments, context: CommandContext): Promise<number> {
+  const progress = new ProgressBar(context, 'verify', flag(options, 'quiet'));
+  const expected = await readChecksum(image);
+  let info: ImageInfo;
+  let seen: string | null = null;
+  let note: string | null;
+  try {
+    if (expected !== null) {
+      const { size } = await stat(image);
+      seen = await hashFile(image, { signal: context.signal, onBytes: (bytes) => progress.update(bytes / 2, size) });
+      if (seen !== expected) throw new Failure('ndz-checksum', `${image}: its SHA-256 is ${seen}, its side file says ${expected}`, 'copy both again from where they came from');
+    }
+    const half = expected === null ? 0 : 0.5;
+    info = await verifyImage(image, { ...workersOf(options), signal: context.signal, onProgress: (done, total) => progress.update((half + (1 - half) * (done / total)) * total * 1_048_576, total * 1_048_576) });
+    const end = await judgeImage(info, context.signal);
+    if (end.cut !== null) throw new Failure('ndz-cut', `${image}: ${end.cut}`, vouchHint(image, info));
+    note = end.note;
+  } finally {
+    progress.end();
+  }
+  if (flag(options, 'json')) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] });
+  else {
+    const what = [info.checksums ? 'its SHA-1s' : '', expected === null ? '' : 'its SHA-256'].filter((word) => word !== '').join(' and ');
+    say(context.stdout, `${image}: good: ${info.chunkCount} chunks inflate to ${formatBytes(info.actualBytes)}${what === '' ? '' : `; ${what} match`}`, ...(note === null ? [] : [`  note: ${note}`]));
+  }
+  return exitCodes.ok;
+}
+
+async function checkDisk(image: string, device: string, { options }: Arguments, context: CommandContext): Promise<number> {
+  const progress = new ProgressBar(context, 'verify', flag(options, 'quiet'));
+  const slice = wholeNumber(options, 'slice', 1);
+  const sample = wholeNumber(options, 'sample', 0) ?? null;
+  const fromMedium = await dropCache(device, context);
+  let verdict: DiskVerdict;
+  try {
+    verdict = await verifyDisk(image, device, {
+      sample, ...(slice === undefined ? {} : { slice }), ...workersOf(options), signal: context.signal,
+      judge: (info) => judgeImage(info, context.signal),
+      onProgress: (done, total) => progress.update(done * 1_048_576, total * 1_048_576),
+    });
+  } finally {
+    progress.end();
+  }
+  const { info, difference, checkedCount, regionCount, comparedBytes } = verdict;
+  if (flag(options, 'json')) {
+    writeJson(context, { image, device, ok: difference === null, imageBytes: info.sizeBytes, regionCount, checkedCount, comparedBytes, fromMedium, difference });
+  } else if (difference === null) {
+    say(context.stdout, `${device}: holds ${image}: ${checkedCount === regionCount ? 'all' : `${checkedCount} of`} ${regionCount} regions compared, ${formatBytes(comparedBytes)}`);
+  } else {
+    const { startSector, sectorCount } = difference.region;
+    say(context.stdout, `${device}: DIFFERS from ${image} at byte ${difference.offset}, sector ${Math.floor(difference.offset / 512)}, in the region of ${sectorCount} sectors from ${startSector} on`);
+  }
+  return difference === null ? exitCodes.ok : exitCodes.someFailed;
+}
+
+function workersOf(options: Arguments['options']): { workers?: number } {
+  const workers = wholeNumber(options, 'workers', 1, 256);
+  return workers === undefined ? {} : { workers };
+}
+
+/**
+ * Makes the kernel forget what it has of a disk, so that the medium itself is read; best effort. Tells whether that
+ * worked; null for a file.
+ */
+async function dropCache(device: string, { host }: CommandContext): Promise<boolean | null> {
+  const found = await stat(device).catch(() => null); // told when it is opened
+  if (!found?.isBlockDevice()) return null;
+  try {
+    const env = { ...host.env, PATH: `${host.env.PATH ?? ''}:/usr/sbin:/sbin` };
+    const child = host.spawn('blockdev', ['--flushbufs', device], { stdio: 'ignore', env });
+    const [code] = (await once(child, 'close')) as unknown[];
+    return code === 0;
+  } catch {
+    return false; // no such program here
+  }
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { removeChecksum, writeChecksum } from '../../images/checksum-file.js';
+import { formatBytes, formatDuration } from '../../monitor/format.js';
+import { streamSource, type ImageSource } from '../../disk/source.js';
+import type { WriteResult } from '../../ndz/writer.js';
+import { zipDisk, type ZipPlan } from '../../ndz/zip.js';
+import { UserError } from '../../util/errors.js';
+import { say, warn } from '../../util/say.js';
+import { type Action, writeJson } from '../kit/actions.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { flag, text } from '../kit/options.js';
+import { ProgressBar } from '../kit/progress-bar.js';
+import { refuseExisting, refuseTerminal, wholeNumber } from './image-action.js';
+
+/** Makes an image of a disk, a partition or a file, with its checksum beside it. */
+export const zip: Action = { words: 'SOURCE IMAGE', minWords: 2, maxWords: 2, options: ['level', 'slice', 'raw', 'uuid', 'force', 'workers'], run };
+
+async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const [source = '', image = ''] = args.words;
+  const { options } = args;
+  const slice = wholeNumber(options, 'slice', 1);
+  const level = wholeNumber(options, 'level', 0, 9);
+  const workers = wholeNumber(options, 'workers', 1, 256);
+  const uuid = uuidOf(text(options, 'uuid'));
+  if (image !== '-') await refuseTarget(source, image, flag(options, 'force'));
+  if (source === '-') refuseTerminal(process.stdin, 'a disk is not typed in', 'cat disk | imaging-image zip - IMAGE');
+  if (image === '-') refuseTerminal(process.stdout, 'an image is nothing for a terminal', 'imaging-image zip SOURCE - > IMAGE');
+  if (image === '-' && flag(options, 'json')) throw new UserError('usage', '--json and an image on standard output do not go together');
+  const progress = new ProgressBar(context, 'zip', flag(options, 'quiet'));
+  const startMs = context.host.monotonicMs();
+  const hash = createHash('sha256');
+  let plan: ZipPlan = { plan: null, dataBytes: null };
+  let result: WriteResult;
+  try {
+    result = await zipDisk(inputOf(source, context), image === '-' ? context.stdout : image, {
+      plan: { ...(flag(options, 'raw') ? { raw: true } : {}), ...(slice === undefined ? {} : { slice }) },
+      checksum: true,
+      ...(level === undefined ? {} : { level }),
+      ...(workers === undefined ? {} : { workers }),
+      ...(uuid === undefined ? {} : { uuid }),
+      signal: context.signal,
+      onPlan: (found) => {
+        plan = found;
+        for (const note of found.plan?.notes ?? []) warn(context.stderr, note);
+      },
+      onChunk: (bytes) => hash.update(bytes),
+      ...(image === '-' ? {} : { beforeCommit: () => removeChecksum(image) }), // that of the image it replaces
+      onProgress: ({ dataBytes }) => progress.update(dataBytes, plan.dataBytes),
+    });
+  } finally {
+    progress.end();
+  }
+  const sha256 = hash.digest('hex');
+  const isFile = image !== '-' && (await stat(image)).isFile();
+  if (isFile) await writeChecksum(image, sha256);
+  const elapsedMs = context.host.monotonicMs() - startMs;
+  const { sizeBytes, dataBytes, diskBytes, chunkCount } = result;
+  if (flag(options, 'json')) writeJson(context, { source, image, ...result, sha256, elapsedMs: Math.round(elapsedMs), partitions: plan.plan?.partitions ?? [], notes: plan.plan?.notes ?? [] });
+  else {
+    const out = image === '-' ? context.stderr : context.stdout;
+    const rate = formatBytes(Math.round(dataBytes / Math.max(0.001, elapsedMs / 1000)));
+    say(out, `${image}: ${formatBytes(sizeBytes)} in ${chunkCount} chunks, for ${formatBytes(dataBytes)} in use of a disk of ${formatBytes(diskBytes)}; ${formatDuration(elapsedMs)}, ${rate}/s`);
+  }
+  return exitCodes.ok;
+}
+
+function uuidOf(given: string | undefined): string | undefined {
+  const hex = given?.replaceAll('-', '');
+  if (hex !== undefined && !/^[0-9a-fA-F]{32}$/.test(hex)) throw new UserError('usage', `--uuid: ${given} is not 32 hex digits`);
+  return hex;
+}
+
+function inputOf(source: string, context: CommandContext): string | ImageSource {
+  return source === '-' ? streamSource(process.stdin, 'standard input', context.signal) : source;
+}
+
+async function refuseTarget(source: string, image: string, force: boolean): Promise<void> {
+  const [from, to] = await Promise.all([source, image].map((path) => stat(path).catch(() => undefined)));
+  if (from && to && from.dev === to.dev && from.ino === to.ino) throw new UserError('usage', `${image} is the source itself`, 'give the image another name');
+  if (to?.isBlockDevice() && !force) throw new UserError('refused', `${image} is a disk, and an image belongs into a file`, 'to write an image onto a disk say unzip; to do it nevertheless, --force');
+  await refuseExisting(image, force);
+}

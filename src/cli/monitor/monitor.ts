@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto';
+import type { InventoryNode } from '../../inventory/inventory.js';
+import { isScreen } from '../../monitor/monitor.js';
+import { createPowerClient } from '../../power/client.js';
+import { createLinks } from '../../pxe/links.js';
+import { defaultAuth } from '../../ssh/keys.js';
+import { childSignal } from '../../util/abort.js';
+import { say, warn } from '../../util/say.js';
+import { UndoStack } from '../../util/undo.js';
+import { Interrupted } from '../../engine/interrupted.js';
+import { createPinger } from '../../workflows/steps/ping.js';
+import type { NodeChange, NodeView } from '../../events/node-view.js';
+import { watchNodes } from '../../workflows/watch.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import { exitCodes } from '../kit/exit.js';
+import { ChangeLog } from '../../monitor/live/change-log.js';
+import type { Output } from '../../monitor/live/output.js';
+import { changeText } from './watch-text.js';
+import { flag, positive, text, texts } from '../kit/options.js';
+import { folder, openSite, selectedNodes, type Site } from '../../app/site.js';
+
+/** Watches nodes until it is told to end, which is no failure: exit code 0. */
+export async function run(args: Arguments, context: CommandContext): Promise<number> {
+  const outputs = await outputsOf(args);
+  const site = await openSite(context);
+  for (const warning of site.warnings) warn(context.stderr, warning);
+  // a look at the testbed is not a run: NODES plays no part
+  const nodes = args.words.length === 0 && !flag(args.options, 'all-nodes') ? site.inventory.nodes : selectedNodes(args, site, context);
+  const leaving = childSignal(context.signal);
+  const undo = new UndoStack();
+  try {
+    return await watch(nodes, site, outputs, { args, context, undo, leave: () => leaving.abort(new Left()), signal: leaving.signal });
+  } catch (error) {
+    if (error instanceof Left || (error instanceof Interrupted && error.exitCode >= exitCodes.hangup)) return exitCodes.ok;
+    throw error;
+  } finally {
+    leaving.release();
+    for (const problem of await undo.run()) warn(context.stderr, problem);
+  }
+}
+
+/** The person, or the reader of the lines, has gone. */
+class Left extends Error {}
+
+type Around = { args: Arguments; context: CommandContext; undo: UndoStack; leave: () => void; signal: AbortSignal };
+
+async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outputs, around: Around): Promise<never> {
+  const { args, context: { host, stderr }, undo, signal } = around;
+  const { networking, monitor, pxelinux, nodes: timing } = site.config;
+  const beware = (warning: string): void => warn(stderr, warning);
+  const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: timing.statusTimeoutMs });
+  undo.push('closing the connections to the CMC cards', () => power.close());
+  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, host, beware);
+  if (pinger) undo.push('ending the ping program', () => pinger.close());
+  const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host });
+  let log: ChangeLog | null = null;
+  let opening: Promise<void> = Promise.resolve();
+  const failed = childSignal(signal);
+  return watchNodes(nodes, {
+    power, pinger, host, holder: (mac) => links.holder(mac), signal: failed.signal,
+    ssh: { port: networking.sshPort, username: text(args.options, 'user') ?? 'root', auth: await defaultAuth(host.home(), host.env) },
+    cmcTimeoutMs: timing.statusTimeoutMs,
+    cycleMs: (positive(args.options, 'cycle', 3_600) ?? monitor.cycleMs / 1000) * 1000,
+    loginMs: monitor.loginCycleMs,
+    onReady: (states) => {
+      log = new ChangeLog(randomBytes(6).toString('hex'), states, () => host.now());
+      opening = openOutputs(log, states, site, outputs, around).catch((error: unknown) => failed.abort(error));
+    },
+    onChange: (change) => log?.add(change),
+  }).finally(async () => {
+    failed.release();
+    await opening;
+  });
+}
+
+type Outputs = { json: boolean; quiet: boolean; urls: URL[]; listen: { host: string; port: number } | null };
+
+/** What the options ask for; throws UserError `usage`. */
+async function outputsOf({ options }: Arguments): Promise<Outputs> {
+  const urls = texts(options, 'websocket');
+  const listen = text(options, 'listen');
+  const { checkWebsocketUrl } = urls.length > 0 ? await import('../../monitor/live/websocket-output.js') : { checkWebsocketUrl: null };
+  const { parseListen } = listen !== undefined ? await import('../../monitor/live/listen-output.js') : { parseListen: null };
+  return { json: flag(options, 'json'), quiet: flag(options, 'quiet'), urls: checkWebsocketUrl ? urls.map(checkWebsocketUrl) : [], listen: parseListen && listen !== undefined ? parseListen(listen) : null };
+}
+
+async function openOutputs(log: ChangeLog, states: ReadonlyMap<string, NodeView>, site: Site, { json, quiet, urls, listen }: Outputs, around: Around): Promise<void> {
+  const { context, undo, leave } = around;
+  const { stdout, stderr, host } = context;
+  const add = (what: string, output: Output): void => void undo.push(what, () => output.close());
+  const terminal = terminalOf(context);
+  const screen = !json && !quiet && terminal !== null;
+  const notes = new Map<string, string>();
+  const tellOf = (which: string) => (note: string): void => {
+    notes.set(which, `${which} ${note}`);
+    if (!screen) say(stderr, `imaging-monitor: ${which} ${note}`);
+  };
+  if (listen) {
+    const { listenOutput } = await import('../../monitor/live/listen-output.js');
+    add('closing the server', await listenOutput(log, listen, tellOf('--listen'), { names: site.config.monitor.listenNames }));
+  }
+  for (const url of urls) {
+    const { websocketOutput } = await import('../../monitor/live/websocket-output.js');
+    add(`closing the connection to ${url.host}`, websocketOutput(log, url, host, tellOf('--websocket')));
+  }
+  const onGone = (): void => {
+    if (listen === null && urls.length === 0) leave(); // nobody is left to be told
+  };
+  if (json) {
+    const { linesOutput } = await import('../../monitor/live/lines-output.js');
+    add('ending the lines', linesOutput(log, stdout, onGone));
+  } else if (screen) {
+    const { watchScreen } = await import('./watch-screen.js');
+    add('giving the terminal back', watchScreen({ out: terminal, states, log, fold: folder(site), notes: () => [...notes.values()], onLeave: leave }, context));
+  } else if (!quiet) add('ending the lines', plainLines(log, states.size, context, onGone));
+}
+
+/** Standard output when a live screen can be drawn there. */
+function terminalOf({ host }: CommandContext): NodeJS.WriteStream | null {
+  return isScreen(process.stdout, host.env) ? process.stdout : null;
+}
+
+/** A line for each change, for people and log files. */
+function plainLines(log: ChangeLog, count: number, { stdout, host }: CommandContext, onGone: () => void): Output {
+  const line = (at: number, words: string): void => say(stdout, `${new Date(at).toISOString()} ${words}`);
+  line(host.now(), `watching ${count} node${count === 1 ? '' : 's'}`);
+  let told = 0;
+  const forget = log.onChange(() => {
+    for (const change of log.after(told)) tell(change);
+    told = log.seq;
+  });
+  const tell = (change: NodeChange): void => line(change.at, `${change.node} ${changeText(change)}`);
+  stdout.on('error', onGone);
+  return {
+    close: async () => {
+      forget();
+      stdout.off('error', onGone);
+    },
+  };
+}

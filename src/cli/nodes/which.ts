@@ -1,0 +1,57 @@
+import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
+import type { Outcome } from '../../events/outcome.js';
+import { bootRecords } from '../../runs/boots.js';
+import { imageRecords } from '../../runs/images.js';
+import { defaultAuth } from '../../ssh/keys.js';
+import { jsonText } from '../../util/json.js';
+import { describeAnswer, executeWhich, type WhichAnswer } from '../../workflows/which.js';
+import type { Arguments, CommandContext } from '../kit/command.js';
+import type { NodeWorkflow } from '../../app/node-workflow.js';
+import { flag, positive, text } from '../kit/options.js';
+import { folder, openSite, runSettings, selectedNodes } from '../../app/site.js';
+
+/** Tells which image each node runs; changes nothing. */
+export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+  const site = await openSite(context);
+  const nodes = selectedNodes(args, site, context);
+  const timeoutMs = (positive(args.options, 'timeout') ?? site.config.nodes.statusTimeoutMs / 1000) * 1000;
+  const username = text(args.options, 'user') ?? 'root';
+  const linesOf = flag(args.options, 'json') ? jsonLine : textLine;
+  return {
+    nodes: nodes.map((node) => node.name),
+    details: { username, timeoutMs },
+    warnings: site.warnings,
+    dryRun: false,
+    keepsLogs: false,
+    ...runSettings(site),
+    result: 'lines',
+    progress: 'quiet',
+    patienceMs: Infinity,
+    fold: folder(site),
+    execute: async (tools) => {
+      const auth = await defaultAuth(context.host.home(), context.host.env);
+      const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
+      const images = imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
+      return executeWhich({ nodes, timeoutMs, port: site.config.networking.sshPort, username, auth }, { ...tools, boots, images });
+    },
+    resultLines: (outcome) => [linesOf(outcome)],
+  };
+}
+
+/** `fit07:fedora-21 (...)`, or `fit07:unknown (why)`. */
+function textLine(outcome: Outcome<unknown>): string {
+  return `${outcome.node}:${outcome.ok && isAnswer(outcome.value) ? describeAnswer(outcome.value) : `unknown (${whyOf(outcome)})`}`;
+}
+
+function jsonLine(outcome: Outcome<unknown>): string {
+  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.node, ...outcome.value });
+  return jsonText({ node: outcome.node, image: null, source: null, saved: null, load: null, cleanSince: null, why: whyOf(outcome) } satisfies { node: string } & Record<keyof WhichAnswer, unknown>);
+}
+
+function whyOf(outcome: Outcome<unknown>): string {
+  return outcome.ok ? '' : outcome.failure.message;
+}
+
+function isAnswer(value: unknown): value is WhichAnswer {
+  return typeof value === 'object' && value !== null && 'image' in value && 'source' in value;
+}

@@ -1,0 +1,43 @@
+import type { InventoryNode } from '../../inventory/inventory.js';
+import type { PowerAnswer, PowerClient, PowerVerb } from '../../power/client.js';
+import { Failure } from '../../util/errors.js';
+import type { NodeRun } from '../../engine/fan-out.js';
+
+export type VerbTools = {
+  power: PowerClient;
+  /** Asked before each request that changes something: rejects with a Failure when the node is not ours any more. */
+  stillOurs?: (node: InventoryNode) => Promise<void>;
+  /** Keeps when a node was told to end the system it ran; rejects with a Failure when that cannot be kept. */
+  recordEnd: (node: string, verb: PowerVerb, atMs: number) => Promise<void>;
+};
+
+/** The verbs that end whatever system runs on a node; who waits for the new one must not meet the old one. */
+const ENDING: ReadonlySet<PowerVerb> = new Set(['reset', 'off']);
+/** These requests surely never reached the card. */
+const NOT_SENT = new Set(['cmc-refused', 'cmc-unreachable', 'lock-lost']);
+
+/** Sends one verb to a node's card. When it may have ended the node's system, the moment before it was sent is kept. */
+export async function sendVerb(node: NodeRun, verb: PowerVerb, tools: VerbTools, signal: AbortSignal, timeoutMs?: number): Promise<PowerAnswer> {
+  const { cmc } = node.node;
+  const atMs = node.host.now();
+  const keep = async (): Promise<void> => {
+    if (!ENDING.has(verb)) return;
+    await tools.recordEnd(node.name, verb, atMs).catch((error: unknown) => {
+      if (!(error instanceof Failure)) throw error;
+      node.note(error.message); // a record that cannot be kept is no reason not to reset
+    });
+  };
+  try {
+    const answer = await tools.power.send(cmc, verb, {
+      signal,
+      before: async () => (verb === 'status' ? undefined : tools.stillOurs?.(node.node)),
+      onAgain: (why) => node.retry(`${cmc.hostname} ${why}`),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+    await keep();
+    return answer;
+  } catch (error) {
+    if (!(error instanceof Failure) || !NOT_SENT.has(error.code)) await keep();
+    throw error;
+  }
+}

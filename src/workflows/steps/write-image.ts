@@ -1,0 +1,100 @@
+import type { TelnetSession } from '../../telnet/session.js';
+import { childSignal, untilAborted } from '../../util/abort.js';
+import { Failure } from '../../util/errors.js';
+import type { NodeRun } from '../../engine/fan-out.js';
+import { FrisbeeOutputParser } from './frisbee-output.js';
+import type { ImageSession } from '../session/image-session.js';
+
+export type WriteOptions = {
+  /** The frisbee client as the ramdisk calls it. */
+  program: string;
+  device: string;
+  /** Chunks in the image, for progress before the client has said so. */
+  imageChunks: number;
+  /** Silence of both the client's output and its requests that counts as a dead node, milliseconds. */
+  stallMs: number;
+  session: ImageSession;
+  /** Whether a chunk that a node received damaged is whole in the image file; null when that cannot be told. */
+  chunkIsWhole: (index: number) => Promise<boolean | null>;
+};
+
+const CHUNK_BYTES = 1_048_576;
+/** Characters of a client's last words. */
+const MAX_QUOTED = 300;
+
+/** Runs the frisbee client on a node; returns the two numbers it says it wrote. Throws when it fails, stalls or says nothing. */
+export async function writeImage(node: NodeRun, telnet: TelnetSession, options: WriteOptions, signal: AbortSignal): Promise<{ effectiveBytes: number; actualBytes: number }> {
+  const { session, program, device } = options;
+  const ip = node.node.control.ip;
+  const parser = new FrisbeeOutputParser();
+  const watch = watchForStall(node, options, signal);
+  let shown = -1;
+  const onText = (text: string): void => {
+    watch.heard();
+    parser.push(text);
+    const { doneChunks, totalChunks } = parser.output;
+    if (doneChunks === shown || totalChunks === null) return;
+    shown = doneChunks;
+    node.progress(Math.min(doneChunks, totalChunks) * CHUNK_BYTES, totalChunks * CHUNK_BYTES);
+  };
+  try {
+    const command = `${program} -i ${ip} -m ${session.group} -p ${session.port} ${device}`;
+    const { status } = await untilAborted(watch.signal, telnet.run(command, { signal: watch.signal, onText }));
+    if (status !== 0) throw failed(node, status, parser.output.lastLine, await chunkHint(parser.output.lastLine, options));
+  } finally {
+    watch.stop();
+  }
+  if (!parser.output.wrote) throw new Failure('no-write-report', `frisbee on ${node.name} ended with status 0 but never said 'Wrote N bytes'; its last words: ${quote(parser.output.lastLine)}`);
+  return parser.output.wrote;
+}
+
+/** What to do when the client says that a chunk is no good: the image here may be. Null when it says something else. */
+async function chunkHint(lastLine: string, { session, imageChunks, chunkIsWhole }: WriteOptions): Promise<string | null> {
+  const index = Number(/\bchunk (\d{1,7})\b/.exec(lastLine)?.[1] ?? NaN);
+  const whole = index < imageChunks ? await chunkIsWhole(index) : null;
+  if (whole === null) return null;
+  if (!whole) return `chunk ${index} of the image file is damaged here, too: save the image again, or copy it again from where it came from`;
+  return `chunk ${index} of the image file is whole here: find who else sends in the session ${session.group}:${session.port}, or what damages data on the way to the node`;
+}
+
+function failed(node: NodeRun, status: number, lastLine: string, chunkHint: string | null): Failure {
+  const hints: Record<number, string> = {
+    98: 'another frisbee still runs on the node: reset it',
+    110: 'the node hears nothing from the server: does multicast pass from the gateway to it?',
+    127: 'the PXE system has no such program: see frisbee.client in the configuration',
+  };
+  return new Failure(status === 127 ? 'no-such-program' : 'frisbee-failed', `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`, hints[status] ?? chunkHint ?? "the node's log has its whole output");
+}
+
+/** A node that dies without a word (power cut) leaves its telnet connection open for ever: silence is the only sign. */
+function watchForStall(node: NodeRun, options: WriteOptions, signal: AbortSignal) {
+  const child = childSignal(signal);
+  const ip = node.node.control.ip;
+  let lastHeardMs = node.host.monotonicMs();
+  const timer = setInterval(() => {
+    const nowMs = node.host.monotonicMs();
+    const silentMs = nowMs - Math.max(lastHeardMs, options.session.lastHeardMs(ip) ?? 0);
+    if (silentMs < options.stallMs) return;
+    child.abort(
+      new Failure(
+        'write-stalled',
+        `no output and no request from frisbee on ${node.name} (${ip}) for ${Math.round(silentMs / 1000)} s`,
+        'has the node lost power, its network or its disk? imaging-status tells the first',
+      ),
+    );
+  }, Math.min(1_000, options.stallMs / 4));
+  return {
+    signal: child.signal,
+    heard: () => {
+      lastHeardMs = node.host.monotonicMs();
+    },
+    stop: () => {
+      clearInterval(timer);
+      child.release();
+    },
+  };
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.slice(0, MAX_QUOTED));
+}

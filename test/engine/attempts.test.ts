@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import type { EventBody } from '../../src/events/types.js';
+import { sleep } from '../../src/util/abort.js';
+import { Failure } from '../../src/util/errors.js';
+import { systemHost } from '../../src/util/host.js';
+import { type Attempt, inAttempts } from '../../src/engine/attempts.js';
+import { fanOut, type NodeRun } from '../../src/engine/fan-out.js';
+import { someNodes } from '../helpers/nodes.js';
+
+/** One node, tried under a plan; what happened to it. */
+async function tryNode(plan: { passes?: number; attemptDeadlineMs?: number; nodeDeadlineMs?: number }, work: (node: NodeRun, attempt: Attempt) => Promise<string>, mayRetry = () => true) {
+  const events: EventBody[] = [];
+  const options = { concurrency: 1, nodeDeadlineMs: plan.nodeDeadlineMs ?? Infinity, firstStep: 'lock', signal: new AbortController().signal, host: systemHost, emit: (event: EventBody) => void events.push(event) } as const;
+  const [outcome] = await fanOut(someNodes(7, 7), options, (node) => inAttempts(node, { passes: 2, pauseMs: 1, attemptDeadlineMs: 60_000, ...plan }, mayRetry, work));
+  return { outcome, events, retries: events.filter((event) => event.type === 'node.retry') };
+}
+
+test('a node that fails is tried again, harder, and its events say which attempt they belong to', async () => {
+  const attempts: Attempt[] = [];
+  const { outcome, events, retries } = await tryNode({ passes: 3 }, async (node, attempt) => {
+    attempts.push(attempt);
+    return node.at('boot', 1_000, async () => (attempt.number < 3 ? Promise.reject(new Failure('boot-deadline', 'nothing came up')) : 'up'));
+  });
+  expect(outcome).toMatchObject({ ok: true, value: 'up' });
+  expect(attempts).toEqual([
+    { number: 1, repeatsSteps: true, powerCycle: false, patience: 1 },
+    { number: 2, repeatsSteps: false, powerCycle: true, patience: 1.5 },
+    { number: 3, repeatsSteps: false, powerCycle: true, patience: 2 },
+  ]);
+  expect(events.flatMap((event) => (event.type === 'node.step' ? [event.attempt] : []))).toEqual([1, 2, 3]);
+  expect(retries.map((event) => event.reason)).toEqual(['nothing came up; trying the node again (2 of 3)', 'nothing came up; trying the node again (3 of 3)']);
+});
+
+test('the last failure is the node’s, at the step it happened', async () => {
+  const { outcome } = await tryNode({}, async (node, { number }) => node.at(number === 1 ? 'boot' : 'write', 1_000, async () => Promise.reject(new Failure(`failed-${number}`, 'no'))));
+  expect(outcome).toMatchObject({ ok: false, failure: { step: 'write', code: 'failed-2' } });
+});
+
+test.each(['node-busy', 'no-lease', 'pxe-permission', 'no-such-program', 'ssh-deadline'])('%s is not tried again: that does not cure it', async (code) => {
+  const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new Failure(code, 'no')));
+  expect(outcome).toMatchObject({ ok: false, failure: { code } });
+  expect(retries).toEqual([]);
+});
+
+test('a defect is not tried again', async () => {
+  const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new TypeError('oops')));
+  expect(outcome).toMatchObject({ ok: false, failure: { code: 'bug' } });
+  expect(retries).toEqual([]);
+});
+
+test('nobody is tried again when it no longer makes sense', async () => {
+  const { retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new Failure('boot-deadline', 'no')), () => false);
+  expect(retries).toEqual([]);
+});
+
+test('an attempt that takes too long ends, is waited for while it leaves the node, and is followed by another', async () => {
+  const order: string[] = [];
+  const { outcome } = await tryNode({ attemptDeadlineMs: 30 }, async (node, { number }) => {
+    order.push(`begin ${number}`);
+    if (number === 2) return 'done';
+    await sleep(60_000, node.signal).catch(() => {});
+    await sleep(40); // it resets the node it leaves
+    order.push('left 1');
+    throw new Failure('anything', 'ended');
+  });
+  expect(order).toEqual(['begin 1', 'left 1', 'begin 2']);
+  expect(outcome).toMatchObject({ ok: true, value: 'done' });
+});
+
+test('the time for all attempts together ends them', async () => {
+  const { outcome, retries } = await tryNode({ nodeDeadlineMs: 40, passes: 9 }, async (node) => {
+    await sleep(60_000, node.signal);
+    return 'never';
+  });
+  expect(outcome).toMatchObject({ ok: false, failure: { code: 'node-deadline' } });
+  expect(retries).toEqual([]);
+});
