@@ -27,6 +27,7 @@ type Schema<S extends Specs> = { readonly [K in keyof S]: S[K] extends { kind: K
  * Every key there is, by `section.key`. The documentation's table, the example file, the validation and `Config` all
  * come from here. Defaults of kept keys are those of the 2015 tool.
  */
+// biome-ignore format: a table, a key a line
 export const schema = define({
   'permissions.leases_server': { kind: hostname, default: 'faraday.inria.fr', status: 'kept', meaning: 'host of the lease server, for leases.backend = omf' },
   'permissions.leases_port': { kind: port, default: '12346', status: 'kept', meaning: 'port of the lease server, for leases.backend = omf' },

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { commands } from '../../src/cli/table.js';
 import { exitCodeMeanings } from '../../src/cli/kit/exit.js';

@@ -4,7 +4,7 @@ import { planRanges, type Plan, type PlanOptions } from '../../src/disk/plan/pla
 import type { SectorRange } from '../../src/disk/ranges.js';
 import type { ImageSource } from '../../src/disk/source.js';
 
-const folder = new URL('../../fixtures/ndz/disks/', import.meta.url);
+const folder = new URL('../fixtures/ndz/disks/', import.meta.url);
 
 /** Free sectors of each disk, [first, end), as other programs tell (see the folder's README). */
 export const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<string, [number, number][]>;
