@@ -43,7 +43,9 @@ function makeImage(chunks) {
     const stream = deflateSync(data, { level: 1 });
     const chunk = Buffer.alloc(1 << 20);
     const sectors = data.length / 512;
-    [0x6969696b, stream.length, index, 0, 4096, 1, index * sectors, (index + 1) * sectors, 0, index * sectors, sectors].forEach((value, i) => chunk.writeUInt32LE(value, 4 * i));
+    [0x6969696b, stream.length, index, 0, 4096, 1, index * sectors, (index + 1) * sectors, 0, index * sectors, sectors].forEach(
+      (value, i) => chunk.writeUInt32LE(value, 4 * i),
+    );
     stream.copy(chunk, 4096);
     pieces.push(chunk);
   }
@@ -76,11 +78,13 @@ function start(command) {
   let cpu = 0;
   child.stderr.on('data', (data) => (stderr += data));
   const timer = setInterval(() => (cpu = cpuMs(child.pid) ?? cpu), 20);
-  const done = new Promise((resolve) => child.on('close', (code) => {
-    clearInterval(timer);
-    children.delete(child);
-    resolve({ code, stderr, cpuMs: cpu });
-  }));
+  const done = new Promise((resolve) =>
+    child.on('close', (code) => {
+      clearInterval(timer);
+      children.delete(child);
+      resolve({ code, stderr, cpuMs: cpu });
+    }),
+  );
   return { done, pid: child.pid, text: () => stderr, kill: (signal) => child.kill(signal) };
 }
 
@@ -136,7 +140,9 @@ async function transfer({ server, client, clients, serverOptions, clientOptions 
   await until(() => serving.text().includes('Using Multicast'));
   const serverCpu = cpuMs(serving.pid);
   const began = performance.now();
-  const running = Array.from({ length: clients }, (_, i) => start([...at(i + 2).prefix, ...client, '-q', ...clientOptions, ...session(i + 2), join(folder, `out${i}`)]));
+  const running = Array.from({ length: clients }, (_, i) =>
+    start([...at(i + 2).prefix, ...client, '-q', ...clientOptions, ...session(i + 2), join(folder, `out${i}`)]),
+  );
   const ended = await allEnded(running);
   const seconds = (performance.now() - began) / 1000;
   const usedMs = cpuMs(serving.pid) - serverCpu;
@@ -156,7 +162,9 @@ async function transfer({ server, client, clients, serverOptions, clientOptions 
 }
 
 function print(what, { ok, mbps, serverUs, clientUs, sent }) {
-  console.log(`${what.padEnd(58)} ${ok ? '' : 'FAILED '}${mbps.toFixed(1).padStart(6)} MB/s  server ${serverUs.toFixed(1).padStart(5)} us/block  client ${clientUs.toFixed(1).padStart(5)} us/block  sent x${sent.toFixed(3)}`);
+  console.log(
+    `${what.padEnd(58)} ${ok ? '' : 'FAILED '}${mbps.toFixed(1).padStart(6)} MB/s  server ${serverUs.toFixed(1).padStart(5)} us/block  client ${clientUs.toFixed(1).padStart(5)} us/block  sent x${sent.toFixed(3)}`,
+  );
 }
 
 const ours = { frisbeed: [process.execPath, executable, 'frisbeed'], frisbee: [process.execPath, executable, 'frisbee'] };
@@ -164,7 +172,15 @@ const real = realFolder ? { frisbeed: [join(realFolder, 'frisbeed')], frisbee: [
 
 async function onLoopback() {
   const at = (host) => ({ prefix: [], address: host === 1 ? '127.0.0.1' : `127.0.3.${host}` });
-  const run = (clients, serverOptions, clientOptions) => transfer({ server: [...ours.frisbeed, '--loopback'], client: [...ours.frisbee, '--loopback'], clients, serverOptions, clientOptions, at });
+  const run = (clients, serverOptions, clientOptions) =>
+    transfer({
+      server: [...ours.frisbeed, '--loopback'],
+      client: [...ours.frisbee, '--loopback'],
+      clients,
+      serverOptions,
+      clientOptions,
+      at,
+    });
   print('loopback, 1 client, 400 Mbit/s', await run(1, ['-W', '400000000']));
   print(`loopback, 1 client, 400 Mbit/s, ${STOCK_KB} KiB buffer`, await run(1, ['-W', '400000000'], ['-k', STOCK_KB]));
   print('loopback, 1 client, uncapped', await run(1, ['-G', '0']));
@@ -176,7 +192,16 @@ async function lateJoiners({ server, client, afterChunks, at }) {
   port++;
   const session = (host) => ['-i', at(host).address, '-m', GROUP, '-p', String(port)];
   const blocks = statSync(image).size / 1024;
-  const observer = start([...at(HOSTS).prefix, process.execPath, self, '--observe', at(HOSTS).address, GROUP, String(port), String(blocks)]);
+  const observer = start([
+    ...at(HOSTS).prefix,
+    process.execPath,
+    self,
+    '--observe',
+    at(HOSTS).address,
+    GROUP,
+    String(port),
+    String(blocks),
+  ]);
   await until(() => observer.text().includes('observing'));
   const serving = start([...at(1).prefix, ...server, '-d', '-T', '600', '-W', LATE_RATE, ...session(1), image]);
   await until(() => serving.text().includes('Using Multicast'));
@@ -194,17 +219,28 @@ async function lateJoiners({ server, client, afterChunks, at }) {
   serving.kill('SIGTERM');
   const sent = Number(/1k blocks sent: +(\d+)/.exec((await serving.done).stderr)?.[1]);
   for (let host = 2; host < 3 + afterChunks.length; host++) rmSync(join(folder, `out${host}`), { force: true });
-  return { ok: ended.every(({ code }) => code === 0), sent, unseen: sent - total, bound: blocks + Math.max(...missed), missed: missed.map((count) => count / blocks) };
+  return {
+    ok: ended.every(({ code }) => code === 0),
+    sent,
+    unseen: sent - total,
+    bound: blocks + Math.max(...missed),
+    missed: missed.map((count) => count / blocks),
+  };
 }
 
 function printLate(what, { ok, sent, bound, missed, unseen }) {
   const when = missed.map((share) => `${(share * 100).toFixed(0)} %`).join(', ');
-  console.log(`${what.padEnd(58)} ${ok ? '' : 'FAILED '}sent ${sent}, lower bound ${bound.toFixed(0)}: x${(sent / bound).toFixed(3)}; joined at ${when}${unseen > 0 ? `; ${unseen} not observed` : ''}`);
+  console.log(
+    `${what.padEnd(58)} ${ok ? '' : 'FAILED '}sent ${sent}, lower bound ${bound.toFixed(0)}: x${(sent / bound).toFixed(3)}; joined at ${when}${unseen > 0 ? `; ${unseen} not observed` : ''}`,
+  );
 }
 
 /** 1 % loss at host 3, or none. */
 function setLoss(name, perMille) {
-  const rules = perMille === 0 ? 'delete table ip lossy' : `add table ip lossy; add chain ip lossy in { type filter hook input priority 0; }; add rule ip lossy in meta l4proto udp numgen random mod 1000 < ${perMille} drop`;
+  const rules =
+    perMille === 0
+      ? 'delete table ip lossy'
+      : `add table ip lossy; add chain ip lossy in { type filter hook input priority 0; }; add rule ip lossy in meta l4proto udp numgen random mod 1000 < ${perMille} drop`;
   execFileSync('ip', ['netns', 'exec', name, 'nft', rules], { stdio: 'pipe' });
 }
 
@@ -215,7 +251,9 @@ async function withLoss({ what, server, client, at, lossyName }) {
   try {
     const lossy = await run();
     const ok = lossless.ok && lossy.ok;
-    console.log(`${what.padEnd(58)} ${ok ? '' : 'FAILED '}wall ${lossless.seconds.toFixed(2)} s -> ${lossy.seconds.toFixed(2)} s: x${(lossy.seconds / lossless.seconds).toFixed(3)}; sent x${lossless.sent.toFixed(3)} -> x${lossy.sent.toFixed(3)}`);
+    console.log(
+      `${what.padEnd(58)} ${ok ? '' : 'FAILED '}wall ${lossless.seconds.toFixed(2)} s -> ${lossy.seconds.toFixed(2)} s: x${(lossy.seconds / lossless.seconds).toFixed(3)}; sent x${lossless.sent.toFixed(3)} -> x${lossy.sent.toFixed(3)}`,
+    );
   } finally {
     setLoss(lossyName, 0);
   }
@@ -240,7 +278,14 @@ async function inNamespaces() {
     ip('-n', name(host), 'route', 'add', '224.0.0.0/4', 'dev', 'eth0');
   }
   const at = (host) => ({ prefix: ['ip', 'netns', 'exec', name(host)], address: `10.9.0.${host}` });
-  const pairs = real ? [['real', 'real', real, real], ['ours', 'real', ours, real], ['real', 'ours', real, ours], ['ours', 'ours', ours, ours]] : [['ours', 'ours', ours, ours]];
+  const pairs = real
+    ? [
+        ['real', 'real', real, real],
+        ['ours', 'real', ours, real],
+        ['real', 'ours', real, ours],
+        ['ours', 'ours', ours, ours],
+      ]
+    : [['ours', 'ours', ours, ours]];
   const cases = [
     ['1 client, 100 Mbit/s', 1, ['-W', '100000000']],
     ['1 client, 400 Mbit/s', 1, ['-W', '400000000']],
@@ -250,17 +295,39 @@ async function inNamespaces() {
   ];
   for (const [what, clients, serverOptions, clientOptions] of wants('rates') ? cases : []) {
     for (const [from, to, server, client] of pairs) {
-      print(`veth, ${what}: ${from} -> ${to}`, await transfer({ server: server.frisbeed, client: client.frisbee, clients, serverOptions, clientOptions, at }));
+      print(
+        `veth, ${what}: ${from} -> ${to}`,
+        await transfer({ server: server.frisbeed, client: client.frisbee, clients, serverOptions, clientOptions, at }),
+      );
     }
   }
   const chunks = statSync(image).size / 2 ** 20;
-  for (const [what, shares] of wants('late') ? [['1 late, at a half', [0.5]], ['3 late, at 1/4, 1/2, 3/4', [0.25, 0.5, 0.75]]] : []) {
+  for (const [what, shares] of wants('late')
+    ? [
+        ['1 late, at a half', [0.5]],
+        ['3 late, at 1/4, 1/2, 3/4', [0.25, 0.5, 0.75]],
+      ]
+    : []) {
     for (const [from, to, server, client] of pairs) {
-      printLate(`late, ${what}: ${from} -> ${to}`, await lateJoiners({ server: server.frisbeed, client: client.frisbee, afterChunks: shares.map((share) => Math.floor(share * chunks)), at }));
+      printLate(
+        `late, ${what}: ${from} -> ${to}`,
+        await lateJoiners({
+          server: server.frisbeed,
+          client: client.frisbee,
+          afterChunks: shares.map((share) => Math.floor(share * chunks)),
+          at,
+        }),
+      );
     }
   }
   for (const [from, to, server, client] of wants('loss') ? pairs : []) {
-    await withLoss({ what: `loss, 1 % at one of four: ${from} -> ${to}`, server: server.frisbeed, client: client.frisbee, at, lossyName: name(3) });
+    await withLoss({
+      what: `loss, 1 % at one of four: ${from} -> ${to}`,
+      server: server.frisbeed,
+      client: client.frisbee,
+      at,
+      lossyName: name(3),
+    });
   }
 }
 

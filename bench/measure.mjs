@@ -11,7 +11,11 @@ export const bin = (name) => join(root, 'bin', name);
 export function measure(command, args, { env = {}, cwd = '/tmp' } = {}) {
   return new Promise((resolve, reject) => {
     const script = 'TIMEFORMAT="%R %U %S"; { time "$@" 2>/dev/null 9>&-; } 2>&9; exit $?';
-    const child = spawn('bash', ['-c', `exec 9>&3; ${script}`, 'bash', command, ...args], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], env: { ...process.env, ...env }, cwd });
+    const child = spawn('bash', ['-c', `exec 9>&3; ${script}`, 'bash', command, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+      env: { ...process.env, ...env },
+      cwd,
+    });
     let [stdout, times, rssKB] = ['', '', 0];
     child.stdout.on('data', (text) => (stdout += text));
     child.stdio[3].on('data', (text) => (times += text));
@@ -44,12 +48,18 @@ export async function pair(runs, a, b) {
     bs.push(await b());
   }
   const of = (list, key) => median(list.map((one) => one[key]));
-  return { a: { wallS: of(as, 'wallS'), cpuS: of(as, 'cpuS') }, b: { wallS: of(bs, 'wallS'), cpuS: of(bs, 'cpuS') }, cpuRatio: median(as.map((one, i) => one.cpuS / bs[i].cpuS)) };
+  return {
+    a: { wallS: of(as, 'wallS'), cpuS: of(as, 'cpuS') },
+    b: { wallS: of(bs, 'wallS'), cpuS: of(bs, 'cpuS') },
+    cpuRatio: median(as.map((one, i) => one.cpuS / bs[i].cpuS)),
+  };
 }
 
 /** Starts an emulated testbed in a process of its own; { env, stop }. */
 export async function testbed(count, options = []) {
-  const child = spawn(process.execPath, [bin('imaging.js'), 'testbed', 'up', String(count), ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [bin('imaging.js'), 'testbed', 'up', String(count), ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let text = '';
   await new Promise((resolve, reject) => {
     child.stdout.on('data', (more) => {

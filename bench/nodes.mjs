@@ -7,11 +7,19 @@ print('nodes that cost nothing', ['command        nodes   wall s   CPU s   CPU m
 for (const count of counts) {
   const bed = await testbed(count, ['--shell', 'builtin', '--frisbee', 'scripted', '--boot', '0', '--on', '--size', '8']);
   const runs = count > 500 ? 1 : 3;
-  for (const [name, args] of [['status', []], ['load', ['--progress', 'quiet']], ['wait', ['--progress', 'quiet', '-s']]]) {
+  for (const [name, args] of [
+    ['status', []],
+    ['load', ['--progress', 'quiet']],
+    ['wait', ['--progress', 'quiet', '-s']],
+  ]) {
     const results = [];
-    for (let i = 0; i < runs; i += 1) results.push(await measure(process.execPath, [bin(`imaging-${name}`), ...args, `1-${count}`], { env: bed.env }));
+    for (let i = 0; i < runs; i += 1)
+      results.push(await measure(process.execPath, [bin(`imaging-${name}`), ...args, `1-${count}`], { env: bed.env }));
     const of = (key) => median(results.map((one) => one[key]));
-    const row = `${name.padEnd(12)} ${String(count).padStart(7)} ${of('wallS').toFixed(2).padStart(8)} ${of('cpuS').toFixed(2).padStart(7)} ${((of('cpuS') * 1000) / count).toFixed(2).padStart(13)} ${of('rssMB').toFixed(0).padStart(8)} ${results.map((one) => one.code).join(',').padStart(6)}`;
+    const row = `${name.padEnd(12)} ${String(count).padStart(7)} ${of('wallS').toFixed(2).padStart(8)} ${of('cpuS').toFixed(2).padStart(7)} ${((of('cpuS') * 1000) / count).toFixed(2).padStart(13)} ${of('rssMB').toFixed(0).padStart(8)} ${results
+      .map((one) => one.code)
+      .join(',')
+      .padStart(6)}`;
     console.log(row);
   }
   await bed.stop();

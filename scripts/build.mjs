@@ -29,7 +29,9 @@ const entryPoints = Object.fromEntries([
 const asciiHelp = {
   name: 'ascii-help',
   setup: (build) =>
-    build.onResolve({ filter: /^string-width$/ }, ({ importer }) => (/node_modules\/(yargs|cliui|wrap-ansi)\//.test(importer) ? { path: join(root, 'scripts/ascii-width.mjs') } : undefined)),
+    build.onResolve({ filter: /^string-width$/ }, ({ importer }) =>
+      /node_modules\/(yargs|cliui|wrap-ansi)\//.test(importer) ? { path: join(root, 'scripts/ascii-width.mjs') } : undefined,
+    ),
 };
 
 // libsql is native: its library for each platform that npm installed goes into dist/ as libsql-<platform>.node, and is
@@ -48,7 +50,8 @@ const libsqlNative = {
 function copyLibsql(folder) {
   const packages = join(root, 'node_modules/@libsql');
   copyFileSync(join(root, 'node_modules/libsql/LICENSE'), join(folder, 'libsql.LICENSE.txt'));
-  for (const platform of readdirSync(packages)) copyFileSync(join(packages, platform, 'index.node'), join(folder, `libsql-${platform}.node`));
+  for (const platform of readdirSync(packages))
+    copyFileSync(join(packages, platform, 'index.node'), join(folder, `libsql-${platform}.node`));
 }
 
 // built beside dist/ and put in its place at the end: a build that fails, or another at the same time, breaks nothing

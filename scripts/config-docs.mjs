@@ -4,11 +4,23 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const { outputFiles } = await build({ entryPoints: [at('src/config/schema.ts')], bundle: true, platform: 'node', format: 'esm', write: false, logLevel: 'warning' });
+const { outputFiles } = await build({
+  entryPoints: [at('src/config/schema.ts')],
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  write: false,
+  logLevel: 'warning',
+});
 const { allKeys } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 
-const row = (spec) => `| \`${spec.section}.${spec.key}\` | ${spec.default === '' ? '(empty)' : `\`${spec.default}\``} | ${spec.meaning} | ${spec.kind.allowed} |`;
-const names = (status) => allKeys.filter((spec) => spec.status === status).map((spec) => `\`${spec.section}.${spec.key}\``).join(', ');
+const row = (spec) =>
+  `| \`${spec.section}.${spec.key}\` | ${spec.default === '' ? '(empty)' : `\`${spec.default}\``} | ${spec.meaning} | ${spec.kind.allowed} |`;
+const names = (status) =>
+  allKeys
+    .filter((spec) => spec.status === status)
+    .map((spec) => `\`${spec.section}.${spec.key}\``)
+    .join(', ');
 const page = at('docs/configuration.md');
 const text = readFileSync(page, 'utf8')
   .replace(/(## Every key\n\n\|[^\n]*\n\|[-|]*\n)(?:\| `[^\n]*\n)*/, (_, head) => `${head}${allKeys.map(row).join('\n')}\n`)

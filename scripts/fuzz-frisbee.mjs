@@ -13,7 +13,15 @@ process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 async function load(name) {
   const outfile = join(folder, `${name}.mjs`);
-  await build({ entryPoints: [fileURLToPath(new URL(`../test/frisbee/${name}.ts`, import.meta.url))], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20.19', logLevel: 'warning' });
+  await build({
+    entryPoints: [fileURLToPath(new URL(`../test/frisbee/${name}.ts`, import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    logLevel: 'warning',
+  });
   return import(pathToFileURL(outfile).href);
 }
 
@@ -32,7 +40,9 @@ function cores(name, fuzz, total) {
     peakBytes = Math.max(peakBytes, report.peakBytes);
     console.error(`${name}: ${done + Math.min(ROUND, total - done)} of ${total}`);
   }
-  console.log(`${name}: ${done} datagrams in ${((performance.now() - began) / 1000).toFixed(0)} s, ${accepted} of them valid messages; slowest 5,000: ${slowestMs.toFixed(0)} ms; memory ${megabytes(peakBytes)}`);
+  console.log(
+    `${name}: ${done} datagrams in ${((performance.now() - began) / 1000).toFixed(0)} s, ${accepted} of them valid messages; slowest 5,000: ${slowestMs.toFixed(0)} ms; memory ${megabytes(peakBytes)}`,
+  );
   failed ||= peakBytes > 512e6 || slowestMs > 5_000;
 }
 
@@ -42,5 +52,7 @@ cores('client', fuzzClient, Math.floor(count / 2));
 
 const { fuzzSockets } = await load('fuzz-sockets');
 const report = await fuzzSockets(folder, { group: '239.77.250.1', port: 41_001 }, Math.ceil(count / 100), seed);
-console.log(`sockets: ${report.count} datagrams in ${report.seconds.toFixed(0)} s while ${report.transfers} transfers went right; ${report.sentBlocks} blocks sent, an image has ${report.imageBlocks}; memory ${megabytes(report.peakBytes)}`);
+console.log(
+  `sockets: ${report.count} datagrams in ${report.seconds.toFixed(0)} s while ${report.transfers} transfers went right; ${report.sentBlocks} blocks sent, an image has ${report.imageBlocks}; memory ${megabytes(report.peakBytes)}`,
+);
 if (failed || report.peakBytes > 512e6) process.exit(1);

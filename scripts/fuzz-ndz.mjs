@@ -11,7 +11,15 @@ const [count, seed] = [Number(process.argv[2] ?? 100_000), Number(process.argv[3
 const folder = mkdtempSync(join(tmpdir(), 'imaging-fuzz-'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 const bundle = join(folder, 'fuzz.mjs');
-await build({ entryPoints: [fileURLToPath(new URL('../test/ndz/fuzz.ts', import.meta.url))], outfile: bundle, bundle: true, platform: 'node', format: 'esm', target: 'node20.19', logLevel: 'warning' });
+await build({
+  entryPoints: [fileURLToPath(new URL('../test/ndz/fuzz.ts', import.meta.url))],
+  outfile: bundle,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  logLevel: 'warning',
+});
 const { fuzzImages, sweepImages } = await import(pathToFileURL(bundle).href);
 
 const BATCH = 5000;
@@ -28,6 +36,8 @@ function add(report) {
 add(await sweepImages(folder, 1, seed));
 for (let done = 0; done < count; done += BATCH) add(await fuzzImages(folder, Math.min(BATCH, count - done), seed + done));
 const { refused, accepted, slowestMs, peakBytes } = total;
-console.log(`${total.count} damaged images in ${((performance.now() - startMs) / 1000).toFixed(0)} s: ${accepted} harmless, the others refused; slowest ${slowestMs.toFixed(0)} ms, memory ${(peakBytes / 1e6).toFixed(0)} MB`);
+console.log(
+  `${total.count} damaged images in ${((performance.now() - startMs) / 1000).toFixed(0)} s: ${accepted} harmless, the others refused; slowest ${slowestMs.toFixed(0)} ms, memory ${(peakBytes / 1e6).toFixed(0)} MB`,
+);
 console.log(refused);
 if (peakBytes > 1024 ** 3 || slowestMs > 10_000) process.exit(1);

@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 /** Commands that the table loads when they run. */
 const lazyCommands = {
   name: 'lazy-commands',
-  setup: (build) => build.onResolve({ filter: /^\./ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined)),
+  setup: (build) =>
+    build.onResolve({ filter: /^\./ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined)),
 };
 
 /** `esbuild` is the package; `root` the checkout. */
@@ -16,7 +17,17 @@ export async function generate(esbuild, root) {
   try {
     const outfile = join(work, 'generated-files.mjs');
     // the commands themselves, and what they load, are not run here
-    await esbuild.build({ entryPoints: [join(root, 'src/cli/manual/generated-files.ts')], outfile, bundle: true, format: 'esm', platform: 'node', target: 'node20.19', packages: 'external', plugins: [lazyCommands], logLevel: 'warning' });
+    await esbuild.build({
+      entryPoints: [join(root, 'src/cli/manual/generated-files.ts')],
+      outfile,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20.19',
+      packages: 'external',
+      plugins: [lazyCommands],
+      logLevel: 'warning',
+    });
     const { generatedFiles } = await import(pathToFileURL(outfile).href);
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const fresh = join(root, `dist.${process.pid}.tmp`);

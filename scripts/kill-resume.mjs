@@ -13,11 +13,21 @@ const bin = fileURLToPath(new URL('../bin', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'imaging-kill-'));
 process.once('exit', () => rmSync(work, { recursive: true, force: true }));
 const bundle = join(work, 'kill-resume.mjs');
-await build({ entryPoints: [fileURLToPath(new URL('../test/helpers/kill-resume.ts', import.meta.url))], outfile: bundle, bundle: true, platform: 'node', format: 'esm', target: 'node20.19', logLevel: 'warning' });
+await build({
+  entryPoints: [fileURLToPath(new URL('../test/helpers/kill-resume.ts', import.meta.url))],
+  outfile: bundle,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.19',
+  logLevel: 'warning',
+});
 const { killAndResume } = await import(pathToFileURL(bundle).href);
 
 const dir = join(work, 'testbed');
-const up = spawn(join(bin, 'imaging-testbed'), ['up', '4', '--dir', dir, '--size', '2', '--boot', '0.1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+const up = spawn(join(bin, 'imaging-testbed'), ['up', '4', '--dir', dir, '--size', '2', '--boot', '0.1'], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
 process.once('exit', () => up.kill('SIGTERM'));
 await new Promise((resolve, reject) => {
   up.stdout.on('data', (text) => String(text).includes('Ctrl-C ends it') && resolve());
@@ -26,7 +36,11 @@ await new Promise((resolve, reject) => {
 const quick = join(work, 'quick.conf');
 writeFileSync(quick, '[nodes]\nidle_after_reset = 1\n[networking]\nping_command =\n');
 
-const testbed = { dir, start, links: () => readdirSync(join(dir, 'tftpboot/pxelinux.cfg')).filter((name) => name !== 'pxefrisbee' && name !== 'default') };
+const testbed = {
+  dir,
+  start,
+  links: () => readdirSync(join(dir, 'tftpboot/pxelinux.cfg')).filter((name) => name !== 'pxefrisbee' && name !== 'default'),
+};
 const env = { ...process.env, IMAGING_CONFIG: `${join(dir, 'imaging.conf')}:${quick}` };
 
 function start(name, args) {
@@ -34,8 +48,15 @@ function start(name, args) {
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (text) => (stdout += text));
   child.stderr.on('data', (text) => (stderr += text));
-  const events = () => stdout.split('\n').slice(0, -1).filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
-  const finished = new Promise((resolve) => child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr, events: events() })));
+  const events = () =>
+    stdout
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line));
+  const finished = new Promise((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr, events: events() })),
+  );
   return { child, finished };
 }
 
@@ -56,7 +77,12 @@ const counts = { unplanned: 0, noneDone: 0, someDone: 0, allDone: 0, hadEnded: 0
 const resumeMs = [];
 for (let round = 0; round < count; round += 1) {
   const [killMs, againMs] = [random() * loadMs * 1.05, random() * loadMs];
-  const { run, hadEnded, doneBefore, resumesMs } = await killAndResume(testbed, {}, () => pause(killMs), round % 3 === 2 ? () => pause(againMs) : null);
+  const { run, hadEnded, doneBefore, resumesMs } = await killAndResume(
+    testbed,
+    {},
+    () => pause(killMs),
+    round % 3 === 2 ? () => pause(againMs) : null,
+  );
   // the machine is not equally busy all the time: most kills are to come in the middle of a load
   loadMs *= hadEnded ? 0.85 : 1.02;
   if (hadEnded) counts.hadEnded += 1;
@@ -66,6 +92,8 @@ for (let round = 0; round < count; round += 1) {
   if (round % 20 === 19) console.error(`${round + 1} of ${count}`);
 }
 resumeMs.sort((a, b) => a - b);
-console.log(`${count} loads killed in ${((performance.now() - startedMs) / 1000).toFixed(0)} s: every disk right, no link left; last resume of a round: median ${resumeMs[resumeMs.length >> 1]?.toFixed(0)} ms, slowest ${resumeMs.at(-1)?.toFixed(0)} ms`);
+console.log(
+  `${count} loads killed in ${((performance.now() - startedMs) / 1000).toFixed(0)} s: every disk right, no link left; last resume of a round: median ${resumeMs[resumeMs.length >> 1]?.toFixed(0)} ms, slowest ${resumeMs.at(-1)?.toFixed(0)} ms`,
+);
 console.log(counts);
 process.exit(0);

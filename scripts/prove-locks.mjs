@@ -10,10 +10,24 @@ const bed = await testbed(nodes, ['--shell', 'builtin', '--frisbee', 'scripted',
 
 function load() {
   const mine = Array.from({ length: 3 }, () => 1 + Math.floor(Math.random() * nodes)).map(String);
-  const child = spawn(process.execPath, [bin('imaging-load'), '--progress', 'json', '--passes', '1', ...mine], { env: { ...process.env, ...bed.env }, cwd: '/tmp', stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [bin('imaging-load'), '--progress', 'json', '--passes', '1', ...mine], {
+    env: { ...process.env, ...bed.env },
+    cwd: '/tmp',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let text = '';
   child.stdout.on('data', (data) => (text += data));
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, events: text.trim().split('\n').map((line) => JSON.parse(line)) })));
+  return new Promise((resolve) =>
+    child.once('close', (code) =>
+      resolve({
+        code,
+        events: text
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line)),
+      }),
+    ),
+  );
 }
 
 const problems = [];
@@ -46,6 +60,8 @@ const folder = join(dirname(bed.env.IMAGING_CONFIG), 'tftpboot/pxelinux.cfg');
 const left = readdirSync(folder).filter((name) => name !== 'pxefrisbee' && name !== 'default');
 if (left.length > 0) problems.push(`left behind: ${left.join(', ')}`);
 await bed.stop();
-console.log(`${loads} loads of 3 of ${nodes} nodes at once in ${((performance.now() - began) / 1000).toFixed(1)} s: ${outcomes.ok} nodes loaded, ${outcomes.busy} refused as busy, ${outcomes.other} failed otherwise; ${[...held.values()].flat().length} turns on nodes, none overlapping: ${problems.length === 0}`);
+console.log(
+  `${loads} loads of 3 of ${nodes} nodes at once in ${((performance.now() - began) / 1000).toFixed(1)} s: ${outcomes.ok} nodes loaded, ${outcomes.busy} refused as busy, ${outcomes.other} failed otherwise; ${[...held.values()].flat().length} turns on nodes, none overlapping: ${problems.length === 0}`,
+);
 for (const problem of problems) console.log(problem);
 process.exit(problems.length === 0 ? 0 : 1);

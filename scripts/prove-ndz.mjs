@@ -6,7 +6,23 @@
 // programs; says what it leaves out and why. PROVE_DIR: where the disks lie (memory, if there is /dev/shm).
 import { spawn, spawnSync } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
-import { closeSync, copyFileSync, existsSync, fsyncSync, lstatSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, readSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +30,10 @@ import { fileURLToPath } from 'node:url';
 
 // in a mount namespace of its own: a copy of the mounts in another one would keep file systems alive after umount
 if (process.getuid() === 0 && process.env.PROVE_UNSHARED === undefined) {
-  const child = spawn('unshare', ['--mount', '--propagation', 'private', process.execPath, ...process.argv.slice(1)], { stdio: 'inherit', env: { ...process.env, PROVE_UNSHARED: '1' } });
+  const child = spawn('unshare', ['--mount', '--propagation', 'private', process.execPath, ...process.argv.slice(1)], {
+    stdio: 'inherit',
+    env: { ...process.env, PROVE_UNSHARED: '1' },
+  });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal)); // it ends behind the case at hand
   const [status] = await once(child, 'close');
   process.exit(status ?? 1);
@@ -39,7 +58,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 function tool(program, args, { input, accept = [0] } = {}) {
   const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', input, maxBuffer: 1 << 28 });
   if (error) throw error;
-  if (!accept.includes(status)) throw new Error(`${program} ${args.join(' ')}: status ${status}\n${stdout.slice(-2000)}${stderr.slice(-2000)}`);
+  if (!accept.includes(status))
+    throw new Error(`${program} ${args.join(' ')}: status ${status}\n${stdout.slice(-2000)}${stderr.slice(-2000)}`);
   return stdout;
 }
 const missing = (programs) => programs.filter((program) => spawnSync('sh', ['-c', `command -v "$0"`, program]).status !== 0);
@@ -85,7 +105,8 @@ function fillFolder(root, roomBytes, { links = true, share = 0.5 } = {}) {
     used -= sizeBytes + 1024;
   }
   add(roomBytes * share * 0.95);
-  if (links) { // a file with a hole, whose end is far away
+  if (links) {
+    // a file with a hole, whose end is far away
     const fd = openSync(join(root, 'sparse'), 'w');
     writeSync(fd, 'begin', 0);
     writeSync(fd, 'end', Math.floor(roomBytes * 3));
@@ -170,8 +191,10 @@ function usedByDumpe2fs(text) {
   const [blockBytes, blockCount] = [number('Block size'), number('Block count')];
   // with bigalloc it names the first block of the last cluster
   const perCluster = /^Cluster size:/m.test(text) ? number('Cluster size') / blockBytes : 1;
-  const free = [...text.matchAll(/^ {2}Free blocks: (.*)$/gm)].flatMap(([, list]) => list.split(', ').filter((range) => range !== ''))
-    .map((range) => range.split('-').map(Number)).map(([from, to = from]) => [from * blockBytes, (to + perCluster) * blockBytes]);
+  const free = [...text.matchAll(/^ {2}Free blocks: (.*)$/gm)]
+    .flatMap(([, list]) => list.split(', ').filter((range) => range !== ''))
+    .map((range) => range.split('-').map(Number))
+    .map(([from, to = from]) => [from * blockBytes, (to + perCluster) * blockBytes]);
   const used = [];
   let position = 0;
   for (const [from, to] of free) {
@@ -218,9 +241,20 @@ const fuse = (kind, makeArgs, checker, needs) => ({
   check: (device) => void checker(device),
   read: (device) => withMount(device, kind, 'ro', manifest),
 });
-const ntfs = (options = []) => fuse('ntfs', (device) => ['mkntfs', ['-q', '-Q', '-F', '-p', String(START), '-H', '255', '-S', '63', ...options, device]],
-  (device) => tool('ntfsfix', ['-n', device]), ['mkntfs', 'ntfsfix', 'ntfs-3g']);
-const exfat = (options = []) => fuse('exfat', (device) => ['mkfs.exfat', [...options, device]], (device) => tool('fsck.exfat', ['-n', device]), ['mkfs.exfat', 'fsck.exfat', 'mount.exfat-fuse']);
+const ntfs = (options = []) =>
+  fuse(
+    'ntfs',
+    (device) => ['mkntfs', ['-q', '-Q', '-F', '-p', String(START), '-H', '255', '-S', '63', ...options, device]],
+    (device) => tool('ntfsfix', ['-n', device]),
+    ['mkntfs', 'ntfsfix', 'ntfs-3g'],
+  );
+const exfat = (options = []) =>
+  fuse(
+    'exfat',
+    (device) => ['mkfs.exfat', [...options, device]],
+    (device) => tool('fsck.exfat', ['-n', device]),
+    ['mkfs.exfat', 'fsck.exfat', 'mount.exfat-fuse'],
+  );
 const kernel = (kind, make, check, needs) => ({
   needs,
   make: (device) => void tool(...make(device)),
@@ -233,7 +267,11 @@ const swap = {
   make: (device) => void tool('mkswap', ['-L', 'swap', '-U', '00112233-4455-6677-8899-aabbccddeeff', device]),
   fill: () => undefined,
   check: () => undefined,
-  read: (device) => tool('blkid', ['-p', '-o', 'export', device]).split('\n').filter((line) => !line.startsWith('DEVNAME')).join('\n'),
+  read: (device) =>
+    tool('blkid', ['-p', '-o', 'export', device])
+      .split('\n')
+      .filter((line) => !line.startsWith('DEVNAME'))
+      .join('\n'),
 };
 
 /** name, type of its partition in an MBR (or a GPT), MiB, family */
@@ -255,19 +293,82 @@ const cases = [
   ['ext4 with uninit_bg, without 64bit', 0x83, 300, ext('ext4', ['-b', '1024', '-O', '^metadata_csum,uninit_bg,^64bit'])],
   ['ext4 without any checksum', 0x83, 300, ext('ext4', ['-O', '^metadata_csum,^uninit_bg'])],
   ['ext4 with inline_data', 0x83, 200, ext('ext4', ['-I', '1024', '-O', 'inline_data'])],
-  ['ext4 with encrypt, casefold, verity, quota, project', 0x83, 300, { ...ext('ext4', ['-O', 'encrypt,casefold,verity,quota,project']), needs: ['mke2fs', 'debugfs'], fill: fillByDebugfs, read: readByDebugfs, after: (device) => void tool('e2fsck', ['-fy', device], { accept: [0, 1] }) }],
-  ['ext4 with metadata_csum_seed, another uuid since', 0x83, 200, { ...ext('ext4', ['-O', 'metadata_csum_seed']), needs: ['mke2fs', 'tune2fs'], after: (device) => void tool('tune2fs', ['-U', 'random', device]) }],
+  [
+    'ext4 with encrypt, casefold, verity, quota, project',
+    0x83,
+    300,
+    {
+      ...ext('ext4', ['-O', 'encrypt,casefold,verity,quota,project']),
+      needs: ['mke2fs', 'debugfs'],
+      fill: fillByDebugfs,
+      read: readByDebugfs,
+      after: (device) => void tool('e2fsck', ['-fy', device], { accept: [0, 1] }),
+    },
+  ],
+  [
+    'ext4 with metadata_csum_seed, another uuid since',
+    0x83,
+    200,
+    {
+      ...ext('ext4', ['-O', 'metadata_csum_seed']),
+      needs: ['mke2fs', 'tune2fs'],
+      after: (device) => void tool('tune2fs', ['-U', 'random', device]),
+    },
+  ],
   ['ext4 with orphan_file, large_dir, ea_inode', 0x83, 200, ext('ext4', ['-O', 'orphan_file,large_dir,ea_inode'])],
   ['ext4 with sparse_super2', 0x83, 500, ext('ext4', ['-O', 'sparse_super2,^resize_inode'])],
   ['ext4 with mmp', 0x83, 200, ext('ext4', ['-O', 'mmp'])],
   ['ext4 with fast_commit', 0x83, 200, ext('ext4', ['-O', 'fast_commit'])],
   ['ext4 with stride and a packed group of tables', 0x83, 400, ext('ext4', ['-G', '256', '-E', 'packed_meta_blocks=1'])],
-  ['ext4 that was grown', 0x83, 400, { ...ext('ext4', []), needs: ['mke2fs', 'resize2fs'], make: (device) => { tool('mke2fs', ['-q', '-F', '-t', 'ext4', '-E', 'nodiscard', device, '100m']); tool('resize2fs', [device]); } }],
-  ['ext4 that was shrunk', 0x83, 400, { ...ext('ext4', [], 0.4), needs: ['mke2fs', 'resize2fs'], after: (device) => { tool('e2fsck', ['-fp', device]); tool('resize2fs', [device, '300m']); } }],
-  ['ext4 that was converted from ext3', 0x83, 300, { ...ext('ext4', []), needs: ['mke2fs', 'tune2fs'], make: ext('ext3', []).make, fill: ext('ext3', []).fill, after: (device) => { tool('tune2fs', ['-O', 'extents,uninit_bg,dir_index,metadata_csum', device]); tool('e2fsck', ['-fyD', device], { accept: [0, 1] }); } }],
+  [
+    'ext4 that was grown',
+    0x83,
+    400,
+    {
+      ...ext('ext4', []),
+      needs: ['mke2fs', 'resize2fs'],
+      make: (device) => {
+        tool('mke2fs', ['-q', '-F', '-t', 'ext4', '-E', 'nodiscard', device, '100m']);
+        tool('resize2fs', [device]);
+      },
+    },
+  ],
+  [
+    'ext4 that was shrunk',
+    0x83,
+    400,
+    {
+      ...ext('ext4', [], 0.4),
+      needs: ['mke2fs', 'resize2fs'],
+      after: (device) => {
+        tool('e2fsck', ['-fp', device]);
+        tool('resize2fs', [device, '300m']);
+      },
+    },
+  ],
+  [
+    'ext4 that was converted from ext3',
+    0x83,
+    300,
+    {
+      ...ext('ext4', []),
+      needs: ['mke2fs', 'tune2fs'],
+      make: ext('ext3', []).make,
+      fill: ext('ext3', []).fill,
+      after: (device) => {
+        tool('tune2fs', ['-O', 'extents,uninit_bg,dir_index,metadata_csum', device]);
+        tool('e2fsck', ['-fyD', device], { accept: [0, 1] });
+      },
+    },
+  ],
   ['ext4 that is full', 0x83, 60, { ...ext('ext4', []), fill: fillToTheBrim }],
   ['ext4 of 9 GiB', 0x83, 9 * 1024, ext('ext4', [])],
-  ['ext4 with blocks of 64 KiB', 0x83, 300, { ...ext('ext4', ['-b', '65536']), needs: ['mke2fs', 'debugfs'], fill: fillByDebugfs, read: readByDebugfs }],
+  [
+    'ext4 with blocks of 64 KiB',
+    0x83,
+    300,
+    { ...ext('ext4', ['-b', '65536']), needs: ['mke2fs', 'debugfs'], fill: fillByDebugfs, read: readByDebugfs },
+  ],
   ['ext4 in a GPT', 'gpt', 200, { ...ext('ext4', []), needs: ['mke2fs', 'sgdisk'] }],
   ['FAT12 of 1.4 MB', 0x01, 1.44, fat(['-F', '12'])],
   ['FAT12 of 30 MB', 0x01, 30, fat(['-F', '12', '-s', '32'])],
@@ -283,8 +384,28 @@ const cases = [
   ['exFAT', 0x07, 300, exfat()],
   ['exFAT with clusters of 4 KiB', 0x07, 300, exfat(['-c', '4K'])],
   ['swap', 0x82, 200, swap],
-  ['xfs', 0x83, 320, kernel('xfs', (device) => ['mkfs.xfs', ['-q', '-f', '-K', device]], (device) => ['xfs_repair', ['-n', device]], ['mkfs.xfs', 'xfs_repair'])],
-  ['btrfs', 0x83, 300, kernel('btrfs', (device) => ['mkfs.btrfs', ['-q', '-f', '-K', device]], (device) => ['btrfs', ['check', device]], ['mkfs.btrfs', 'btrfs'])],
+  [
+    'xfs',
+    0x83,
+    320,
+    kernel(
+      'xfs',
+      (device) => ['mkfs.xfs', ['-q', '-f', '-K', device]],
+      (device) => ['xfs_repair', ['-n', device]],
+      ['mkfs.xfs', 'xfs_repair'],
+    ),
+  ],
+  [
+    'btrfs',
+    0x83,
+    300,
+    kernel(
+      'btrfs',
+      (device) => ['mkfs.btrfs', ['-q', '-f', '-K', device]],
+      (device) => ['btrfs', ['check', device]],
+      ['mkfs.btrfs', 'btrfs'],
+    ),
+  ],
   ...['ext3', 'ext4'].map((kind) => [`${kind} in the middle of writing`, 0x83, 300, { ...ext(kind, []), crash: true }]),
 ];
 
@@ -305,7 +426,12 @@ function fillByDebugfs(device, bytes) {
   const names = Array.from({ length: 150 }, (_, i) => `f${i}`);
   for (const name of names) writeFileSync(join(source, name), content(Math.min(fileBytes(), bytes / 400)));
   tool('debugfs', ['-w', '-f', '-', device], { input: names.map((name) => `write ${join(source, name)} ${name}`).join('\n') });
-  tool('debugfs', ['-w', '-f', '-', device], { input: names.filter((_, i) => i % 3 === 1).map((name) => `rm ${name}`).join('\n') });
+  tool('debugfs', ['-w', '-f', '-', device], {
+    input: names
+      .filter((_, i) => i % 3 === 1)
+      .map((name) => `rm ${name}`)
+      .join('\n'),
+  });
 }
 
 function readByDebugfs(device) {
@@ -379,11 +505,15 @@ function prove([, type, mebibytes, family]) {
   if (type === 'gpt') tool('sgdisk', ['-n', `1:${START}:+${partBytes / 1024}K`, '-t', '1:8300', disk]);
   else writeTable(disk, type, partBytes / 512);
   const part = { partBytes };
-  withLoop(disk, (device) => {
-    family.make(device);
-    family.fill(device, partBytes);
-    family.after?.(device);
-  }, part);
+  withLoop(
+    disk,
+    (device) => {
+      family.make(device);
+      family.fill(device, partBytes);
+      family.after?.(device);
+    },
+    part,
+  );
   if (family.crash) crash(disk, part);
   const wanted = judge(disk, family, part);
   const used = family.used && !family.crash ? withLoop(disk, family.used, { ...part, readOnly: true }) : null;
@@ -395,13 +525,24 @@ function prove([, type, mebibytes, family]) {
       save(disk, image);
     } catch (error) {
       if (saver === 'ours') throw error;
-      lines.push(`the real imagezip refuses it (${error.message.trim().split('\n').findLast((line) => /not supported|Invalid|assert|ailed/i.test(line))?.trim() ?? 'no reason told'})`);
+      lines.push(
+        `the real imagezip refuses it (${
+          error.message
+            .trim()
+            .split('\n')
+            .findLast((line) => /not supported|Invalid|assert|ailed/i.test(line))
+            ?.trim() ?? 'no reason told'
+        })`,
+      );
       continue;
     }
     for (const [restorer, restore] of Object.entries(restorers)) {
       fillFile(back, diskBytes, 0xff);
       withLoop(back, (device) => restore(image, device));
-      const problem = (type === 'gpt' && !tool('sgdisk', ['-v', back]).includes('No problems found') ? 'its GPT is broken' : null) ?? (used && changedUsed(used, disk, back)) ?? (judge(back, family, part) === wanted ? null : 'its files are not what they were');
+      const problem =
+        (type === 'gpt' && !tool('sgdisk', ['-v', back]).includes('No problems found') ? 'its GPT is broken' : null) ??
+        (used && changedUsed(used, disk, back)) ??
+        (judge(back, family, part) === wanted ? null : 'its files are not what they were');
       if (problem === null) lines.push(`${saver} -> ${restorer}: good, ${(lstatSync(image).size / MIB).toFixed(0)} chunks`);
       else if (saver === 'real') lines.push(`${saver} -> ${restorer}: ${problem} (the real imagezip's doing)`);
       else throw new Error(`${saver} -> ${restorer}: ${problem}`);
@@ -412,27 +553,44 @@ function prove([, type, mebibytes, family]) {
 
 /** The checker's word and the files. After a crash, as they are when it has been mended, on a copy. */
 function judge(path, family, part) {
-  if (!family.crash) return withLoop(path, (device) => { family.check(device); return family.read(device); }, { ...part, readOnly: true });
+  if (!family.crash)
+    return withLoop(
+      path,
+      (device) => {
+        family.check(device);
+        return family.read(device);
+      },
+      { ...part, readOnly: true },
+    );
   const copy = at('mended');
   copyFileSync(path, copy);
-  return withLoop(copy, (device) => {
-    const said = spawnSync('e2fsck', ['-fy', device], { encoding: 'utf8' });
-    family.check(device);
-    return `${said.status}\n${family.read(device)}`;
-  }, part);
+  return withLoop(
+    copy,
+    (device) => {
+      const said = spawnSync('e2fsck', ['-fy', device], { encoding: 'utf8' });
+      family.check(device);
+      return `${said.status}\n${family.read(device)}`;
+    },
+    part,
+  );
 }
 
 /** Leaves the disk as a power cut would: with a journal to replay. */
 function crash(disk, part) {
   const cut = at('cut');
-  withLoop(disk, (device) => withMount(device, part.kind ?? 'ext4', 'commit=1', (point) => {
-    fillFolder(join(point, 'd1'), 30 * MIB);
-    for (const name of readdirSync(point).filter((each) => /^d1?[2-8]$/.test(each))) rmSync(join(point, name), { recursive: true });
-    fillFolder(join(point, 'd1'), 20 * MIB);
-    tool('sync', ['-f', point]);
-    fillFolder(join(point, 'd20'), 10 * MIB);
-    tool('sh', ['-c', 'cp --sparse=never "$0" "$1"', disk, cut]);
-  }), part);
+  withLoop(
+    disk,
+    (device) =>
+      withMount(device, part.kind ?? 'ext4', 'commit=1', (point) => {
+        fillFolder(join(point, 'd1'), 30 * MIB);
+        for (const name of readdirSync(point).filter((each) => /^d1?[2-8]$/.test(each))) rmSync(join(point, name), { recursive: true });
+        fillFolder(join(point, 'd1'), 20 * MIB);
+        tool('sync', ['-f', point]);
+        fillFolder(join(point, 'd20'), 10 * MIB);
+        tool('sh', ['-c', 'cp --sparse=never "$0" "$1"', disk, cut]);
+      }),
+    part,
+  );
   copyFileSync(cut, disk);
   rmSync(cut);
 }

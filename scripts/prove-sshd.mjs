@@ -32,7 +32,11 @@ try {
   prepareRoot();
   const [good, bad] = ['good', 'bad'].map(person);
   const config = site();
-  for (const [name, prove] of [['a', () => proveA(good, bad, config)], ['b', () => proveB(bad, config)], ['c', () => proveC(good, config)]]) {
+  for (const [name, prove] of [
+    ['a', () => proveA(good, bad, config)],
+    ['b', () => proveB(bad, config)],
+    ['c', () => proveC(good, config)],
+  ]) {
     authorize(good);
     const sshd = await startSshd();
     const { ok, text } = await prove();
@@ -61,7 +65,9 @@ function prepareRoot() {
   if (!existsSync(join(root, 'usr/sbin/sshd'))) {
     mkdirSync(root, { recursive: true });
     console.log(`making a Debian 13 in ${root}, which takes minutes`);
-    execFileSync('debootstrap', ['--variant=minbase', '--include=openssh-server', 'trixie', root], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('debootstrap', ['--variant=minbase', '--include=openssh-server', 'trixie', root], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   }
   mkdirSync(join(root, 'run/sshd'), { recursive: true });
   if (!existsSync(join(root, 'proc/self'))) execFileSync('mount', ['-t', 'proc', 'proc', join(root, 'proc')]);
@@ -86,16 +92,26 @@ function authorize(...people) {
 
 function site() {
   const inventory = join(dir, 'inventory.json');
-  const node = { cmc: { hostname: 'reboot17', ip: '127.9.1.17', mac: '02:00:00:00:00:17' }, control: { hostname: 'fit17', ip: IP, mac: '00:03:1d:00:00:17' } };
+  const node = {
+    cmc: { hostname: 'reboot17', ip: '127.9.1.17', mac: '02:00:00:00:00:17' },
+    control: { hostname: 'fit17', ip: IP, mac: '00:03:1d:00:00:17' },
+  };
   writeFileSync(inventory, JSON.stringify([node]));
   mkdirSync(join(dir, 'pxe'));
   const config = join(dir, 'imaging.conf');
-  writeFileSync(config, `[testbed]\ninventory_path = ${inventory}\n[networking]\nssh_port = ${PORT}\nping_command =\n[pxelinux]\nconfig_dir = ${join(dir, 'pxe')}\n[runs]\ndir = ${join(dir, 'state')}\n`);
+  writeFileSync(
+    config,
+    `[testbed]\ninventory_path = ${inventory}\n[networking]\nssh_port = ${PORT}\nping_command =\n[pxelinux]\nconfig_dir = ${join(dir, 'pxe')}\n[runs]\ndir = ${join(dir, 'state')}\n`,
+  );
   return config;
 }
 
 async function startSshd() {
-  const child = start('chroot', [root, '/usr/sbin/sshd', '-D', '-e', '-p', String(PORT), '-o', `ListenAddress=${IP}`, '-o', 'UsePAM=no', '-o', 'PidFile=none'], process.env);
+  const child = start(
+    'chroot',
+    [root, '/usr/sbin/sshd', '-D', '-e', '-p', String(PORT), '-o', `ListenAddress=${IP}`, '-o', 'UsePAM=no', '-o', 'PidFile=none'],
+    process.env,
+  );
   for (;;) {
     const socket = connect(PORT, IP);
     const up = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false);
@@ -126,7 +142,10 @@ function imaging(name, args, { home }, config) {
 
 function ssh({ key }) {
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'IdentitiesOnly=yes', 'LogLevel=ERROR'];
-  return spawnSync('ssh', ['-F', 'none', '-i', key, ...options.flatMap((option) => ['-o', option]), '-p', String(PORT), `root@${IP}`, 'true']).status === 0;
+  return (
+    spawnSync('ssh', ['-F', 'none', '-i', key, ...options.flatMap((option) => ['-o', option]), '-p', String(PORT), `root@${IP}`, 'true'])
+      .status === 0
+  );
 }
 
 async function proveA(good, bad, config) {
@@ -139,7 +158,10 @@ async function proveA(good, bad, config) {
     tries += 1;
     if (!ssh(good)) refused += 1;
   }
-  return { ok: refused === 0 && wait.exitCode === 1 && /does not let root in/.test(wait.text), text: `the other user was refused ${refused} times of ${tries}; the wait ended with ${wait.exitCode}` };
+  return {
+    ok: refused === 0 && wait.exitCode === 1 && /does not let root in/.test(wait.text),
+    text: `the other user was refused ${refused} times of ${tries}; the wait ended with ${wait.exitCode}`,
+  };
 }
 
 async function proveB(bad, config) {
@@ -150,7 +172,10 @@ async function proveB(bad, config) {
   authorize(bad);
   await ended;
   const seconds = (Date.now() - startedMs) / 1000;
-  return { ok: wait.exitCode === 0 && seconds < 22, text: `the key came after 12 s, and was seen after ${seconds.toFixed(1)} s; the wait ended with ${wait.exitCode}` };
+  return {
+    ok: wait.exitCode === 0 && seconds < 22,
+    text: `the key came after 12 s, and was seen after ${seconds.toFixed(1)} s; the wait ended with ${wait.exitCode}`,
+  };
 }
 
 async function proveC(good, config) {
@@ -160,5 +185,8 @@ async function proveC(good, config) {
   for (const monitor of monitors) await stop(monitor);
   const seen = monitors.map(({ text }) => [...text.matchAll(/"ssh":"([a-z-]+)"/g)].map(([, word]) => word));
   const steady = seen.every((words) => words.length > 0 && words.every((word) => word === 'yes'));
-  return { ok: steady && other, text: `three monitors for ${WATCH_MS / 1000} s saw ${seen.map((words) => words.join(' ')).join(' | ')}; ssh by hand ${other ? 'works' : 'is refused'}` };
+  return {
+    ok: steady && other,
+    text: `three monitors for ${WATCH_MS / 1000} s saw ${seen.map((words) => words.join(' ')).join(' | ')}; ssh by hand ${other ? 'works' : 'is refused'}`,
+  };
 }

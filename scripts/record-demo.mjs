@@ -17,16 +17,51 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const file = process.argv[2] ?? join(root, 'docs/monitor.cast');
 const dir = mkdtempSync(join(tmpdir(), 'record-demo-'));
 const command = 'imaging-load -i demo 1-12 -b 7';
-const testbed = spawn(process.execPath, [join(root, 'bin/imaging-testbed'), 'up', '30', '--dir', join(dir, 'testbed'), '--shell', 'builtin', '--boot', '1', '--fault', 'fit07:cmc-silent', '--fault', 'fit10:reset-ignored'], { stdio: ['ignore', 'pipe', 'inherit'] });
+const testbed = spawn(
+  process.execPath,
+  [
+    join(root, 'bin/imaging-testbed'),
+    'up',
+    '30',
+    '--dir',
+    join(dir, 'testbed'),
+    '--shell',
+    'builtin',
+    '--boot',
+    '1',
+    '--fault',
+    'fit07:cmc-silent',
+    '--fault',
+    'fit10:reset-ignored',
+  ],
+  { stdio: ['ignore', 'pipe', 'inherit'] },
+);
 try {
   testbed.stdout.setEncoding('utf8');
   for (let text = ''; !text.includes('Ctrl-C ends it'); ) text += (await once(testbed.stdout, 'data'))[0];
-  const env = { ...process.env, IMAGING_CONFIG: join(dir, 'testbed/imaging.conf'), PATH: `${join(root, 'bin')}:${process.env.PATH}`, TERM: 'xterm-256color', SHELL: '/bin/sh', NODES: '', ALL_NODES: '' };
+  const env = {
+    ...process.env,
+    IMAGING_CONFIG: join(dir, 'testbed/imaging.conf'),
+    PATH: `${join(root, 'bin')}:${process.env.PATH}`,
+    TERM: 'xterm-256color',
+    SHELL: '/bin/sh',
+    NODES: '',
+    ALL_NODES: '',
+  };
   for (const name of ['CI', 'NO_COLOR', 'TMUX']) delete env[name];
-  const recorder = spawn('script', ['-qe', '--log-out', join(dir, 'out'), '--log-timing', join(dir, 'timing'), '-c', `stty rows ${rows} cols ${columns}; ${command}`], { cwd: dir, env, stdio: ['pipe', 'ignore', 'inherit'] });
+  const recorder = spawn(
+    'script',
+    ['-qe', '--log-out', join(dir, 'out'), '--log-timing', join(dir, 'timing'), '-c', `stty rows ${rows} cols ${columns}; ${command}`],
+    { cwd: dir, env, stdio: ['pipe', 'ignore', 'inherit'] },
+  );
   const ended = once(recorder, 'exit');
   // what a person would press: the number of a node, enter for its log, and back
-  for (const [afterMs, keys] of [[6_000, '3'], [1_500, '\r'], [3_000, '\u001b'], [500, '\u001b']]) {
+  for (const [afterMs, keys] of [
+    [6_000, '3'],
+    [1_500, '\r'],
+    [3_000, '\u001b'],
+    [500, '\u001b'],
+  ]) {
     await sleep(afterMs);
     recorder.stdin.write(keys);
   }

@@ -26,7 +26,11 @@ async function soak(count, seconds) {
   const dir = mkdtempSync(join(tmpdir(), 'soak-monitor-'));
   const children = [];
   try {
-    const testbed = start('imaging-testbed', ['up', String(count), '--dir', join(dir, 'testbed'), '--shell', 'builtin', '--boot', '0.5', '--on'], {});
+    const testbed = start(
+      'imaging-testbed',
+      ['up', String(count), '--dir', join(dir, 'testbed'), '--shell', 'builtin', '--boot', '0.5', '--on'],
+      {},
+    );
     children.push(testbed);
     for (let text = ''; !text.includes('Ctrl-C ends it'); ) text += (await once(testbed.stdout, 'data'))[0];
     const env = { IMAGING_CONFIG: join(dir, 'testbed/imaging.conf') };
@@ -69,7 +73,12 @@ async function soak(count, seconds) {
     monitor.kill('SIGINT');
     const [code] = await once(monitor, 'exit');
     await sleep(500); // the consumer writes what it got last
-    const problems = [...(code === 0 ? [] : [`imaging-monitor ended with ${code}`]), ...checkStream(lines, readFileSync(consumed, 'utf8'), connections), ...checkDone(lines, done), ...samples.check()];
+    const problems = [
+      ...(code === 0 ? [] : [`imaging-monitor ended with ${code}`]),
+      ...checkStream(lines, readFileSync(consumed, 'utf8'), connections),
+      ...checkDone(lines, done),
+      ...samples.check(),
+    ];
     for (const problem of problems) console.log(`WRONG: ${problem}`);
     console.log(problems.length === 0 ? 'soak: ok' : 'soak: failed');
     return problems.length === 0 ? 0 : 1;
@@ -117,11 +126,17 @@ async function act(round, count, done, env) {
 }
 
 function last(done, node, what) {
-  return done.get(node)?.filter((each) => each.what === what).at(-1)?.state;
+  return done
+    .get(node)
+    ?.filter((each) => each.what === what)
+    .at(-1)?.state;
 }
 
 function parse(text) {
-  return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
 }
 
 /** The lines: one snapshot, then every number once. The consumer's file: every number, none twice but what was under way at a kill. */
@@ -137,7 +152,9 @@ function checkStream(lines, consumed, connections) {
   const missing = changes.filter(({ seq }) => !got.includes(seq)).length;
   const twice = got.length - new Set(got).size;
   const snapshots = messages.filter(({ type }) => type === 'snapshot').length;
-  console.log(`${changes.length} changes as lines; the consumer got ${got.length} and ${snapshots} snapshots: ${missing} missing, ${twice} twice`);
+  console.log(
+    `${changes.length} changes as lines; the consumer got ${got.length} and ${snapshots} snapshots: ${missing} missing, ${twice} twice`,
+  );
   if (missing > 0) problems.push(`${missing} changes never reached the consumer`);
   if (twice > 0) problems.push(`${twice} changes reached the consumer twice`);
   if (snapshots !== connections) problems.push(`${snapshots} snapshots for ${connections} connections`);
@@ -156,7 +173,8 @@ function checkDone(lines, done) {
       if (wanted.length === 0) continue;
       const seen = changes.filter((change) => change.node === name && what in change.now).map(({ now }) => now[what]);
       compared += wanted.length;
-      if (wanted.join() !== seen.join()) problems.push(`${name}: ${what} was made ${wanted.join(', ')}, and reported as ${seen.join(', ')}`);
+      if (wanted.join() !== seen.join())
+        problems.push(`${name}: ${what} was made ${wanted.join(', ')}, and reported as ${seen.join(', ')}`);
     }
     const boots = acts.filter(({ what, state }) => what === 'cmc' && state === 'on').length;
     const seen = changes.filter((change) => change.node === name && typeof change.now.bootId === 'string').length;
@@ -172,7 +190,11 @@ function sampler(pid) {
   const look = () => {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { cpuS: (Number(fields[11]) + Number(fields[12])) / 100, rssMb: Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1000, at: Date.now() };
+    return {
+      cpuS: (Number(fields[11]) + Number(fields[12])) / 100,
+      rssMb: Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1000,
+      at: Date.now(),
+    };
   };
   let before = look();
   return {
@@ -189,7 +211,9 @@ function sampler(pid) {
       if (third < 2) return [];
       const mean = (part, key) => part.reduce((sum, each) => sum + each[key], 0) / part.length;
       const [first, end] = [samples.slice(1, third + 1), samples.slice(-third)];
-      console.log(`CPU ${(mean(first, 'share') * 100).toFixed(1)} % -> ${(mean(end, 'share') * 100).toFixed(1)} %, memory ${mean(first, 'rssMb').toFixed(0)} -> ${mean(end, 'rssMb').toFixed(0)} MB (first and last third)`);
+      console.log(
+        `CPU ${(mean(first, 'share') * 100).toFixed(1)} % -> ${(mean(end, 'share') * 100).toFixed(1)} %, memory ${mean(first, 'rssMb').toFixed(0)} -> ${mean(end, 'rssMb').toFixed(0)} MB (first and last third)`,
+      );
       return [
         ...(mean(end, 'share') > 1.3 * mean(first, 'share') + 0.02 ? ['CPU grows'] : []),
         ...(mean(end, 'rssMb') > mean(first, 'rssMb') + 20 ? ['memory grows'] : []),

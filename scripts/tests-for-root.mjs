@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const report = JSON.parse(readFileSync(process.argv[2] ?? '/dev/stdin', 'utf8'));
 
-const skipped = report.testResults.filter(({ assertionResults }) => assertionResults.some(({ status }) => status !== 'passed')).map(({ name }) => relative(root, join(root, name)));
+const skipped = report.testResults
+  .filter(({ assertionResults }) => assertionResults.some(({ status }) => status !== 'passed'))
+  .map(({ name }) => relative(root, join(root, name)));
 const asking = readdirSync(join(root, 'test'), { recursive: true })
   .map((name) => join('test', String(name)))
   .filter((name) => /(?<!\.slow)\.test\.tsx?$/.test(name) && readFileSync(join(root, name), 'utf8').includes('getuid'));

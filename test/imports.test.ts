@@ -27,23 +27,68 @@ const mayImport: Record<string, readonly string[]> = {
   monitor: ['util', 'events'],
   programs: ['util', 'disk', 'ndz', 'frisbee', 'images'],
   testbed: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
-  app: ['util', 'events', 'nodes', 'config', 'inventory', 'leases', 'power', 'pxe', 'telnet', 'images', 'runs', 'engine', 'workflows', 'monitor'],
-  cli: ['util', 'events', 'nodes', 'config', 'inventory', 'leases', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'disk', 'ndz', 'images', 'runs', 'engine', 'workflows', 'monitor', 'programs', 'testbed', 'app'],
+  app: [
+    'util',
+    'events',
+    'nodes',
+    'config',
+    'inventory',
+    'leases',
+    'power',
+    'pxe',
+    'telnet',
+    'images',
+    'runs',
+    'engine',
+    'workflows',
+    'monitor',
+  ],
+  cli: [
+    'util',
+    'events',
+    'nodes',
+    'config',
+    'inventory',
+    'leases',
+    'power',
+    'pxe',
+    'telnet',
+    'ssh',
+    'frisbee',
+    'disk',
+    'ndz',
+    'images',
+    'runs',
+    'engine',
+    'workflows',
+    'monitor',
+    'programs',
+    'testbed',
+    'app',
+  ],
 };
 
 type Import = { from: string; folder: string; target: string };
 
 function imports(): Import[] {
-  const files = readdirSync(src, { recursive: true }).map(String).filter((file) => /\.tsx?$/.test(file));
+  const files = readdirSync(src, { recursive: true })
+    .map(String)
+    .filter((file) => /\.tsx?$/.test(file));
   return files.flatMap((file) => {
     const text = readFileSync(join(src, file), 'utf8');
     const specifiers = [...text.matchAll(/(?:from\s+|import\s*\(\s*|import\s+)['"](\.[^'"]+)['"]/g)].map((match) => match[1] ?? '');
-    return specifiers.map((specifier) => ({ from: file, folder: file.split('/')[0] ?? '', target: relative(src, resolve(src, dirname(file), specifier)).split('/')[0] ?? '' }));
+    return specifiers.map((specifier) => ({
+      from: file,
+      folder: file.split('/')[0] ?? '',
+      target: relative(src, resolve(src, dirname(file), specifier)).split('/')[0] ?? '',
+    }));
   });
 }
 
 test('every folder is in the table', () => {
-  const folders = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const folders = readdirSync(src, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
   expect(folders.sort()).toEqual(Object.keys(mayImport).sort());
 });
 
@@ -63,6 +108,8 @@ test('the table itself has no cycle', () => {
 });
 
 test('only the command line, the application and monitor write to the console', () => {
-  const files = readdirSync(src, { recursive: true }).map(String).filter((file) => /\.tsx?$/.test(file) && !/^(cli|app|monitor)\//.test(file));
+  const files = readdirSync(src, { recursive: true })
+    .map(String)
+    .filter((file) => /\.tsx?$/.test(file) && !/^(cli|app|monitor)\//.test(file));
   expect(files.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), 'utf8')))).toEqual([]);
 });

@@ -40,7 +40,11 @@ export async function startInBackground(command: string, stateDir: string, conte
   const folder = join(runsFolder(stateDir), run);
   const { fd, held } = openMessages(folder);
   try {
-    const child = host.spawn(process.execPath, [executablePath, ...context.argv], { detached: true, stdio: ['ignore', fd, fd, 'ipc'], env: { ...host.env, [VARIABLE]: run } });
+    const child = host.spawn(process.execPath, [executablePath, ...context.argv], {
+      detached: true,
+      stdio: ['ignore', fd, fd, 'ipc'],
+      env: { ...host.env, [VARIABLE]: run },
+    });
     const ended = new Promise<number>((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', (code) => resolve(code ?? exitCodes.someFailed));
@@ -72,6 +76,11 @@ function openMessages(folder: string): { fd: number; held: HeldFolder } {
     const held = makeRunFolder(folder);
     return { fd: openSync(held.at(MESSAGES), 'ax', 0o640), held };
   } catch (cause) {
-    throw new UserError('environment', `a run in the background needs a folder, and ${folder} cannot be made: ${messageOf(cause)}`, 'see runs.dir', { cause });
+    throw new UserError(
+      'environment',
+      `a run in the background needs a folder, and ${folder} cannot be made: ${messageOf(cause)}`,
+      'see runs.dir',
+      { cause },
+    );
   }
 }

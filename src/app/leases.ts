@@ -32,7 +32,12 @@ export async function requirePermit(args: Arguments, site: Site, context: Comman
   const login = context.host.login();
   const privileged = site.config.leases.privileged.includes(login);
   if (flag(args.options, 'force-lease')) {
-    if (!privileged) throw new UserError('refused', `--force-lease is for privileged users, and ${login} is none`, 'leases.privileged in the configuration lists them');
+    if (!privileged)
+      throw new UserError(
+        'refused',
+        `--force-lease is for privileged users, and ${login} is none`,
+        'leases.privileged in the configuration lists them',
+      );
     if (site.config.leases.backend !== 'none') site.warnings.push(`no lease is asked for: --force-lease by ${login}`);
   }
   const backend = privileged ? null : await openLeases(site, context);
@@ -70,13 +75,22 @@ async function refuseWithout(permit: LeasePermit, nodes: readonly string[], logi
  * For commands that change nothing: a warning when the user has no lease, or when that cannot be told soon. Never
  * rejects, but for the run's own end.
  */
-export async function adviseOnLeases(site: Site, context: CommandContext, nodes: readonly string[], tools: Pick<WorkflowTools, 'emit' | 'signal'>): Promise<void> {
+export async function adviseOnLeases(
+  site: Site,
+  context: CommandContext,
+  nodes: readonly string[],
+  tools: Pick<WorkflowTools, 'emit' | 'signal'>,
+): Promise<void> {
   const login = context.host.login();
   if (site.config.leases.backend === 'none' || site.config.leases.privileged.includes(login)) return;
   const warn = (text: string): void => tools.emit({ type: 'run.warning', text });
   let close = (): Promise<void> => Promise.resolve();
   try {
-    const late = (): Failure => new Failure('lease-unknown', `the lease server did not answer within ${ADVICE_MS / 1000} s: cannot tell whether ${login} has a lease`);
+    const late = (): Failure =>
+      new Failure(
+        'lease-unknown',
+        `the lease server did not answer within ${ADVICE_MS / 1000} s: cannot tell whether ${login} has a lease`,
+      );
     await withDeadline(tools.signal, ADVICE_MS, late, async (signal) => {
       const backend = await openLeases(site, context);
       if (backend === null) return;
@@ -84,7 +98,12 @@ export async function adviseOnLeases(site: Site, context: CommandContext, nodes:
       close = () => closeAll(permit, backend);
       const refused = [...(await permit.initial(nodes, signal)).values()];
       const [first] = refused;
-      if (first) warn(refused.length === 1 ? first.message : `${login} has no lease on ${refused.length} of these ${nodes.length} nodes; ${first.message}`);
+      if (first)
+        warn(
+          refused.length === 1
+            ? first.message
+            : `${login} has no lease on ${refused.length} of these ${nodes.length} nodes; ${first.message}`,
+        );
     });
   } catch (error) {
     if (!tools.signal.aborted) warn(messageOf(error));

@@ -18,10 +18,20 @@ export function setResolver(groups: ReadonlyMap<string, string>, names: NodeName
     const name = reference.toLowerCase();
     const specs = groups.get(name);
     if (specs === undefined) throw unknownGroup(reference, groups, open.at(-1));
-    if (open.includes(name)) throw new UserError('environment', `groups.${name}: the group holds itself: ${[...open, name].join(' -> ')}`, 'see section [groups] of the configuration');
+    if (open.includes(name))
+      throw new UserError(
+        'environment',
+        `groups.${name}: the group holds itself: ${[...open, name].join(' -> ')}`,
+        'see section [groups] of the configuration',
+      );
     open.push(name);
     try {
-      return parseNodeSpecs(specs.split(/[\s,]+/).filter((word) => word !== ''), names, { name: `groups.${name}`, kind: 'environment' }, resolve);
+      return parseNodeSpecs(
+        specs.split(/[\s,]+/).filter((word) => word !== ''),
+        names,
+        { name: `groups.${name}`, kind: 'environment' },
+        resolve,
+      );
     } finally {
       open.pop();
     }
@@ -33,19 +43,36 @@ function unknownGroup(reference: string, groups: ReadonlyMap<string, string>, in
   const where = inside === undefined ? '' : `groups.${inside}: `;
   const kind = inside === undefined ? 'usage' : 'environment';
   const message = `${where}there is no group ${JSON.stringify(shown(reference))}`;
-  if (outcomes.some((how) => how === reference)) return new UserError(kind, message, `for the nodes of a run, say which: @${reference}:last`);
+  if (outcomes.some((how) => how === reference))
+    return new UserError(kind, message, `for the nodes of a run, say which: @${reference}:last`);
   const near = nearest(reference.toLowerCase(), groups.keys());
-  const known = [...groups.keys()].slice(0, 10).map((name) => `@${name}`).join(', ');
-  return new UserError(kind, message, near !== null ? `did you mean @${near}?` : known === '' ? 'section [groups] of the configuration has none: usrp = 1,5,9-11' : `there are ${known}`);
+  const known = [...groups.keys()]
+    .slice(0, 10)
+    .map((name) => `@${name}`)
+    .join(', ');
+  return new UserError(
+    kind,
+    message,
+    near !== null
+      ? `did you mean @${near}?`
+      : known === ''
+        ? 'section [groups] of the configuration has none: usrp = 1,5,9-11'
+        : `there are ${known}`,
+  );
 }
 
 function nodesOfRun(how: string, run: string, names: NodeNames, stateDir: string | null): number[] {
   const outcome = outcomes.find((each) => each === how);
   if (outcome === undefined) {
     const near = nearest(how, outcomes);
-    throw new UserError('usage', `"@${shown(`${how}:${run}`)}" is no set of nodes of a run`, near === null ? `say ${outcomes.map((each) => `@${each}:RUN`).join(', ')}` : `did you mean @${near}:${shown(run)}?`);
+    throw new UserError(
+      'usage',
+      `"@${shown(`${how}:${run}`)}" is no set of nodes of a run`,
+      near === null ? `say ${outcomes.map((each) => `@${each}:RUN`).join(', ')}` : `did you mean @${near}:${shown(run)}?`,
+    );
   }
-  if (stateDir === null) throw new UserError('environment', 'there is no folder of runs', 'set dir in section [runs] of the configuration, or HOME');
+  if (stateDir === null)
+    throw new UserError('environment', 'there is no folder of runs', 'set dir in section [runs] of the configuration, or HOME');
   return namesIn(findRun(stateDir, run), outcome).map((node) => numberOf(node, names));
 }
 
@@ -58,6 +85,11 @@ function namesIn(run: StoredRun, outcome: (typeof outcomes)[number]): readonly s
 
 function numberOf(node: string, { regularName }: NodeNames): number {
   const digits = /^\d{1,9}$/.exec(node.startsWith(regularName) ? node.slice(regularName.length) : '')?.[0];
-  if (digits === undefined) throw new UserError('usage', `the run has a node ${JSON.stringify(node)}, and nodes are called ${regularName}01 here`, 'testbed.regularname has changed since');
+  if (digits === undefined)
+    throw new UserError(
+      'usage',
+      `the run has a node ${JSON.stringify(node)}, and nodes are called ${regularName}01 here`,
+      'testbed.regularname has changed since',
+    );
   return Number(digits);
 }

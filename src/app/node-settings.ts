@@ -27,17 +27,24 @@ export function loadSettings(args: Arguments, site: Site, nodes: readonly string
   const mibps = positive(args.options, 'bandwidth', 100_000) ?? config.networking.bandwidthMibps;
   const overrideOf = overrides(site);
   const history = readMedianPhases(site.stateDir, nodes, 'load');
-  const settings = new Map(nodes.map((node) => {
-    const own = overrideOf(node);
-    const ramdisk = ramdiskOf(node);
-    const rateBps = Math.round((own.bandwidthMibps ?? mibps) * MIB);
-    const sshDeadlineMs = own.timeoutBeforeSshMs ?? config.nodes.timeoutBeforeSshMs;
-    const before = Object.values(history.get(node) ?? {}).reduce((sum, ms) => sum + ms, 0);
-    const transferMs = (imageBytes * 8 * 1000) / rateBps;
-    const attemptDeadlineMs = Math.max(own.loadTimeoutMs ?? config.nodes.loadTimeoutMs, 2 * ramdisk.bootDeadlineMs + TRANSFER_SLACK * transferMs + AROUND_MS, HISTORY_SLACK * before) + sshDeadlineMs;
-    const one: NodeSettings = { ...ramdisk, rateBps, sshDeadlineMs, attemptDeadlineMs };
-    return [node, one] as const;
-  }));
+  const settings = new Map(
+    nodes.map((node) => {
+      const own = overrideOf(node);
+      const ramdisk = ramdiskOf(node);
+      const rateBps = Math.round((own.bandwidthMibps ?? mibps) * MIB);
+      const sshDeadlineMs = own.timeoutBeforeSshMs ?? config.nodes.timeoutBeforeSshMs;
+      const before = Object.values(history.get(node) ?? {}).reduce((sum, ms) => sum + ms, 0);
+      const transferMs = (imageBytes * 8 * 1000) / rateBps;
+      const attemptDeadlineMs =
+        Math.max(
+          own.loadTimeoutMs ?? config.nodes.loadTimeoutMs,
+          2 * ramdisk.bootDeadlineMs + TRANSFER_SLACK * transferMs + AROUND_MS,
+          HISTORY_SLACK * before,
+        ) + sshDeadlineMs;
+      const one: NodeSettings = { ...ramdisk, rateBps, sshDeadlineMs, attemptDeadlineMs };
+      return [node, one] as const;
+    }),
+  );
   return (node) => {
     const found = settings.get(node);
     if (!found) throw new Error(`no settings of ${node}`);

@@ -12,7 +12,11 @@ import type { Site } from './site.js';
  */
 export function withoutQuarantined(nodes: readonly InventoryNode[], site: Site): InventoryNode[] {
   const after = site.config.nodes.quarantineAfter;
-  const quarantined = new Map(healthOf(readHistory(site.stateDir), after).filter(({ isQuarantined }) => isQuarantined).map((health) => [health.node, health]));
+  const quarantined = new Map(
+    healthOf(readHistory(site.stateDir), after)
+      .filter(({ isQuarantined }) => isQuarantined)
+      .map((health) => [health.node, health]),
+  );
   const out = nodes.filter(({ name }) => quarantined.has(name));
   if (out.length === 0) return [...nodes];
   const folded = foldNames(out.map(({ name }) => name));

@@ -31,13 +31,22 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
 }
 
 /** What load and save need to get nodes into the PXE system, from the configuration. Sweeps first what a killed run left. */
-export async function ramdiskTools(taking: TakingOptions, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
+export async function ramdiskTools(
+  taking: TakingOptions,
+  site: Site,
+  permit: RunPermit,
+  context: CommandContext,
+  tools: WorkflowTools,
+): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
   const { config, stateDir } = site;
   permit.attach(tools);
   const { networking, pxelinux } = config;
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
   tools.undo.push('closing the connections to the CMC cards', () => power.close());
-  const pinger = networking.pingCommand === null ? null : createPinger(networking.pingCommand, context.host, (text) => tools.emit({ type: 'run.warning', text }));
+  const pinger =
+    networking.pingCommand === null
+      ? null
+      : createPinger(networking.pingCommand, context.host, (text) => tools.emit({ type: 'run.warning', text }));
   tools.undo.push('ending the ping probe', () => pinger?.close());
   await sweepLeftovers(site, context, tools);
   const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host, run: tools.run });
@@ -52,7 +61,12 @@ export async function ramdiskTools(taking: TakingOptions, site: Site, permit: Ru
     window: createWindow(taking.window ?? config.nodes.bootWindow, context.host.monotonicMs),
     boots,
     children: childRecords(stateDir, context.host),
-    reset: { power, undo: tools.undo, stillOurs: (node) => links.check(node.control.mac, node.name), recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs) },
+    reset: {
+      power,
+      undo: tools.undo,
+      stillOurs: (node) => links.check(node.control.mac, node.name),
+      recordEnd: (node, verb, atMs) => boots.record(node, verb, atMs),
+    },
     liveness: { telnetPort: networking.telnetPort, sshPort: networking.sshPort, pinger, probeTimeoutMs: 1_000 },
   };
 }
@@ -60,10 +74,21 @@ export async function ramdiskTools(taking: TakingOptions, site: Site, permit: Ru
 /** Refuses when next-boot links cannot be made, or would lead nowhere: nodes would be reset in vain. */
 export async function checkPxe({ configDir, frisbeeImage }: Config['pxelinux']): Promise<void> {
   const found = await stat(configDir).catch(() => null);
-  if (!found?.isDirectory()) throw new UserError('environment', `pxelinux.config_dir: there is no folder ${configDir}`, 'set config_dir in section [pxelinux] to the pxelinux.cfg folder of the TFTP server');
+  if (!found?.isDirectory())
+    throw new UserError(
+      'environment',
+      `pxelinux.config_dir: there is no folder ${configDir}`,
+      'set config_dir in section [pxelinux] to the pxelinux.cfg folder of the TFTP server',
+    );
   await access(configDir, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
-    throw new UserError('refused', `you may not write in ${configDir}, where next-boot links go`, 'ask for write access there, or use -n on nodes that run the PXE system already', { cause });
+    throw new UserError(
+      'refused',
+      `you may not write in ${configDir}, where next-boot links go`,
+      'ask for write access there, or use -n on nodes that run the PXE system already',
+      { cause },
+    );
   });
   const missing = await checkTarget(configDir, frisbeeImage);
-  if (missing !== null) throw new UserError('environment', missing, 'install the PXE system there, or set frisbee_image in section [pxelinux]');
+  if (missing !== null)
+    throw new UserError('environment', missing, 'install the PXE system there, or set frisbee_image in section [pxelinux]');
 }

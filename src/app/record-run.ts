@@ -26,13 +26,34 @@ export type Recording = {
 export const nothingRecorded: Recording = { folder: null, sink: () => {}, close: () => [] };
 
 /** The plan as it is kept; `from` is the run that is resumed. */
-export function planRecord(run: string, command: string, workflow: NodeWorkflow, context: CommandContext, version: string, from: StoredRun | null, detached: boolean): RunPlan {
+export function planRecord(
+  run: string,
+  command: string,
+  workflow: NodeWorkflow,
+  context: CommandContext,
+  version: string,
+  from: StoredRun | null,
+  detached: boolean,
+): RunPlan {
   const { host } = context;
   const env = PLAN_VARIABLES.flatMap((name) => (host.env[name] === undefined ? [] : [[name, host.env[name]] as const]));
   return {
-    schema: PLAN_SCHEMA, run, command, argv: [...(from?.plan.argv ?? context.argv.slice(1))], cwd: host.cwd(), env: Object.fromEntries(env), nodes: allNodes(workflow),
-    details: workflow.details, inputs: stampInputs(workflow.inputs ?? []), login: host.login(), host: host.shortHostname(), process: processIdentity(host.pid), version,
-    startedAt: host.now(), continues: from?.run ?? null, detached,
+    schema: PLAN_SCHEMA,
+    run,
+    command,
+    argv: [...(from?.plan.argv ?? context.argv.slice(1))],
+    cwd: host.cwd(),
+    env: Object.fromEntries(env),
+    nodes: allNodes(workflow),
+    details: workflow.details,
+    inputs: stampInputs(workflow.inputs ?? []),
+    login: host.login(),
+    host: host.shortHostname(),
+    process: processIdentity(host.pid),
+    version,
+    startedAt: host.now(),
+    continues: from?.run ?? null,
+    detached,
   };
 }
 
@@ -42,7 +63,13 @@ export function allNodes({ nodes, skipped }: NodeWorkflow): string[] {
 }
 
 /** Puts the plan on disk and opens the rest. */
-export function recordRun(plan: RunPlan, workflow: NodeWorkflow, state: RunState, context: CommandContext, warn: (text: string) => void): Recording {
+export function recordRun(
+  plan: RunPlan,
+  workflow: NodeWorkflow,
+  state: RunState,
+  context: CommandContext,
+  warn: (text: string) => void,
+): Recording {
   const { host } = context;
   const folder = openRunFolder(workflow.stateDir, plan.run, warn, plan);
   const history = folder && tryOpenHistory(workflow.stateDir, warn);

@@ -16,7 +16,16 @@ import { flag } from '../cli/kit/options.js';
 type Quarantine = (nodes: readonly InventoryNode[], site: Site) => InventoryNode[];
 
 /** The testbed as configuration and inventory describe it. */
-export type Site = { config: Config; warnings: string[]; names: NodeNames; inventory: Inventory; stateDir: string; sets: SetResolver | undefined; /** Selected, but left alone. */ skipped: SkippedNode[]; quarantine: Quarantine | null };
+export type Site = {
+  config: Config;
+  warnings: string[];
+  names: NodeNames;
+  inventory: Inventory;
+  stateDir: string;
+  sets: SetResolver | undefined /** Selected, but left alone. */;
+  skipped: SkippedNode[];
+  quarantine: Quarantine | null;
+};
 
 export async function openSite(context: CommandContext): Promise<Site> {
   const { config, warnings } = await loadConfig(context.host);

@@ -16,7 +16,15 @@ import { version } from '../app/version.js';
 export async function main(argv: string[]): Promise<void> {
   const ending = listenForSignals();
   const losses = watchStandardStreams();
-  const context: CommandContext = { host: systemHost, stdout: process.stdout, stderr: process.stderr, signal: ending.signal, argv: [], losses, softly: ending.softly };
+  const context: CommandContext = {
+    host: systemHost,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: ending.signal,
+    argv: [],
+    losses,
+    softly: ending.softly,
+  };
   process.on('uncaughtException', (error) => {
     const code = report(error);
     if (ending.signal.aborted) process.exit(code);
@@ -76,7 +84,13 @@ async function dispatch(argv: string[], context: CommandContext): Promise<number
 
 async function runCommand(command: Command, argv: string[], context: CommandContext): Promise<number> {
   // standard input is opened by who reads it: opening it would keep others from it
-  if (command.kind === 'program') return (await command.load()).run(argv, { ...context, get stdin() { return process.stdin; } });
+  if (command.kind === 'program')
+    return (await command.load()).run(argv, {
+      ...context,
+      get stdin() {
+        return process.stdin;
+      },
+    });
   context.host.cwd(); // the parser asks for it, and has no words for a folder that is gone
   const { parseArguments } = await import('./kit/parse.js');
   const parsed = await parseArguments(command, argv);
@@ -115,7 +129,10 @@ function report(thrown: unknown): number {
 function stackOf(error: unknown): string[] {
   if (!(error instanceof Error) || !error.stack) return [messageOf(error)];
   const { name, message, stack } = error;
-  const calls = stack.slice(Math.max(0, stack.indexOf(message)) + message.length).split('\n').slice(1);
+  const calls = stack
+    .slice(Math.max(0, stack.indexOf(message)) + message.length)
+    .split('\n')
+    .slice(1);
   return [`${name}: ${message}`, ...calls];
 }
 

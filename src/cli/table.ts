@@ -1,6 +1,15 @@
 import type { Command, OptionSpec } from './kit/command.js';
 import { LOOKS } from './kit/exit-texts.js';
-import { forceOption, leaseOptions, minSuccessOption, nodeOptions, onInterruptOption, retryOptions, runOptions, timeoutOption } from './kit/options.js';
+import {
+  forceOption,
+  leaseOptions,
+  minSuccessOption,
+  nodeOptions,
+  onInterruptOption,
+  retryOptions,
+  runOptions,
+  timeoutOption,
+} from './kit/options.js';
 
 const specs = '[node ...]';
 
@@ -33,16 +42,35 @@ export const commands: readonly Command[] = [
     name: 'load',
     aliases: ['load-image'],
     summary: 'load an image onto nodes, by multicast, and reboot them into it',
-    exits: { ended: 'links, locks and the server are taken away; nodes stay where they are, and those that were being written hold nothing bootable: the final table names them. A second signal ends at once, without it' },
+    exits: {
+      ended:
+        'links, locks and the server are taken away; nodes stay where they are, and those that were being written hold nothing bootable: the final table names them. A second signal ends at once, without it',
+    },
     words: specs,
     options: {
       ...nodeOptions,
-      image: { type: 'string', alias: 'i', value: 'IMAGE', completes: ['images', 'files'], describe: 'image to load: a name in frisbee.images_dir or a path (default: frisbee.default_image)' },
-      bandwidth: { type: 'number', alias: 'b', value: 'MIBPS', describe: 'most the server sends, in Mibit/s (default: networking.bandwidth)' },
+      image: {
+        type: 'string',
+        alias: 'i',
+        value: 'IMAGE',
+        completes: ['images', 'files'],
+        describe: 'image to load: a name in frisbee.images_dir or a path (default: frisbee.default_image)',
+      },
+      bandwidth: {
+        type: 'number',
+        alias: 'b',
+        value: 'MIBPS',
+        describe: 'most the server sends, in Mibit/s (default: networking.bandwidth)',
+      },
       timeout: timeoutOption('time one node may take in all, all attempts together (default: what image, rate and history ask for)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the nodes already run the PXE system, and stay in it' },
       'until-ssh': { type: 'boolean', alias: 'u', describe: 'a node is done only when its new system answers ssh' },
-      verify: { type: 'string', value: 'MODE', choices: ['sample', 'full', 'none'], describe: 'how much of what was written is read back on the node (default: frisbee.verify)' },
+      verify: {
+        type: 'string',
+        value: 'MODE',
+        choices: ['sample', 'full', 'none'],
+        describe: 'how much of what was written is read back on the node (default: frisbee.verify)',
+      },
       'if-needed': { type: 'boolean', describe: 'leave nodes alone that have the image already: loaded, read back and running since' },
       force: { type: 'boolean', describe: 'also an image that was saved from a half-written disk' },
       'trust-stamp': { type: 'boolean', describe: 'with --if-needed: or that run a system with its stamp' },
@@ -64,7 +92,10 @@ export const commands: readonly Command[] = [
     kind: 'nodes',
     name: 'save',
     summary: "save nodes' disks as images",
-    exits: { ended: 'links, locks and what was read of an image are taken away; nodes stay where they are, the final table says where. A second signal ends at once, without it' },
+    exits: {
+      ended:
+        'links, locks and what was read of an image are taken away; nodes stay where they are, the final table says where. A second signal ends at once, without it',
+    },
     words: specs,
     options: {
       ...nodeOptions,
@@ -74,7 +105,10 @@ export const commands: readonly Command[] = [
       comment: { type: 'string', alias: 'c', value: 'TEXT', describe: 'what to say about it, in the image and beside it' },
       timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
       'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
-      force: { type: 'boolean', describe: 'also disks that are half-written, or were not read back after a load: their images bear a mark for ever' },
+      force: {
+        type: 'boolean',
+        describe: 'also disks that are half-written, or were not read back after a load: their images bear a mark for ever',
+      },
       'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
       'on-interrupt': onInterruptOption,
       ...retryOptions,
@@ -109,7 +143,7 @@ export const commands: readonly Command[] = [
     },
     examples: [
       ['imaging-which 1-12', 'fit01:fedora-21 (saved 2026-11-21 by alice, load run 20261126-091500-load-3f2a) ...'],
-      ["imaging-which -a --json | jq -r 'select(.image != \"fedora-21\").node'", 'nodes that run something else'],
+      ['imaging-which -a --json | jq -r \'select(.image != "fedora-21").node\'', 'nodes that run something else'],
     ],
     load: () => import('./nodes/which.js'),
   },
@@ -125,12 +159,21 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'monitor',
     summary: 'watch nodes, for as long as you like: power, ping, ssh, system, image, who holds them',
-    exits: { ok: 'told to end, by q, Ctrl-C, SIGTERM or SIGHUP, or nobody reads any more', ended: 'while it began, or at once by a second signal; nothing was changed' },
+    exits: {
+      ok: 'told to end, by q, Ctrl-C, SIGTERM or SIGHUP, or nobody reads any more',
+      ended: 'while it began, or at once by a second signal; nothing was changed',
+    },
     words: specs,
     options: {
       'all-nodes': nodeOptions['all-nodes'],
       json: { type: 'boolean', alias: 'j', describe: 'JSON lines: everything once, then every change' },
-      websocket: { type: 'string', multiple: true, alias: 'w', value: 'URL', describe: 'connect to a websocket and tell it the same, again whenever it comes back; may be repeated' },
+      websocket: {
+        type: 'string',
+        multiple: true,
+        alias: 'w',
+        value: 'URL',
+        describe: 'connect to a websocket and tell it the same, again whenever it comes back; may be repeated',
+      },
       listen: { type: 'string', value: '[HOST:]PORT', describe: 'serve it to websockets and as server-sent events' },
       quiet: { type: 'boolean', alias: 'q', describe: 'show nothing here' },
       cycle: { type: 'number', value: 'SECONDS', describe: 'mean time between two looks at a node (default: monitor.cycle)' },
@@ -160,9 +203,26 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'runs',
     summary: 'look at runs: list, show, follow, replay and resume them; how healthy nodes are',
-    exits: { ok: 'done; attach and resume: every node is fine, or q has left a run that goes on', failed: 'attach, resume: at least one node failed; the final table says which, where and why', ended: 'attach: the run goes on; resume: as the command says that is resumed; else nothing was changed' },
-    words: 'list | show [RUN] | log [RUN] NODE | events [RUN] | replay [RUN] | attach [RUN] | resume [RUN] | stats [node ...] | release node ...',
-    completes: { actions: { list: [], show: ['runs'], log: ['runs', 'nodes'], events: ['runs'], replay: ['runs'], attach: ['runs'], resume: ['runs'], stats: ['nodes'], release: ['nodes'] } },
+    exits: {
+      ok: 'done; attach and resume: every node is fine, or q has left a run that goes on',
+      failed: 'attach, resume: at least one node failed; the final table says which, where and why',
+      ended: 'attach: the run goes on; resume: as the command says that is resumed; else nothing was changed',
+    },
+    words:
+      'list | show [RUN] | log [RUN] NODE | events [RUN] | replay [RUN] | attach [RUN] | resume [RUN] | stats [node ...] | release node ...',
+    completes: {
+      actions: {
+        list: [],
+        show: ['runs'],
+        log: ['runs', 'nodes'],
+        events: ['runs'],
+        replay: ['runs'],
+        attach: ['runs'],
+        resume: ['runs'],
+        stats: ['nodes'],
+        release: ['nodes'],
+      },
+    },
     options: {
       count: { type: 'number', alias: 'n', value: 'N', describe: 'list: how many, the newest (default 20)' },
       json: { type: 'boolean', describe: 'list, show, stats: as JSON' },
@@ -218,7 +278,12 @@ export const commands: readonly Command[] = [
     options: {
       alias: { type: 'string', alias: 'a', value: 'ALIAS', describe: 'another name that leads to it' },
       'dry-run': { type: 'boolean', alias: 'n', describe: 'say what would be done, touch nothing' },
-      force: { type: 'boolean', alias: 'f', describe: 'replace an image, or an alias, of that name; also share an image that was saved from a half-written disk, or one not read back' },
+      force: {
+        type: 'boolean',
+        alias: 'f',
+        describe:
+          'replace an image, or an alias, of that name; also share an image that was saved from a half-written disk, or one not read back',
+      },
       clean: { type: 'boolean', alias: 'c', describe: 'remove older images that were saved under that name' },
     },
     examples: [['imaging-share -a default my-setup', 'saving__fit07__2026-11-21@01-16__my-setup becomes my-setup, and what loads take']],
@@ -240,16 +305,31 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'image',
     summary: 'work on image files: make, write, describe, check and compare them',
-    exits: { ok: 'done, and for info, verify and diff: nothing is wrong or differs', failed: 'info, verify: the image is damaged, or not what the disk holds; diff: they differ', ended: 'zip leaves no image; what unzip was writing is not whole' },
+    exits: {
+      ok: 'done, and for info, verify and diff: nothing is wrong or differs',
+      failed: 'info, verify: the image is damaged, or not what the disk holds; diff: they differ',
+      ended: 'zip leaves no image; what unzip was writing is not whole',
+    },
     words: 'zip SOURCE IMAGE | unzip IMAGE TARGET | info IMAGE | verify IMAGE [DEVICE] | diff A B',
-    completes: { actions: { zip: ['files'], unzip: ['images', 'files'], info: ['images', 'files'], verify: ['images', 'files'], diff: ['images', 'files'] } },
+    completes: {
+      actions: {
+        zip: ['files'],
+        unzip: ['images', 'files'],
+        info: ['images', 'files'],
+        verify: ['images', 'files'],
+        diff: ['images', 'files'],
+      },
+    },
     options: {
       level: { type: 'number', alias: 'z', value: 'LEVEL', describe: 'zip: compression, 0 to 9 (default 4)' },
       slice: { type: 'number', alias: 's', value: 'N', describe: 'zip, unzip, verify: only partition N of the disk' },
       raw: { type: 'boolean', alias: 'r', describe: 'zip: save every sector, look into no file system' },
       uuid: { type: 'string', value: 'UUID', describe: 'zip: the identity of the image, 32 hex digits (default: random)' },
       zero: { type: 'boolean', describe: 'unzip: make free space zeros, to the end of the disk' },
-      'keep-end': { type: 'boolean', describe: "unzip: leave the last MiB of a larger disk as it is, where an older system's RAID or GPT copy may be" },
+      'keep-end': {
+        type: 'boolean',
+        describe: "unzip: leave the last MiB of a larger disk as it is, where an older system's RAID or GPT copy may be",
+      },
       force: { type: 'boolean', alias: 'f', describe: 'zip, unzip: replace a file that exists; unzip: write to a disk that is in use' },
       sample: { type: 'number', value: 'N', describe: 'verify: compare the first region, the last, and N others taken at random' },
       full: { type: 'boolean', describe: 'verify: compare every region (the default)' },
@@ -269,13 +349,28 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'inventory',
     summary: 'make an inventory from a site description, check one, show one',
-    exits: { failed: 'check: something looks wrong; generate --check: files are not up to date', ended: 'each file is either the old one or the new one' },
+    exits: {
+      failed: 'check: something looks wrong; generate --check: files are not up to date',
+      ended: 'each file is either the old one or the new one',
+    },
     words: 'generate SITE ... | check [FILE] | show [node ...]',
     completes: { actions: { generate: ['files'], check: ['files'], show: ['nodes'] } },
     options: {
-      output: { type: 'string', alias: 'o', value: 'DIR', completes: ['folders'], describe: "generate: folder for the files (default: the description's own)" },
+      output: {
+        type: 'string',
+        alias: 'o',
+        value: 'DIR',
+        completes: ['folders'],
+        describe: "generate: folder for the files (default: the description's own)",
+      },
       check: { type: 'boolean', describe: 'generate: write nothing, only tell whether the files are up to date; exits 1 when not' },
-      file: { type: 'string', alias: 'f', value: 'FILE', completes: ['files'], describe: 'show: another inventory than that of the configuration' },
+      file: {
+        type: 'string',
+        alias: 'f',
+        value: 'FILE',
+        completes: ['files'],
+        describe: 'show: another inventory than that of the configuration',
+      },
       json: { type: 'boolean', describe: 'check, show: the result as JSON' },
     },
     examples: [
@@ -293,7 +388,12 @@ export const commands: readonly Command[] = [
     words: 'list | book FROM UNTIL | cancel ID | check [node ...]',
     options: {
       all: { type: 'boolean', alias: 'a', describe: 'list: those that have ended, too' },
-      nodes: { type: 'string', alias: 'n', value: 'SPEC', describe: 'book: only these nodes (default: the whole testbed), with the local backend' },
+      nodes: {
+        type: 'string',
+        alias: 'n',
+        value: 'SPEC',
+        describe: 'book: only these nodes (default: the whole testbed), with the local backend',
+      },
       slice: { type: 'string', alias: 's', value: 'LOGIN', describe: 'book: for LOGIN (default: you)' },
       json: { type: 'boolean', describe: 'the result as JSON' },
     },
@@ -349,7 +449,14 @@ export const commands: readonly Command[] = [
     summary: 'print completions of all commands for a shell',
     words: 'bash | zsh | fish',
     completes: { words: ['bash', 'zsh', 'fish'] },
-    options: { words: { type: 'string', choices: ['nodes', 'images', 'runs'], value: 'KIND', describe: 'instead: the names there are now, one a line; what the completions ask for' } },
+    options: {
+      words: {
+        type: 'string',
+        choices: ['nodes', 'images', 'runs'],
+        value: 'KIND',
+        describe: 'instead: the names there are now, one a line; what the completions ask for',
+      },
+    },
     examples: [
       ['eval "$(imaging completion bash)"', 'in ~/.bashrc; for zsh in ~/.zshrc, after compinit'],
       ['imaging completion fish > ~/.config/fish/completions/imaging.fish', 'for fish; then link imaging-load.fish and so on to it'],
@@ -360,21 +467,57 @@ export const commands: readonly Command[] = [
     kind: 'plain',
     name: 'testbed',
     summary: 'run an emulated testbed: real protocols, no hardware, no root',
-    exits: { ok: 'up: it was told to end; run: the command ended with 0', failed: 'run: the command ended with 1; its other codes are passed on as well', ended: 'run: so was the command, and the testbed is taken down' },
+    exits: {
+      ok: 'up: it was told to end; run: the command ended with 0',
+      failed: 'run: the command ended with 1; its other codes are passed on as well',
+      ended: 'run: so was the command, and the testbed is taken down',
+    },
     words: 'up|run N|--inventory FILE [-- command ...]',
     completes: { actions: { up: [], run: [] } },
     takesCommand: true,
     options: {
-      dir: { type: 'string', alias: 'd', value: 'DIR', completes: ['folders'], describe: 'folder for everything it makes (default: a temporary one)' },
-      inventory: { type: 'string', value: 'FILE', completes: ['files'], describe: 'instead of N: exactly the nodes of an inventory, with its names, addresses and MACs (127.x, or with --netns 192.168.1.x and 192.168.3.x)' },
-      fault: { type: 'string', multiple: true, value: 'NODE:FAULT', describe: 'what goes wrong on a node, such as fit05:cmc-silent; may be repeated' },
-      shell: { type: 'string', choices: ['real', 'builtin'], value: 'KIND', describe: "the nodes' shell: a real one (default up to 50 nodes), or a small built-in one" },
-      frisbee: { type: 'string', choices: ['real', 'scripted'], value: 'KIND', describe: 'the nodes really receive (default), or only say so' },
+      dir: {
+        type: 'string',
+        alias: 'd',
+        value: 'DIR',
+        completes: ['folders'],
+        describe: 'folder for everything it makes (default: a temporary one)',
+      },
+      inventory: {
+        type: 'string',
+        value: 'FILE',
+        completes: ['files'],
+        describe:
+          'instead of N: exactly the nodes of an inventory, with its names, addresses and MACs (127.x, or with --netns 192.168.1.x and 192.168.3.x)',
+      },
+      fault: {
+        type: 'string',
+        multiple: true,
+        value: 'NODE:FAULT',
+        describe: 'what goes wrong on a node, such as fit05:cmc-silent; may be repeated',
+      },
+      shell: {
+        type: 'string',
+        choices: ['real', 'builtin'],
+        value: 'KIND',
+        describe: "the nodes' shell: a real one (default up to 50 nodes), or a small built-in one",
+      },
+      frisbee: {
+        type: 'string',
+        choices: ['real', 'scripted'],
+        value: 'KIND',
+        describe: 'the nodes really receive (default), or only say so',
+      },
       boot: { type: 'number', value: 'SECONDS', describe: 'how long a boot takes (default 0.2; 0 for a node that costs nothing)' },
       on: { type: 'boolean', describe: 'the nodes start switched on, running the demo image' },
       size: { type: 'number', value: 'MIB', describe: 'size of the demo disk' },
       netns: { type: 'boolean', describe: 'give each node a network namespace and the real ports (needs root)' },
-      'frisbee-bin': { type: 'string', value: 'PATH', completes: ['files'], describe: 'with --netns: the program that the nodes run as frisbee' },
+      'frisbee-bin': {
+        type: 'string',
+        value: 'PATH',
+        completes: ['files'],
+        describe: 'with --netns: the program that the nodes run as frisbee',
+      },
     },
     examples: [
       ['imaging-testbed up 12', 'twelve nodes, until Ctrl-C'],

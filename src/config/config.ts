@@ -17,7 +17,12 @@ export type Config = {
     readonly timeoutMs: number;
     readonly verifyTls: boolean;
   };
-  readonly testbed: { readonly regularName: string; readonly rebootName: string; readonly inventoryPath: string; readonly allScope: string | null };
+  readonly testbed: {
+    readonly regularName: string;
+    readonly rebootName: string;
+    readonly inventoryPath: string;
+    readonly allScope: string | null;
+  };
   readonly nodes: {
     readonly idleAfterResetMs: number;
     readonly timeoutBeforeTelnetMs: number;
@@ -116,7 +121,12 @@ export type Read = <T>(spec: KeySpec<T>) => T;
 export type MakeSlots = (groupPattern: string, portPattern: PortPattern, size: number) => readonly MulticastSlot[];
 
 /** Fills in a `Config`, key by key. */
-export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMap<string, string>, overrides: readonly NodeOverride[]): Config {
+export function buildConfig(
+  read: Read,
+  makeSlots: MakeSlots,
+  groups: ReadonlyMap<string, string>,
+  overrides: readonly NodeOverride[],
+): Config {
   return {
     permissions: { leasesServer: read(schema['permissions.leases_server']), leasesPort: read(schema['permissions.leases_port']) },
     leases: {
@@ -175,13 +185,26 @@ export function buildConfig(read: Read, makeSlots: MakeSlots, groups: ReadonlyMa
       telnetBackoffMs: read(schema['networking.telnet_backoff']),
       sshBackoffMs: read(schema['networking.ssh_backoff']),
       pingCommand: read(schema['networking.ping_command']),
-      slots: makeSlots(read(schema['networking.pattern_multicast']), read(schema['networking.pattern_port']), read(schema['networking.pattern_size'])),
+      slots: makeSlots(
+        read(schema['networking.pattern_multicast']),
+        read(schema['networking.pattern_port']),
+        read(schema['networking.pattern_size']),
+      ),
       bandwidthMibps: read(schema['networking.bandwidth']),
       localControlIp: read(schema['networking.local_control_ip']),
       multicastLoop: read(schema['networking.multicast_loop']),
     },
-    monitor: { cycleMs: read(schema['monitor.cycle']), loginCycleMs: read(schema['monitor.login_cycle']), listenNames: read(schema['monitor.listen_names']) },
-    runs: { dir: read(schema['runs.dir']), keep: read(schema['runs.keep']), keepDays: read(schema['runs.keep_days']), prometheusFile: read(schema['runs.prometheus_file']) },
+    monitor: {
+      cycleMs: read(schema['monitor.cycle']),
+      loginCycleMs: read(schema['monitor.login_cycle']),
+      listenNames: read(schema['monitor.listen_names']),
+    },
+    runs: {
+      dir: read(schema['runs.dir']),
+      keep: read(schema['runs.keep']),
+      keepDays: read(schema['runs.keep_days']),
+      prometheusFile: read(schema['runs.prometheus_file']),
+    },
     groups,
     overrides,
   };

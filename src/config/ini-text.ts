@@ -14,8 +14,12 @@ export type IniValues = Map<string, Map<string, string>>;
 export function parseIni(text: string, file: string): IniValues {
   const lines: string[] = [];
   let inSection = false;
-  for (const [index, line] of text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/).entries()) {
-    const fail = (what: string): UserError => new UserError('environment', `${file}, line ${index + 1}: ${what}`, 'docs/configuration.md says how settings are written');
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/)
+    .entries()) {
+    const fail = (what: string): UserError =>
+      new UserError('environment', `${file}, line ${index + 1}: ${what}`, 'docs/configuration.md says how settings are written');
     const trimmed = line.trim();
     if (trimmed === '' || /^[;#]/.test(trimmed)) continue;
     if (trimmed.startsWith('[')) {

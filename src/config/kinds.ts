@@ -164,7 +164,10 @@ export const httpUrl: Kind<string> = {
 };
 /** The same kind, or the word `none`. */
 export function unlessNone<T>(kind: Kind<T>): Kind<T | null> {
-  return { allowed: `${kind.allowed}; or none`, parse: (text, context) => (text.toLowerCase() === 'none' ? null : kind.parse(text, context)) };
+  return {
+    allowed: `${kind.allowed}; or none`,
+    parse: (text, context) => (text.toLowerCase() === 'none' ? null : kind.parse(text, context)),
+  };
 }
 
 export const ipv4: Kind<string> = { allowed: 'an IPv4 address', parse: (text) => (isIpv4(text) ? text : undefined) };

@@ -10,12 +10,16 @@ export const SYSTEM_FILE = '/etc/imaging.conf';
 const MAX_BYTES = 1 << 20;
 
 /** One configuration file and what it says. */
-export type Layer = { file: string; values: IniValues; /** Whether everybody on this machine may read it. */ readableByAll: boolean };
+export type Layer = { file: string; values: IniValues /** Whether everybody on this machine may read it. */; readableByAll: boolean };
 
 /** What of the host decides on the files. */
 export type LayersHost = Pick<Host, 'env' | 'cwd' | 'home' | 'uid'>;
 
-type Source = { file: string; /** Whether it must be there. */ must: boolean; /** Whether it is found because of where we stand, not because root or we named it. */ found: boolean };
+type Source = {
+  file: string /** Whether it must be there. */;
+  must: boolean /** Whether it is found because of where we stand, not because root or we named it. */;
+  found: boolean;
+};
 
 /**
  * The configuration files, weakest first: /etc/imaging.conf, ~/.imaging.conf, ./imaging.conf; or, when the variable
@@ -65,7 +69,8 @@ async function readSource({ file, must, found }: Source, uid: number): Promise<{
     if (!stats.isFile()) throw new UserError('environment', `configuration ${file}: it is no file`);
     const problem = found ? await whoElseWrote(file, handle, { uid }) : null;
     if (problem !== null) throw untrusted(file, problem);
-    if (stats.size > MAX_BYTES) throw new UserError('environment', `configuration ${file}: ${stats.size} bytes are too many for a configuration`);
+    if (stats.size > MAX_BYTES)
+      throw new UserError('environment', `configuration ${file}: ${stats.size} bytes are too many for a configuration`);
     return { text: await handle.readFile('utf8'), readableByAll: (stats.mode & 0o004) !== 0 };
   } catch (error) {
     if (error instanceof UserError) throw error;
@@ -73,13 +78,19 @@ async function readSource({ file, must, found }: Source, uid: number): Promise<{
     const missing = code === 'ENOENT' || code === 'ENOTDIR';
     if (missing && !must) return null;
     const hint = must ? 'IMAGING_CONFIG names it' : undefined;
-    throw new UserError('environment', `cannot read the configuration ${file}: ${missing ? 'there is no such file' : messageOf(error)}`, hint, { cause: error });
+    throw new UserError(
+      'environment',
+      `cannot read the configuration ${file}: ${missing ? 'there is no such file' : messageOf(error)}`,
+      hint,
+      { cause: error },
+    );
   } finally {
     await handle?.close();
   }
 }
 
 function untrusted(file: string, problem: string): UserError {
-  const hint = 'a configuration names programs that run as you: make it yours (chown, chmod go-w), go to another folder, or name the file in IMAGING_CONFIG if you mean it';
+  const hint =
+    'a configuration names programs that run as you: make it yours (chown, chmod go-w), go to another folder, or name the file in IMAGING_CONFIG if you mean it';
   return new UserError('environment', `configuration ${file} could have been written by another user: ${problem}`, hint);
 }

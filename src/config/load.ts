@@ -40,7 +40,9 @@ export async function loadConfig(host: ConfigHost, systemFile = SYSTEM_FILE): Pr
   const lookup = new Lookup(layers, host.shortHostname());
   const reader = new Reader(lookup, host.home());
   for (const spec of allKeys) reader.check(spec);
-  const overrides = [...lookup.nodeSections].map((section) => buildOverride(section.replace(/^node\s+/, ''), (spec) => reader.valueIn(section, spec)));
+  const overrides = [...lookup.nodeSections].map((section) =>
+    buildOverride(section.replace(/^node\s+/, ''), (spec) => reader.valueIn(section, spec)),
+  );
   reader.throwProblems();
   const free = Object.keys(freeSections).flatMap((section) => lookup.keysOf(section).flatMap((key) => describeFree(lookup, section, key)));
   const config = buildConfig(
@@ -49,7 +51,11 @@ export async function loadConfig(host: ConfigHost, systemFile = SYSTEM_FILE): Pr
     new Map(free.filter(({ section }) => section === 'groups').map(({ key, value }) => [key, value])),
     overrides,
   );
-  return { config, warnings: [...warnings, ...lookup.warnings], describe: () => [...allKeys.map((spec) => describe(spec, reader.found(spec))), ...free, ...describeOverrides(lookup)] };
+  return {
+    config,
+    warnings: [...warnings, ...lookup.warnings],
+    describe: () => [...allKeys.map((spec) => describe(spec, reader.found(spec))), ...free, ...describeOverrides(lookup)],
+  };
 }
 
 class Reader {
@@ -81,7 +87,10 @@ class Reader {
     const found = this.#lookup.find(section, spec.key);
     if (found === null) return undefined;
     const value = spec.kind.parse(found.value, { folder: found.folder, home: this.#home });
-    if (value === undefined) this.#problems.push(`${found.file}: [${section}] ${found.writtenKey} = ${JSON.stringify(found.value.slice(0, 80))} is not allowed: it must be ${spec.kind.allowed}`);
+    if (value === undefined)
+      this.#problems.push(
+        `${found.file}: [${section}] ${found.writtenKey} = ${JSON.stringify(found.value.slice(0, 80))} is not allowed: it must be ${spec.kind.allowed}`,
+      );
     return value;
   }
 
@@ -94,7 +103,8 @@ class Reader {
   }
 
   throwProblems(): void {
-    if (this.#problems.length > 0) throw new UserError('environment', this.#problems, 'docs/configuration.md lists every key and what it may be');
+    if (this.#problems.length > 0)
+      throw new UserError('environment', this.#problems, 'docs/configuration.md lists every key and what it may be');
   }
 
   #parse<T>(spec: KeySpec<T>): T | undefined {

@@ -89,7 +89,11 @@ export class Lookup {
   }
 }
 
-const sections: ReadonlySet<string> = new Set([...allKeys.map((spec) => spec.section), ...Object.keys(freeSections), ...Object.keys(renamedKeys).map((name) => name.split('.')[0] ?? '')]);
+const sections: ReadonlySet<string> = new Set([
+  ...allKeys.map((spec) => spec.section),
+  ...Object.keys(freeSections),
+  ...Object.keys(renamedKeys).map((name) => name.split('.')[0] ?? ''),
+]);
 const keysForNodes: readonly string[] = nodeKeys.map((name) => schema[name].key);
 const names: ReadonlySet<string> = new Set(allKeys.map((spec) => `${spec.section}.${spec.key}`));
 const secrets: ReadonlySet<string> = new Set(allKeys.filter((spec) => spec.secret).map((spec) => `${spec.section}.${spec.key}`));
@@ -108,9 +112,15 @@ function secretIn(values: IniValues): string | undefined {
 function suggestion(section: string, key: string): string {
   const elsewhere = allKeys.find((spec) => spec.key === key);
   if (elsewhere) return `: it belongs to section [${elsewhere.section}]`;
-  const close = nearest(key, allKeys.filter((spec) => spec.section === section).map((spec) => spec.key));
+  const close = nearest(
+    key,
+    allKeys.filter((spec) => spec.section === section).map((spec) => spec.key),
+  );
   if (close !== null) return didYouMean(close);
-  const far = nearest(key, allKeys.map((spec) => spec.key));
+  const far = nearest(
+    key,
+    allKeys.map((spec) => spec.key),
+  );
   const spec = allKeys.find((candidate) => candidate.key === far);
   return spec ? didYouMean(`[${spec.section}] ${spec.key}`) : '';
 }

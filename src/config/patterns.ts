@@ -27,21 +27,31 @@ export function parsePortPattern(text: string): PortPattern | null {
   }
   const complete = tokens.length % 2 === 1;
   if (!complete || !terms.some(({ factors }) => factors.includes(null))) return null;
-  return (slot) => terms.reduce((sum, { sign, factors }) => sum + sign * factors.reduce<number>((product, factor) => product * (factor ?? slot), 1), 0);
+  return (slot) =>
+    terms.reduce((sum, { sign, factors }) => sum + sign * factors.reduce<number>((product, factor) => product * (factor ?? slot), 1), 0);
 }
 
 /**
  * The slots 1 to `size` of a group pattern (`234.5.6.*`) and a port pattern, or what is wrong with them.
  * No two slots share a port, since the server binds it on all addresses.
  */
-export function multicastSlots(groupPattern: string, portPattern: PortPattern, size: number): { slots: MulticastSlot[] } | { key: 'pattern_multicast' | 'pattern_port'; problem: string } {
+export function multicastSlots(
+  groupPattern: string,
+  portPattern: PortPattern,
+  size: number,
+): { slots: MulticastSlot[] } | { key: 'pattern_multicast' | 'pattern_port'; problem: string } {
   const slots: MulticastSlot[] = [];
   const ports = new Set<number>();
   for (let slot = 1; slot <= size; slot += 1) {
     const group = groupPattern.replaceAll('*', String(slot));
     const port = portPattern(slot);
-    if (!isMulticast(group)) return { key: 'pattern_multicast', problem: `its slot ${slot} (pattern_size is ${size}) is ${group}, no multicast address (224.0.0.0 to 239.255.255.255)` };
-    if (!(port >= 1 && port <= 65_535)) return { key: 'pattern_port', problem: `its slot ${slot} (pattern_size is ${size}) is ${port}, no port (1 to 65535)` };
+    if (!isMulticast(group))
+      return {
+        key: 'pattern_multicast',
+        problem: `its slot ${slot} (pattern_size is ${size}) is ${group}, no multicast address (224.0.0.0 to 239.255.255.255)`,
+      };
+    if (!(port >= 1 && port <= 65_535))
+      return { key: 'pattern_port', problem: `its slot ${slot} (pattern_size is ${size}) is ${port}, no port (1 to 65535)` };
     if (ports.has(port)) return { key: 'pattern_port', problem: `its slot ${slot} (pattern_size is ${size}) is port ${port} again` };
     ports.add(port);
     slots.push({ group, port });

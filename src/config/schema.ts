@@ -1,6 +1,29 @@
 import {
-  boolean, choice, decimal, groupPattern, hostname, httpUrl, integer, ipCommand, ipv4, type Kind, localProgram, logins, nodePath, nodeSpecs, optional, path, port, portPattern,
-  prefix, program, seconds, text, unlessNone, windowSize, words,
+  boolean,
+  choice,
+  decimal,
+  groupPattern,
+  hostname,
+  httpUrl,
+  integer,
+  ipCommand,
+  ipv4,
+  type Kind,
+  localProgram,
+  logins,
+  nodePath,
+  nodeSpecs,
+  optional,
+  path,
+  port,
+  portPattern,
+  prefix,
+  program,
+  seconds,
+  text,
+  unlessNone,
+  windowSize,
+  words,
 } from './kinds.js';
 
 /** A key's standing towards the tool of 2015: taken over under its name, or new. */
@@ -109,7 +132,13 @@ export const allKeys: readonly KeySpec<unknown>[] = Object.values(schema);
 
 /** The keys that a section `[node SPECS]` may hold, by their full names: for those nodes they count instead. */
 export const nodeKeys = [
-  'networking.bandwidth', 'frisbee.hard_drive', 'nodes.idle_after_reset', 'nodes.timeout_before_telnet', 'nodes.timeout_before_ssh', 'nodes.stall_timeout', 'nodes.load_default_timeout',
+  'networking.bandwidth',
+  'frisbee.hard_drive',
+  'nodes.idle_after_reset',
+  'nodes.timeout_before_telnet',
+  'nodes.timeout_before_ssh',
+  'nodes.stall_timeout',
+  'nodes.load_default_timeout',
 ] as const satisfies readonly KeyName[];
 
 /** Sections whose keys are names that the site chooses, and what their values are. */

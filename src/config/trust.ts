@@ -60,5 +60,8 @@ function isShared({ gid }: Stats, { uid, groupFile = '/etc/group', passwdFile = 
 }
 
 function rows(file: string): string[][] {
-  return readFileSync(file, 'utf8').split('\n').filter((line) => line.includes(':')).map((line) => line.split(':'));
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(':'))
+    .map((line) => line.split(':'));
 }

@@ -24,5 +24,9 @@ export async function clearDeviceEnd({ handle, kind, path, capacityBytes }: Open
 export async function sectorNotes({ kind, path }: OpenTarget, tableSectorBytes: number | null): Promise<string[]> {
   if (kind !== 'block' || tableSectorBytes === null) return [];
   const { sectorBytes } = await readDiskUse(path);
-  return sectorBytes === tableSectorBytes ? [] : [`the image's partition table is for disks with sectors of ${tableSectorBytes} bytes, and ${path} has sectors of ${sectorBytes}: it will not be found`];
+  return sectorBytes === tableSectorBytes
+    ? []
+    : [
+        `the image's partition table is for disks with sectors of ${tableSectorBytes} bytes, and ${path} has sectors of ${sectorBytes}: it will not be found`,
+      ];
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 export const DIGEST_NAMES = ['sha1', 'sha256', 'md5', 'cksum'] as const;
 export type DigestName = (typeof DIGEST_NAMES)[number];
 
-export type Digest = { update(bytes: Uint8Array): void; /** Hex, or for cksum what the program prints: `CRC SIZE`. */ finish(): string };
+export type Digest = { update(bytes: Uint8Array): void /** Hex, or for cksum what the program prints: `CRC SIZE`. */; finish(): string };
 
 export function createDigest(name: DigestName): Digest {
   if (name === 'cksum') return new Cksum();

@@ -11,21 +11,47 @@ const DIRECTORY = 0x4000;
 const REGULAR = 0x8000;
 const MAX_DIRECTORY_BYTES = 1024 * 1024;
 
-type Inode = { number: number; /** Byte of the volume. */ offset: number; format: number; sizeBytes: number; blockAt: (fileBlock: number) => number };
+type Inode = {
+  number: number /** Byte of the volume. */;
+  offset: number;
+  format: number;
+  sizeBytes: number;
+  blockAt: (fileBlock: number) => number;
+};
 
 /** Where a regular file lies: bytes counted from the file system's start. */
-export type ExtFilePlace = { fileSystem: ExtSuper; inodeNumber: number; inodeOffset: number; sizeBytes: number; /** Of each block, in order. */ blockOffsets: number[] };
+export type ExtFilePlace = {
+  fileSystem: ExtSuper;
+  inodeNumber: number;
+  inodeOffset: number;
+  sizeBytes: number /** Of each block, in order. */;
+  blockOffsets: number[];
+};
 
 /**
  * The first `maxBytes` of a regular file of an ext2, ext3 or ext4 file system, or null when it cannot be had cheaply: no
  * such file or file system, a link on the way, damage. `path` has no leading slash. Throws what reading the source throws.
  */
-export function readExtFile(source: ImageSource, startSector: number, sectorCount: number, path: string, maxBytes: number): Promise<Uint8Array | null> {
-  return withFile(source, startSector, sectorCount, path, (blocks, fileSystem, inode) => readBlocks(blocks, fileSystem, inode, Math.min(inode.sizeBytes, maxBytes)));
+export function readExtFile(
+  source: ImageSource,
+  startSector: number,
+  sectorCount: number,
+  path: string,
+  maxBytes: number,
+): Promise<Uint8Array | null> {
+  return withFile(source, startSector, sectorCount, path, (blocks, fileSystem, inode) =>
+    readBlocks(blocks, fileSystem, inode, Math.min(inode.sizeBytes, maxBytes)),
+  );
 }
 
 /** Where such a file of at most `maxBytes` lies, or null as for `readExtFile`. */
-export function locateExtFile(source: ImageSource, startSector: number, sectorCount: number, path: string, maxBytes: number): Promise<ExtFilePlace | null> {
+export function locateExtFile(
+  source: ImageSource,
+  startSector: number,
+  sectorCount: number,
+  path: string,
+  maxBytes: number,
+): Promise<ExtFilePlace | null> {
   return withFile(source, startSector, sectorCount, path, async (_blocks, fileSystem, { number, offset, sizeBytes, blockAt }) => {
     if (sizeBytes > maxBytes) return null;
     const { blockBytes } = fileSystem;
@@ -62,7 +88,13 @@ async function readInode(blocks: ExtBlocks, fileSystem: ExtSuper, number: number
   const { inodeTable } = await readDescriptor(blocks, fileSystem, Math.floor((number - 1) / inodesPerGroup));
   const offset = ((number - 1) % inodesPerGroup) * inodeBytes;
   const bytes = await blocks.inPlace(inodeTable + Math.floor(offset / blockBytes), offset % blockBytes, 128);
-  return { number, offset: inodeTable * blockBytes + offset, format: bytes.readUInt16LE(0) & FORMAT_MASK, sizeBytes: bytes.readUInt32LE(4), blockAt };
+  return {
+    number,
+    offset: inodeTable * blockBytes + offset,
+    format: bytes.readUInt16LE(0) & FORMAT_MASK,
+    sizeBytes: bytes.readUInt32LE(4),
+    blockAt,
+  };
 }
 
 async function readBlocks(blocks: ExtBlocks, { blockBytes }: ExtSuper, inode: Inode, sizeBytes: number): Promise<Uint8Array> {

@@ -37,7 +37,8 @@ async function fileUse(path: string): Promise<DiskUse> {
     const backing = await readText(`/sys/block/${loop}/loop/backing_file`);
     if (backing !== path) continue;
     const shift = Math.floor(Number(await readText(`/sys/block/${loop}/loop/offset`)) / 512);
-    for (const use of (await deviceUse(loop)).inUse) inUse.push({ ...use, startSector: use.startSector + shift, endSector: use.endSector + shift });
+    for (const use of (await deviceUse(loop)).inUse)
+      inUse.push({ ...use, startSector: use.startSector + shift, endSector: use.endSector + shift });
   }
   return { ...IDLE, inUse };
 }
@@ -57,11 +58,14 @@ async function deviceUse(name: string): Promise<DiskUse> {
     const range = { startSector, endSector: startSector + sectorCount };
     const where = mountPoint(mounts, await readText(join(folder, 'dev')), device);
     if (where !== null) inUse.push({ ...range, how: 'mounted', where });
-    if (swaps.split('\n').some((line) => line.startsWith(`/dev/${device} `))) inUse.push({ ...range, how: 'swap', where: `/dev/${device}` });
+    if (swaps.split('\n').some((line) => line.startsWith(`/dev/${device} `)))
+      inUse.push({ ...range, how: 'swap', where: `/dev/${device}` });
     const holders = await readdir(join(folder, 'holders')).catch(() => []);
     if (holders.length > 0) inUse.push({ ...range, how: 'held', where: holders.join(', ') });
   }
-  const sectorBytes = Number((await readText(join(home, 'queue/logical_block_size'))) || (await readText(join(home, '../queue/logical_block_size'))));
+  const sectorBytes = Number(
+    (await readText(join(home, 'queue/logical_block_size'))) || (await readText(join(home, '../queue/logical_block_size'))),
+  );
   return { sectorBytes: sectorBytes === 4096 ? 4096 : DEFAULT_SECTOR_BYTES, inUse };
 }
 

@@ -36,10 +36,16 @@ async function planOn(source: ImageSource, slice: number, type: number): Promise
     if (!table || !entry) throw new Failure('slice-missing', `${source.name} has no partition ${slice}`);
     if (table.kind === 'gpt') {
       const guid = gptTypeOfCode(type);
-      if (guid === null) throw unknownType(type, 'is no short code of a GPT type that is known here', 'such as 0x8300 (Linux), 0x8200 (swap) or 0xef00 (EFI system)');
+      if (guid === null)
+        throw unknownType(
+          type,
+          'is no short code of a GPT type that is known here',
+          'such as 0x8300 (Linux), 0x8200 (swap) or 0xef00 (EFI system)',
+        );
       return await gptTypeWrites(disk, sectorBytes, slice, guid);
     }
-    if (type > 0xff || NO_DATA.has(type)) throw unknownType(type, 'is no type of an MBR partition that holds data', 'such as 0x83 (Linux) or 0x82 (swap)');
+    if (type > 0xff || NO_DATA.has(type))
+      throw unknownType(type, 'is no type of an MBR partition that holds data', 'such as 0x83 (Linux) or 0x82 (swap)');
     return [[{ offset: entry.typeOffset ?? 0, bytes: Buffer.of(type) }]];
   } catch (error) {
     if (error instanceof Failure) throw error;
@@ -54,7 +60,9 @@ export async function applyTypeChange(path: string, slice: number, type: number)
   try {
     for (const writes of copies) {
       for (const { offset, bytes } of writes) {
-        await handle.write(bytes, 0, bytes.byteLength, offset).catch((error: unknown) => Promise.reject(diskWriteFailure(path, offset, error)));
+        await handle
+          .write(bytes, 0, bytes.byteLength, offset)
+          .catch((error: unknown) => Promise.reject(diskWriteFailure(path, offset, error)));
       }
       await handle.sync(); // one copy is whole at any time
     }

@@ -75,7 +75,11 @@ export class SectorReader {
     if (gotBytes === wantedBytes) return false;
     const { sizeBytes, name } = this.#source;
     if (sizeBytes === null || offset + gotBytes === sizeBytes) return true;
-    throw new Failure('source-read-failed', `${name} ends at byte ${offset + gotBytes}, it had ${sizeBytes} when it was opened`, 'is something writing to it?');
+    throw new Failure(
+      'source-read-failed',
+      `${name} ends at byte ${offset + gotBytes}, it had ${sizeBytes} when it was opened`,
+      'is something writing to it?',
+    );
   }
 
   #padded(bytes: Uint8Array): Uint8Array {

@@ -27,7 +27,9 @@ export async function openSource(path: string): Promise<ImageSource> {
     return handleSource(handle, path, sizeBytes);
   } catch (error) {
     await handle?.close();
-    throw new Failure('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', { cause: error });
+    throw new Failure('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+      cause: error,
+    });
   }
 }
 
@@ -45,8 +47,12 @@ function handleSource(handle: FileHandle, name: string, sizeBytes: number): Imag
           done += bytesRead;
         }
       } catch (error) {
-        throw new Failure('source-read-failed', `reading ${name} at byte ${offset + done}: ${messageOf(error)}`,
-          'is the disk sound? check the kernel log', { cause: error });
+        throw new Failure(
+          'source-read-failed',
+          `reading ${name} at byte ${offset + done}: ${messageOf(error)}`,
+          'is the disk sound? check the kernel log',
+          { cause: error },
+        );
       }
       return bytes.subarray(0, done);
     },
@@ -82,7 +88,9 @@ export function streamSource(input: Readable, name: string, signal?: AbortSignal
         }
       } catch (error) {
         if (signal?.aborted) throw error;
-        throw new Failure('source-read-failed', `reading ${name} at byte ${position + done}: ${messageOf(error)}`, undefined, { cause: error });
+        throw new Failure('source-read-failed', `reading ${name} at byte ${position + done}: ${messageOf(error)}`, undefined, {
+          cause: error,
+        });
       }
       position += done;
       return bytes.subarray(0, done);

@@ -34,7 +34,10 @@ export type OpenTarget = {
  * Opens `path` for writing: a regular file is created or emptied, a device is left as it is.
  * Throws Failure `disk-open-failed` naming path and cause, or `disk-busy`.
  */
-export async function openTarget(path: string, { atomic = false, exclusive = false, keep = false, emptyLater = false }: TargetOptions = {}): Promise<OpenTarget> {
+export async function openTarget(
+  path: string,
+  { atomic = false, exclusive = false, keep = false, emptyLater = false }: TargetOptions = {},
+): Promise<OpenTarget> {
   let handle: FileHandle | undefined;
   let writtenPath = path;
   try {
@@ -45,25 +48,58 @@ export async function openTarget(path: string, { atomic = false, exclusive = fal
     if (existing?.isDirectory()) throw Object.assign(new Error('EISDIR: it is a folder'), { code: 'EISDIR' });
     const isBeside = atomic && !isDevice && !keep;
     if (isBeside) writtenPath = await pathBeside(finalPath);
-    handle = await open(writtenPath, flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep, emptyLater }), 0o666);
+    handle = await open(
+      writtenPath,
+      flagsOf({ isDevice, isBeside, exclusive: exclusive && existing?.isBlockDevice() === true, keep, emptyLater }),
+      0o666,
+    );
     const kind = await kindOf(handle);
     const capacityBytes = kind === 'block' ? await blockDeviceBytes(handle) : Infinity;
     return opened(path, handle, kind, capacityBytes, isBeside ? { writtenPath, finalPath } : null);
   } catch (error) {
     await handle?.close();
-    if (systemCode(error) === 'EBUSY') throw new Failure('disk-busy', `${path} is in use: it, or a partition of it, is mounted, swap, or part of another device`, 'unmount it first', { cause: error });
-    throw new Failure('disk-open-failed', `opening ${path} for writing: ${messageOf(error).replaceAll(writtenPath, path)}`, openHint(error), { cause: error });
+    if (systemCode(error) === 'EBUSY')
+      throw new Failure(
+        'disk-busy',
+        `${path} is in use: it, or a partition of it, is mounted, swap, or part of another device`,
+        'unmount it first',
+        { cause: error },
+      );
+    throw new Failure(
+      'disk-open-failed',
+      `opening ${path} for writing: ${messageOf(error).replaceAll(writtenPath, path)}`,
+      openHint(error),
+      { cause: error },
+    );
   }
 }
 
-function flagsOf({ isDevice, isBeside, exclusive, keep, emptyLater }: { isDevice: boolean; isBeside: boolean; exclusive: boolean; keep: boolean; emptyLater: boolean }): number {
+function flagsOf({
+  isDevice,
+  isBeside,
+  exclusive,
+  keep,
+  emptyLater,
+}: {
+  isDevice: boolean;
+  isBeside: boolean;
+  exclusive: boolean;
+  keep: boolean;
+  emptyLater: boolean;
+}): number {
   // on a block device O_EXCL asks the kernel whether anything else uses it, mounted partitions included
   if (isDevice) return constants.O_RDWR | (exclusive ? constants.O_EXCL : 0);
   if (keep) return constants.O_RDWR;
   return constants.O_RDWR | constants.O_CREAT | (isBeside ? constants.O_EXCL : emptyLater ? 0 : constants.O_TRUNC);
 }
 
-function opened(path: string, handle: FileHandle, kind: TargetKind, capacityBytes: number, beside: { writtenPath: string; finalPath: string } | null): OpenTarget {
+function opened(
+  path: string,
+  handle: FileHandle,
+  kind: TargetKind,
+  capacityBytes: number,
+  beside: { writtenPath: string; finalPath: string } | null,
+): OpenTarget {
   let isOpen = true;
   let isCommitted = false;
   const close = async (): Promise<void> => {
@@ -72,7 +108,10 @@ function opened(path: string, handle: FileHandle, kind: TargetKind, capacityByte
     await handle.close();
   };
   return {
-    path, handle, kind, capacityBytes,
+    path,
+    handle,
+    kind,
+    capacityBytes,
     async empty() {
       try {
         if (kind === 'file') await handle.truncate(0);
@@ -105,24 +144,33 @@ export function diskWriteFailure(path: string, offset: number, error: unknown): 
 
 /** `isWhole`: what the image needs is known, and not only what some of its chunks need. */
 export function diskTooSmall(path: string, hasBytes: number, neededBytes: number, isWhole = true): Failure {
-  return new Failure('disk-too-small', `${path} has ${hasBytes} bytes, the image needs ${isWhole ? '' : 'at least '}${neededBytes}`,
-    'the image was made from a larger disk; use a larger disk, or shrink the file system and save it again');
+  return new Failure(
+    'disk-too-small',
+    `${path} has ${hasBytes} bytes, the image needs ${isWhole ? '' : 'at least '}${neededBytes}`,
+    'the image was made from a larger disk; use a larger disk, or shrink the file system and save it again',
+  );
 }
 
 function openHint(error: unknown): string {
   switch (systemCode(error)) {
-    case 'ENOENT': return 'does its folder, or the disk, exist?';
+    case 'ENOENT':
+      return 'does its folder, or the disk, exist?';
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS': return 'may this user write there?';
-    default: return 'is it a disk or a file that can be written?';
+    case 'EROFS':
+      return 'may this user write there?';
+    default:
+      return 'is it a disk or a file that can be written?';
   }
 }
 
 function writeHint(error: unknown): string {
   switch (systemCode(error)) {
-    case 'ENOSPC': return 'no room: is the disk large enough for the image?';
-    case 'EIO': return 'the disk reports an error; check its SMART data and its cable, or replace it';
-    default: return 'check the disk and the kernel log';
+    case 'ENOSPC':
+      return 'no room: is the disk large enough for the image?';
+    case 'EIO':
+      return 'the disk reports an error; check its SMART data and its cable, or replace it';
+    default:
+      return 'check the disk and the kernel log';
   }
 }

@@ -55,7 +55,10 @@ export class DiskWriter {
    * With `baseBytes` offsets count from there, and a regular file, which must exist, keeps its size and what is not written.
    * Throws Failure `disk-open-failed` naming path and cause, or the signal's reason.
    */
-  static async open(path: string, { signal, baseBytes = null }: { signal?: AbortSignal | undefined; baseBytes?: number | null } = {}): Promise<DiskWriter> {
+  static async open(
+    path: string,
+    { signal, baseBytes = null }: { signal?: AbortSignal | undefined; baseBytes?: number | null } = {},
+  ): Promise<DiskWriter> {
     if (signal?.aborted) throw reasonOf(signal);
     return new DiskWriter(await openTarget(path, baseBytes === null ? { emptyLater: true } : { keep: true }), signal, baseBytes);
   }

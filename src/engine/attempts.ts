@@ -26,15 +26,34 @@ export type Attempt = {
 export const FIRST_ATTEMPT: Attempt = { number: 1, repeatsSteps: true, powerCycle: false, patience: 1 };
 
 /** What trying again does not cure: the person, or another run, must do something first. */
-const FINAL = new Set(['node-busy', 'lock-lost', 'no-lease', 'lease-unknown', 'pxe-permission', 'pxe-occupied', 'pxe-failed', 'no-such-program', 'server-ended', 'ssh-deadline', 'given-up', 'verify-impossible']);
+const FINAL = new Set([
+  'node-busy',
+  'lock-lost',
+  'no-lease',
+  'lease-unknown',
+  'pxe-permission',
+  'pxe-occupied',
+  'pxe-failed',
+  'no-such-program',
+  'server-ended',
+  'ssh-deadline',
+  'given-up',
+  'verify-impossible',
+]);
 
 /**
  * Tries a node up to `passes` times. Other nodes go on meanwhile, and what it missed is sent again by the same server. A
  * failure that trying again does not cure ends it at once; the last failure is the node's.
  */
-export async function inAttempts<T>(node: NodeRun, plan: RetryPlan, mayRetry: () => boolean, work: (node: NodeRun, attempt: Attempt) => Promise<T>): Promise<T> {
+export async function inAttempts<T>(
+  node: NodeRun,
+  plan: RetryPlan,
+  mayRetry: () => boolean,
+  work: (node: NodeRun, attempt: Attempt) => Promise<T>,
+): Promise<T> {
   for (let number = 1; ; number += 1) {
-    const attempt: Attempt = number === 1 ? FIRST_ATTEMPT : { number, repeatsSteps: false, powerCycle: true, patience: 1 + 0.5 * (number - 1) };
+    const attempt: Attempt =
+      number === 1 ? FIRST_ATTEMPT : { number, repeatsSteps: false, powerCycle: true, patience: 1 + 0.5 * (number - 1) };
     try {
       return await oneAttempt(node, plan, attempt, work);
     } catch (error) {
@@ -48,9 +67,19 @@ export async function inAttempts<T>(node: NodeRun, plan: RetryPlan, mayRetry: ()
 /** How long an attempt that was given up may take to leave the node alone. */
 const LEAVING_MS = 15_000;
 
-async function oneAttempt<T>(node: NodeRun, plan: RetryPlan, attempt: Attempt, work: (node: NodeRun, attempt: Attempt) => Promise<T>): Promise<T> {
+async function oneAttempt<T>(
+  node: NodeRun,
+  plan: RetryPlan,
+  attempt: Attempt,
+  work: (node: NodeRun, attempt: Attempt) => Promise<T>,
+): Promise<T> {
   const deadlineMs = plan.attemptDeadlineMs * attempt.patience;
-  const late = (): Failure => node.late('attempt-deadline', `attempt ${attempt.number} not done within ${Math.round(deadlineMs / 1000)} s`, 'give it more time with -t');
+  const late = (): Failure =>
+    node.late(
+      'attempt-deadline',
+      `attempt ${attempt.number} not done within ${Math.round(deadlineMs / 1000)} s`,
+      'give it more time with -t',
+    );
   let working: Promise<unknown> = Promise.resolve();
   try {
     return await withDeadline(node.signal, deadlineMs, late, (signal) => {

@@ -24,7 +24,15 @@ export class NodeRun {
   #step: Step | null = null;
   #lastSeen: Failure | null = null;
 
-  constructor(node: InventoryNode, signal: AbortSignal, host: Host, emit: Emit, course: Course = { finishing: undefined, mustFinish: false }, attempt = 1, parent: NodeRun | null = null) {
+  constructor(
+    node: InventoryNode,
+    signal: AbortSignal,
+    host: Host,
+    emit: Emit,
+    course: Course = { finishing: undefined, mustFinish: false },
+    attempt = 1,
+    parent: NodeRun | null = null,
+  ) {
     this.node = node;
     this.signal = signal;
     this.host = host;
@@ -138,7 +146,11 @@ export type FanOutOptions<T> = {
  * The one place where work is spread over nodes: bounded, isolated (a node's failure is a value), cancellable.
  * Never rejects; an error that is not a `Failure` is a bug and is booked on its node with code `bug`.
  */
-export async function fanOut<T>(nodes: readonly InventoryNode[], options: FanOutOptions<T>, task: (node: NodeRun) => Promise<T>): Promise<Outcome<T>[]> {
+export async function fanOut<T>(
+  nodes: readonly InventoryNode[],
+  options: FanOutOptions<T>,
+  task: (node: NodeRun) => Promise<T>,
+): Promise<Outcome<T>[]> {
   const limit = pLimit(Math.max(1, options.concurrency));
   return Promise.all(
     nodes.map((node) =>
@@ -161,7 +173,8 @@ async function runOne<T>(node: InventoryNode, options: FanOutOptions<T>, task: (
     if (!course.mustFinish) child.abort(options.finishing?.reason);
   };
   options.finishing?.addEventListener('abort', onFinishing);
-  const late = (): Failure => run.late('node-deadline', `not done within its ${seconds(options.nodeDeadlineMs)}`, 'give it more time with -t');
+  const late = (): Failure =>
+    run.late('node-deadline', `not done within its ${seconds(options.nodeDeadlineMs)}`, 'give it more time with -t');
   try {
     options.signal.throwIfAborted();
     options.finishing?.throwIfAborted();
@@ -171,7 +184,13 @@ async function runOne<T>(node: InventoryNode, options: FanOutOptions<T>, task: (
     });
     const elapsedMs = Math.round(host.monotonicMs() - startedMs);
     const remarks = options.remarks?.(value) ?? [];
-    emit({ type: 'node.done', node: node.name, elapsedMs, detail: options.describe?.(value) ?? null, ...(remarks.length > 0 ? { remarks: [...remarks] } : {}) });
+    emit({
+      type: 'node.done',
+      node: node.name,
+      elapsedMs,
+      detail: options.describe?.(value) ?? null,
+      ...(remarks.length > 0 ? { remarks: [...remarks] } : {}),
+    });
     return { ok: true, node: node.name, value, elapsedMs };
   } catch (error) {
     child.abort(error);
@@ -194,7 +213,13 @@ function toFailure(node: string, step: Step, thrown: unknown): NodeFailure {
   if (error instanceof UserError) return { node, step, code: error.kind, message: error.message, hint: error.hint ?? null };
   if (error instanceof Interrupted) return { node, step, code: 'interrupted', message: error.message, hint: null };
   const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
-  return { node, step, code: 'bug', message: stack, hint: "this is a defect of imaging itself: please report it with the stack in the run's log" };
+  return {
+    node,
+    step,
+    code: 'bug',
+    message: stack,
+    hint: "this is a defect of imaging itself: please report it with the stack in the run's log",
+  };
 }
 
 function seconds(ms: number): string {

@@ -35,7 +35,10 @@ export function createQuorum(enough: number | null, run: AbortSignal, monotonicM
       if (ok) good += 1;
       if (!reached() || timer) return;
       const graceMs = Math.max(MIN_GRACE_MS, GRACE_SHARE * (monotonicMs() - startedMs));
-      timer = setTimeout(() => child.abort(new Failure('given-up', `${good} nodes are done, which is enough (--min-success)`, 'load the rest later')), graceMs);
+      timer = setTimeout(
+        () => child.abort(new Failure('given-up', `${good} nodes are done, which is enough (--min-success)`, 'load the rest later')),
+        graceMs,
+      );
     },
     close: () => {
       clearTimeout(timer);

@@ -44,7 +44,12 @@ export class Final extends Error {
  * Attempts until one works: the first again soon, then ever more slowly up to `backoffMs` on average, with jitter so that
  * many nodes do not knock in step. What was seen last goes into the message of the deadline that ends it.
  */
-export async function retrying<T>(node: NodeRun, { backoffMs, onTried }: RetryOptions, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+export async function retrying<T>(
+  node: NodeRun,
+  { backoffMs, onTried }: RetryOptions,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> {
   let pauseMs = Math.min(100, backoffMs);
   const times = new Map<string, number>();
   for (;;) {

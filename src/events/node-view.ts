@@ -30,7 +30,18 @@ export type NodeChange = { seq: number; at: number; node: string; was: Partial<N
 
 /** Nothing is known yet. */
 export function unseen(at: number): NodeView {
-  return { cmc: null, usrp: null, ping: null, ssh: null, osRelease: null, image: null, bootId: null, bootedAt: null, holder: null, since: at };
+  return {
+    cmc: null,
+    usrp: null,
+    ping: null,
+    ssh: null,
+    osRelease: null,
+    image: null,
+    bootId: null,
+    bootedAt: null,
+    holder: null,
+    since: at,
+  };
 }
 
 /** What a login tells; no system, no facts. */

@@ -1,8 +1,18 @@
 /** The steps a node goes through, over all workflows. */
 export type Step =
-  | 'lock' | 'pxe' | 'reset' | 'boot' | 'write' | 'check' | 'verify' | 'reboot' // load
-  | 'stamp' | 'read' // save
-  | 'ssh' | 'login' | 'telnet' // wait
+  | 'lock'
+  | 'pxe'
+  | 'reset'
+  | 'boot'
+  | 'write'
+  | 'check'
+  | 'verify'
+  | 'reboot' // load
+  | 'stamp'
+  | 'read' // save
+  | 'ssh'
+  | 'login'
+  | 'telnet' // wait
   | 'cmc'; // power verbs
 
 /** One node, one step that did not work out: collected, never thrown past the fan-out. */
@@ -17,4 +27,6 @@ export type NodeFailure = {
   hint: string | null;
 };
 
-export type Outcome<T> = { ok: true; node: string; value: T; elapsedMs: number } | { ok: false; node: string; failure: NodeFailure; elapsedMs: number };
+export type Outcome<T> =
+  | { ok: true; node: string; value: T; elapsedMs: number }
+  | { ok: false; node: string; failure: NodeFailure; elapsedMs: number };

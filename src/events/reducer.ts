@@ -45,11 +45,38 @@ export type RunState = {
 };
 
 export function emptyState(): RunState {
-  return { run: '', command: '', details: {}, startedAt: null, nodes: new Map(), server: null, sessions: new Map(), warnings: [], lastNote: '', ending: null, error: null, finished: null };
+  return {
+    run: '',
+    command: '',
+    details: {},
+    startedAt: null,
+    nodes: new Map(),
+    server: null,
+    sessions: new Map(),
+    warnings: [],
+    lastNote: '',
+    ending: null,
+    error: null,
+    finished: null,
+  };
 }
 
 function newNode(node: string): NodeState {
-  return { node, phase: 'waiting', step: null, attempt: 0, doneBytes: 0, totalBytes: 0, disk: 'as-it-was', note: '', failure: null, remarks: [], elapsedMs: null, stepAt: null, stepsMs: {} };
+  return {
+    node,
+    phase: 'waiting',
+    step: null,
+    attempt: 0,
+    doneBytes: 0,
+    totalBytes: 0,
+    disk: 'as-it-was',
+    note: '',
+    failure: null,
+    remarks: [],
+    elapsedMs: null,
+    stepAt: null,
+    stepsMs: {},
+  };
 }
 
 /** Folds one event into the state, in place: a thousand nodes make too many events for copies. */
@@ -99,11 +126,19 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
 /** Takes in what one session does now, and adds all of them up. */
 function applySession(state: RunState, port: number, now: { rateBps?: number; sentBlocks: number; repeatedBlocks: number }): void {
   const before = state.sessions.get(port);
-  state.sessions.set(port, { rateBps: now.rateBps ?? before?.rateBps ?? 0, sentBlocks: now.sentBlocks, repeatedBlocks: now.repeatedBlocks });
+  state.sessions.set(port, {
+    rateBps: now.rateBps ?? before?.rateBps ?? 0,
+    sentBlocks: now.sentBlocks,
+    repeatedBlocks: now.repeatedBlocks,
+  });
   if (!state.server) return;
   const all = [...state.sessions.values()];
   const sum = (value: (session: (typeof all)[number]) => number): number => all.reduce((total, session) => total + value(session), 0);
-  Object.assign(state.server, { rateBps: sum((one) => one.rateBps), sentBlocks: sum((one) => one.sentBlocks), repeatedBlocks: sum((one) => one.repeatedBlocks) });
+  Object.assign(state.server, {
+    rateBps: sum((one) => one.rateBps),
+    sentBlocks: sum((one) => one.sentBlocks),
+    repeatedBlocks: sum((one) => one.repeatedBlocks),
+  });
 }
 
 function applyNodeEvent(node: NodeState, event: ImagingEvent): void {

@@ -13,13 +13,26 @@ export type EventBody =
   | { type: 'node.progress'; node: string; doneBytes: number; totalBytes: number }
   | { type: 'node.retry'; node: string; step: Step; reason: string }
   | { type: 'node.failed'; node: string; step: Step; code: string; message: string; hint: string | null; elapsedMs: number }
-  | { type: 'node.done'; node: string; elapsedMs: number; detail: string | null; /** What did not go as wished all the same; left out when nothing. */ remarks?: string[] }
+  | {
+      type: 'node.done';
+      node: string;
+      elapsedMs: number;
+      detail: string | null /** What did not go as wished all the same; left out when nothing. */;
+      remarks?: string[];
+    }
   | { type: 'node.skipped'; node: string; reason: string }
   | { type: 'server.started'; engine: string; group: string; port: number; rateBps: number; image: string }
   | { type: 'server.join'; node: string | null; address: string; clientId: number }
   | { type: 'server.leave'; node: string | null; address: string; clientId: number }
   | { type: 'server.progress'; node: string | null; address: string; askedBlocks: number; totalBlocks: number; idleMs: number }
-  | { type: 'server.rate'; port: number; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: 'measured' | 'backed-off' | 'climbing' }
+  | {
+      type: 'server.rate';
+      port: number;
+      rateBps: number;
+      sentBlocks: number;
+      repeatedBlocks: number;
+      reason: 'measured' | 'backed-off' | 'climbing';
+    }
   | { type: 'server.stopped'; port: number; sentBlocks: number; repeatedBlocks: number }
   | { type: 'run.interrupted'; signal: string; then: 'finish' | 'stop' }
   | { type: 'run.failed'; code: string; message: string; hint: string | null }

@@ -27,7 +27,17 @@ export class ChunkBuffers {
 
   constructor(count: number) {
     for (let slot = count - 1; slot >= 0; slot--) {
-      this.#free.push({ slot, chunk: -1, size: 0, have: new BlockMap(), asked: new BlockMap(), askedAt: -Infinity, repairAt: Infinity, conflict: null, dubious: false });
+      this.#free.push({
+        slot,
+        chunk: -1,
+        size: 0,
+        have: new BlockMap(),
+        asked: new BlockMap(),
+        askedAt: -Infinity,
+        repairAt: Infinity,
+        conflict: null,
+        dubious: false,
+      });
     }
   }
 

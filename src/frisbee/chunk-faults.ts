@@ -8,7 +8,7 @@ const MAX_TOTAL = 64;
 /** Blocks of a chunk's header, which no checksum of the stream covers. */
 const HEADER_BLOCKS = 4;
 
-type Refused = { times: number; /** of each block, as it came first */ sums: Uint32Array; differed: boolean };
+type Refused = { times: number /** of each block, as it came first */; sums: Uint32Array; differed: boolean };
 
 /**
  * What came wrong in one session. A chunk that is no good is damaged in the image, and then comes the same each time, or
@@ -37,7 +37,8 @@ export class ChunkFaults {
   refuse(chunk: number, bytes: Uint8Array, conflict: number | null, why: Failure): void {
     const before = this.#refused.get(chunk);
     const sums = sumsOf(bytes);
-    const differed = conflict !== null || (before !== undefined && (before.differed || before.sums.some((sum, block) => sum !== sums[block])));
+    const differed =
+      conflict !== null || (before !== undefined && (before.differed || before.sums.some((sum, block) => sum !== sums[block])));
     const refused = { times: (before?.times ?? 0) + 1, sums: before?.sums ?? sums, differed };
     this.#refused.set(chunk, refused);
     this.#last = why;
@@ -55,10 +56,21 @@ export class ChunkFaults {
 
   #verdict(chunk: number, { times, differed }: Refused, why: Failure): Failure {
     const came = times > 1 ? `came ${times} times` : 'came damaged, as others did before';
-    if (differed) return new Failure(why.code, `chunk ${chunk} ${came}, each time wrong and not the same each time: ${this.#elsewhere} (last: ${why.message})`, 'use a network, or a group and port, that nobody else is in', { cause: why });
+    if (differed)
+      return new Failure(
+        why.code,
+        `chunk ${chunk} ${came}, each time wrong and not the same each time: ${this.#elsewhere} (last: ${why.message})`,
+        'use a network, or a group and port, that nobody else is in',
+        { cause: why },
+      );
     if (why.code === 'ndz-foreign-image') return why; // it says so itself
     const same = times > 1 ? `${came}, the same each time` : came;
-    return new Failure(why.code, `${why.message}; ${same}: the image is damaged there, or ${this.#elsewhere}`, 'imaging-image verify on the server tells which', { cause: why });
+    return new Failure(
+      why.code,
+      `${why.message}; ${same}: the image is damaged there, or ${this.#elsewhere}`,
+      'imaging-image verify on the server tells which',
+      { cause: why },
+    );
   }
 
   get #elsewhere(): string {

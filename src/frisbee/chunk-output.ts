@@ -1,5 +1,10 @@
 /** The numbers of a transfer's last lines. */
-export type OutputResult = { effectiveBytes: number; actualBytes: number; writes: number; /** lines for people */ notes?: readonly string[] };
+export type OutputResult = {
+  effectiveBytes: number;
+  actualBytes: number;
+  writes: number /** lines for people */;
+  notes?: readonly string[];
+};
 
 /**
  * Where received chunks go. The client's calls never overlap, but `abort` may come at any time. A `ChunkSink` of

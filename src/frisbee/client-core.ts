@@ -7,7 +7,18 @@ import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry, geometryOf } f
 import { Repairs } from './repairs.js';
 import type { Origin } from './server-core.js';
 import { WantList } from './want-list.js';
-import { BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES, blockChunk, blockNumber, blockSrcIp, decode, encode, type Envelope, isBlock, type Message } from './wire.js';
+import {
+  BLOCK_DATA_OFFSET,
+  BLOCK_DATAGRAM_BYTES,
+  blockChunk,
+  blockNumber,
+  blockSrcIp,
+  decode,
+  encode,
+  type Envelope,
+  isBlock,
+  type Message,
+} from './wire.js';
 
 /** What the core needs done. All calls are synchronous and must not call back into the core. */
 export type ClientActions = {
@@ -198,7 +209,8 @@ export class ClientCore {
     const memory = this.#memory[buffer.slot];
     if (!buffer.have.add(block)) {
       this.stats.duplicateBlocks++;
-      if (memory && datagram.compare(memory, block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES) !== 0) buffer.conflict ??= block;
+      if (memory && datagram.compare(memory, block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES) !== 0)
+        buffer.conflict ??= block;
       return;
     }
     if (memory) datagram.copy(memory, block * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES);

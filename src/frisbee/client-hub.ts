@@ -41,7 +41,10 @@ export function createClientHub(): ClientHub {
     } finally {
       if (--entry.users === 0) {
         channels.delete(key);
-        const closing = entry.opening.then((channel) => channel.close(), () => undefined);
+        const closing = entry.opening.then(
+          (channel) => channel.close(),
+          () => undefined,
+        );
         closings.add(closing);
         await closing;
         closings.delete(closing);
@@ -89,7 +92,8 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
     for (const session of sessions) if (session.localIp !== sender) session.onEnvelope(envelope, { address: sender, port }, now);
   };
   const failAll = (error: Error): void => {
-    for (const session of sessions) session.fail(new Failure('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
+    for (const session of sessions)
+      session.fail(new Failure('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
   };
   const listener = await openGroupListener({ group, port, localIp, loopback: true }, toAll, failAll);
   const poller = setInterval(() => {
@@ -98,7 +102,11 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
   }, POLL_MS);
   const receive = async (options: ReceiveOptions, running: Set<ClientSession>): Promise<ReceiveResult> => {
     let session: ClientSession | null = null;
-    const sockets = await openSender(options, (bytes, from) => session?.onDatagram(bytes, from, performance.now()), (error) => session?.fail(error));
+    const sockets = await openSender(
+      options,
+      (bytes, from) => session?.onDatagram(bytes, from, performance.now()),
+      (error) => session?.fail(error),
+    );
     const send = sender(sockets, group, (datagram) => toOthers(datagram, options.localIp));
     members.add(options.localIp);
     try {
@@ -127,12 +135,20 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
   return { receive, close };
 }
 
-function openSender(options: ReceiveOptions, onDatagram: (bytes: Buffer, from: Origin) => void, onError: (error: Error) => void): Promise<SessionSockets> {
+function openSender(
+  options: ReceiveOptions,
+  onDatagram: (bytes: Buffer, from: Origin) => void,
+  onError: (error: Error) => void,
+): Promise<SessionSockets> {
   const { group, port, localIp } = options;
   return openLoopbackSender({ group, port, localIp, loopback: true }, onDatagram, onError);
 }
 
-function sender(sockets: SessionSockets, group: string, onSent: (datagram: Buffer) => void): { send: (datagram: Buffer) => void; flushed: () => Promise<void> } {
+function sender(
+  sockets: SessionSockets,
+  group: string,
+  onSent: (datagram: Buffer) => void,
+): { send: (datagram: Buffer) => void; flushed: () => Promise<void> } {
   let last = Promise.resolve();
   const send = (datagram: Buffer): void => {
     last = new Promise((resolve) => sockets.send(datagram, group, () => resolve()));

@@ -97,12 +97,29 @@ export class ClientSession {
     this.#faults = new ChunkFaults(`${options.group}:${port}`, raw);
     const fullProfile = { ...REAL_PROFILE, ...profile };
     this.#core = new ClientCore({
-      clientId: this.#clientId, srcIp: ipToNumber(localIp), port, joinVersion: raw ? 2 : 1, serverIp, inOrder, profile: fullProfile, random: Math.random,
-      actions: { send, joined: (geometry, buffers) => this.#onJoined(geometry, buffers), chunkReady: (slot, chunk, conflict) => this.#onChunk({ slot, chunk, conflict }) },
+      clientId: this.#clientId,
+      srcIp: ipToNumber(localIp),
+      port,
+      joinVersion: raw ? 2 : 1,
+      serverIp,
+      inOrder,
+      profile: fullProfile,
+      random: Math.random,
+      actions: {
+        send,
+        joined: (geometry, buffers) => this.#onJoined(geometry, buffers),
+        chunkReady: (slot, chunk, conflict) => this.#onChunk({ slot, chunk, conflict }),
+      },
     });
     Object.assign(this.#core.stats, {
-      packetTimeoutUs: fullProfile.tickMs * 1000, idleTimer: fullProfile.idleTicks, redoDelayUs: fullProfile.redoMs * 1000,
-      idleDelayUs: 1000, delayMs: Math.floor(this.#startDelayMs), startDelay: Math.ceil(maxStartDelayMs / 1000), randomize: inOrder ? 0 : 1, writeBufferMb: 64,
+      packetTimeoutUs: fullProfile.tickMs * 1000,
+      idleTimer: fullProfile.idleTicks,
+      redoDelayUs: fullProfile.redoMs * 1000,
+      idleDelayUs: 1000,
+      delayMs: Math.floor(this.#startDelayMs),
+      startDelay: Math.ceil(maxStartDelayMs / 1000),
+      randomize: inOrder ? 0 : 1,
+      writeBufferMb: 64,
     });
     this.done = new Promise<ReceiveResult>((resolve, reject) => {
       this.#resolve = resolve;
@@ -139,7 +156,13 @@ export class ClientSession {
     const { serverTimeoutMs = Infinity, group, port } = this.#options;
     if (this.#core.serverSilentMs(now) <= serverTimeoutMs) return;
     const seconds = Math.round(serverTimeoutMs / 1000);
-    this.fail(new Failure('server-silent', `no messages from the server of ${group}:${port} after ${seconds} seconds`, 'is the frisbee server still running?'));
+    this.fail(
+      new Failure(
+        'server-silent',
+        `no messages from the server of ${group}:${port} after ${seconds} seconds`,
+        'is the frisbee server still running?',
+      ),
+    );
   }
 
   /** Ends the session: leaves, gives the output up, rejects `done`. */
@@ -147,7 +170,10 @@ export class ClientSession {
     if (this.#over) return;
     this.#end();
     if (this.#joinedAt !== null) this.#leave(null);
-    void this.#options.sink.abort().then(() => this.#reject(error), () => this.#reject(error));
+    void this.#options.sink.abort().then(
+      () => this.#reject(error),
+      () => this.#reject(error),
+    );
   }
 
   #end(): void {
@@ -191,7 +217,13 @@ export class ClientSession {
         continue;
       }
       this.#doneChunks++;
-      onEvent?.({ type: 'chunk', chunk: next.chunk, doneChunks: this.#doneChunks, totalChunks: geometry.chunks, elapsedMs: now - this.#startedAt });
+      onEvent?.({
+        type: 'chunk',
+        chunk: next.chunk,
+        doneChunks: this.#doneChunks,
+        totalChunks: geometry.chunks,
+        elapsedMs: now - this.#startedAt,
+      });
       this.#core.slotFreed(next.slot, now);
     }
     this.#writing = false;
@@ -221,7 +253,17 @@ export class ClientSession {
     const warning = this.#faults.note();
     const notes = [...(output.notes ?? []), ...(warning === null ? [] : [warning])];
     const elapsedMs = performance.now() - this.#startedAt;
-    this.#resolve({ effectiveBytes, actualBytes, writes, notes, clientId: this.#clientId, sizeBytes: geometry.sizeBytes, chunks: geometry.chunks, elapsedMs, stats });
+    this.#resolve({
+      effectiveBytes,
+      actualBytes,
+      writes,
+      notes,
+      clientId: this.#clientId,
+      sizeBytes: geometry.sizeBytes,
+      chunks: geometry.chunks,
+      elapsedMs,
+      stats,
+    });
   }
 
   #leave(output: OutputResult | null): ClientStats {

@@ -60,7 +60,16 @@ export class ClientTable {
     }
     if (known) this.#remove(known, 'replaced', now);
     else if (this.size >= this.#maxClients) this.#dropOne(now);
-    this.#newcomers.set(address, { address, clientId, joinedAt: now, heardAt: now, askedBlocks: 0, askedChunks: new Uint8Array(0), reportedAt: -Infinity, stale: false });
+    this.#newcomers.set(address, {
+      address,
+      clientId,
+      joinedAt: now,
+      heardAt: now,
+      askedBlocks: 0,
+      askedChunks: new Uint8Array(0),
+      reportedAt: -Infinity,
+      stale: false,
+    });
     this.#emit({ type: 'join', address, clientId, version, again: false, activeClients: this.size });
   }
 
@@ -110,13 +119,28 @@ export class ClientTable {
     client.stale = false;
     client.reportedAt = now;
     const { address, clientId, askedBlocks } = client;
-    this.#emit({ type: 'progress', address, clientId, askedBlocks, totalBlocks: this.#totalBlocks, idleMs: Math.round(now - client.heardAt) });
+    this.#emit({
+      type: 'progress',
+      address,
+      clientId,
+      askedBlocks,
+      totalBlocks: this.#totalBlocks,
+      idleMs: Math.round(now - client.heardAt),
+    });
   }
 
   #remove(client: Client, reason: LeaveReason, now: number): void {
     this.#forget(client);
     const elapsedSeconds = Math.floor((now - client.joinedAt) / 1000);
-    this.#emit({ type: 'leave', address: client.address, clientId: client.clientId, elapsedSeconds, reason, stats: null, activeClients: this.size });
+    this.#emit({
+      type: 'leave',
+      address: client.address,
+      clientId: client.clientId,
+      elapsedSeconds,
+      reason,
+      stats: null,
+      activeClients: this.size,
+    });
   }
 
   #forget({ address }: Client): void {

@@ -30,7 +30,10 @@ async function main(): Promise<void> {
   const say = (message: FromServerThread): void => port.postMessage(message);
   const options = workerData as ServerOptions; // only startServer() starts this file
   try {
-    const shell = await ServerShell.start(options, limited((event) => say({ kind: 'event', event })));
+    const shell = await ServerShell.start(
+      options,
+      limited((event) => say({ kind: 'event', event })),
+    );
     port.on('message', (message: ToServerThread) => {
       if (message.kind !== 'stop') return;
       void shell.stop().then((stats) => {

@@ -28,7 +28,10 @@ export class ImageFile {
     const geometry = status.isFile() ? geometryOf(status.size) : null;
     if (!geometry) {
       closeSync(this.#fd);
-      throw new Failure('image-unservable', `${path} cannot be served: ${status.isFile() ? `it has ${status.size} bytes` : 'not a regular file'}`);
+      throw new Failure(
+        'image-unservable',
+        `${path} cannot be served: ${status.isFile() ? `it has ${status.size} bytes` : 'not a regular file'}`,
+      );
     }
     this.geometry = geometry;
   }
@@ -53,7 +56,12 @@ export class ImageFile {
     let got = 0;
     while (got < wanted) {
       const bytes = readSync(this.#fd, this.#window, got, wanted - got, block * BLOCK_BYTES + got);
-      if (bytes === 0) throw new Failure('image-truncated', `${this.#path} got shorter while it was being served`, 'do not change an image that is in use; write a new one and rename it');
+      if (bytes === 0)
+        throw new Failure(
+          'image-truncated',
+          `${this.#path} got shorter while it was being served`,
+          'do not change an image that is in use; write a new one and rename it',
+        );
       got += bytes;
     }
     this.#window.fill(0, got, blocks * BLOCK_BYTES);

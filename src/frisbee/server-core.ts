@@ -65,7 +65,12 @@ export class ServerCore {
     this.#losses = new Uint8Array(geometry.chunks);
     this.#lastRequestAt = now;
     this.rate = new RateControl(options.rateBps, options.loopback, now);
-    this.clients = new ClientTable({ chunks: geometry.chunks, totalBlocks: geometry.blocks, silentMs: options.clientSilentMs, emit: options.emit });
+    this.clients = new ClientTable({
+      chunks: geometry.chunks,
+      totalBlocks: geometry.blocks,
+      silentMs: options.clientSilentMs,
+      emit: options.emit,
+    });
   }
 
   /** Whether there is something to send. */
@@ -164,7 +169,15 @@ export class ServerCore {
     const reply: Message =
       message.version === 1
         ? { kind: 'joined', version: 1, blocks: geometry.blocks }
-        : { kind: 'joined', version: 2, clientId: message.clientId, blocks: 0, chunkBlocks: CHUNK_BLOCKS, blockBytes: BLOCK_BYTES, sizeBytes: BigInt(geometry.sizeBytes) };
+        : {
+            kind: 'joined',
+            version: 2,
+            clientId: message.clientId,
+            blocks: 0,
+            chunkBlocks: CHUNK_BLOCKS,
+            blockBytes: BLOCK_BYTES,
+            sizeBytes: BigInt(geometry.sizeBytes),
+          };
     return { bytes: encode({ srcIp, message: reply }), address };
   }
 
@@ -199,7 +212,8 @@ export class ServerCore {
     if (client) this.clients.asked(client, chunk, size, now);
     // a loss, and not a late joiner's gap: it was here when the chunk went by
     const passAt = this.#passAt[chunk] ?? -Infinity;
-    if (newBlocks > 0 && (retry || (partial && client && client.joinedAt < passAt)) && this.#countsAsLoss(chunk, now)) this.rate.lost(newBlocks, passAt);
+    if (newBlocks > 0 && (retry || (partial && client && client.joinedAt < passAt)) && this.#countsAsLoss(chunk, now))
+      this.rate.lost(newBlocks, passAt);
   }
 
   #countsAsLoss(chunk: number, now: number): boolean {

@@ -3,10 +3,32 @@ import type { RateReason } from './rate-control.js';
 
 /** What a server reports. `address` is the client's IPv4 address; `clientId` is what it chose for itself. */
 export type ServerEvent =
-  | { type: 'join'; address: string; clientId: number; version: 1 | 2; /** the same client asked before */ again: boolean; activeClients: number }
+  | {
+      type: 'join';
+      address: string;
+      clientId: number;
+      version: 1 | 2 /** the same client asked before */;
+      again: boolean;
+      activeClients: number;
+    }
   | { type: 'join-refused'; address: string }
-  | { type: 'leave'; address: string; clientId: number; elapsedSeconds: number; reason: LeaveReason; stats: ClientStats | null; activeClients: number }
-  | { type: 'progress'; address: string; clientId: number; /** blocks of chunks this client was the one to ask for */ askedBlocks: number; totalBlocks: number; idleMs: number }
+  | {
+      type: 'leave';
+      address: string;
+      clientId: number;
+      elapsedSeconds: number;
+      reason: LeaveReason;
+      stats: ClientStats | null;
+      activeClients: number;
+    }
+  | {
+      type: 'progress';
+      address: string;
+      clientId: number /** blocks of chunks this client was the one to ask for */;
+      askedBlocks: number;
+      totalBlocks: number;
+      idleMs: number;
+    }
   | { type: 'rate'; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: RateReason }
   | { type: 'idle'; reason: 'no-requests' | 'last-client-left' }
   | { type: 'failed'; code: string; message: string; hint: string | null };
@@ -43,8 +65,25 @@ export type ServerStats = {
 /** Statistics of a server that has done nothing. */
 export function emptyServerStats(): ServerStats {
   return {
-    sentBlocks: 0, repeatedBlocks: 0, messagesIn: 0, messagesOut: 0, joins: 0, leaves: 0, requests: 0, mergedRequests: 0,
-    partialRequests: 0, partialBlocks: 0, duplicateRequests: 0, clientReRequests: 0, fileReads: 0, fileReadBytes: 0,
-    sendRetries: 0, maxQueueEntries: 0, serviceMs: 0, userCpuMs: 0, systemCpuMs: 0, rateBps: 0,
+    sentBlocks: 0,
+    repeatedBlocks: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    joins: 0,
+    leaves: 0,
+    requests: 0,
+    mergedRequests: 0,
+    partialRequests: 0,
+    partialBlocks: 0,
+    duplicateRequests: 0,
+    clientReRequests: 0,
+    fileReads: 0,
+    fileReadBytes: 0,
+    sendRetries: 0,
+    maxQueueEntries: 0,
+    serviceMs: 0,
+    userCpuMs: 0,
+    systemCpuMs: 0,
+    rateBps: 0,
   };
 }

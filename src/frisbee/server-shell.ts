@@ -88,8 +88,14 @@ export class ServerShell {
       blocks: image.geometry.blocks,
     };
     this.#core = new ServerCore({
-      geometry: image.geometry, srcIp, port: options.port, rateBps: options.rateBps, loopback: options.loopback,
-      clientSilentMs: options.clientSilentMs ?? CLIENT_SILENT_MS, now, emit,
+      geometry: image.geometry,
+      srcIp,
+      port: options.port,
+      rateBps: options.rateBps,
+      loopback: options.loopback,
+      clientSilentMs: options.clientSilentMs ?? CLIENT_SILENT_MS,
+      now,
+      emit,
     });
     this.#pacer = new Pacer(this.#core.rate.blocksPerSecond, now);
     this.#sender = new BlockSender(
@@ -128,8 +134,12 @@ export class ServerShell {
     if (this.#stopped) return this.#stopped;
     const { userMs, systemMs } = threadCpu();
     const stats: ServerStats = {
-      ...this.#core.stats, fileReads: this.#image.reads, fileReadBytes: this.#image.readBytes,
-      sendRetries: this.#sender.retries, userCpuMs: userMs, systemCpuMs: systemMs,
+      ...this.#core.stats,
+      fileReads: this.#image.reads,
+      fileReadBytes: this.#image.readBytes,
+      sendRetries: this.#sender.retries,
+      userCpuMs: userMs,
+      systemCpuMs: systemMs,
     };
     this.#stopped = stats;
     clearInterval(this.#ticker);
@@ -144,8 +154,16 @@ export class ServerShell {
   /** Pumps after `delayMs`; 0 means after the sockets had their turn. */
   #schedule(delayMs: number): void {
     if (this.#stopped || this.#timer || this.#immediate) return;
-    if (delayMs > 0) this.#timer = setTimeout(() => { this.#timer = null; this.#pump(); }, delayMs);
-    else this.#immediate = setImmediate(() => { this.#immediate = null; this.#pump(); });
+    if (delayMs > 0)
+      this.#timer = setTimeout(() => {
+        this.#timer = null;
+        this.#pump();
+      }, delayMs);
+    else
+      this.#immediate = setImmediate(() => {
+        this.#immediate = null;
+        this.#pump();
+      });
   }
 
   #pump(): void {
@@ -193,7 +211,8 @@ export class ServerShell {
   }
 
   #replyToGroup(): void {
-    for (const bytes of this.#groupReplies.splice(0)) this.#sockets.send(bytes, this.#options.group, (error) => error && this.#onSendError(error));
+    for (const bytes of this.#groupReplies.splice(0))
+      this.#sockets.send(bytes, this.#options.group, (error) => error && this.#onSendError(error));
   }
 
   #tick(): void {
@@ -207,7 +226,8 @@ export class ServerShell {
       this.#rejoin();
     }
     if (this.#idleReported) return;
-    const reason = this.#core.idleMs(now) > idleTimeoutMs ? 'no-requests' : this.#core.desertedMs(now) > desertedTimeoutMs ? 'last-client-left' : null;
+    const reason =
+      this.#core.idleMs(now) > idleTimeoutMs ? 'no-requests' : this.#core.desertedMs(now) > desertedTimeoutMs ? 'last-client-left' : null;
     if (!reason) return;
     this.#idleReported = true;
     this.#emit({ type: 'idle', reason });
@@ -226,6 +246,10 @@ export class ServerShell {
     this.#failingSince ??= now;
     if (now - this.#failingSince < SEND_PATIENCE_MS) return;
     const { group, port, localIp } = this.#options;
-    this.fail('send-failed', `cannot send to ${group}:${port} from ${localIp}: ${messageOf(error)}`, `is there a route to ${group}, and is the interface up?`);
+    this.fail(
+      'send-failed',
+      `cannot send to ${group}:${port} from ${localIp}: ${messageOf(error)}`,
+      `is there a route to ${group}, and is the interface up?`,
+    );
   }
 }

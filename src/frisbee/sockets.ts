@@ -45,7 +45,11 @@ export type DatagramHandler = (bytes: Buffer, from: Origin) => void;
  * Opens the socket (in loopback mode: the two sockets) of one party of a session.
  * Throws Failure 'address-in-use' when somebody else has the port, 'bad-interface' when `localIp` cannot do multicast.
  */
-export async function openSession(session: SessionAddress, onDatagram: DatagramHandler, onError: (error: Error) => void): Promise<SessionSockets> {
+export async function openSession(
+  session: SessionAddress,
+  onDatagram: DatagramHandler,
+  onError: (error: Error) => void,
+): Promise<SessionSockets> {
   const multicast = isMulticast(session.group);
   const bindTo = session.loopback ? session.localIp : '0.0.0.0';
   const own = await openSocket(session, bindTo, false, onDatagram, onError);
@@ -62,7 +66,8 @@ export async function openSession(session: SessionAddress, onDatagram: DatagramH
     } else {
       own.setBroadcast(true);
       // a broadcast reaches no socket that is bound to another address
-      if (session.loopback && session.group === LOOPBACK_BROADCAST) groupSocket = await openSocket(session, session.group, true, onDatagram, onError);
+      if (session.loopback && session.group === LOOPBACK_BROADCAST)
+        groupSocket = await openSocket(session, session.group, true, onDatagram, onError);
     }
   } catch (error) {
     own.close();
@@ -73,7 +78,11 @@ export async function openSession(session: SessionAddress, onDatagram: DatagramH
 }
 
 /** Opens only the exclusive socket of a loopback party: it sends everything and receives what is sent to it alone. */
-export async function openLoopbackSender(session: SessionAddress, onDatagram: DatagramHandler, onError: (error: Error) => void): Promise<SessionSockets> {
+export async function openLoopbackSender(
+  session: SessionAddress,
+  onDatagram: DatagramHandler,
+  onError: (error: Error) => void,
+): Promise<SessionSockets> {
   const own = await openSocket(session, session.localIp, false, onDatagram, onError);
   if (isMulticast(session.group)) {
     own.setMulticastTTL(MULTICAST_TTL);
@@ -84,7 +93,11 @@ export async function openLoopbackSender(session: SessionAddress, onDatagram: Da
 }
 
 /** Opens the shared socket on which all loopback parties of one process hear a group. */
-export async function openGroupListener(session: SessionAddress, onDatagram: DatagramHandler, onError: (error: Error) => void): Promise<SessionSockets> {
+export async function openGroupListener(
+  session: SessionAddress,
+  onDatagram: DatagramHandler,
+  onError: (error: Error) => void,
+): Promise<SessionSockets> {
   const socket = await openSocket(session, session.group, true, onDatagram, onError);
   try {
     onInterface(session, () => socket.addMembership(session.group, session.localIp));
@@ -116,7 +129,13 @@ function sessionSockets(session: SessionAddress, own: Socket, groupSocket: Socke
   };
 }
 
-function openSocket(session: SessionAddress, bindTo: string, shared: boolean, onDatagram: DatagramHandler, onError: (error: Error) => void): Promise<Socket> {
+function openSocket(
+  session: SessionAddress,
+  bindTo: string,
+  shared: boolean,
+  onDatagram: DatagramHandler,
+  onError: (error: Error) => void,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket({
       type: 'udp4',
@@ -143,10 +162,20 @@ function openSocket(session: SessionAddress, bindTo: string, shared: boolean, on
 function bindFailure(session: SessionAddress, bindTo: string, error: Error): Failure {
   const where = `UDP ${bindTo}:${session.port}`;
   if (systemCode(error) === 'EADDRINUSE') {
-    return new Failure('address-in-use', `cannot bind ${where}: somebody else has it`, 'another frisbee session uses this port; take the next one', { cause: error });
+    return new Failure(
+      'address-in-use',
+      `cannot bind ${where}: somebody else has it`,
+      'another frisbee session uses this port; take the next one',
+      { cause: error },
+    );
   }
   if (systemCode(error) === 'EADDRNOTAVAIL') {
-    return new Failure('bad-interface', `cannot bind ${where}: not an address of this machine`, 'give one of the addresses that "ip address" shows', { cause: error });
+    return new Failure(
+      'bad-interface',
+      `cannot bind ${where}: not an address of this machine`,
+      'give one of the addresses that "ip address" shows',
+      { cause: error },
+    );
   }
   return new Failure('bind-failed', `cannot bind ${where}: ${messageOf(error)}`, undefined, { cause: error });
 }

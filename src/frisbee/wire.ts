@@ -13,9 +13,9 @@ export type Message =
   | { kind: 'joined'; version: 2; clientId: number; blocks: number; chunkBlocks: number; blockBytes: number; sizeBytes: bigint }
   | { kind: 'leave'; clientId: number; elapsedSeconds: number }
   | { kind: 'leave2'; clientId: number; elapsedSeconds: number; statsVersion: number; stats: ClientStats }
-  | { kind: 'block'; chunk: number; block: number; /** 1024 bytes, a view of the datagram */ data: Uint8Array }
+  | { kind: 'block'; chunk: number; block: number /** 1024 bytes, a view of the datagram */; data: Uint8Array }
   | { kind: 'request'; chunk: number; first: number; count: number }
-  | { kind: 'prequest'; chunk: number; /** 0: the first time this client asks for the chunk */ retries: number; map: BlockMap }
+  | { kind: 'prequest'; chunk: number /** 0: the first time this client asks for the chunk */; retries: number; map: BlockMap }
   | { kind: 'progress-request'; clientId: number; who: number; when: number; what: number; seq: number }
   | { kind: 'progress'; clientId: number; who: number; when: number; what: number; seq: number; summary: ProgressSummary | null };
 

@@ -4,7 +4,7 @@ import { CHUNK_BLOCKS } from './geometry.js';
 /** A piece of work for the sender: neighbouring blocks of one chunk. */
 export type Work = { chunk: number; first: number; count: number };
 
-type Entry = { chunk: number; wanted: BlockMap; /** blocks below it have gone out, or were not asked for */ next: number };
+type Entry = { chunk: number; wanted: BlockMap /** blocks below it have gone out, or were not asked for */; next: number };
 
 /** What became of a request: how many blocks will be sent that would not have been without it. */
 export type Enqueued = { newBlocks: number; merged: boolean };

@@ -16,9 +16,12 @@ export type WriterStep =
   | { step: 'begin'; sizeBytes: number }
   /** From here on, writes mean places in this memory. */
   | { step: 'share'; memory: SharedArrayBuffer }
-  | { step: 'write'; /** where the chunk begins in the shared memory */ offset: number; index: number; sizeBytes: number }
+  | { step: 'write' /** where the chunk begins in the shared memory */; offset: number; index: number; sizeBytes: number }
   | { step: 'finish' }
   | { step: 'abort' };
 
 /** What it answers to the request of the same id. */
-export type WriterReply = { id: number } & ({ ok: true; result: OutputResult | null } | { ok: false; code: string | null; message: string; hint: string | null });
+export type WriterReply = { id: number } & (
+  | { ok: true; result: OutputResult | null }
+  | { ok: false; code: string | null; message: string; hint: string | null }
+);

@@ -11,7 +11,12 @@ export type Behind = { is: 'nothing' } | { is: 'member' | 'damaged'; at: number 
  * Looks at what lies from byte `end` on. `magic`: how a member begins, null for any byte; a third of it may be wrong in a
  * damaged one. `isAlso`: other beginnings that count.
  */
-export async function lookBehind(input: FileWindow, end: number, magic: Magic, isAlso: (head: Buffer) => boolean = () => false): Promise<Behind> {
+export async function lookBehind(
+  input: FileWindow,
+  end: number,
+  magic: Magic,
+  isAlso: (head: Buffer) => boolean = () => false,
+): Promise<Behind> {
   const at = await firstNonZero(input, end);
   if (at === null) return { is: 'nothing' };
   const head = await input.bytes(at, Math.max(16, magic.length));

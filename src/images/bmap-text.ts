@@ -13,7 +13,12 @@ const MAX_ATTRIBUTES = 16;
 /** What is between two tags is a number, a name or a checksum. */
 const MAX_TEXT_CHARS = 4096;
 const NEWEST_MAJOR = 2;
-const HASHES = new Map([['sha1', 'sha1'], ['sha256', 'sha256'], ['sha512', 'sha512'], ['md5', 'md5']]);
+const HASHES = new Map([
+  ['sha1', 'sha1'],
+  ['sha256', 'sha256'],
+  ['sha512', 'sha512'],
+  ['md5', 'md5'],
+]);
 
 /** The name of a checksum in a bmap, as Node.js knows it; undefined for one that is not known. */
 export function hashOf(checksumType: string | null): string | undefined {
@@ -80,7 +85,8 @@ class BmapReader {
 
   #root(name: string, version: string): void {
     if (name !== 'bmap') throw new Error(`it is no block map: it begins with ${short(name)}`);
-    if (!(Number(version.split('.')[0]) <= NEWEST_MAJOR)) throw new Error(`it has version ${short(version)} of the format, and up to ${NEWEST_MAJOR} is known here`);
+    if (!(Number(version.split('.')[0]) <= NEWEST_MAJOR))
+      throw new Error(`it has version ${short(version)} of the format, and up to ${NEWEST_MAJOR} is known here`);
     this.isBmap = true;
   }
 
@@ -120,11 +126,13 @@ function refuseUnfit(ranges: Bmap['ranges'], sizeBytes: number, blockBytes: numb
   if (ranges.length === 0) throw new Error('it has no ranges');
   let [before, mapped] = [-1, 0];
   for (const { first, last } of ranges) {
-    if (first > last || first <= before || last * blockBytes >= sizeBytes) throw new Error(`it has a range ${first === last ? `"${first}"` : `"${first}-${last}"`}`);
+    if (first > last || first <= before || last * blockBytes >= sizeBytes)
+      throw new Error(`it has a range ${first === last ? `"${first}"` : `"${first}-${last}"`}`);
     before = last;
     mapped += last - first + 1;
   }
-  if (counted !== undefined && Number(counted) !== mapped) throw new Error(`it says that ${printable(counted.slice(0, 40))} blocks are mapped, and its ranges have ${mapped}`);
+  if (counted !== undefined && Number(counted) !== mapped)
+    throw new Error(`it says that ${printable(counted.slice(0, 40))} blocks are mapped, and its ranges have ${mapped}`);
 }
 
 /** A bmap has a checksum of itself, taken with zeros in its place. */
@@ -132,8 +140,12 @@ function refuseDamaged(bytes: Buffer, checksum: string | undefined, checksumType
   const hashName = hashOf(checksumType ?? 'sha1');
   if (checksum === undefined || hashName === undefined) return;
   const at = bytes.indexOf(checksum);
-  const hash = createHash(hashName).update(bytes.subarray(0, at)).update('0'.repeat(checksum.length)).update(bytes.subarray(at + checksum.length));
-  if (at < 0 || checksum === '' || hash.digest('hex') !== checksum.toLowerCase()) throw new Error(`its own ${hashName} is wrong: it is damaged, or was edited`);
+  const hash = createHash(hashName)
+    .update(bytes.subarray(0, at))
+    .update('0'.repeat(checksum.length))
+    .update(bytes.subarray(at + checksum.length));
+  if (at < 0 || checksum === '' || hash.digest('hex') !== checksum.toLowerCase())
+    throw new Error(`its own ${hashName} is wrong: it is damaged, or was edited`);
 }
 
 function short(text: string): string {

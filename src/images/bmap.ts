@@ -22,7 +22,8 @@ export type BmapRef = { path: string; isGuessed: boolean };
 const MAX_BMAP_BYTES = 16 * 1024 * 1024;
 const HASH_BYTES = 1024 * 1024;
 /** Endings that say of what kind an image is, and not which. */
-const KNOWN_ENDING = /\.(?:gz|xz|zst|bz2|raw|img|image|wic|hddimg|hdddirect|sdcard|sdimg|rpi-sdimg|direct|iso|bin|rootfs|ext[234]|btrfs|xfs)$/i;
+const KNOWN_ENDING =
+  /\.(?:gz|xz|zst|bz2|raw|img|image|wic|hddimg|hdddirect|sdcard|sdimg|rpi-sdimg|direct|iso|bin|rootfs|ext[234]|btrfs|xfs)$/i;
 
 /** The .bmap beside an image, by bmaptool's rules: the image's name with .bmap added, or in place of its endings; null without one. */
 export async function findBmap(image: string): Promise<BmapRef | null> {
@@ -64,8 +65,13 @@ async function readSmall(path: string): Promise<Buffer> {
  * Compares a raw image with its bmap's size and checksums; messages call it `name`. Throws Failure `bmap-mismatch`, or the
  * signal's reason.
  */
-export async function checkBmap(raw: string, bmap: Bmap, { name = raw, signal }: { name?: string; signal?: AbortSignal } = {}): Promise<void> {
-  const mismatch = (what: string): Failure => new Failure('bmap-mismatch', `${name} is not what ${bmap.path} describes: ${what}`, 'copy both again from where they came from');
+export async function checkBmap(
+  raw: string,
+  bmap: Bmap,
+  { name = raw, signal }: { name?: string; signal?: AbortSignal } = {},
+): Promise<void> {
+  const mismatch = (what: string): Failure =>
+    new Failure('bmap-mismatch', `${name} is not what ${bmap.path} describes: ${what}`, 'copy both again from where they came from');
   const { hashOf } = await import('./bmap-text.js');
   const handle = await open(raw, 'r');
   try {
@@ -84,7 +90,14 @@ export async function checkBmap(raw: string, bmap: Bmap, { name = raw, signal }:
   }
 }
 
-async function hashPart(handle: FileHandle, buffer: Buffer, hashName: string, from: number, to: number, signal: AbortSignal | undefined): Promise<string> {
+async function hashPart(
+  handle: FileHandle,
+  buffer: Buffer,
+  hashName: string,
+  from: number,
+  to: number,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const hash = createHash(hashName);
   for (let at = from; at < to; ) {
     if (signal?.aborted) throw reasonOf(signal);

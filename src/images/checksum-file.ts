@@ -48,7 +48,11 @@ export function parseChecksum(text: string, path: string): string {
   const matches = lines.map((line) => /^([0-9a-fA-F]{64})(?:\s+[ *]?(.+?)\s*)?$/.exec(line));
   const own = matches.find((match) => match && (match[2] === undefined || basename(match[2]) === basename(path)));
   if (own?.[1]) return own[1].toLowerCase();
-  throw new Failure('checksum-unreadable', `${checksumPath(path)} has no SHA-256 of ${basename(path)}`, 'make it anew: sha256sum IMAGE > IMAGE.sha256');
+  throw new Failure(
+    'checksum-unreadable',
+    `${checksumPath(path)} has no SHA-256 of ${basename(path)}`,
+    'make it anew: sha256sum IMAGE > IMAGE.sha256',
+  );
 }
 
 async function isLink(path: string): Promise<boolean> {
@@ -56,7 +60,10 @@ async function isLink(path: string): Promise<boolean> {
 }
 
 /** SHA-256 of a whole file, hex. Throws Failure `ndz-unreadable`, or the signal's reason. */
-export async function hashFile(path: string, { signal, onBytes }: { signal?: AbortSignal; onBytes?: (doneBytes: number) => void } = {}): Promise<string> {
+export async function hashFile(
+  path: string,
+  { signal, onBytes }: { signal?: AbortSignal; onBytes?: (doneBytes: number) => void } = {},
+): Promise<string> {
   const hash = createHash('sha256');
   let done = 0;
   try {
@@ -67,7 +74,12 @@ export async function hashFile(path: string, { signal, onBytes }: { signal?: Abo
     }
   } catch (error) {
     if (signal?.aborted) throw reasonOf(signal);
-    throw new Failure('ndz-unreadable', `reading ${path} at byte ${done}: ${messageOf(error)}`, 'does it exist, and may this user read it?', { cause: error });
+    throw new Failure(
+      'ndz-unreadable',
+      `reading ${path} at byte ${done}: ${messageOf(error)}`,
+      'does it exist, and may this user read it?',
+      { cause: error },
+    );
   }
   return hash.digest('hex');
 }

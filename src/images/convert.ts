@@ -73,7 +73,8 @@ async function fromCache(path: string, format: ImageFormat, cache: ConvertedCach
   const ndz = `${sha256}${bmap === null ? '' : `-${(await hashFile(bmap.path)).slice(0, 16)}`}.ndz`;
   const found = await cache.find(`${ndz}.json`);
   const notes = found ? found.notes : await convert({ path, format, bmap, totalBytes, ndz }, cache, options);
-  if ((await identityOf(path, bmap)) !== identity) throw new Failure('image-changed', `${path} changed while it was converted`, 'is it still being copied? try again when that is done');
+  if ((await identityOf(path, bmap)) !== identity)
+    throw new Failure('image-changed', `${path} changed while it was converted`, 'is it still being copied? try again when that is done');
   const known = { source: resolve(path), sha256, ndz, notes };
   // a record speaks of the folder that it lies in
   if (!found || found.path === cache.at(ndz)) for (const record of [`${ndz}.json`, `${identity}.json`]) await cache.remember(record, known);
@@ -83,7 +84,11 @@ async function fromCache(path: string, format: ImageFormat, cache: ConvertedCach
 type Given = { path: string; format: ImageFormat; bmap: BmapRef | null; totalBytes: number; ndz: string };
 
 /** Makes the image in the cache; returns notes. */
-async function convert({ path, format, bmap: ref, totalBytes, ndz }: Given, cache: ConvertedCache, options: ConvertOptions): Promise<string[]> {
+async function convert(
+  { path, format, bmap: ref, totalBytes, ndz }: Given,
+  cache: ConvertedCache,
+  options: ConvertOptions,
+): Promise<string[]> {
   const { host = systemHost, signal, onProgress, largestDiskBytes = LARGEST_DISK_BYTES } = options;
   const [notes, space] = [[] as string[], new FreeSpace(cache.path, path)];
   const bmap = ref === null ? null : await usableBmap(ref, notes, signal);
@@ -93,9 +98,17 @@ async function convert({ path, format, bmap: ref, totalBytes, ndz }: Given, cach
   const raw = isPacked ? unpacked : path;
   try {
     if (isPacked) {
-      notes.push(...(await unpack(path, format, raw, {
-        host, limits, ...(signal ? { signal } : {}), beforeWrite: (bytes) => space.take(bytes), onBytes: (bytes) => onProgress?.('unpack', bytes, totalBytes),
-      })).notes);
+      notes.push(
+        ...(
+          await unpack(path, format, raw, {
+            host,
+            limits,
+            ...(signal ? { signal } : {}),
+            beforeWrite: (bytes) => space.take(bytes),
+            onBytes: (bytes) => onProgress?.('unpack', bytes, totalBytes),
+          })
+        ).notes,
+      );
     } else refuseTooLarge(path, totalBytes, limits);
     const fitting = bmap && (await fits(bmap, ref, raw, notes)) ? bmap : null;
     if (fitting) await checkBmap(raw, fitting, { name: path, ...(signal ? { signal } : {}) });
@@ -131,7 +144,14 @@ async function fits(bmap: Bmap, ref: BmapRef | null, raw: string, notes: string[
   return false;
 }
 
-async function zip(path: string, raw: string, fresh: string, bmap: Bmap | null, space: FreeSpace, options: ConvertOptions): Promise<string[]> {
+async function zip(
+  path: string,
+  raw: string,
+  fresh: string,
+  bmap: Bmap | null,
+  space: FreeSpace,
+  options: ConvertOptions,
+): Promise<string[]> {
   const source = await openSource(raw);
   try {
     const named = { ...source, name: path };
@@ -146,13 +166,20 @@ async function zip(path: string, raw: string, fresh: string, bmap: Bmap | null, 
 }
 
 /** Into a file that is to have its name only later, and that everybody may read and nobody else write. */
-async function writeChunks(source: ImageSource, fresh: string, ranges: SectorRange[], space: FreeSpace, { workers, signal, onProgress }: ConvertOptions): Promise<void> {
+async function writeChunks(
+  source: ImageSource,
+  fresh: string,
+  ranges: SectorRange[],
+  space: FreeSpace,
+  { workers, signal, onProgress }: ConvertOptions,
+): Promise<void> {
   const totalBytes = ranges.reduce((sum, { startSector, endSector }) => sum + endSector - startSector, 0) * SECTOR_BYTES;
   const handle = await open(fresh, 'wx', 0o644);
   const output = handle.createWriteStream({ autoClose: false });
   try {
     await writeImage(source, output, {
-      ranges, checksum: true,
+      ranges,
+      checksum: true,
       ...(workers === undefined ? {} : { workers }),
       ...(signal ? { signal } : {}),
       onChunk: () => space.take(CHUNK_BYTES),
@@ -161,7 +188,9 @@ async function writeChunks(source: ImageSource, fresh: string, ranges: SectorRan
     await handle.sync();
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== 'image-write-failed') throw error;
-    throw new Failure(error.code, `converting ${source.name}: ${error.message}`, 'is the disk of the converted images full, or broken?', { cause: error });
+    throw new Failure(error.code, `converting ${source.name}: ${error.message}`, 'is the disk of the converted images full, or broken?', {
+      cause: error,
+    });
   } finally {
     output.destroy();
     await handle.close();
@@ -171,10 +200,18 @@ async function writeChunks(source: ImageSource, fresh: string, ranges: SectorRan
 async function unknown(path: string, raw: string, sizeBytes: number): Promise<Failure> {
   const what = await textOf(raw);
   const isPacked = raw !== path;
-  if (what !== null) return new Failure('image-unknown', `${path} is no image that is known here: ${isPacked ? 'what it holds is' : 'it is'} ${what}`, 'is it the right file?');
+  if (what !== null)
+    return new Failure(
+      'image-unknown',
+      `${path} is no image that is known here: ${isPacked ? 'what it holds is' : 'it is'} ${what}`,
+      'is it the right file?',
+    );
   const bytes = isPacked ? `the ${sizeBytes} bytes that come out of it` : `not compressed, and its ${sizeBytes} bytes`;
-  return new Failure('image-unknown', `${path} is no image that is known here: not .ndz, ${bytes} hold neither a partition table nor a file system`,
-    'is it the right file? a disk of another kind can be made an image with: imaging-image zip --raw');
+  return new Failure(
+    'image-unknown',
+    `${path} is no image that is known here: not .ndz, ${bytes} hold neither a partition table nor a file system`,
+    'is it the right file? a disk of another kind can be made an image with: imaging-image zip --raw',
+  );
 }
 
 /** The blocks that a bmap says mean something, as sectors. */

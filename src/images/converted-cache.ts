@@ -51,7 +51,12 @@ export class ConvertedCache {
       return cache;
     } catch (error) {
       if (error instanceof Failure) throw error;
-      throw new Failure('cache-unusable', `the folder for converted images, ${cacheDir}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
+      throw new Failure(
+        'cache-unusable',
+        `the folder for converted images, ${cacheDir}: ${messageOf(error)}`,
+        'may this user write there?',
+        { cause: error },
+      );
     }
   }
 
@@ -78,7 +83,9 @@ export class ConvertedCache {
     try {
       await writeWhole(this.at(record), JSON.stringify(known), { mode: 0o644, sync: false, follow: false });
     } catch (error) {
-      throw new Failure('cache-unusable', `writing ${this.at(record)}: ${messageOf(error)}`, 'may this user write there?', { cause: error });
+      throw new Failure('cache-unusable', `writing ${this.at(record)}: ${messageOf(error)}`, 'may this user write there?', {
+        cause: error,
+      });
     }
   }
 
@@ -104,7 +111,8 @@ export class ConvertedCache {
   async #sweep(cacheDir: string): Promise<void> {
     for (const path of unfinishedIn(this.path, this.#host.now())) await rm(path, { force: true });
     for (const folder of [this.path, cacheDir]) {
-      for (const name of await readdir(folder)) if (await this.#isForgotten(join(folder, name), name)) await rm(join(folder, name), { recursive: true, force: true });
+      for (const name of await readdir(folder))
+        if (await this.#isForgotten(join(folder, name), name)) await rm(join(folder, name), { recursive: true, force: true });
     }
   }
 
@@ -121,11 +129,19 @@ export class ConvertedCache {
 function refuseForeign(cacheDir: string, uid: number): void {
   const { uid: owner, mode } = statSync(cacheDir);
   if (owner !== uid && owner !== ROOT) {
-    throw new Failure('cache-unusable', `the folder for converted images, ${cacheDir}, is ${loginOf(owner)}'s`, 'it must be yours or root\'s: have it removed, or set runs.dir');
+    throw new Failure(
+      'cache-unusable',
+      `the folder for converted images, ${cacheDir}, is ${loginOf(owner)}'s`,
+      "it must be yours or root's: have it removed, or set runs.dir",
+    );
   }
   if ((mode & WRITABLE_BY_OTHERS) === 0 || (mode & STICKY) !== 0) return;
   if (uid !== owner && uid !== ROOT) {
-    throw new Failure('cache-unusable', `the folder for converted images, ${cacheDir}, lets others replace what you keep there`, `sudo chmod +t ${cacheDir}`);
+    throw new Failure(
+      'cache-unusable',
+      `the folder for converted images, ${cacheDir}, lets others replace what you keep there`,
+      `sudo chmod +t ${cacheDir}`,
+    );
   }
   chmodSync(cacheDir, (mode & 0o7777) | STICKY);
 }
@@ -141,7 +157,11 @@ function ownFolder(path: string, uid: number): HeldFolder {
   const stats = folder && statSync(folder.at('.'));
   if (folder && stats?.uid === uid && (stats.mode & WRITABLE_BY_OTHERS) === 0) return folder;
   folder?.close();
-  throw new Failure('cache-unusable', `your folder for converted images, ${path}, ${stats ? whose(stats.uid, uid) : 'is no folder'}`, `remove it, or have it removed: rm -r ${path}`);
+  throw new Failure(
+    'cache-unusable',
+    `your folder for converted images, ${path}, ${stats ? whose(stats.uid, uid) : 'is no folder'}`,
+    `remove it, or have it removed: rm -r ${path}`,
+  );
 }
 
 function whose(owner: number, uid: number): string {
@@ -176,6 +196,18 @@ function isBelievedFile(path: string, uid: number): boolean {
 }
 
 function isKnown(value: unknown): value is Known {
-  return typeof value === 'object' && value !== null && 'sha256' in value && typeof value.sha256 === 'string' && 'source' in value && typeof value.source === 'string'
-    && 'ndz' in value && typeof value.ndz === 'string' && NDZ.test(value.ndz) && 'notes' in value && Array.isArray(value.notes) && value.notes.every((note) => typeof note === 'string');
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'sha256' in value &&
+    typeof value.sha256 === 'string' &&
+    'source' in value &&
+    typeof value.source === 'string' &&
+    'ndz' in value &&
+    typeof value.ndz === 'string' &&
+    NDZ.test(value.ndz) &&
+    'notes' in value &&
+    Array.isArray(value.notes) &&
+    value.notes.every((note) => typeof note === 'string')
+  );
 }

@@ -8,7 +8,12 @@ const PIECE_BYTES = 1 << 20;
  * Copies an image from its descriptor into a new file, which has its date and `mode`, and is on disk when this resolves;
  * gives the SHA-256 of what was copied, hex. Throws the system's error, or the signal's reason; nothing is left then.
  */
-export async function copyHeld({ handle, stats }: HeldImage, to: string, mode: number, { signal, onBytes }: { signal: AbortSignal; onBytes: (doneBytes: number, totalBytes: number) => void }): Promise<string> {
+export async function copyHeld(
+  { handle, stats }: HeldImage,
+  to: string,
+  mode: number,
+  { signal, onBytes }: { signal: AbortSignal; onBytes: (doneBytes: number, totalBytes: number) => void },
+): Promise<string> {
   const hash = createHash('sha256');
   const piece = Buffer.allocUnsafe(PIECE_BYTES);
   const copy = await open(to, 'wx', 0o600);

@@ -71,7 +71,25 @@ async function makeFileSystem(partition: string, files: readonly DemoFile[], wor
   }
   await symlink('bin/hello', join(root, 'hello'));
   // features that every imagezip in the field can read, and blocks as large systems have them: etc/imaging-image grows in its first
-  const args = ['-q', '-F', '-t', 'ext4', '-b', '4096', '-O', '^64bit,^metadata_csum', '-m', '0', '-L', 'imaging-demo', '-E', 'root_owner=0:0,nodiscard', '-d', root, partition];
+  const args = [
+    '-q',
+    '-F',
+    '-t',
+    'ext4',
+    '-b',
+    '4096',
+    '-O',
+    '^64bit,^metadata_csum',
+    '-m',
+    '0',
+    '-L',
+    'imaging-demo',
+    '-E',
+    'root_owner=0:0,nodiscard',
+    '-d',
+    root,
+    partition,
+  ];
   const env = { ...host.env, PATH: `${host.env.PATH ?? ''}:/usr/sbin:/sbin` };
   const child = host.spawn('mke2fs', args, { stdio: 'ignore', env });
   try {
@@ -132,7 +150,8 @@ function bootRecord(firstSector: number, sectorCount: number): Buffer {
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.byteLength; ) done += (await handle.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
+  for (let done = 0; done < bytes.byteLength; )
+    done += (await handle.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -78,5 +78,7 @@ export class FileWindow {
 }
 
 function unreadable(path: string, error: unknown): Failure {
-  return new Failure('ndz-unreadable', `reading ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', { cause: error });
+  return new Failure('ndz-unreadable', `reading ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+    cause: error,
+  });
 }

@@ -35,7 +35,8 @@ export type Places = { imagesDir: string; cwd: string };
  * Throws UserError 'environment' that says where it looked, and names like it.
  */
 export async function findImage(name: string, options: Places): Promise<ImageRef> {
-  if (name === '') throw new UserError('environment', 'no image given', 'name one with -i, or set default_image in the [frisbee] section of imaging.conf');
+  if (name === '')
+    throw new UserError('environment', 'no image given', 'name one with -i, or set default_image in the [frisbee] section of imaging.conf');
   const places = placesOf(name, options);
   for (const path of pathsOf(places)) {
     const found = await imageAt(path);
@@ -90,7 +91,8 @@ async function imageAt(path: string): Promise<ImageRef | null> {
   } catch (error) {
     const code = systemCode(error);
     const target = code === 'ENOENT' ? await readlink(path).catch(() => null) : null; // null: nothing there at all
-    if (target !== null) throw new UserError('environment', `image ${path} is a broken link to ${target}`, 'restore the file it leads to, or remove the link');
+    if (target !== null)
+      throw new UserError('environment', `image ${path} is a broken link to ${target}`, 'restore the file it leads to, or remove the link');
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     throw new UserError('environment', `image ${path} cannot be read: ${messageOf(error)}`, 'may this user read it?', { cause: error });
   }
@@ -99,12 +101,19 @@ async function imageAt(path: string): Promise<ImageRef | null> {
 async function notFound(name: string, places: readonly string[], { imagesDir, cwd }: Places): Promise<UserError> {
   const where = places.map((place) => dirname(place));
   const message = `image ${name} not found in ${[...new Set(where)].join(' nor in ')}`;
-  const here = name.includes('/') ? null : await imageAt(resolve(cwd, name + (name.endsWith(IMAGE_SUFFIX) ? '' : IMAGE_SUFFIX))).catch(() => null);
-  if (here) return new UserError('environment', message, `there is ./${basename(here.path)} in the current folder: to load it say ./${name}`);
+  const here = name.includes('/')
+    ? null
+    : await imageAt(resolve(cwd, name + (name.endsWith(IMAGE_SUFFIX) ? '' : IMAGE_SUFFIX))).catch(() => null);
+  if (here)
+    return new UserError('environment', message, `there is ./${basename(here.path)} in the current folder: to load it say ./${name}`);
   const known = await namesIn([...new Set([...where, resolve(cwd, imagesDir)])]);
   const near = nearestNames(imageName(name), known);
   if (near.length > 0) return new UserError('environment', message, `did you mean ${near.join(', ')}?`);
-  return new UserError('environment', message, known.length > 0 ? 'imaging-list shows the images there are' : `${join(imagesDir, '')} holds no image`);
+  return new UserError(
+    'environment',
+    message,
+    known.length > 0 ? 'imaging-list shows the images there are' : `${join(imagesDir, '')} holds no image`,
+  );
 }
 
 async function namesIn(dirs: readonly string[]): Promise<string[]> {

@@ -65,7 +65,12 @@ export function foreignFormat(head: Buffer): ForeignFormat | null {
   if (head.byteLength > SECTOR_END + 1 && head.readUInt16LE(SECTOR_END) === 0xaa55) return null; // a boot sector: a disk, whatever else it is
   const row = ROWS.find(([, , offset, magic]) => head.toString('latin1', offset, offset + magic.length) === magic);
   if (row) return { is: row[0], instead: row[1] };
-  const begin = head.toString('utf8', 0, 4096).replace(/^\ufeff?\s*(?:<\?xml[^>]{0,200}>)?/, '').replace(/^(?:\s|<!--(?:[^-]|-[^-]){0,3500}-->)+/, '').slice(0, 100).toLowerCase();
+  const begin = head
+    .toString('utf8', 0, 4096)
+    .replace(/^\ufeff?\s*(?:<\?xml[^>]{0,200}>)?/, '')
+    .replace(/^(?:\s|<!--(?:[^-]|-[^-]){0,3500}-->)+/, '')
+    .slice(0, 100)
+    .toLowerCase();
   const text = isText(head) ? TEXTS.find(([, , begins]) => begins.test(begin)) : undefined;
   return text ? { is: text[0], instead: text[1] } : null;
 }
@@ -73,5 +78,5 @@ export function foreignFormat(head: Buffer): ForeignFormat | null {
 /** Whether a file begins with nothing but what can be read, as no disk does. */
 export function isText(head: Buffer): boolean {
   const begin = head.subarray(0, TEXT_BYTES);
-  return begin.byteLength > 0 && begin.every((byte) => byte >= 0x20 ? byte !== 0x7f : [0x09, 0x0a, 0x0c, 0x0d].includes(byte));
+  return begin.byteLength > 0 && begin.every((byte) => (byte >= 0x20 ? byte !== 0x7f : [0x09, 0x0a, 0x0c, 0x0d].includes(byte)));
 }

@@ -11,7 +11,11 @@ export type ImageFormat = 'ndz' | PackedFormat | 'raw';
 
 const COMPRESSED = ['.gz', '.xz', '.zst', '.bz2'];
 /** File name endings of images that are no plain .ndz; a name without ending is tried with each, in this order. */
-export const NATIVE_SUFFIXES: readonly string[] = ['.raw', '.img', ...['.ndz', '.raw', '.img', ''].flatMap((inner) => COMPRESSED.map((outer) => inner + outer))];
+export const NATIVE_SUFFIXES: readonly string[] = [
+  '.raw',
+  '.img',
+  ...['.ndz', '.raw', '.img', ''].flatMap((inner) => COMPRESSED.map((outer) => inner + outer)),
+];
 
 const MAGICS: readonly (readonly [ImageFormat, Magic])[] = [
   ['gzip', PACKED_MAGICS.gzip],
@@ -34,9 +38,12 @@ export async function formatOfFile(path: string): Promise<ImageFormat> {
   try {
     head = await headBehindSkippable(path);
   } catch (error) {
-    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', { cause: error });
+    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
+      cause: error,
+    });
   }
-  if (isSkippable(head)) throw new Failure('image-unknown', `${path} holds nothing but skippable frames, as of zstd or lz4`, 'is the download complete?');
+  if (isSkippable(head))
+    throw new Failure('image-unknown', `${path} holds nothing but skippable frames, as of zstd or lz4`, 'is the download complete?');
   const format = formatOf(head);
   const foreign = format === 'raw' ? foreignFormat(head) : null;
   if (foreign) throw new Failure('image-unknown', `${path} is ${foreign.is}, not an image`, foreign.instead);
@@ -59,7 +66,8 @@ async function headBehindSkippable(path: string): Promise<Buffer> {
       return buffer.subarray(0, bytesRead);
     };
     let offset = 0;
-    for (let head = await at(0, SKIPPABLE_HEAD_BYTES); isSkippable(head); head = await at(offset, SKIPPABLE_HEAD_BYTES)) offset += skippableBytes(head);
+    for (let head = await at(0, SKIPPABLE_HEAD_BYTES); isSkippable(head); head = await at(offset, SKIPPABLE_HEAD_BYTES))
+      offset += skippableBytes(head);
     const head = await at(offset, FOREIGN_HEAD_BYTES);
     return head.byteLength === 0 && offset > 0 ? await at(0, FOREIGN_HEAD_BYTES) : head;
   } finally {

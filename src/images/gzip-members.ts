@@ -12,7 +12,7 @@ const TRAILER_BYTES = 8;
 const MAGIC = PACKED_MAGICS.gzip;
 const FLAGS = { headerCrc: 0x02, extra: 0x04, name: 0x08, comment: 0x10, unknown: 0xe0 } as const;
 
-export type GzipEvents = { onBytes: (readBytes: number) => void; /** Gets a sentence for people. */ onNote: (note: string) => void };
+export type GzipEvents = { onBytes: (readBytes: number) => void /** Gets a sentence for people. */; onNote: (note: string) => void };
 
 /**
  * What all members of a gzip file hold (RFC 1952), each checked by its length and CRC. Node's own gunzip ends at a zero

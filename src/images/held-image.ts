@@ -48,7 +48,9 @@ export class HeldImage {
       folder.close();
       if (systemCode(error) === 'ELOOP') throw swapped(path, 'it is a link now');
       if (error instanceof UserError) throw error;
-      throw new Failure('ndz-unreadable', folder.plain(messageOf(error)), 'does the image exist, and may this user read it?', { cause: error });
+      throw new Failure('ndz-unreadable', folder.plain(messageOf(error)), 'does the image exist, and may this user read it?', {
+        cause: error,
+      });
     }
   }
 
@@ -125,9 +127,17 @@ export class HeldImage {
  */
 function refusePrivate(path: string, { nlink, mode }: Stats): void {
   if (nlink === 1 || (mode & 0o004) !== 0) return;
-  throw new UserError('refused', `${path} has other names as well (hard links), and not everybody may read it`, 'its owner can let everybody read it (chmod a+r), or take a copy of it');
+  throw new UserError(
+    'refused',
+    `${path} has other names as well (hard links), and not everybody may read it`,
+    'its owner can let everybody read it (chmod a+r), or take a copy of it',
+  );
 }
 
 function swapped(path: string, what: string): UserError {
-  return new UserError('refused', `${path} is not what it was: ${what}`, 'is somebody changing that folder? look at it, and share the image again');
+  return new UserError(
+    'refused',
+    `${path} is not what it was: ${what}`,
+    'is somebody changing that folder? look at it, and share the image again',
+  );
 }

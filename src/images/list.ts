@@ -38,7 +38,12 @@ async function imageFileNames(dir: string): Promise<string[]> {
   try {
     return (await readdir(dir)).filter(isImageFile).sort(compareNames);
   } catch (error) {
-    throw new UserError('environment', `images folder ${dir}: ${messageOf(error)}`, 'set images_dir in the [frisbee] section of imaging.conf', { cause: error });
+    throw new UserError(
+      'environment',
+      `images folder ${dir}: ${messageOf(error)}`,
+      'set images_dir in the [frisbee] section of imaging.conf',
+      { cause: error },
+    );
   }
 }
 
@@ -63,7 +68,9 @@ async function readEntry(path: string): Promise<Entry | null> {
 function groupAliases(entries: readonly Entry[]): ListedImage[] {
   const images = new Map<string, Entry>();
   // the file itself names an image, not a link to it; a hard link that somebody named, not the saved one
-  const byStanding = [...entries].sort((a, b) => Number(a.isLink) - Number(b.isLink) || Number(a.node !== null) - Number(b.node !== null) || compareNames(a.name, b.name));
+  const byStanding = [...entries].sort(
+    (a, b) => Number(a.isLink) - Number(b.isLink) || Number(a.node !== null) - Number(b.node !== null) || compareNames(a.name, b.name),
+  );
   for (const entry of byStanding) {
     const image = images.get(entry.file);
     if (image) image.aliases.push(entry.name);
@@ -71,7 +78,16 @@ function groupAliases(entries: readonly Entry[]): ListedImage[] {
   }
   return [...images.values()]
     .sort((a, b) => compareNames(a.name, b.name))
-    .map(({ name, radical, node, path, sizeBytes, mtimeMs, aliases, brokenLinkTo }) => ({ name, radical, node, path, sizeBytes, mtimeMs, aliases: aliases.sort(compareNames), brokenLinkTo }));
+    .map(({ name, radical, node, path, sizeBytes, mtimeMs, aliases, brokenLinkTo }) => ({
+      name,
+      radical,
+      node,
+      path,
+      sizeBytes,
+      mtimeMs,
+      aliases: aliases.sort(compareNames),
+      brokenLinkTo,
+    }));
 }
 
 function compareNames(a: string, b: string): number {

@@ -21,7 +21,11 @@ export async function sweepUnfinished(dir: string, nowMs: number, { dryRun = fal
   for (const unfinished of unfinishedIn(dir, nowMs)) {
     for (const path of [...(await placedAlone(unfinished)), unfinished]) {
       if (dryRun) removed.push(path);
-      else await rm(path, { force: true }).then(() => removed.push(path), () => undefined); // somebody else's, perhaps: not our business
+      else
+        await rm(path, { force: true }).then(
+          () => removed.push(path),
+          () => undefined,
+        ); // somebody else's, perhaps: not our business
     }
   }
   return removed;

@@ -74,7 +74,12 @@ export function parseProvenance(text: string, path: string): Provenance {
 }
 
 export function unreadableProvenance(path: string, why: string, cause?: unknown): Failure {
-  return new Failure('provenance-unreadable', `${provenancePath(path)} does not say where its image comes from: ${why}`, 'remove it when it is not from imaging-save', { cause });
+  return new Failure(
+    'provenance-unreadable',
+    `${provenancePath(path)} does not say where its image comes from: ${why}`,
+    'remove it when it is not from imaging-save',
+    { cause },
+  );
 }
 
 /** As it lies on disk: what was saved before these fields were there has neither. */
@@ -83,9 +88,16 @@ type Stored = Omit<Provenance, 'disk' | 'notStamped'> & Partial<Pick<Provenance,
 function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false;
   const fields = new Map<string, unknown>(Object.entries(value));
-  const has = (names: string[], ...types: string[]): boolean => names.every((name) => types.includes(fields.get(name) === null ? 'null' : typeof fields.get(name)));
-  return fields.get('schema') === SCHEMA && has(['sha256', 'image', 'node', 'by', 'gateway', 'savedAt'], 'string') && has(['comment', 'base', 'stamp'], 'string', 'null')
-    && has(['disk', 'notStamped'], 'string', 'null', 'undefined') && has(['sizeBytes'], 'number') && has(['verified'], 'boolean');
+  const has = (names: string[], ...types: string[]): boolean =>
+    names.every((name) => types.includes(fields.get(name) === null ? 'null' : typeof fields.get(name)));
+  return (
+    fields.get('schema') === SCHEMA &&
+    has(['sha256', 'image', 'node', 'by', 'gateway', 'savedAt'], 'string') &&
+    has(['comment', 'base', 'stamp'], 'string', 'null') &&
+    has(['disk', 'notStamped'], 'string', 'null', 'undefined') &&
+    has(['sizeBytes'], 'number') &&
+    has(['verified'], 'boolean')
+  );
 }
 
 /**

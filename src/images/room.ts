@@ -31,8 +31,11 @@ export class FreeSpace {
     const [free, reserve] = [bavail * bsize, Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE)];
     this.#allowedBytes = Math.min(Math.max(LOOK_BYTES, bytes), free - reserve) - bytes; // what is left of it after this piece
     if (this.#allowedBytes >= 0) return;
-    throw new Failure('no-room', `${this.#what} is not converted: ${this.#folder} has only ${mebibytes(free)} MiB free, of which ${mebibytes(reserve)} MiB stay so`,
-      'free some space there; images that nobody loads any more are removed after 60 days');
+    throw new Failure(
+      'no-room',
+      `${this.#what} is not converted: ${this.#folder} has only ${mebibytes(free)} MiB free, of which ${mebibytes(reserve)} MiB stay so`,
+      'free some space there; images that nobody loads any more are removed after 60 days',
+    );
   }
 }
 
@@ -42,15 +45,26 @@ export const LARGEST_DISK_BYTES = 2 ** 41;
 const FREE_OF_DOUBT_BYTES = GIB;
 const FREE_OF_DOUBT_RATIO = 1100;
 
-export type DiskLimits = { /** The disks it is for. */ largestDiskBytes: number; /** What a .bmap says that it has; null without one. */ exactBytes: number | null };
+export type DiskLimits = {
+  /** The disks it is for. */ largestDiskBytes: number /** What a .bmap says that it has; null without one. */;
+  exactBytes: number | null;
+};
 
 /** Throws Failure `source-too-large` for a disk of `diskBytes`, as far as it is known now. */
 export function refuseTooLarge(what: string, diskBytes: number, { largestDiskBytes, exactBytes }: DiskLimits): void {
-  if (exactBytes !== null && diskBytes > exactBytes) throw new Failure('bmap-mismatch', `${what} is more than the ${exactBytes} bytes that its .bmap says`, 'copy both again from where they came from');
+  if (exactBytes !== null && diskBytes > exactBytes)
+    throw new Failure(
+      'bmap-mismatch',
+      `${what} is more than the ${exactBytes} bytes that its .bmap says`,
+      'copy both again from where they came from',
+    );
   if (diskBytes <= largestDiskBytes) return;
   const isOurs = largestDiskBytes < LARGEST_DISK_BYTES;
-  throw new Failure('source-too-large', `${what} is more than ${isOurs ? `the ${(largestDiskBytes / 1e9).toFixed(1)} GB that disks may have here` : '2 TiB'}`,
-    isOurs ? 'is it the right file? frisbee.largest_disk says how large they are' : 'the image format ends there');
+  throw new Failure(
+    'source-too-large',
+    `${what} is more than ${isOurs ? `the ${(largestDiskBytes / 1e9).toFixed(1)} GB that disks may have here` : '2 TiB'}`,
+    isOurs ? 'is it the right file? frisbee.largest_disk says how large they are' : 'the image format ends there',
+  );
 }
 
 /**
@@ -61,9 +75,14 @@ export function refuseEndless(what: string, unpackedBytes: number, packedBytes: 
   if (unpackedBytes <= FREE_OF_DOUBT_BYTES + FREE_OF_DOUBT_RATIO * packedBytes) return;
   const need = neededSectors(head.subarray(0, DISK_HEAD_BYTES));
   if (need && unpackedBytes <= need.sectors * SECTOR_BYTES + GIB) return;
-  const beyond = need ? `${need.says} ends at ${mebibytes(need.sectors * SECTOR_BYTES)} MiB` : 'it begins with no partition table and no file system that says how large it is';
-  throw new Failure('source-too-large', `${what} goes on behind ${mebibytes(unpackedBytes)} MiB, out of ${packedBytes} bytes, and ${beyond}`,
-    'is it an image of a disk? if so, unpack it yourself, and load the raw disk');
+  const beyond = need
+    ? `${need.says} ends at ${mebibytes(need.sectors * SECTOR_BYTES)} MiB`
+    : 'it begins with no partition table and no file system that says how large it is';
+  throw new Failure(
+    'source-too-large',
+    `${what} goes on behind ${mebibytes(unpackedBytes)} MiB, out of ${packedBytes} bytes, and ${beyond}`,
+    'is it an image of a disk? if so, unpack it yourself, and load the raw disk',
+  );
 }
 
 function mebibytes(bytes: number): number {

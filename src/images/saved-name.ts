@@ -4,7 +4,11 @@ import { NATIVE_SUFFIXES } from './formats.js';
 export const IMAGE_SUFFIX = '.ndz';
 
 /** What the name of a saved image tells: `saving__fit07__2026-11-21@01-16__my-setup`. */
-export type SavedName = { node: string; /** As it is written in the name. */ date: string; /** What the person called it. */ radical: string };
+export type SavedName = {
+  node: string /** As it is written in the name. */;
+  date: string /** What the person called it. */;
+  radical: string;
+};
 
 const DATE = String.raw`\d{4}-\d\d-\d\d@\d\d[-:]\d\d(?:-\d+)?`;
 const PATTERNS = [

@@ -8,7 +8,12 @@ import { judgeBy, vouchHint, type Evidence } from './whole.js';
  * Everybody will load it: a cut or damaged image is found out now. `readPath` is where it can be read, `path` what it is
  * called. Returns a note on its end for people, or null. Throws Failure `ndz-cut`, those of `inspectImage` and `judgeBy`, or the signal's reason.
  */
-export async function checkWhole(readPath: string, path: string, beside: Omit<Evidence, 'hash'>, signal: AbortSignal): Promise<string | null> {
+export async function checkWhole(
+  readPath: string,
+  path: string,
+  beside: Omit<Evidence, 'hash'>,
+  signal: AbortSignal,
+): Promise<string | null> {
   try {
     if ((await formatOfFile(readPath)) !== 'ndz') return null;
     const info = await inspectImage(readPath, { signal });
@@ -16,12 +21,18 @@ export async function checkWhole(readPath: string, path: string, beside: Omit<Ev
     if (cut !== null) throw new Failure('ndz-cut', `${path}: ${cut}`, `save it again, or ${vouchHint(path, info)}`);
     return note;
   } catch (error) {
-    throw error instanceof Failure ? new Failure(error.code, error.message.replaceAll(readPath, path), error.hint, { cause: error }) : error;
+    throw error instanceof Failure
+      ? new Failure(error.code, error.message.replaceAll(readPath, path), error.hint, { cause: error })
+      : error;
   }
 }
 
 /** Throws Failure `ndz-checksum` when an image is not what its side file says. */
 export function checkSum(path: string, seen: string, expected: string | null): void {
   if (expected === null || seen === expected) return;
-  throw new Failure('ndz-checksum', `${path}: its SHA-256 is ${seen}, its side file says ${expected}`, 'save or copy the image again, its side file as well');
+  throw new Failure(
+    'ndz-checksum',
+    `${path}: its SHA-256 is ${seen}, its side file says ${expected}`,
+    'save or copy the image again, its side file as well',
+  );
 }

@@ -45,7 +45,9 @@ export async function performShare(step: ShareStep, options: PerformOptions): Pr
   } catch (error) {
     if (options.signal.aborted) throw reasonOf(options.signal);
     if (error instanceof Failure || error instanceof UserError) throw error;
-    throw new Failure('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', { cause: error });
+    throw new Failure('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', {
+      cause: error,
+    });
   }
 }
 
@@ -56,7 +58,10 @@ async function move(step: Move, options: PerformOptions): Promise<void> {
     refuseDoubtful(image, provenance, options);
     const fresh = await underHiddenName(image, step, { expected: checksum, record: provenance }, options);
     try {
-      const besides = [...(checksum === null ? [] : [checksumFile(step.to, checksum)]), ...(provenance === null ? [] : [provenanceFile(step.to, provenance)])];
+      const besides = [
+        ...(checksum === null ? [] : [checksumFile(step.to, checksum)]),
+        ...(provenance === null ? [] : [provenanceFile(step.to, provenance)]),
+      ];
       if (options.force && !step.replaces) await removeBeside(step.to); // of an image that is gone: they are in the way
       if (step.replaces) await replace(fresh, step.to, besides);
       else if (!(await placeImage(fresh, step.to, besides, { mode: SHARED_MODE }))) throw await taken(step.to);
@@ -74,7 +79,12 @@ async function move(step: Move, options: PerformOptions): Promise<void> {
 function refuseDoubtful(image: HeldImage, provenance: Provenance | null, { force, warn }: PerformOptions): void {
   const doubt = doubtOf(provenance, image.stats.size);
   if (doubt === null) return;
-  if (!force) throw new UserError('refused', `${image.path} was ${doubt}`, 'save it again from a node that runs well; --force shares it all the same');
+  if (!force)
+    throw new UserError(
+      'refused',
+      `${image.path} was ${doubt}`,
+      'save it again from a node that runs well; --force shares it all the same',
+    );
   warn(`${image.path} was ${doubt}: it is shared all the same, and says so still`);
 }
 
@@ -82,14 +92,24 @@ function refuseDoubtful(image: HeldImage, provenance: Provenance | null, { force
  * The image, checked and readable for everybody, under a hidden name beside its new one. It is this very file where it
  * is ours or root's; of anybody else's, who could change it at any time, it is a copy of our own.
  */
-async function underHiddenName(image: HeldImage, { from, to }: Move, beside: Omit<Evidence, 'hash'>, options: PerformOptions): Promise<string> {
+async function underHiddenName(
+  image: HeldImage,
+  { from, to }: Move,
+  beside: Omit<Evidence, 'hash'>,
+  options: PerformOptions,
+): Promise<string> {
   const fresh = await pathBeside(to);
   const { expected } = beside;
   const tell = (note: string | null): void => (note === null ? undefined : options.warn(`${from}: ${note}`));
   const { uid, size } = image.stats;
   if (uid === options.uid || uid === 0) {
     tell(await checkWhole(image.readPath, from, beside, options.signal));
-    if (expected !== null) checkSum(from, await hashFile(image.readPath, { signal: options.signal, onBytes: (bytes) => options.onBytes(bytes, size) }), expected);
+    if (expected !== null)
+      checkSum(
+        from,
+        await hashFile(image.readPath, { signal: options.signal, onBytes: (bytes) => options.onBytes(bytes, size) }),
+        expected,
+      );
     await letRead(image, options);
     if (await linked(image, fresh, to)) return fresh;
   }
@@ -107,7 +127,9 @@ async function underHiddenName(image: HeldImage, { from, to }: Move, beside: Omi
 /** By its descriptor: a path may mean another file by now. */
 async function letRead({ handle, stats: { mode } }: HeldImage, { warn }: PerformOptions): Promise<void> {
   if ((mode & 0o444) === 0o444) return;
-  await handle.chmod((mode & 0o777) | 0o444).catch((error: unknown) => warn(`not everybody may be able to read the image: ${messageOf(error)}`));
+  await handle
+    .chmod((mode & 0o777) | 0o444)
+    .catch((error: unknown) => warn(`not everybody may be able to read the image: ${messageOf(error)}`));
 }
 
 /** False: it must be copied. */
@@ -145,7 +167,11 @@ async function replace(fresh: string, to: string, besides: readonly SideFile[]):
 async function taken(to: string): Promise<UserError> {
   const image = await lstat(to).catch(() => null);
   if (image) return new UserError('refused', `${to} exists already`, '--force replaces it');
-  return new UserError('refused', `${checksumPath(to)} or ${provenancePath(to)} exists already, without an image`, 'of an image that is gone? --force replaces them');
+  return new UserError(
+    'refused',
+    `${checksumPath(to)} or ${provenancePath(to)} exists already, without an image`,
+    'of an image that is gone? --force replaces them',
+  );
 }
 
 /** Makes or changes a symbolic link, at once. */
@@ -173,7 +199,8 @@ async function removeImage(path: string, file: FileIdentity): Promise<void> {
 async function removeFrom(folder: HeldFolder, path: string, file: FileIdentity): Promise<void> {
   const held = folder.at(basename(path));
   const found = await lstat(held).catch(() => null); // gone meanwhile
-  if (found && (found.dev !== file.dev || found.ino !== file.ino || found.ctimeMs !== file.ctimeMs)) throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
+  if (found && (found.dev !== file.dev || found.ino !== file.ino || found.ctimeMs !== file.ctimeMs))
+    throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
   if (found) await unlink(held);
   await removeBeside(held);
 }

@@ -12,12 +12,16 @@ export type FileIdentity = { dev: number; ino: number; ctimeMs: number };
 
 /** One change that sharing makes; paths are absolute. */
 export type ShareStep =
-  | { type: 'move'; from: string; to: string; /** Something has that name, and goes. */ replaces: boolean }
+  | { type: 'move'; from: string; to: string /** Something has that name, and goes. */; replaces: boolean }
   /** `path` becomes a symbolic link to `target`, a name in the same folder. */
   | { type: 'link'; path: string; target: string }
-  | { type: 'remove'; path: string; /** Which file it was: another one by that name stays. */ file: FileIdentity };
+  | { type: 'remove'; path: string /** Which file it was: another one by that name stays. */; file: FileIdentity };
 
-export type ShareOptions = Places & { alias: string | null; force: boolean; /** Remove older images that somebody saved under the same name. */ clean: boolean };
+export type ShareOptions = Places & {
+  alias: string | null;
+  force: boolean /** Remove older images that somebody saved under the same name. */;
+  clean: boolean;
+};
 
 /**
  * What has to be done so that everybody finds an image under its own name in `imagesDir`, and under the alias. Nothing is
@@ -25,7 +29,10 @@ export type ShareOptions = Places & { alias: string | null; force: boolean; /** 
  * `older` are images that the same person saved under that name before, `passedOver` those of others that have the name, too.
  * Throws UserErrors: `refused` when something would be overwritten, or may not be written, `usage` for bad names.
  */
-export async function planShare(name: string, given: ShareOptions): Promise<{ path: string; steps: ShareStep[]; older: string[]; passedOver: string[] }> {
+export async function planShare(
+  name: string,
+  given: ShareOptions,
+): Promise<{ path: string; steps: ShareStep[]; older: string[]; passedOver: string[] }> {
   const imagesDir = await plainPath(resolve(given.cwd, given.imagesDir));
   const options = { ...given, imagesDir };
   const from = await findShared(name, options);
@@ -44,7 +51,9 @@ export async function planShare(name: string, given: ShareOptions): Promise<{ pa
   }
   const older = (await olderOnes(from, options)).filter((path) => path !== to);
   if (options.clean) for (const path of older) steps.push({ type: 'remove', path, file: await fileAt(path) });
-  const passedOver = (await namesakes(radicalOf(imageName(from)), options)).map(({ path }) => path).filter((path) => path !== from && path !== to && !older.includes(path));
+  const passedOver = (await namesakes(radicalOf(imageName(from)), options))
+    .map(({ path }) => path)
+    .filter((path) => path !== from && path !== to && !older.includes(path));
   return { path: to, steps, older, passedOver };
 }
 
@@ -63,14 +72,17 @@ async function findShared(name: string, options: Places): Promise<string> {
   const [newest] = name.includes('/') ? [] : await namesakes(imageName(name), options);
   if (newest) return join(await plainPath(dirname(newest.path)), basename(newest.path));
   const { path, realPath } = await findImage(name, options);
-  if ((await isLink(path)) && dirname(realPath) !== resolve(options.cwd, options.imagesDir)) throw new UserError('usage', `${path} is a link to ${realPath}`, 'share that file itself');
+  if ((await isLink(path)) && dirname(realPath) !== resolve(options.cwd, options.imagesDir))
+    throw new UserError('usage', `${path} is a link to ${realPath}`, 'share that file itself');
   return realPath;
 }
 
 /** Images in the current folder and the images folder that go by a name, the newest first. */
 async function namesakes(name: string, { cwd, imagesDir }: Places): Promise<ListedImage[]> {
   const lists = await Promise.all([...new Set([resolve(cwd), resolve(cwd, imagesDir)])].map((dir) => listImages(dir).catch(() => []))); // a folder that cannot be read has none
-  const found = lists.flat().filter(({ radical, path, brokenLinkTo }) => radical === name && brokenLinkTo === null && path.endsWith(IMAGE_SUFFIX));
+  const found = lists
+    .flat()
+    .filter(({ radical, path, brokenLinkTo }) => radical === name && brokenLinkTo === null && path.endsWith(IMAGE_SUFFIX));
   const own = await Promise.all(found.map(async (image) => ((await isLink(image.path)) ? null : image)));
   return own.filter((image) => image !== null).sort((a, b) => b.mtimeMs - a.mtimeMs);
 }
@@ -81,10 +93,12 @@ async function olderOnes(from: string, options: Places): Promise<string[]> {
   const self = await lstat(from);
   const older = all.filter(({ node, path, mtimeMs }) => node !== null && path !== from && mtimeMs <= self.mtimeMs);
   const by = (await readProvenance(from).catch(() => null))?.by; // what cannot be read says nothing
-  const own = await Promise.all(older.map(async ({ path }) => {
-    const other = (await readProvenance(path).catch(() => null))?.by;
-    return (await lstat(path)).uid === self.uid && (by === undefined || other === undefined || by === other);
-  }));
+  const own = await Promise.all(
+    older.map(async ({ path }) => {
+      const other = (await readProvenance(path).catch(() => null))?.by;
+      return (await lstat(path)).uid === self.uid && (by === undefined || other === undefined || by === other);
+    }),
+  );
   return older.filter((_, index) => own[index]).map(({ path }) => path);
 }
 
@@ -102,7 +116,10 @@ async function isLink(path: string): Promise<boolean> {
 
 function checkName(name: string, what: string): string {
   if (name === '' || name.includes('/') || /^[.-]/.test(name) || holdsControls(name)) {
-    throw new UserError('usage', `${what} ${JSON.stringify(name)}: the name of a shared image is not empty, begins with neither . nor -, and has no slash and no control characters`);
+    throw new UserError(
+      'usage',
+      `${what} ${JSON.stringify(name)}: the name of a shared image is not empty, begins with neither . nor -, and has no slash and no control characters`,
+    );
   }
   return name;
 }
@@ -113,7 +130,12 @@ async function checkTarget(from: string, to: string, force: boolean): Promise<bo
   const found = await lstat(to).catch(() => null); // nothing there
   if (!found) return false;
   if (found.isDirectory()) throw new UserError('refused', `${to} is a folder`, 'give the image another name');
-  if (!force) throw new UserError('refused', `${to} exists already, of ${found.mtime.toISOString().slice(0, 16).replace('T', ' ')} (UTC)`, '--force replaces it');
+  if (!force)
+    throw new UserError(
+      'refused',
+      `${to} exists already, of ${found.mtime.toISOString().slice(0, 16).replace('T', ' ')} (UTC)`,
+      '--force replaces it',
+    );
   return true;
 }
 
@@ -121,7 +143,12 @@ async function checkTarget(from: string, to: string, force: boolean): Promise<bo
 async function checkFolders(from: string, to: string): Promise<void> {
   for (const dir of new Set([dirname(to), dirname(from)])) {
     await access(dir, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
-      throw new UserError('refused', `the image cannot be moved: ${messageOf(cause)}`, `you need to write in ${dir}: sudo imaging-share, or ask for write access`, { cause });
+      throw new UserError(
+        'refused',
+        `the image cannot be moved: ${messageOf(cause)}`,
+        `you need to write in ${dir}: sudo imaging-share, or ask for write access`,
+        { cause },
+      );
     });
   }
 }

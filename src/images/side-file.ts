@@ -44,7 +44,9 @@ export async function prepareSideFile({ path, text }: SideFile, mode?: number): 
 
 /** What writing a side file came to. */
 export function writeFailure(path: string, fresh: string, error: unknown): Failure {
-  return new Failure('image-write-failed', `writing ${path}: ${messageOf(error).replaceAll(fresh, path)}`, 'may this user write there?', { cause: error });
+  return new Failure('image-write-failed', `writing ${path}: ${messageOf(error).replaceAll(fresh, path)}`, 'may this user write there?', {
+    cause: error,
+  });
 }
 
 /**

@@ -52,7 +52,8 @@ export class SparseFile {
   async #put(bytes: Buffer, offset: number): Promise<void> {
     this.#beforeWrite(bytes.byteLength);
     try {
-      for (let done = 0; done < bytes.byteLength; ) done += (await this.#handle.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
+      for (let done = 0; done < bytes.byteLength; )
+        done += (await this.#handle.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
     } catch (error) {
       throw writeFailed(this.#path, error);
     }
@@ -60,5 +61,10 @@ export class SparseFile {
 }
 
 function writeFailed(path: string, error: unknown): Failure {
-  return new Failure('image-write-failed', `writing ${path}: ${messageOf(error)}`, systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', { cause: error });
+  return new Failure(
+    'image-write-failed',
+    `writing ${path}: ${messageOf(error)}`,
+    systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?',
+    { cause: error },
+  );
 }

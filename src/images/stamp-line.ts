@@ -25,7 +25,9 @@ const LINE = /^\d{4}-\d\d-\d\d@\d\d:\d\d - node .+ - image .+/u;
  */
 export function stampLine({ savedAtMs, node, image, by, base, comment }: Stamp): string {
   const from = base === null ? [] : [`from ${(imageOfLine(base) ?? '?').slice(0, MAX_BASE_CHARS)}`];
-  return [localMinute(savedAtMs), `node ${node}`, `image ${image}`, `by ${by}`, ...from, ...(comment === null ? [] : [comment])].join(' - ');
+  return [localMinute(savedAtMs), `node ${node}`, `image ${image}`, `by ${by}`, ...from, ...(comment === null ? [] : [comment])].join(
+    ' - ',
+  );
 }
 
 /** Whether a line reads like a stamp, and not like whatever else a terminal shows. */

@@ -22,7 +22,10 @@ export type ImageStamp = {
 };
 
 /** The last line of the stamp in the first ext2, ext3 or ext4 file system of a disk that has one, without control characters; or null. */
-export async function readStamp(source: ImageSource, partitions: readonly Pick<PartitionInfo, 'fileSystem' | 'startSector' | 'sectorCount'>[]): Promise<string | null> {
+export async function readStamp(
+  source: ImageSource,
+  partitions: readonly Pick<PartitionInfo, 'fileSystem' | 'startSector' | 'sectorCount'>[],
+): Promise<string | null> {
   for (const { fileSystem, startSector, sectorCount } of partitions) {
     if (fileSystem?.startsWith('ext') !== true) continue;
     for (const path of STAMP_FILES) {
@@ -48,12 +51,21 @@ export async function stampOfImage(path: string, signal?: AbortSignal): Promise<
 }
 
 /** Where an ext file system may be; reading it tells whether there is one. */
-async function placesOfExt(source: ImageSource, signal: AbortSignal | undefined): Promise<{ fileSystem: string; startSector: number; sectorCount: number }[]> {
+async function placesOfExt(
+  source: ImageSource,
+  signal: AbortSignal | undefined,
+): Promise<{ fileSystem: string; startSector: number; sectorCount: number }[]> {
   const sectorCount = Math.floor((source.sizeBytes ?? 0) / SECTOR_BYTES);
   const whole = { fileSystem: 'ext', startSector: 0, sectorCount };
   try {
     const table = await readPartitionTable(new Volume(source, 0, sectorCount, signal), SECTOR_BYTES);
-    return table?.partitions.map((each) => ({ ...whole, startSector: each.startSector, sectorCount: Math.min(each.sectorCount, sectorCount - each.startSector) })) ?? [whole];
+    return (
+      table?.partitions.map((each) => ({
+        ...whole,
+        startSector: each.startSector,
+        sectorCount: Math.min(each.sectorCount, sectorCount - each.startSector),
+      })) ?? [whole]
+    );
   } catch (error) {
     contradiction(error); // a table that makes no sense; what else went wrong is thrown
     return [whole];
@@ -62,7 +74,10 @@ async function placesOfExt(source: ImageSource, signal: AbortSignal | undefined)
 
 /** The last line of a stamp that says something, without control characters; null without one. */
 export function lastLine(text: string): string | null {
-  const line = text.split('\n').filter((each) => each.trim() !== '').at(-1);
+  const line = text
+    .split('\n')
+    .filter((each) => each.trim() !== '')
+    .at(-1);
   return line === undefined ? null : line.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').trim();
 }
 

@@ -30,7 +30,13 @@ export type ProgramEvents = FrameEvents & { onBytes: (readBytes: number) => void
  * What all streams or frames of an xz, zstd or bzip2 file hold, by the program of that name.
  * Throws Error for a file that is cut or damaged, Failure `program-missing`, one of the reading, or the signal's reason.
  */
-export async function* unpackByProgram(input: FileWindow, format: ByProgram, host: Host, events: ProgramEvents, signal?: AbortSignal): AsyncGenerator<Buffer> {
+export async function* unpackByProgram(
+  input: FileWindow,
+  format: ByProgram,
+  host: Host,
+  events: ProgramEvents,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   const { program, args } = PROGRAMS[format];
   const packed = format === 'zstd' ? zstdFrames(input, events) : await streams(input, format, events);
   const child = host.spawn(program, [...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...host.env, LC_ALL: 'C' } });
@@ -52,7 +58,10 @@ export async function* unpackByProgram(input: FileWindow, format: ByProgram, hos
     refuseFailed(format, code, words);
   } catch (error) {
     child.kill('SIGKILL');
-    const cause = await ended.then(() => error, (reason: unknown) => reason);
+    const cause = await ended.then(
+      () => error,
+      (reason: unknown) => reason,
+    );
     throw systemCode(cause) === 'ENOENT' ? missing(input.path, format, cause) : (broken ?? error);
   } finally {
     signal?.removeEventListener('abort', onAbort);
@@ -82,7 +91,12 @@ async function streams(input: FileWindow, format: 'xz' | 'bzip2', { onNote }: Pr
 
 function refuseFailed(format: ByProgram, code: number | null, words: string): void {
   const { program } = PROGRAMS[format];
-  const lines = words.split('\n').map((line) => line.replaceAll('/*stdin*\\', '(stdin)').replace(/^\s*(?:\w+: )?(?:\(stdin\) ?: )?/, '').trim());
+  const lines = words.split('\n').map((line) =>
+    line
+      .replaceAll('/*stdin*\\', '(stdin)')
+      .replace(/^\s*(?:\w+: )?(?:\(stdin\) ?: )?/, '')
+      .trim(),
+  );
   const said = lines.find((line) => line !== '');
   if (code !== 0) throw new Error(`${program} says: ${printable(said ?? `nothing, and ended with ${code}`)}`);
   // bzip2 leaves out what it does not understand between streams, and calls that a success
@@ -91,5 +105,10 @@ function refuseFailed(format: ByProgram, code: number | null, words: string): vo
 
 function missing(path: string, format: ByProgram, cause: unknown): Failure {
   const { program, debian, fedora } = PROGRAMS[format];
-  return new Failure('program-missing', `${path} is compressed with ${format}, and there is no program ${program} to unpack it`, `install it: apt install ${debian}, or dnf install ${fedora}`, { cause });
+  return new Failure(
+    'program-missing',
+    `${path} is compressed with ${format}, and there is no program ${program} to unpack it`,
+    `install it: apt install ${debian}, or dnf install ${fedora}`,
+    { cause },
+  );
 }

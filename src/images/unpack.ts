@@ -41,13 +41,20 @@ export async function unpack(source: string, format: PackedFormat, target: strin
   } catch (error) {
     if (options.signal?.aborted) throw reasonOf(options.signal);
     if (error instanceof Failure) throw named(error, target, source);
-    throw new Failure('image-damaged', `${source} cannot be unpacked: ${messageOf(error)}`, 'copy it again from where it came from', { cause: error });
+    throw new Failure('image-damaged', `${source} cannot be unpacked: ${messageOf(error)}`, 'copy it again from where it came from', {
+      cause: error,
+    });
   } finally {
     await input.close();
   }
 }
 
-async function pour(input: FileWindow, format: PackedFormat, output: SparseFile, { host, limits, signal, onBytes }: UnpackOptions): Promise<Unpacked> {
+async function pour(
+  input: FileWindow,
+  format: PackedFormat,
+  output: SparseFile,
+  { host, limits, signal, onBytes }: UnpackOptions,
+): Promise<Unpacked> {
   const notes: string[] = [];
   const what = `what ${input.path} holds`;
   let [packedBytes, declaredBytes] = [0, 0];
@@ -72,7 +79,9 @@ async function pour(input: FileWindow, format: PackedFormat, output: SparseFile,
 }
 
 function named(failure: Failure, target: string, source: string): Failure {
-  return failure.message.includes(target) ? new Failure(failure.code, failure.message.replaceAll(target, `what ${source} holds`), failure.hint, { cause: failure }) : failure;
+  return failure.message.includes(target)
+    ? new Failure(failure.code, failure.message.replaceAll(target, `what ${source} holds`), failure.hint, { cause: failure })
+    : failure;
 }
 
 /** The first bytes of what is unpacked, in which it shows at once that it is no disk. */
@@ -94,7 +103,10 @@ class DiskHead {
   finish(): void {
     const format = formatOf(this.bytes);
     if (format === 'ndz') return;
-    const foreign = format === 'raw' ? foreignFormat(this.bytes) : { is: `compressed once more, by ${format}`, instead: 'unpack it once, and load what comes out' };
+    const foreign =
+      format === 'raw'
+        ? foreignFormat(this.bytes)
+        : { is: `compressed once more, by ${format}`, instead: 'unpack it once, and load what comes out' };
     if (foreign) throw new Failure('image-unknown', `what ${this.#path} holds is ${foreign.is}, not an image`, foreign.instead);
   }
 }

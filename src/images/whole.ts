@@ -26,24 +26,41 @@ export async function judgeBy(info: ImageInfo, { expected, record, hash }: Evide
   const { path, sizeBytes } = info;
   const recorded = record && (expected === null || record.sha256 === expected) ? record.sizeBytes : null; // a record of another image than the checksum's says nothing
   if (recorded !== null && recorded > sizeBytes) {
-    return { ...end, cut: `it has ${sizeBytes} bytes, and ${basename(provenancePath(path))} beside it speaks of ${recorded}: its last chunks are missing`, note: null };
+    return {
+      ...end,
+      cut: `it has ${sizeBytes} bytes, and ${basename(provenancePath(path))} beside it speaks of ${recorded}: its last chunks are missing`,
+      note: null,
+    };
   }
   if (info.ending === 'open') return end;
   if (recorded === sizeBytes) return vouched(end);
   if (expected === null) return end;
   const seen = await hash();
   if (seen === expected) return vouched(end);
-  throw new Failure('ndz-checksum', `${path}: its SHA-256 is ${seen}, ${checksumPath(path)} says ${expected}`, 'copy both again from where they came from');
+  throw new Failure(
+    'ndz-checksum',
+    `${path}: its SHA-256 is ${seen}, ${checksumPath(path)} says ${expected}`,
+    'copy both again from where they came from',
+  );
 }
 
 /** What to tell whom an image is refused that may be cut. */
 export function vouchHint(path: string, { ending }: Pick<ImageInfo, 'ending'>): string {
-  return ending === 'full' ? `copy the image again; if it is whole all the same, say so: sha256sum ${path} > ${checksumPath(path)}` : 'copy the image again';
+  return ending === 'full'
+    ? `copy the image again; if it is whole all the same, say so: sha256sum ${path} > ${checksumPath(path)}`
+    : 'copy the image again';
 }
 
 /** It looks cut, and is what was recorded when it was whole: what its disk says of its size is not right. */
 function vouched({ cut, note, tableSectorBytes }: ImageEnd): ImageEnd {
-  return { tableSectorBytes, cut: null, note: cut === null ? note : `${cut.replace(': its last chunks are missing', '')}; it is what was recorded beside it, so the disk that was imaged was smaller` };
+  return {
+    tableSectorBytes,
+    cut: null,
+    note:
+      cut === null
+        ? note
+        : `${cut.replace(': its last chunks are missing', '')}; it is what was recorded beside it, so the disk that was imaged was smaller`,
+  };
 }
 
 /** A side file that says nothing we understand is no evidence; who reads it for its own sake complains. */

@@ -9,7 +9,9 @@ const FEED_BYTES = 128 * 1024;
 
 /** Whether a skippable frame begins here: zstd and lz4 share them. */
 export function isSkippable(head: Uint8Array): boolean {
-  return head.byteLength >= SKIPPABLE_HEAD_BYTES && ((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18;
+  return (
+    head.byteLength >= SKIPPABLE_HEAD_BYTES && ((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18
+  );
 }
 
 /** The length of a skippable frame, its head included. */
@@ -80,7 +82,12 @@ function readHeader(head: Buffer, start: number): FrameHeader {
   const sizeAt = 5 + (isSingle ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0);
   const sizeBytes = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0;
   if (head.byteLength < sizeAt + sizeBytes) throw cut(start);
-  const contentBytes = sizeBytes === 0 ? null : sizeBytes === 8 ? Number(head.readBigUInt64LE(sizeAt)) : head.readUIntLE(sizeAt, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
+  const contentBytes =
+    sizeBytes === 0
+      ? null
+      : sizeBytes === 8
+        ? Number(head.readBigUInt64LE(sizeAt))
+        : head.readUIntLE(sizeAt, sizeBytes) + (sizeBytes === 2 ? 256 : 0);
   return { headerBytes: sizeAt + sizeBytes, hasChecksum: (descriptor & 4) !== 0, contentBytes };
 }
 

@@ -9,7 +9,10 @@ import type { Inventory, InventoryNode } from './inventory.js';
 export function inventoryWarnings(inventory: Inventory, names: NodeNames): string[] {
   const style = numberStyle(inventory.nodes.map((node) => node.cmc));
   return inventory.nodes.flatMap((node) => {
-    const card = node.cmc.mac.startsWith(`${CMC_MAC_PREFIX}:`) && !isInStep(node.cmc, style) ? [`cmc.mac ${node.cmc.mac} is not the card of cmc.ip ${node.cmc.ip}: the firmware puts one machine's number into both`] : [];
+    const card =
+      node.cmc.mac.startsWith(`${CMC_MAC_PREFIX}:`) && !isInStep(node.cmc, style)
+        ? [`cmc.mac ${node.cmc.mac} is not the card of cmc.ip ${node.cmc.ip}: the firmware puts one machine's number into both`]
+        : [];
     return [...card, ...namesOutOfStep(node, names), ...addressesOutOfStep(node)].map((what) => `${node.name}: ${what}`);
   });
 }
@@ -20,7 +23,8 @@ function namesOutOfStep({ number, name, cmc, data }: InventoryNode, names: NodeN
   if (name !== control) problems.push(`control.hostname ${name} is written ${control} elsewhere`);
   if (cmc.hostname !== card) problems.push(`cmc.hostname ${cmc.hostname} is not ${card}: on the command line, its node has that name`);
   const dataNumber = data === null ? null : /(\d+)$/.exec(data.hostname.split('.')[0] ?? '')?.[1];
-  if (dataNumber !== null && dataNumber !== undefined && Number(dataNumber) !== number) problems.push(`data.hostname ${data?.hostname} is the name of another node's`);
+  if (dataNumber !== null && dataNumber !== undefined && Number(dataNumber) !== number)
+    problems.push(`data.hostname ${data?.hostname} is the name of another node's`);
   return problems;
 }
 

@@ -40,7 +40,10 @@ export type LeaseBackend = {
 };
 
 /** The backend that the settings name, or null for `none`. Loads no more than that one needs. */
-export async function createLeaseBackend(settings: LeaseSettings, host: Pick<Host, 'env' | 'now' | 'login' | 'monotonicMs' | 'random'>): Promise<LeaseBackend | null> {
+export async function createLeaseBackend(
+  settings: LeaseSettings,
+  host: Pick<Host, 'env' | 'now' | 'login' | 'monotonicMs' | 'random'>,
+): Promise<LeaseBackend | null> {
   switch (settings.backend) {
     case 'none':
       return null;
@@ -57,5 +60,10 @@ export async function createLeaseBackend(settings: LeaseSettings, host: Pick<Hos
 function noLibrary(cause: unknown): never {
   if (!['MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED'].includes(systemCode(cause) ?? '')) throw cause;
   const hint = 'build the package on such a machine (npm ci && npm pack), or choose another backend in section [leases]';
-  throw new UserError('environment', `leases.backend = local: this installation has no libsql for ${process.platform}-${process.arch}`, hint, { cause });
+  throw new UserError(
+    'environment',
+    `leases.backend = local: this installation has no libsql for ${process.platform}-${process.arch}`,
+    hint,
+    { cause },
+  );
 }

@@ -38,7 +38,8 @@ const FRESH_MS = 1_000;
 
 export function createPermit({ backend, owner, host, freshMs = FRESH_MS, onSilence }: PermitOptions): LeasePermit {
   const asker = createAsker(backend, owner, host, freshMs);
-  const grants = (leases: readonly Lease[] | null, node: string): boolean => leases !== null && grantedUntil(leases, owner, node, host.now()) !== null;
+  const grants = (leases: readonly Lease[] | null, node: string): boolean =>
+    leases !== null && grantedUntil(leases, owner, node, host.now()) !== null;
   const refusal = (leases: readonly Lease[], node: string): Failure => noLease(leases, owner, node, host.now());
   return {
     initial: async (nodes, signal) => {
@@ -103,6 +104,14 @@ async function askBackend(backend: LeaseBackend, owner: string, sinceMs: number,
     return { leases: (await backend.list(sinceMs, signal)).leases, failure: null };
   } catch (error) {
     if (error instanceof TypeError || error instanceof ReferenceError) throw error; // a defect of ours
-    return { leases: null, failure: new Failure('lease-unknown', `cannot tell whether ${owner} has a lease: ${messageOf(error)}`, 'try again once the lease server answers; privileged users (leases.privileged) need no lease', { cause: error }) };
+    return {
+      leases: null,
+      failure: new Failure(
+        'lease-unknown',
+        `cannot tell whether ${owner} has a lease: ${messageOf(error)}`,
+        'try again once the lease server answers; privileged users (leases.privileged) need no lease',
+        { cause: error },
+      ),
+    };
   }
 }

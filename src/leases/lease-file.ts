@@ -9,7 +9,11 @@ import { unfinishedIn, unfinishedName } from '../util/whole-file.js';
 
 export type Db = InstanceType<typeof Database>;
 
-export type LeaseFileOptions = { path: string; /** How long to wait for other processes. */ timeoutMs: number; host: Pick<Host, 'monotonicMs' | 'random'> };
+export type LeaseFileOptions = {
+  path: string /** How long to wait for other processes. */;
+  timeoutMs: number;
+  host: Pick<Host, 'monotonicMs' | 'random'>;
+};
 
 /** While another process writes, we are stopped this long at most; then the event loop has its turn. */
 const BUSY_MS = 20;
@@ -63,7 +67,12 @@ function pragma(db: Db, name: string): unknown {
 
 function damaged(path: string, cause?: unknown): UserError {
   const why = cause === undefined ? 'a part of it is missing' : messageOf(cause);
-  return new UserError('environment', `${path} is no file of leases, or damaged (${why})`, 'put it back from a backup, or move it away and book again; or set file in section [leases]', { cause });
+  return new UserError(
+    'environment',
+    `${path} is no file of leases, or damaged (${why})`,
+    'put it back from a backup, or move it away and book again; or set file in section [leases]',
+    { cause },
+  );
 }
 
 /** Does it again while other processes have the file, up to the deadline. */
@@ -75,7 +84,8 @@ async function patiently<T>({ path, timeoutMs, host }: LeaseFileOptions, signal:
       return work();
     } catch (error) {
       if (!isBusy(error)) throw error instanceof UserError ? error : fileError(path, error);
-      if (host.monotonicMs() > endMs) throw new Failure('lease-file-busy', `${path} was in use by others for ${timeoutMs / 1000} s`, 'try again', { cause: error });
+      if (host.monotonicMs() > endMs)
+        throw new Failure('lease-file-busy', `${path} was in use by others for ${timeoutMs / 1000} s`, 'try again', { cause: error });
     }
     await sleep(PAUSE_MS * (0.5 + host.random()), signal);
   }
@@ -92,7 +102,12 @@ function withDb<T>(path: string, work: (db: Db) => T): T {
 
 function version(db: Db, path: string): number {
   const found = Number(pragma(db, 'user_version') ?? 0);
-  if (found > VERSION) throw new UserError('environment', `${path} was written by a later version of imaging (${found}, this one knows ${VERSION})`, 'update imaging here');
+  if (found > VERSION)
+    throw new UserError(
+      'environment',
+      `${path} was written by a later version of imaging (${found}, this one knows ${VERSION})`,
+      'update imaging here',
+    );
   return found;
 }
 
@@ -134,8 +149,17 @@ function fileError(path: string, cause: unknown): Error {
   if (cause instanceof TypeError || cause instanceof ReferenceError) return cause;
   const code = systemCode(cause) ?? '';
   const folder = dirname(path);
-  if (['EACCES', 'EPERM', 'EROFS'].includes(code) || /^SQLITE_(READONLY|PERM|CANTOPEN)/.test(code) || /Unable to open/.test(messageOf(cause))) {
-    return new UserError('refused', `you may not use the file of leases ${path}`, `booking needs write access to it and to its folder ${folder}: see docs/leases.md`, { cause });
+  if (
+    ['EACCES', 'EPERM', 'EROFS'].includes(code) ||
+    /^SQLITE_(READONLY|PERM|CANTOPEN)/.test(code) ||
+    /Unable to open/.test(messageOf(cause))
+  ) {
+    return new UserError(
+      'refused',
+      `you may not use the file of leases ${path}`,
+      `booking needs write access to it and to its folder ${folder}: see docs/leases.md`,
+      { cause },
+    );
   }
   if (code.startsWith('SQLITE_NOTADB') || code.startsWith('SQLITE_CORRUPT')) return damaged(path, cause);
   return new Failure('lease-file-failed', `${path}: ${messageOf(cause)}`, undefined, { cause });

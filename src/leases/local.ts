@@ -38,17 +38,29 @@ function insert(db: Db, booking: Booking, host: LocalHost): Lease {
 
 function takenError(booking: Booking, taken: Lease, nowMs: number): UserError {
   const shared = booking.nodes?.filter((node) => holdsNode(taken, node)) ?? taken.nodes;
-  const what = shared === null ? 'the testbed' : shared.length > 4 ? `${shared.slice(0, 3).join(' ')} and ${shared.length - 3} more` : shared.join(' ');
+  const what =
+    shared === null
+      ? 'the testbed'
+      : shared.length > 4
+        ? `${shared.slice(0, 3).join(' ')} and ${shared.length - 3} more`
+        : shared.join(' ');
   const when = `from ${formatMoment(taken.fromMs, nowMs)} until ${formatMoment(taken.untilMs, nowMs)}`;
-  return new UserError('refused', `not free at that time: ${taken.owner} has ${what} ${when} (lease ${taken.id})`, "'imaging-leases list' shows when it is");
+  return new UserError(
+    'refused',
+    `not free at that time: ${taken.owner} has ${what} ${when} (lease ${taken.id})`,
+    "'imaging-leases list' shows when it is",
+  );
 }
 
 /** A lease that runs ends now, one that is yet to come goes. */
 function remove(db: Db, id: string, by: string | null, nowMs: number, file: string): void {
-  const row = /^\d{1,15}$/.test(id) ? db.prepare('SELECT id, owner, from_ms, until_ms, nodes FROM lease WHERE id = ?').get(Number(id)) : undefined;
+  const row = /^\d{1,15}$/.test(id)
+    ? db.prepare('SELECT id, owner, from_ms, until_ms, nodes FROM lease WHERE id = ?').get(Number(id))
+    : undefined;
   const lease = parseRow(row);
   if (lease === null) throw new UserError('usage', `${file} has no lease ${JSON.stringify(id)}`, "'imaging-leases list' shows them");
-  if (by !== null && lease.owner !== by) throw new UserError('refused', `lease ${id} belongs to ${lease.owner}`, `only ${lease.owner} and privileged users may cancel it`);
+  if (by !== null && lease.owner !== by)
+    throw new UserError('refused', `lease ${id} belongs to ${lease.owner}`, `only ${lease.owner} and privileged users may cancel it`);
   if (lease.untilMs <= nowMs) throw new UserError('usage', `lease ${id} ended at ${formatMoment(lease.untilMs, nowMs)}`);
   if (lease.fromMs < nowMs) db.prepare('UPDATE lease SET until_ms = ? WHERE id = ?').run(nowMs, Number(id));
   else db.prepare('DELETE FROM lease WHERE id = ?').run(Number(id));

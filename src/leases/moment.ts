@@ -25,7 +25,8 @@ export function utcText(ms: number): string {
  * @throws Failure `lease-api-garbled` when it is no time
  */
 export function parseServerTime(text: unknown): number {
-  const match = typeof text === 'string' ? /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?$/i.exec(text.trim()) : null;
+  const match =
+    typeof text === 'string' ? /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?$/i.exec(text.trim()) : null;
   const ms = match ? Date.parse(`${match[1]}T${match[2]}${(match[3] ?? 'Z').toUpperCase()}`) : NaN;
   if (Number.isNaN(ms)) throw new Failure('lease-api-garbled', `${JSON.stringify(text)} is no time`);
   return ms;

@@ -26,7 +26,12 @@ export function createR2labLeases(settings: LeaseSettings, host: Pick<Host, 'env
     list,
     book: async (booking, signal) => {
       await checkGranularity(authorized, where, settings.resourceName, booking, signal);
-      const body = { resource_name: settings.resourceName, slice_name: booking.owner, t_from: utcText(booking.fromMs), t_until: utcText(booking.untilMs) };
+      const body = {
+        resource_name: settings.resourceName,
+        slice_name: booking.owner,
+        t_from: utcText(booking.fromMs),
+        t_until: utcText(booking.untilMs),
+      };
       const answer = await authorized({ method: 'POST', path: '/leases', body }, signal).catch((error: unknown) => {
         throw isSilence(error) ? unsure(error) : error;
       });
@@ -39,7 +44,8 @@ export function createR2labLeases(settings: LeaseSettings, host: Pick<Host, 'env
     cancel: async (id, _by, signal) => {
       const path = `/leases/${encodeURIComponent(id)}`;
       const answer = await authorized({ method: 'DELETE', path }, signal);
-      if (answer.status === 404) throw new UserError('usage', `${where} has no lease ${JSON.stringify(id)}`, "'imaging-leases list --all' shows them");
+      if (answer.status === 404)
+        throw new UserError('usage', `${where} has no lease ${JSON.stringify(id)}`, "'imaging-leases list --all' shows them");
       if (answer.status < 200 || answer.status > 299) throw judged(`DELETE ${where}${path}`, answer);
     },
     close: () => rest.close(),
@@ -62,7 +68,13 @@ async function listLeases(rest: Rest, where: string, sinceMs: number, nowMs: num
 export function parseR2labLease(entry: unknown): Lease | null {
   if (!isObject(entry) || !isText(entry.slice_name) || (typeof entry.id !== 'number' && !isText(entry.id))) return null;
   try {
-    return { id: String(entry.id), owner: entry.slice_name, fromMs: parseServerTime(entry.t_from), untilMs: parseServerTime(entry.t_until), nodes: null };
+    return {
+      id: String(entry.id),
+      owner: entry.slice_name,
+      fromMs: parseServerTime(entry.t_from),
+      untilMs: parseServerTime(entry.t_until),
+      nodes: null,
+    };
   } catch (error) {
     if (error instanceof Failure) return null;
     throw error;
@@ -72,19 +84,36 @@ export function parseR2labLease(entry: unknown): Lease | null {
 type Authorized = (call: RestCall, signal: AbortSignal) => Promise<RestAnswer>;
 
 /** Leases of the resource begin and end at multiples of its granularity, seconds: says so before the server does. */
-async function checkGranularity(send: Authorized, where: string, name: string, { fromMs, untilMs }: Booking, signal: AbortSignal): Promise<void> {
+async function checkGranularity(
+  send: Authorized,
+  where: string,
+  name: string,
+  { fromMs, untilMs }: Booking,
+  signal: AbortSignal,
+): Promise<void> {
   const path = `/resources/by-name/${encodeURIComponent(name)}`;
   const answer = await send({ method: 'GET', path }, signal);
-  if (answer.status === 404) throw new UserError('environment', `${where} has no resource ${JSON.stringify(name)}`, 'set resource_name in section [leases]');
+  if (answer.status === 404)
+    throw new UserError('environment', `${where} has no resource ${JSON.stringify(name)}`, 'set resource_name in section [leases]');
   if (answer.status !== 200) throw judged(`GET ${where}${path}`, answer);
   const granularityS = isObject(answer.body) ? answer.body.granularity : null;
   if (typeof granularityS !== 'number' || !(granularityS > 0)) return;
   if (fromMs % (granularityS * 1000) === 0 && untilMs % (granularityS * 1000) === 0) return;
-  throw new UserError('usage', `leases of ${name} begin and end at multiples of ${granularityS % 60 === 0 ? `${granularityS / 60} minutes` : `${granularityS} s`}`, 'give full hours to be safe');
+  throw new UserError(
+    'usage',
+    `leases of ${name} begin and end at multiples of ${granularityS % 60 === 0 ? `${granularityS / 60} minutes` : `${granularityS} s`}`,
+    'give full hours to be safe',
+  );
 }
 
 /** Who has it at that time, if the server says. */
-async function conflict(booking: Booking, answer: RestAnswer, list: (sinceMs: number, signal: AbortSignal) => Promise<LeaseList>, nowMs: number, signal: AbortSignal): Promise<UserError> {
+async function conflict(
+  booking: Booking,
+  answer: RestAnswer,
+  list: (sinceMs: number, signal: AbortSignal) => Promise<LeaseList>,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<UserError> {
   const found = await list(booking.fromMs, signal).catch(() => null); // the refusal counts, with or without a name
   signal.throwIfAborted();
   const other = found?.leases.find((lease) => overlap(lease, booking));
@@ -98,7 +127,8 @@ export function takenText(lease: Lease, nowMs: number): string {
 }
 
 function judged(asked: string, answer: RestAnswer): Error {
-  if (answer.status === 403) return new UserError('refused', `${asked} was refused: ${detailOf(answer.text)}`, 'is that slice yours, and may it book?');
+  if (answer.status === 403)
+    return new UserError('refused', `${asked} was refused: ${detailOf(answer.text)}`, 'is that slice yours, and may it book?');
   if (answer.status === 400 || answer.status === 422) return new UserError('usage', `${asked} was refused: ${detailOf(answer.text)}`);
   return statusFailure(asked, answer);
 }

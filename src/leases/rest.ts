@@ -5,7 +5,11 @@ import { limitedText } from '../util/limited-text.js';
 import { printable } from '../util/text.js';
 import { Agent, request } from './http.js';
 
-export type RestOptions = { baseUrl: string; /** For one request, from connecting to the last byte. */ timeoutMs: number; verifyTls: boolean };
+export type RestOptions = {
+  baseUrl: string /** For one request, from connecting to the last byte. */;
+  timeoutMs: number;
+  verifyTls: boolean;
+};
 
 export type RestCall = { method: 'GET' | 'POST' | 'DELETE'; path: string; body?: unknown; token?: string | null };
 
@@ -32,7 +36,10 @@ export function createRest({ baseUrl, timeoutMs, verifyTls }: RestOptions): Rest
       try {
         // reset: no connection is kept, since one that the server has dropped meanwhile would fail the next request
         const options = { method: call.method, headers: headersOf(call), dispatcher: agent, signal: inner, reset: true };
-        const response = await request(base + call.path, call.body === undefined ? options : { ...options, body: JSON.stringify(call.body) });
+        const response = await request(
+          base + call.path,
+          call.body === undefined ? options : { ...options, body: JSON.stringify(call.body) },
+        );
         return parse(asked, response.statusCode, await textOf(asked, response.body));
       } catch (error) {
         if (error instanceof Failure || inner.aborted) throw error;
@@ -68,12 +75,21 @@ function parse(asked: string, status: number, text: string): RestAnswer {
 }
 
 export function garbled(asked: string, text: string, options?: ErrorOptions): Failure {
-  return new Failure('lease-api-garbled', `${asked} was answered ${excerpt(text)}, which is not what such a server says`, CHECK_URL, options);
+  return new Failure(
+    'lease-api-garbled',
+    `${asked} was answered ${excerpt(text)}, which is not what such a server says`,
+    CHECK_URL,
+    options,
+  );
 }
 
 /** For a status that is neither success nor one with a meaning of its own. */
 export function statusFailure(asked: string, { status, text }: RestAnswer): Failure {
-  return new Failure(`lease-api-http-${status}`, `${asked} was answered HTTP ${status}${text.trim() === '' ? '' : `: ${detailOf(text)}`}`, CHECK_URL);
+  return new Failure(
+    `lease-api-http-${status}`,
+    `${asked} was answered HTTP ${status}${text.trim() === '' ? '' : `: ${detailOf(text)}`}`,
+    CHECK_URL,
+  );
 }
 
 /** The server's own reason: `detail` of a JSON answer, else the beginning of its text. */
@@ -100,12 +116,20 @@ function failureOf(asked: string, error: unknown): Failure {
   const code = systemCode(error) ?? '';
   const cause = { cause: error };
   if (code === 'ECONNREFUSED') return new Failure('lease-api-refused', `${asked}: nothing listens there`, CHECK_URL, cause);
-  if (code === 'ETIMEDOUT' || code === 'UND_ERR_CONNECT_TIMEOUT') return new Failure('lease-api-silent', `${asked} got no connection`, CHECK_URL, cause);
+  if (code === 'ETIMEDOUT' || code === 'UND_ERR_CONNECT_TIMEOUT')
+    return new Failure('lease-api-silent', `${asked} got no connection`, CHECK_URL, cause);
   if (UNREACHABLE.has(code)) return new Failure('lease-api-unreachable', `${asked} found no way there (${code})`, CHECK_URL, cause);
   if (/CERT|SELF_SIGNED|ISSUER|LEAF_SIGNATURE|ALTNAME/.test(code)) {
-    return new Failure('lease-api-tls', `${asked}: its certificate is not valid (${code}: ${messageOf(error)})`, 'add its authority with NODE_EXTRA_CA_CERTS; or set verify_tls = no in section [leases] if nobody between you and the server is to be feared', cause);
+    return new Failure(
+      'lease-api-tls',
+      `${asked}: its certificate is not valid (${code}: ${messageOf(error)})`,
+      'add its authority with NODE_EXTRA_CA_CERTS; or set verify_tls = no in section [leases] if nobody between you and the server is to be feared',
+      cause,
+    );
   }
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return new Failure('lease-api-tls', `${asked}: no TLS there (${code})`, 'http or https in leases.url?', cause);
-  if (code.startsWith('HPE_')) return new Failure('lease-api-garbled', `${asked} was answered with something that is not HTTP`, CHECK_URL, cause);
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
+    return new Failure('lease-api-tls', `${asked}: no TLS there (${code})`, 'http or https in leases.url?', cause);
+  if (code.startsWith('HPE_'))
+    return new Failure('lease-api-garbled', `${asked} was answered with something that is not HTTP`, CHECK_URL, cause);
   return new Failure('lease-api-closed', `${asked} lost its connection (${code || messageOf(error)})`, CHECK_URL, cause);
 }

@@ -19,7 +19,9 @@ export function parseWhen(text: string, { nowMs, baseMs = nowMs, afterMs }: { no
   if (/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:?\d\d)$/i.test(word)) return absolute(word);
   const match = /^(?:(?:(?:(\d{4})-)?(\d{1,2})-)?(\d{1,2})T)?(\d{1,2})(?::(\d\d))?(?::(\d\d))?$/i.exec(word);
   if (!match) throw noTime(text);
-  const [year, month, day, hour = 0, minute = 0, second = 0] = match.slice(1).map((part) => (part === undefined ? undefined : Number(part)));
+  const [year, month, day, hour = 0, minute = 0, second = 0] = match
+    .slice(1)
+    .map((part) => (part === undefined ? undefined : Number(part)));
   if (hour > 24 || minute > 59 || second > 59 || (hour === 24 && minute + second > 0)) throw noTime(text);
   const time = { hour, minute, second };
   if (day !== undefined) return onDay(text, { year, month, day }, time, nowMs);
@@ -36,7 +38,12 @@ export function parseWhen(text: string, { nowMs, baseMs = nowMs, afterMs }: { no
 type Time = { hour: number; minute: number; second: number };
 
 /** The next such day, today included; what is missing of the date is filled in. */
-function onDay(text: string, { year, month, day }: { year: number | undefined; month: number | undefined; day: number }, time: Time, nowMs: number): number {
+function onDay(
+  text: string,
+  { year, month, day }: { year: number | undefined; month: number | undefined; day: number },
+  time: Time,
+  nowMs: number,
+): number {
   const today = new Date(nowMs);
   const midnight = new Date(today.getFullYear(), today.getMonth(), today.getDate()).getTime();
   if (month !== undefined && (month < 1 || month > 12)) throw noTime(text);

@@ -2,8 +2,17 @@
 export type Key = string;
 
 const NAMED: Readonly<Record<string, Key>> = {
-  '\u0003': 'interrupt', '\u001a': 'suspend', '\r': 'enter', '\n': 'enter', '\u001b': 'escape',
-  '\u001b[A': 'up', '\u001b[B': 'down', '\u001bOA': 'up', '\u001bOB': 'down', '\u001b[5~': 'pageup', '\u001b[6~': 'pagedown',
+  '\u0003': 'interrupt',
+  '\u001a': 'suspend',
+  '\r': 'enter',
+  '\n': 'enter',
+  '\u001b': 'escape',
+  '\u001b[A': 'up',
+  '\u001b[B': 'down',
+  '\u001bOA': 'up',
+  '\u001bOB': 'down',
+  '\u001b[5~': 'pageup',
+  '\u001b[6~': 'pagedown',
 };
 
 /** Keys out of what a terminal sends; an escape sequence may come in pieces. Unknown ones are swallowed whole. */

@@ -11,7 +11,10 @@ export function leavingQuestion(state: RunState, width: number): string[] {
     return count === 0 || finishes ? [keys] : [`${count} being written: ${count === 1 ? 'disk' : 'disks'} unusable then`, keys];
   }
   if (finishes) {
-    return [count === 0 ? 'nothing is being written: the run would end' : `${nodes}: that is brought to its end, and nothing new begins`, 'q again does so; any other key: go on'];
+    return [
+      count === 0 ? 'nothing is being written: the run would end' : `${nodes}: that is brought to its end, and nothing new begins`,
+      'q again does so; any other key: go on',
+    ];
   }
   const keys = `q again ends the run${state.command === 'load' || state.command === 'save' ? ' and leaves nodes as they are then' : ''}; any other key: go on`;
   return count === 0 ? [keys] : [`${nodes}: ${disks} will be unusable until loaded again`, keys];

@@ -30,7 +30,14 @@ export function isScreen(out: { readonly isTTY?: boolean }, env: Env): boolean {
  * Opens the monitor for a resolved mode; `state` is folded by whoever owns it, the monitor only reads it. `now` is the time
  * that the run is in, milliseconds since 1970; `controls` are for a live screen.
  */
-export async function openMonitor(mode: Exclude<ProgressMode, 'auto'>, streams: MonitorStreams, state: RunState, verbose: boolean, now: () => number = Date.now, controls: Controls = noControls): Promise<Monitor> {
+export async function openMonitor(
+  mode: Exclude<ProgressMode, 'auto'>,
+  streams: MonitorStreams,
+  state: RunState,
+  verbose: boolean,
+  now: () => number = Date.now,
+  controls: Controls = noControls,
+): Promise<Monitor> {
   switch (mode) {
     case 'quiet':
       return { sink: () => {}, close: async () => {} };

@@ -4,8 +4,17 @@ import { formatDuration } from './format.js';
 import type { Row } from './row.js';
 
 /** One node: where it stands, how long each step took, why it failed in full, and the end of what it said. At most `space` rows. */
-export function nodeRows(node: NodeState, space: number, width: number, nowMs: number, log: (node: string, count: number) => string[]): Row[] {
-  const rows: Row[] = [{ text: titleOf(node), tone: 'head' }, ...wrapped(stepsText(node, nowMs), width).map((text): Row => ({ text, tone: 'quiet' }))];
+export function nodeRows(
+  node: NodeState,
+  space: number,
+  width: number,
+  nowMs: number,
+  log: (node: string, count: number) => string[],
+): Row[] {
+  const rows: Row[] = [
+    { text: titleOf(node), tone: 'head' },
+    ...wrapped(stepsText(node, nowMs), width).map((text): Row => ({ text, tone: 'quiet' })),
+  ];
   const { failure } = node;
   if (failure) {
     for (const text of wrapped(failure.message, width)) rows.push({ text, tone: 'bad' });

@@ -70,8 +70,16 @@ export function headRows(state: RunState, width: number, height: number, nowMs: 
 }
 
 function counts(state: RunState): string {
-  const words = [['done', 'ok'], ['failed', 'FAILED'], ['active', 'active'], ['waiting', 'waiting'], ['skipped', 'skipped']] as const;
-  const parts = words.flatMap(([phase, word]) => (phase === 'done' || nodesIn(state, phase).length > 0 ? [`${nodesIn(state, phase).length} ${word}`] : []));
+  const words = [
+    ['done', 'ok'],
+    ['failed', 'FAILED'],
+    ['active', 'active'],
+    ['waiting', 'waiting'],
+    ['skipped', 'skipped'],
+  ] as const;
+  const parts = words.flatMap(([phase, word]) =>
+    phase === 'done' || nodesIn(state, phase).length > 0 ? [`${nodesIn(state, phase).length} ${word}`] : [],
+  );
   return `${parts.join(', ')} of ${state.nodes.size}`;
 }
 
@@ -91,7 +99,8 @@ function footRows(state: RunState, { view, keys, asks }: Shown, room: number, wi
   const texts = view.mode === 'leave' ? leavingQuestion(state, width) : keys && room >= 8 ? [keyText(view, asks, width)] : [];
   const rows = texts.map((text): Row => ({ text, tone: view.mode === 'leave' ? 'chosen' : 'quiet' }));
   const warning = state.warnings.at(-1);
-  if (warning !== undefined && room >= 12) rows.unshift({ text: `! warning: ${warning}${state.warnings.length > 1 ? ` (${state.warnings.length} in all)` : ''}`, tone: 'bad' });
+  if (warning !== undefined && room >= 12)
+    rows.unshift({ text: `! warning: ${warning}${state.warnings.length > 1 ? ` (${state.warnings.length} in all)` : ''}`, tone: 'bad' });
   return rows;
 }
 
@@ -112,7 +121,12 @@ function bodyRows(state: RunState, space: number, width: number, nowMs: number, 
   const digits = Math.max(...nodes.map(({ node }) => node.length));
   const row = (node: NodeState): Row => listRow(node, digits, width, nowMs, view);
   if (nodes.length <= space) return nodes.map(row);
-  if (view.mode === 'choose') return windowAround(nodes, nodes.findIndex(({ node }) => node === view.chosen), space).map(row);
+  if (view.mode === 'choose')
+    return windowAround(
+      nodes,
+      nodes.findIndex(({ node }) => node === view.chosen),
+      space,
+    ).map(row);
   if (space === 1) return [foldedRow(nodes)];
   const seen = nodes.slice(0, space - 1);
   return [...seen.map(row), foldedRow(nodes.slice(seen.length))];
@@ -121,7 +135,10 @@ function bodyRows(state: RunState, space: number, width: number, nowMs: number, 
 function listRow(node: NodeState, digits: number, width: number, nowMs: number, view: View): Row {
   const { symbol, tone } = looks[node.phase];
   const chosen = view.mode === 'choose' && view.chosen === node.node;
-  return { text: `${chosen ? '=>' : `${symbol} `}${node.node.padEnd(digits)}  ${nodeText(node, width, nowMs)}`.trimEnd(), tone: chosen ? 'chosen' : tone };
+  return {
+    text: `${chosen ? '=>' : `${symbol} `}${node.node.padEnd(digits)}  ${nodeText(node, width, nowMs)}`.trimEnd(),
+    tone: chosen ? 'chosen' : tone,
+  };
 }
 
 function nodeText(node: NodeState, width: number, nowMs: number): string {
@@ -156,7 +173,10 @@ function foldedRow(nodes: readonly NodeState[]): Row {
     const n = nodes.filter((node) => node.phase === phase).length;
     return n > 0 ? ` ${n} ${word}` : '';
   };
-  return { text: `... ${nodes.length} more:${count('failed', 'FAILED')}${count('active', 'active')}${count('waiting', 'waiting')}${count('skipped', 'skipped')}${count('done', 'ok')}`, tone: 'quiet' };
+  return {
+    text: `... ${nodes.length} more:${count('failed', 'FAILED')}${count('active', 'active')}${count('waiting', 'waiting')}${count('skipped', 'skipped')}${count('done', 'ok')}`,
+    tone: 'quiet',
+  };
 }
 
 function helpRows(asks: boolean): Row[] {
@@ -165,7 +185,9 @@ function helpRows(asks: boolean): Row[] {
     'f  only nodes that have failed, and all again',
     'l  a node: up, down or its number, then enter shows its log; esc: back',
     '?  this',
-    asks ? 'Ctrl-C ends the run as well, Ctrl-Z stops it for now; bg then lets it go on in the background, fg brings the screen back' : 'Ctrl-C leaves as well',
+    asks
+      ? 'Ctrl-C ends the run as well, Ctrl-Z stops it for now; bg then lets it go on in the background, fg brings the screen back'
+      : 'Ctrl-C leaves as well',
     'x failed   > at work   . waiting   - skipped   + ok',
   ];
   return lines.map((text) => ({ text, tone: 'active' }));

@@ -6,10 +6,22 @@ import { openTerminal } from './terminal.js';
 import { firstView, pressKey } from './view.js';
 
 /** A live screen of a run; `now` is the time that the run is in. */
-export function openScreen(out: NodeJS.WriteStream, env: Readonly<Record<string, string | undefined>>, state: RunState, now: () => number, controls: Controls): Monitor {
+export function openScreen(
+  out: NodeJS.WriteStream,
+  env: Readonly<Record<string, string | undefined>>,
+  state: RunState,
+  now: () => number,
+  controls: Controls,
+): Monitor {
   const meter = new PaceMeter();
   let view = firstView;
-  const shown = (): Shown => ({ view, pace: meter.observe(state, now()), keys: controls.stdin !== null, asks: controls.leaving === 'asks', log: controls.log });
+  const shown = (): Shown => ({
+    view,
+    pace: meter.observe(state, now()),
+    keys: controls.stdin !== null,
+    asks: controls.leaving === 'asks',
+    log: controls.log,
+  });
   const terminal = openTerminal({
     out,
     stdin: controls.stdin,
@@ -17,7 +29,12 @@ export function openScreen(out: NodeJS.WriteStream, env: Readonly<Record<string,
     frame: (width, height) => renderRows(state, width, height, now(), shown()),
     lastFrame: (width, height) => headRows(state, width, height, now(), { ...meter.observe(state, now()), etaMs: null }),
     onKey: (key) => {
-      const pressed = pressKey(view, key, listedNodes(state, view).map(({ node }) => node), controls.leaving);
+      const pressed = pressKey(
+        view,
+        key,
+        listedNodes(state, view).map(({ node }) => node),
+        controls.leaving,
+      );
       view = pressed.view;
       if (pressed.effect === 'leave') controls.onLeave();
     },

@@ -19,13 +19,16 @@ export function renderSummary(state: RunState, fold: (names: string[]) => string
   if (failed.length > 0) lines.push(`failed   ${count(failed)}  ${fold(failed)}`);
   for (const node of state.nodes.values()) {
     if (!node.failure || node.failure.code === 'interrupted') continue;
-    lines.push(`  ${node.node}  at ${node.failure.step}: ${printable(node.failure.code === 'bug' ? firstLine(node.failure.message) : node.failure.message)} [${node.failure.code}]`);
+    lines.push(
+      `  ${node.node}  at ${node.failure.step}: ${printable(node.failure.code === 'bug' ? firstLine(node.failure.message) : node.failure.message)} [${node.failure.code}]`,
+    );
     if (node.failure.hint) lines.push(`  ${' '.repeat(node.node.length)}  try: ${printable(node.failure.hint)}`);
   }
   lines.push(...interrupted(state, fold));
   const server = state.server;
   const sent = server && server.sentBlocks > 0 ? `, ${server.sentBlocks} blocks sent (${server.repeatedBlocks} again)` : '';
-  if (state.finished) lines.push(`imaging-${state.command}: ${ok.length} of ${state.nodes.size} ok in ${formatDuration(state.finished.elapsedMs)}${sent}`);
+  if (state.finished)
+    lines.push(`imaging-${state.command}: ${ok.length} of ${state.nodes.size} ok in ${formatDuration(state.finished.elapsedMs)}${sent}`);
   return lines;
 }
 
@@ -43,14 +46,16 @@ function interrupted(state: RunState, fold: (names: string[]) => string): string
 /** Why nodes were skipped: those with the same reason together. */
 function reasons(state: RunState): Map<string, string[]> {
   const byReason = new Map<string, string[]>();
-  for (const { node, phase, note } of state.nodes.values()) if (phase === 'skipped') byReason.set(note, [...(byReason.get(note) ?? []), node]);
+  for (const { node, phase, note } of state.nodes.values())
+    if (phase === 'skipped') byReason.set(note, [...(byReason.get(note) ?? []), node]);
   return byReason;
 }
 
 /** What did not go as wished on nodes that are done: those with the same remark together. */
 function remarks(state: RunState): Map<string, string[]> {
   const byRemark = new Map<string, string[]>();
-  for (const { node, remarks: all } of state.nodes.values()) for (const remark of all) byRemark.set(remark, [...(byRemark.get(remark) ?? []), node]);
+  for (const { node, remarks: all } of state.nodes.values())
+    for (const remark of all) byRemark.set(remark, [...(byRemark.get(remark) ?? []), node]);
   return byRemark;
 }
 

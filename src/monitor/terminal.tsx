@@ -95,8 +95,7 @@ class TerminalScreen {
     else if (key === 'suspend') {
       this.#giveBack();
       this.#stop(0);
-    }
-    else this.#options.onKey(key);
+    } else this.#options.onKey(key);
     this.changed();
   }
 
@@ -128,14 +127,23 @@ class TerminalScreen {
       this.#erase();
       this.#size = size;
     }
-    const lines = frame(size.width, size.height).slice(0, Math.max(0, size.height - 2)).map((row) => paint(row, colour));
+    const lines = frame(size.width, size.height)
+      .slice(0, Math.max(0, size.height - 2))
+      .map((row) => paint(row, colour));
     this.#drawnMs = performance.now();
     if (lines.length === 0) return this.#erase();
     this.#drawn = lines;
     const screen = createElement(Screen, { lines });
     if (this.#ink) return this.#ink.rerender(screen);
     const stdout = pinned(out, size.width);
-    this.#ink = render(screen, { stdout, stderr: stdout, stdin: this.#options.stdin ?? process.stdin, exitOnCtrlC: false, patchConsole: false, maxFps: 60 });
+    this.#ink = render(screen, {
+      stdout,
+      stderr: stdout,
+      stdin: this.#options.stdin ?? process.stdin,
+      exitOnCtrlC: false,
+      patchConsole: false,
+      maxFps: 60,
+    });
   }
 
   /** Takes the frame off the terminal, as it stands there by now: a narrower one has broken its lines. */
@@ -213,7 +221,8 @@ function pinned(out: NodeJS.WriteStream, columns: number): NodeJS.WriteStream {
       if (name === 'rows') return 100_000;
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== 'function') return value;
-      if (name === 'on' || name === 'off') return (event: string, listener: (...args: unknown[]) => void) => (event === 'resize' ? out : out[name](event, listener));
+      if (name === 'on' || name === 'off')
+        return (event: string, listener: (...args: unknown[]) => void) => (event === 'resize' ? out : out[name](event, listener));
       return (...args: unknown[]): unknown => Reflect.apply(value, target, args);
     },
   });

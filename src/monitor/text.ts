@@ -37,7 +37,9 @@ export function eventText(event: EventBody): string | null {
     case 'server.stopped':
       return `server stopped after ${formatBytes(event.sentBlocks * 1024)}, of these ${formatBytes(event.repeatedBlocks * 1024)} sent again`;
     case 'run.interrupted':
-      return event.then === 'finish' ? `${event.signal}: what is being written is brought to its end, nothing new begins; once more cuts it off` : `${event.signal}: the run ends`;
+      return event.then === 'finish'
+        ? `${event.signal}: what is being written is brought to its end, nothing new begins; once more cuts it off`
+        : `${event.signal}: the run ends`;
     case 'run.failed':
       return `not done: ${event.message} [${event.code}]${event.hint ? `; try: ${event.hint}` : ''}`;
     case 'run.finished':

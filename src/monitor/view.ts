@@ -28,8 +28,10 @@ export function pressKey(view: View, key: Key, nodes: readonly string[], leaving
   if (key === 'f') return stay({ ...view, mode: 'list', failedOnly: !view.failedOnly, chosen: null, typed: '' });
   if (key === 'escape') return stay({ ...view, mode: view.mode === 'node' ? 'choose' : 'list', typed: '' });
   if (view.mode === 'help') return stay({ ...view, mode: 'list' });
-  if (key === 'l') return stay(view.mode === 'choose' ? { ...view, mode: 'node' } : { ...view, mode: 'choose', chosen: standing(view, nodes), typed: '' });
-  if (view.mode === 'list') return stay(key in STEPS || isDigit(key) ? choose({ ...view, mode: 'choose', chosen: standing(view, nodes) }, key, nodes) : view);
+  if (key === 'l')
+    return stay(view.mode === 'choose' ? { ...view, mode: 'node' } : { ...view, mode: 'choose', chosen: standing(view, nodes), typed: '' });
+  if (view.mode === 'list')
+    return stay(key in STEPS || isDigit(key) ? choose({ ...view, mode: 'choose', chosen: standing(view, nodes) }, key, nodes) : view);
   if (key === 'enter') return stay({ ...view, mode: view.mode === 'choose' && view.chosen !== null ? 'node' : 'choose', typed: '' });
   return stay(choose(view, key, nodes));
 }

@@ -63,13 +63,20 @@ export type ApplyResult = WriterResult & {
 export async function applyImage(image: string | Readable, targetPath: string, options: ApplyOptions = {}): Promise<ApplyResult> {
   if (options.signal?.aborted) throw reasonOf(options.signal);
   const headers = new HeaderFold();
-  const info = typeof image === 'string' ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) }) : null;
+  const info =
+    typeof image === 'string'
+      ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) })
+      : null;
   if (info) await refuseSameFile(info.path, targetPath);
   const end = info ? await endOf(info, options) : null;
   const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
   if (part && options.exclusive) await refuseBusy(targetPath, part);
   // the disk as a whole may well be in use when one partition is written
-  const target = await openTarget(targetPath, { atomic: options.atomic ?? false, exclusive: part === null && (options.exclusive ?? false), keep: part !== null });
+  const target = await openTarget(targetPath, {
+    atomic: options.atomic ?? false,
+    exclusive: part === null && (options.exclusive ?? false),
+    keep: part !== null,
+  });
   try {
     const jobTarget = jobTargetOf(target, part, options.slice);
     if (info && headers.dataEndBytes > jobTarget.limitBytes) throw diskTooSmall(jobTarget.path, jobTarget.limitBytes, headers.dataEndBytes);
@@ -93,7 +100,13 @@ async function applyFile(info: ImageInfo, target: JobTarget, options: ApplyOptio
   try {
     const zeroFill = options.zeroFill ?? false;
     const positions = Array.from({ length: info.chunkCount }, (_, position) => position);
-    await eachChunk(pool, positions, (position) => ({ kind: 'apply', position, bytes: null, zeroFill }), (result) => sums.add(result), options.signal);
+    await eachChunk(
+      pool,
+      positions,
+      (position) => ({ kind: 'apply', position, bytes: null, zeroFill }),
+      (result) => sums.add(result),
+      options.signal,
+    );
     return info.diskBytes;
   } finally {
     await pool.close();
@@ -125,7 +138,14 @@ async function applyStream(image: string | Readable, target: JobTarget, options:
       free.push(bytes);
       sums.add(result);
     };
-    await eachChunk(pool, chunks(), ({ position, bytes }) => ({ kind: 'apply', position, bytes, zeroFill }), onDone, signal, 2 * workers + 1);
+    await eachChunk(
+      pool,
+      chunks(),
+      ({ position, bytes }) => ({ kind: 'apply', position, bytes, zeroFill }),
+      onDone,
+      signal,
+      2 * workers + 1,
+    );
     return diskBytes;
   } finally {
     await pool.close();
@@ -133,7 +153,13 @@ async function applyStream(image: string | Readable, target: JobTarget, options:
 }
 
 /** Zeros from the image's end to the end of the device or partition. */
-async function zeroRest(target: OpenTarget, { baseBytes, limitBytes, isBlank }: JobTarget, fromBytes: number, sums: Sums, signal: AbortSignal | undefined): Promise<void> {
+async function zeroRest(
+  target: OpenTarget,
+  { baseBytes, limitBytes, isBlank }: JobTarget,
+  fromBytes: number,
+  sums: Sums,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if (isBlank || !Number.isFinite(limitBytes)) return;
   const zeros = new Uint8Array(4 * 1024 * 1024);
   for (let at = fromBytes; at < limitBytes; ) {
@@ -157,7 +183,13 @@ async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promi
 function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
   const { handle, kind, capacityBytes } = target;
   if (!part) return { fd: handle.fd, path: target.path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
-  return { fd: handle.fd, path: `partition ${slice} of ${target.path}`, baseBytes: part.startBytes, limitBytes: part.sizeBytes, isBlank: false };
+  return {
+    fd: handle.fd,
+    path: `partition ${slice} of ${target.path}`,
+    baseBytes: part.startBytes,
+    limitBytes: part.sizeBytes,
+    isBlank: false,
+  };
 }
 
 async function endOf(info: ImageInfo, { judge = endOfImage, allowCut = false }: ApplyOptions): Promise<ImageEnd> {
@@ -234,10 +266,22 @@ class Sums {
     const { actualBytes, zeroBytes, ...totals } = this.#totals;
     const peakBuffers = Math.min(availableParallelism(), this.#doneChunks);
     const notes = [...this.notes];
-    if (diskBytes > limitBytes) notes.push(`the imaged disk had ${diskBytes} bytes, the target has ${limitBytes}: the data fits, but a file system or partition table may reach beyond its end`);
+    if (diskBytes > limitBytes)
+      notes.push(
+        `the imaged disk had ${diskBytes} bytes, the target has ${limitBytes}: the data fits, but a file system or partition table may reach beyond its end`,
+      );
     return {
-      ...totals, zeroBytes, actualBytes: actualBytes + zeroBytes, diskBytes, chunkCount: this.#doneChunks, notes,
-      writes: this.writes, zeroWrites: this.zeroWrites, blocked: 0, peakBuffers, peakBufferBytes: peakBuffers * this.#peakBytes,
+      ...totals,
+      zeroBytes,
+      actualBytes: actualBytes + zeroBytes,
+      diskBytes,
+      chunkCount: this.#doneChunks,
+      notes,
+      writes: this.writes,
+      zeroWrites: this.zeroWrites,
+      blocked: 0,
+      peakBuffers,
+      peakBufferBytes: peakBuffers * this.#peakBytes,
     };
   }
 }

@@ -56,7 +56,10 @@ export type BuildOptions = {
  * room are left. The chunks come in order, complete but for their header (`placeChunk`). The memory it takes depends on
  * the number of workers alone. Throws what the reader throws, Failure `worker-crashed`, or the signal's reason.
  */
-export async function* buildChunks(reader: SectorReader, { level, workers = availableParallelism(), signal }: BuildOptions): AsyncGenerator<BuiltChunk> {
+export async function* buildChunks(
+  reader: SectorReader,
+  { level, workers = availableParallelism(), signal }: BuildOptions,
+): AsyncGenerator<BuiltChunk> {
   const pool = new WorkerPool<DeflateJob, DeflateResult>({ file: workerPath('deflate'), size: workers, does: 'compress' });
   const units = new UnitStream(reader, pool, level, 3 * workers + 2);
   const unlessAborted = <T>(promise: Promise<T>): Promise<T> => (signal ? untilAborted(signal, promise) : promise);
@@ -87,7 +90,13 @@ export async function* buildChunks(reader: SectorReader, { level, workers = avai
  * Fills a chunk up with the beginning of a unit that does not fit, and begins the next chunk with the rest of it: as a
  * stream of its own, so what was compressed already does not help. Tells whether `following` went into it too.
  */
-async function seam(pool: WorkerPool<DeflateJob, DeflateResult>, full: ChunkFiller, next: ChunkFiller, unit: Unit, following: RawUnit | null): Promise<boolean> {
+async function seam(
+  pool: WorkerPool<DeflateJob, DeflateResult>,
+  full: ChunkFiller,
+  next: ChunkFiller,
+  unit: Unit,
+  following: RawUnit | null,
+): Promise<boolean> {
   const windowBytes = Math.min(unit.windowBytes, full.dataBytes);
   const window = unit.windowed.subarray(unit.windowBytes - windowBytes, unit.windowBytes);
   const input = shared(windowBytes + unit.data.byteLength + (following?.data.byteLength ?? 0));
@@ -96,14 +105,21 @@ async function seam(pool: WorkerPool<DeflateJob, DeflateResult>, full: ChunkFill
   if (following) input.set(following.data, windowBytes + unit.data.byteLength);
   const output = shared(3 * UNIT_OUTPUT_BYTES);
   const job: DeflateJob = {
-    kind: 'seam', input, windowBytes, output, level: full.level,
-    roomBytes: full.roomBytes, tailLimitBytes: full.limitFor(unit.regions), headBytes: unit.data.byteLength,
+    kind: 'seam',
+    input,
+    windowBytes,
+    output,
+    level: full.level,
+    roomBytes: full.roomBytes,
+    tailLimitBytes: full.limitFor(unit.regions),
+    headBytes: unit.data.byteLength,
   };
   const [tail, head] = await pool.run(job, { urgent: true });
   if (!tail) throw new Error('a seam without a tail');
   const regions = [...unit.regions, ...(following?.regions ?? [])];
   full.add(output, tail, partOfRegions(regions, 0, tail.dataBytes / SECTOR_BYTES));
-  if (head) next.add(output.subarray(tail.sizeBytes), head, partOfRegions(regions, tail.dataBytes / SECTOR_BYTES, head.dataBytes / SECTOR_BYTES));
+  if (head)
+    next.add(output.subarray(tail.sizeBytes), head, partOfRegions(regions, tail.dataBytes / SECTOR_BYTES, head.dataBytes / SECTOR_BYTES));
   return tail.dataBytes + (head?.dataBytes ?? 0) > unit.data.byteLength;
 }
 
@@ -197,4 +213,3 @@ export function placeChunk(chunk: BuiltChunk, place: ChunkPlace): number {
 export function builtBytes(chunk: BuiltChunk): number {
   return chunk.regions.reduce((sum, region) => sum + region.sectorCount, 0) * SECTOR_BYTES;
 }
-

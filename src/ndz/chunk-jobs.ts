@@ -61,10 +61,20 @@ export async function chunkJob(job: ChunkJob, data: ChunkJobData): Promise<Chunk
   const bytes = 'bytes' in job && job.bytes ? job.bytes : readChunk(job.position, data.image);
   const header = openChunk(bytes, job.position);
   checkIdentity(header, job.position, data.image);
-  const result: ChunkJobResult = { ...chunkTotals(header), zeroBytes: 0, writes: 0, zeroWrites: 0, seeks: 0, comparedBytes: 0, difference: null, digests: [] };
+  const result: ChunkJobResult = {
+    ...chunkTotals(header),
+    zeroBytes: 0,
+    writes: 0,
+    zeroWrites: 0,
+    seeks: 0,
+    comparedBytes: 0,
+    difference: null,
+    digests: [],
+  };
   const work = new ChunkWork(header, data.target, result);
   const extents = dataExtents(header);
-  const digests = job.kind === 'digest' ? job.groups.map((group) => ({ parts: extentsOf(group, extents), digest: createDigest(job.digest) })) : [];
+  const digests =
+    job.kind === 'digest' ? job.groups.map((group) => ({ parts: extentsOf(group, extents), digest: createDigest(job.digest) })) : [];
   let pieceOffset = 0;
   for await (const piece of inflatePieces(bytes, header)) {
     for (const { parts, digest } of digests) {
@@ -83,7 +93,8 @@ export async function chunkJob(job: ChunkJob, data: ChunkJobData): Promise<Chunk
 function extentsOf(group: DigestGroup, extents: readonly Extent[]): Extent[] {
   return group.map(({ offset, sizeBytes }) => {
     const extent = extents.findLast(({ diskOffset }) => diskOffset <= offset);
-    if (!extent || offset + sizeBytes > extent.diskOffset + extent.sizeBytes) throw new RangeError(`the chunk does not write the ${sizeBytes} bytes from ${offset} on`);
+    if (!extent || offset + sizeBytes > extent.diskOffset + extent.sizeBytes)
+      throw new RangeError(`the chunk does not write the ${sizeBytes} bytes from ${offset} on`);
     return { diskOffset: offset, sizeBytes, dataOffset: extent.dataOffset + offset - extent.diskOffset };
   });
 }
@@ -103,7 +114,8 @@ class ChunkWork {
   write(extents: readonly Extent[], pieceOffset: number, piece: Uint8Array): void {
     for (const { diskOffset, from, to } of partsWithin(extents, pieceOffset, piece.byteLength)) {
       const data = piece.subarray(from, to);
-      if (diskOffset + data.byteLength > this.#open().limitBytes) throw diskTooSmall(this.#open().path, this.#open().limitBytes, diskOffset + data.byteLength, false);
+      if (diskOffset + data.byteLength > this.#open().limitBytes)
+        throw diskTooSmall(this.#open().path, this.#open().limitBytes, diskOffset + data.byteLength, false);
       const runs = this.#open().isBlank ? nonZeroRuns(data) : [[0, data.byteLength] as const];
       for (const [start, end] of runs) this.#put(diskOffset + start, data.subarray(start, end));
     }
@@ -188,9 +200,15 @@ function readTarget({ fd, path, baseBytes, limitBytes }: JobTarget, offset: numb
   const bytes = Buffer.allocUnsafe(sizeBytes);
   let done = 0;
   try {
-    for (let count = 1; done < sizeBytes && count > 0; done += count) count = readSync(fd, bytes, done, sizeBytes - done, baseBytes + offset + done);
+    for (let count = 1; done < sizeBytes && count > 0; done += count)
+      count = readSync(fd, bytes, done, sizeBytes - done, baseBytes + offset + done);
   } catch (error) {
-    throw new Failure('disk-read-failed', `reading ${path} at byte ${baseBytes + offset + done}: ${messageOf(error)}`, 'is the disk sound? check the kernel log', { cause: error });
+    throw new Failure(
+      'disk-read-failed',
+      `reading ${path} at byte ${baseBytes + offset + done}: ${messageOf(error)}`,
+      'is the disk sound? check the kernel log',
+      { cause: error },
+    );
   }
   return bytes.subarray(0, done);
 }
@@ -199,7 +217,8 @@ function firstDifference(a: Uint8Array, b: Uint8Array): number | null {
   if (Buffer.compare(a, b) === 0) return null;
   let at = 0;
   for (let step = 64 * 1024; step >= 1; step = step === 1 ? 0 : Math.max(1, step / 64)) {
-    while (at < Math.min(a.byteLength, b.byteLength) && Buffer.compare(a.subarray(at, at + step), b.subarray(at, at + step)) === 0) at += step;
+    while (at < Math.min(a.byteLength, b.byteLength) && Buffer.compare(a.subarray(at, at + step), b.subarray(at, at + step)) === 0)
+      at += step;
     if (step === 1) break;
   }
   return at;

@@ -29,10 +29,13 @@ export async function* readChunks(input: Readable, name: string, signal?: AbortS
     }
   } catch (error) {
     if (signal?.aborted || error instanceof Failure || error instanceof TypeError) throw error;
-    throw new Failure('ndz-unreadable', `reading ${name}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', { cause: error });
+    throw new Failure('ndz-unreadable', `reading ${name}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
+      cause: error,
+    });
   } finally {
     input.destroy();
   }
-  if (filled > 0) throw new Failure('ndz-truncated', `${name}: chunk ${count} has only ${filled} of ${CHUNK_BYTES} bytes`, 'copy the image again');
+  if (filled > 0)
+    throw new Failure('ndz-truncated', `${name}: chunk ${count} has only ${filled} of ${CHUNK_BYTES} bytes`, 'copy the image again');
   if (count === 0) throw new Failure('ndz-empty', `${name}: no chunks`, 'the save that made it failed; save again');
 }

@@ -24,7 +24,16 @@ export type UnitsJob = { kind: 'units'; input: Uint8Array; windowBytes: number; 
  * The tail is what of the first `tailLimitBytes` fits in `roomBytes`; the head, a stream's beginning, goes on from there: up
  * to `headBytes`, or to the end when that would be less than a window, so that what follows can refer back.
  */
-export type SeamJob = { kind: 'seam'; input: Uint8Array; windowBytes: number; output: Uint8Array; level: number; roomBytes: number; tailLimitBytes: number; headBytes: number };
+export type SeamJob = {
+  kind: 'seam';
+  input: Uint8Array;
+  windowBytes: number;
+  output: Uint8Array;
+  level: number;
+  roomBytes: number;
+  tailLimitBytes: number;
+  headBytes: number;
+};
 
 export type DeflateJob = UnitsJob | SeamJob;
 /** The units in order, or tail and head. Their bytes are in the job's output; the head's right after the tail's. */
@@ -68,7 +77,8 @@ function deflateSeam({ input, windowBytes, output, level, roomBytes, tailLimitBy
 function deflatePiece(input: Uint8Array, from: number, start: number, end: number, output: Uint8Array, level: number): Piece {
   const dataBytes = end - start;
   const window = input.subarray(Math.max(from, start - WINDOW_BYTES), start);
-  const zeros = dataBytes === UNIT_BYTES && window.byteLength === WINDOW_BYTES && isZero(input, start - WINDOW_BYTES, end) ? zeroUnit(level) : null;
+  const zeros =
+    dataBytes === UNIT_BYTES && window.byteLength === WINDOW_BYTES && isZero(input, start - WINDOW_BYTES, end) ? zeroUnit(level) : null;
   const bytes = zeros?.bytes ?? compress(input.subarray(start, end), window, level);
   output.set(bytes); // throws RangeError rather than spill over
   return { dataBytes, sizeBytes: bytes.byteLength, adler: zeros?.adler ?? adler32(input.subarray(start, end)) };

@@ -60,7 +60,8 @@ function compare(a: Segment, b: Segment, sectorCount: number, found: Findings): 
     return;
   }
   if (isSame(a.bytes, b.bytes, 0, sectorCount)) return;
-  for (let sector = 0; sector < sectorCount; sector++) if (!isSame(a.bytes, b.bytes, sector, 1)) found.add(startSector + sector, 1, 'changed');
+  for (let sector = 0; sector < sectorCount; sector++)
+    if (!isSame(a.bytes, b.bytes, sector, 1)) found.add(startSector + sector, 1, 'changed');
 }
 
 function isSame(a: Uint8Array, b: Uint8Array, sector: number, sectorCount: number): boolean {

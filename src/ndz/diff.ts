@@ -34,7 +34,12 @@ export type ImageDiff = {
   runCount: number;
 };
 
-export type DiffOptions = { maxRuns?: number; workers?: number; signal?: AbortSignal; onProgress?: (doneSectors: number, totalSectors: number) => void };
+export type DiffOptions = {
+  maxRuns?: number;
+  workers?: number;
+  signal?: AbortSignal;
+  onProgress?: (doneSectors: number, totalSectors: number) => void;
+};
 
 /** Chunks of the larger image that make one job. */
 const SPAN_CHUNKS = 8;
@@ -50,7 +55,12 @@ export async function diffImages(pathA: string, pathB: string, options: DiffOpti
   try {
     const b = await openIndexed(pathB, signal);
     try {
-      const data: DiffData = { a: { fd: a.fd, name: pathA, index: a.index }, b: { fd: b.fd, name: pathB, index: b.index }, borders: parts.map(({ startSector }) => startSector), maxRuns };
+      const data: DiffData = {
+        a: { fd: a.fd, name: pathA, index: a.index },
+        b: { fd: b.fd, name: pathB, index: b.index },
+        borders: parts.map(({ startSector }) => startSector),
+        maxRuns,
+      };
       const total = new DiffTotal(parts.length, maxRuns);
       await diffSpans(data, spansOf(a, b), workers, total, options);
       return summary(a.info, b.info, parts, total);
@@ -62,7 +72,13 @@ export async function diffImages(pathA: string, pathB: string, options: DiffOpti
   }
 }
 
-async function diffSpans(data: DiffData, spans: readonly DiffJob[], workers: number, into: DiffTotal, { signal, onProgress }: DiffOptions): Promise<void> {
+async function diffSpans(
+  data: DiffData,
+  spans: readonly DiffJob[],
+  workers: number,
+  into: DiffTotal,
+  { signal, onProgress }: DiffOptions,
+): Promise<void> {
   const pool = new WorkerPool<DiffJob, DiffResult>({ file: workerPath('diff'), size: workers, data, does: 'compare' });
   const total = spans.at(-1)?.to ?? 0;
   let done = 0;
@@ -120,12 +136,21 @@ async function partitionsOf(path: string, signal: AbortSignal | undefined): Prom
 
 function summary(a: ImageInfo, b: ImageInfo, parts: readonly Part[], { counts, runs, runCount }: DiffTotal): ImageDiff {
   const isAny = (bytes: DiffCounts): boolean => bytes.changed + bytes['only-a'] + bytes['only-b'] > 0;
-  const inBytes = (sectors: DiffCounts): DiffCounts => ({ changed: sectors.changed * SECTOR_BYTES, 'only-a': sectors['only-a'] * SECTOR_BYTES, 'only-b': sectors['only-b'] * SECTOR_BYTES });
+  const inBytes = (sectors: DiffCounts): DiffCounts => ({
+    changed: sectors.changed * SECTOR_BYTES,
+    'only-a': sectors['only-a'] * SECTOR_BYTES,
+    'only-b': sectors['only-b'] * SECTOR_BYTES,
+  });
   const bytes = inBytes(counts.reduce(plus, NOTHING));
   const counted = parts.map((part, i) => ({ ...part, bytes: inBytes(counts[i] ?? NOTHING) }));
   const end = Math.ceil(Math.max(a.diskBytes, b.diskBytes) / SECTOR_BYTES);
   return {
-    a, b, bytes, runs, runCount, same: !isAny(bytes) && a.diskBytes === b.diskBytes,
+    a,
+    b,
+    bytes,
+    runs,
+    runCount,
+    same: !isAny(bytes) && a.diskBytes === b.diskBytes,
     parts: counted.filter((part) => isAny(part.bytes)).map((part) => ({ ...part, endSector: Math.min(part.endSector, end) })),
   };
 }

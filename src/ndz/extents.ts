@@ -8,14 +8,22 @@ export function dataExtents(header: ChunkHeader): Extent[] {
   let dataOffset = 0;
   return header.regions.map(({ startSector, sectorCount }) => {
     const fullBytes = sectorCount * SECTOR_BYTES;
-    const extent = { diskOffset: startSector * SECTOR_BYTES, sizeBytes: fullBytes - cutBytes(header, startSector + sectorCount - 1), dataOffset };
+    const extent = {
+      diskOffset: startSector * SECTOR_BYTES,
+      sizeBytes: fullBytes - cutBytes(header, startSector + sectorCount - 1),
+      dataOffset,
+    };
     dataOffset += fullBytes;
     return extent;
   });
 }
 
 /** The parts of extents that lie in a piece of the data, `from` and `to` counted from the piece's start. */
-export function* partsWithin(extents: readonly Extent[], pieceOffset: number, pieceBytes: number): Generator<{ diskOffset: number; from: number; to: number }> {
+export function* partsWithin(
+  extents: readonly Extent[],
+  pieceOffset: number,
+  pieceBytes: number,
+): Generator<{ diskOffset: number; from: number; to: number }> {
   for (const { diskOffset, sizeBytes, dataOffset } of extents) {
     const from = Math.max(dataOffset - pieceOffset, 0);
     const to = Math.min(dataOffset - pieceOffset + sizeBytes, pieceBytes);

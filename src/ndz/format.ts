@@ -82,11 +82,20 @@ export function decodeChunkHeader(bytes: Uint8Array, position?: number): ChunkHe
   const regions = decodeRegions(view, fixedBytes, regionCount, where);
   const relocations = version === 1 ? [] : decodeRelocations(view, fixedBytes + regionCount * REGION_BYTES, where);
   const header: ChunkHeader = {
-    version, sizeBytes, index, total, regions, relocations,
+    version,
+    sizeBytes,
+    index,
+    total,
+    regions,
+    relocations,
     firstSector: version === 1 ? (regions[0]?.startSector ?? 0) : view.getUint32(24, true),
     lastSector: version === 1 ? endOfRegions(regions) : view.getUint32(28, true),
-    checksumType: 'none', checksum: null, cipher: 'none', uuid: null,
-    endMark: headerEnd({ version, regions, relocations }) <= HEADER_BYTES - END_MARK_BYTES ? decodeEndMark(bytes.subarray(0, HEADER_BYTES)) : null,
+    checksumType: 'none',
+    checksum: null,
+    cipher: 'none',
+    uuid: null,
+    endMark:
+      headerEnd({ version, regions, relocations }) <= HEADER_BYTES - END_MARK_BYTES ? decodeEndMark(bytes.subarray(0, HEADER_BYTES)) : null,
     ...(version === 4 ? decodeIdentity(view, bytes, where) : {}),
   };
   checkCoverage(header, where);
@@ -167,7 +176,8 @@ function decodeRegions(view: DataView, at: number, count: number, where: string)
     const startSector = view.getUint32(at + i * REGION_BYTES, true);
     const sectorCount = view.getUint32(at + i * REGION_BYTES + 4, true);
     if (sectorCount === 0) throw bad(where, `region ${i} is empty`);
-    if (startSector < end) throw bad(where, `region ${i} starts at sector ${startSector}, before the end of the region ahead of it (${end})`);
+    if (startSector < end)
+      throw bad(where, `region ${i} starts at sector ${startSector}, before the end of the region ahead of it (${end})`);
     end = startSector + sectorCount;
     if (end > MAX_SECTORS) throw bad(where, `region ${i} ends at sector ${end}, beyond 2 TiB`);
     regions.push({ startSector, sectorCount });
@@ -183,20 +193,28 @@ function decodeRelocations(view: DataView, at: number, where: string): Relocatio
   });
 }
 
-function decodeIdentity(view: DataView, bytes: Uint8Array, where: string): Pick<ChunkHeader, 'cipher' | 'checksumType' | 'checksum' | 'uuid'> {
+function decodeIdentity(
+  view: DataView,
+  bytes: Uint8Array,
+  where: string,
+): Pick<ChunkHeader, 'cipher' | 'checksumType' | 'checksum' | 'uuid'> {
   const cipher = CIPHERS[view.getUint16(36, true)];
   if (!cipher) throw bad(where, `enc_cipher is ${view.getUint16(36, true)}, not 0 or 1`);
   const checksumType = CHECKSUM_TYPES[view.getUint16(38, true)];
   if (!checksumType) throw bad(where, `csum_type is ${view.getUint16(38, true)}, not 0 (none) or 1 (SHA1), signed or not`);
-  const isStray = checksumType === 'none' && bytes.subarray(CHECKSUM_FIELD.offset, CHECKSUM_FIELD.offset + CHECKSUM_BYTES.sha1).some((byte) => byte !== 0);
+  const isStray =
+    checksumType === 'none' &&
+    bytes.subarray(CHECKSUM_FIELD.offset, CHECKSUM_FIELD.offset + CHECKSUM_BYTES.sha1).some((byte) => byte !== 0);
   if (isStray) throw bad(where, 'csum_type is 0 (none), and yet there is a checksum');
-  const checksum = checksumType === 'none' ? null : bytes.slice(CHECKSUM_FIELD.offset, CHECKSUM_FIELD.offset + CHECKSUM_BYTES[checksumType]);
+  const checksum =
+    checksumType === 'none' ? null : bytes.slice(CHECKSUM_FIELD.offset, CHECKSUM_FIELD.offset + CHECKSUM_BYTES[checksumType]);
   const uuid = Buffer.from(bytes.subarray(UUID_OFFSET, UUID_OFFSET + 16)).toString('hex');
   return { cipher, checksumType, checksum, uuid };
 }
 
 function encodeIdentity(view: DataView, bytes: Uint8Array, header: ChunkHeader): void {
-  const codeOf = (table: Record<number, string>, word: string): number => Number(Object.keys(table).find((code) => table[Number(code)] === word));
+  const codeOf = (table: Record<number, string>, word: string): number =>
+    Number(Object.keys(table).find((code) => table[Number(code)] === word));
   view.setUint16(36, codeOf(CIPHERS, header.cipher), true);
   view.setUint16(38, codeOf(CHECKSUM_TYPES, header.checksumType), true);
   if (header.checksum) bytes.set(header.checksum.subarray(0, CHECKSUM_BYTES[header.checksumType]), CHECKSUM_FIELD.offset);

@@ -43,7 +43,11 @@ export class ImageCheck {
     if (header.version !== first.version) throw otherImage(`${where}: version ${header.version}, chunk 0 has version ${first.version}`);
     if (header.uuid !== first.uuid) throw otherImage(`${where}: uuid ${header.uuid}, chunk 0 has ${first.uuid}`);
     if (header.version === 1 && header.total !== 0 && this.#chunkCount !== null && header.total !== this.#chunkCount) {
-      throw new Failure('ndz-truncated', `${where}: says the image has ${header.total} chunks, the file has ${this.#chunkCount}`, 'copy the image again');
+      throw new Failure(
+        'ndz-truncated',
+        `${where}: says the image has ${header.total} chunks, the file has ${this.#chunkCount}`,
+        'copy the image again',
+      );
     }
     if (header.version === 1 && header.total !== first.total) {
       throw otherImage(`${where}: says the image has ${header.total} chunks, chunk 0 says ${first.total}`);
@@ -65,7 +69,11 @@ export class ImageCheck {
     if (!this.#first || !this.#last) throw new Failure('ndz-empty', 'no chunks');
     const { version, uuid, total } = this.#first;
     if (version === 1 && total !== 0 && this.#last.index + 1 !== total) {
-      throw new Failure('ndz-truncated', `chunk 0 says the image has ${total} chunks, and ${this.#last.index + 1} came`, 'copy the image again');
+      throw new Failure(
+        'ndz-truncated',
+        `chunk 0 says the image has ${total} chunks, and ${this.#last.index + 1} came`,
+        'copy the image again',
+      );
     }
     const [effectiveBytes, actualBytes, checksums] = [this.#effectiveBytes, this.#actualBytes, this.#checksums];
     return { version, uuid, diskBytes: diskEndBytes(this.#last), effectiveBytes, actualBytes, checksums, ending: endingOf(this.#last) };
@@ -74,11 +82,13 @@ export class ImageCheck {
   #checkContinues(header: ChunkHeader, where: string): void {
     const expected = this.#last?.lastSector ?? 0;
     if (header.version === 1) {
-      if (header.firstSector < expected) throw outOfOrder(`${where}: starts at sector ${header.firstSector}, the chunk before ends at ${expected}`);
+      if (header.firstSector < expected)
+        throw outOfOrder(`${where}: starts at sector ${header.firstSector}, the chunk before ends at ${expected}`);
     } else if (header.firstSector !== expected) {
       throw outOfOrder(`${where}: speaks for sectors from ${header.firstSector} on, expected ${expected}`);
     }
-    if (this.#last && endOfRegions(this.#last.regions) > (header.regions[0]?.startSector ?? 0)) throw outOfOrder(`${where}: its regions overlap the chunk before`);
+    if (this.#last && endOfRegions(this.#last.regions) > (header.regions[0]?.startSector ?? 0))
+      throw outOfOrder(`${where}: its regions overlap the chunk before`);
   }
 }
 

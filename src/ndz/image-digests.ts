@@ -4,7 +4,17 @@ import { Failure } from '../util/errors.js';
 import { openChunkPool, type ChunkPool } from './chunk-pool.js';
 import type { DigestName } from '../disk/digest.js';
 import { CHUNK_BYTES, decodeChunkHeader, HEADER_BYTES, inflatedBytes, type ChunkHeader } from './format.js';
-import { edgeRegion, pickSample, rangeOfPick, WHOLE_BYTES, wholeChunk, withoutOverlaps, type ByteRange, type DigestGroup, type Pick } from './read-back.js';
+import {
+  edgeRegion,
+  pickSample,
+  rangeOfPick,
+  WHOLE_BYTES,
+  wholeChunk,
+  withoutOverlaps,
+  type ByteRange,
+  type DigestGroup,
+  type Pick,
+} from './read-back.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 
 export type ImageDigestsOptions = {
@@ -20,7 +30,7 @@ export type ImageDigestsOptions = {
 /** What a disk must hold at some places. */
 export type ExpectedDigests = { position: number; groups: readonly DigestGroup[]; digests: readonly string[] };
 
-type Item = { position: number; /** Null: the whole chunk. */ groups: readonly DigestGroup[] | null };
+type Item = { position: number /** Null: the whole chunk. */; groups: readonly DigestGroup[] | null };
 
 const AHEAD = 8;
 
@@ -133,7 +143,12 @@ async function sampleItems(handle: FileHandle, chunkBytes: readonly number[], ra
 async function readHeader(handle: FileHandle, position: number): Promise<ChunkHeader> {
   const bytes = new Uint8Array(HEADER_BYTES);
   const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, position * CHUNK_BYTES);
-  if (bytesRead < HEADER_BYTES) throw new Failure('ndz-truncated', `chunk ${position}: the file ends here; it shrank while it was read`, 'is something writing to the image?');
+  if (bytesRead < HEADER_BYTES)
+    throw new Failure(
+      'ndz-truncated',
+      `chunk ${position}: the file ends here; it shrank while it was read`,
+      'is something writing to the image?',
+    );
   return decodeChunkHeader(bytes, position);
 }
 

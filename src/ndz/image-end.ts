@@ -34,13 +34,23 @@ export async function endOfImage(info: ImageInfo): Promise<ImageEnd> {
 export function judgeEnd(head: Buffer, { version, diskBytes, ending }: ImageSummary): ImageEnd {
   const sectors = Math.ceil(diskBytes / SECTOR_BYTES);
   const tableSectorBytes = gptSectorBytes(head);
-  if (ending === 'cut') return { cut: `it ends at sector ${sectors}, in a chunk that says that others follow: its last chunks are missing`, note: null, tableSectorBytes };
+  if (ending === 'cut')
+    return {
+      cut: `it ends at sector ${sectors}, in a chunk that says that others follow: its last chunks are missing`,
+      note: null,
+      tableSectorBytes,
+    };
   const need = version === 1 ? null : neededSectors(head); // version 1 says how many chunks it has, and not how large the disk is
   if (!need || need.sectors <= sectors) return { cut: null, note: null, tableSectorBytes };
   const speaks = `${need.says} speaks of ${need.sectors} sectors`;
   // by itself that says nothing: disks are copied to smaller ones. But the last chunk of an image is hardly ever full
-  if (ending === 'full') return { cut: `${speaks}, and it ends at sector ${sectors}: its last chunks are missing`, note: null, tableSectorBytes };
-  return { cut: null, note: `${speaks}, and the disk that was imaged had ${sectors}: was it copied from a larger one, or cut?`, tableSectorBytes };
+  if (ending === 'full')
+    return { cut: `${speaks}, and it ends at sector ${sectors}: its last chunks are missing`, note: null, tableSectorBytes };
+  return {
+    cut: null,
+    note: `${speaks}, and the disk that was imaged had ${sectors}: was it copied from a larger one, or cut?`,
+    tableSectorBytes,
+  };
 }
 
 export function cutImage(name: string, cut: string): Failure {

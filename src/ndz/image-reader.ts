@@ -137,7 +137,8 @@ class LoadedChunk {
       if (part) result.set(this.#piece.subarray(part.from, part.to), part.diskOffset);
       if (this.#pieceOffset + this.#piece.byteLength >= dataOffset + sizeBytes) return result;
       const next = await this.#pieces?.next();
-      if (!next || next.done) throw new Failure('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
+      if (!next || next.done)
+        throw new Failure('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
       this.#pieceOffset += this.#piece.byteLength;
       this.#piece = next.value;
     }
@@ -162,7 +163,12 @@ export function readChunkBytes(fd: number, name: string, position: number): Uint
   const bytes = Buffer.allocUnsafe(CHUNK_BYTES);
   for (let done = 0; done < CHUNK_BYTES; ) {
     const count = tryRead(fd, name, position, bytes, done);
-    if (count === 0) throw new Failure('ndz-truncated', `chunk ${position}: the file ends here; it shrank while it was read`, 'is something writing to the image?');
+    if (count === 0)
+      throw new Failure(
+        'ndz-truncated',
+        `chunk ${position}: the file ends here; it shrank while it was read`,
+        'is something writing to the image?',
+      );
     done += count;
   }
   return bytes;
@@ -172,7 +178,12 @@ function tryRead(fd: number, name: string, position: number, bytes: Uint8Array, 
   try {
     return readSync(fd, bytes, done, CHUNK_BYTES - done, position * CHUNK_BYTES + done);
   } catch (error) {
-    throw new Failure('ndz-unreadable', `chunk ${position}: reading ${name}: ${messageOf(error)}`, 'is the disk that holds the image sound?', { cause: error });
+    throw new Failure(
+      'ndz-unreadable',
+      `chunk ${position}: reading ${name}: ${messageOf(error)}`,
+      'is the disk that holds the image sound?',
+      { cause: error },
+    );
   }
 }
 

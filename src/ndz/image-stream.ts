@@ -21,7 +21,11 @@ export type StreamedChunk = { bytes: Uint8Array; header: ChunkHeader; position: 
  * when the last has come. Throws Failure: those of `readChunks`, `decodeChunkHeader` and `ImageCheck`, and `ndz-cut` at
  * the end when there should have been more.
  */
-export async function* streamImage(input: Readable, name: string, { signal, allowCut = false }: StreamOptions = {}): AsyncGenerator<StreamedChunk, StreamSummary> {
+export async function* streamImage(
+  input: Readable,
+  name: string,
+  { signal, allowCut = false }: StreamOptions = {},
+): AsyncGenerator<StreamedChunk, StreamSummary> {
   const check = new ImageCheck(null);
   let head: Buffer | undefined;
   let position = 0;

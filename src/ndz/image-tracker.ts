@@ -65,14 +65,19 @@ export class ImageTracker {
     if (missing > 0) {
       let index = 0;
       while (this.#spans.has(index)) index++;
-      throw new Failure('ndz-missing-chunk', `chunk ${index}${missing > 1 ? ` and ${missing - 1} more` : ''} of the image never came`, 'is the image complete?');
+      throw new Failure(
+        'ndz-missing-chunk',
+        `chunk ${index}${missing > 1 ? ` and ${missing - 1} more` : ''} of the image never came`,
+        'is the image complete?',
+      );
     }
     const hasGaps = this.#first?.version === 1; // it does not say where its free space begins and ends
     let [end, dataEnd] = [0, 0];
     for (let index = 0; index < this.#spans.size; index++) {
       const span = this.#spans.get(index);
       if (!span) continue;
-      if (hasGaps ? span.first < end : span.first !== end) throw outOfOrder(`chunk ${index} speaks for sectors from ${span.first} on, the one before up to ${end}`);
+      if (hasGaps ? span.first < end : span.first !== end)
+        throw outOfOrder(`chunk ${index} speaks for sectors from ${span.first} on, the one before up to ${end}`);
       if (span.dataStart < dataEnd) throw outOfOrder(`the regions of chunk ${index} overlap those of the chunks before`);
       [end, dataEnd] = [span.last, span.dataEnd];
     }
@@ -80,14 +85,21 @@ export class ImageTracker {
 
   #checkIdentity(header: ChunkHeader): void {
     if (this.#imageUuid !== undefined && header.uuid !== this.#imageUuid) {
-      const seen = header.uuid === null ? `is of format version ${header.version}, which carries no image UUID` : `belongs to image ${header.uuid}`;
-      throw new Failure('ndz-foreign-image', `chunk ${header.index} ${seen}; expected image ${this.#imageUuid}`, 'does another server use this group and port?');
+      const seen =
+        header.uuid === null ? `is of format version ${header.version}, which carries no image UUID` : `belongs to image ${header.uuid}`;
+      throw new Failure(
+        'ndz-foreign-image',
+        `chunk ${header.index} ${seen}; expected image ${this.#imageUuid}`,
+        'does another server use this group and port?',
+      );
     }
     const first = this.#first ?? header;
     if (header.uuid === first.uuid && header.version === first.version) return;
-    throw new Failure('ndz-uuid-mismatch',
+    throw new Failure(
+      'ndz-uuid-mismatch',
       `chunk ${header.index} belongs to another image: ${identity(header)}, the first chunk had ${identity(first)}`,
-      'were two images joined, or do two servers use one address?');
+      'were two images joined, or do two servers use one address?',
+    );
   }
 
   #checkNumber({ index, total, version }: ChunkHeader, position: number | undefined): void {

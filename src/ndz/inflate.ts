@@ -22,11 +22,19 @@ export function openChunk(bytes: Uint8Array, position?: number): ChunkHeader {
   const header = decodeChunkHeader(bytes, position);
   const where = `chunk ${position ?? header.index}`;
   if (bytes.byteLength < HEADER_BYTES + header.sizeBytes) {
-    throw new Failure('ndz-truncated', `${where}: ${bytes.byteLength} bytes, its stream alone has ${header.sizeBytes}`, 'copy the image again');
+    throw new Failure(
+      'ndz-truncated',
+      `${where}: ${bytes.byteLength} bytes, its stream alone has ${header.sizeBytes}`,
+      'copy the image again',
+    );
   }
   refuseEncrypted(header, where);
   if (header.checksumType === 'sha1' && header.checksum && Buffer.compare(chunkSha1(bytes, header.sizeBytes), header.checksum) !== 0) {
-    throw new Failure('ndz-checksum', `${where}: its SHA1 does not match its content`, 'the image was damaged after it was made; copy it again');
+    throw new Failure(
+      'ndz-checksum',
+      `${where}: its SHA1 does not match its content`,
+      'the image was damaged after it was made; copy it again',
+    );
   }
   return header;
 }
@@ -34,7 +42,11 @@ export function openChunk(bytes: Uint8Array, position?: number): ChunkHeader {
 /** Throws Failure `ndz-encrypted` when the chunk cannot be read without a key. */
 export function refuseEncrypted(header: ChunkHeader, where: string): void {
   if (header.cipher === 'none') return;
-  throw new Failure('ndz-encrypted', `${where}: encrypted (${header.cipher}), which is not supported`, 'decrypt the image with the tool that made it');
+  throw new Failure(
+    'ndz-encrypted',
+    `${where}: encrypted (${header.cipher}), which is not supported`,
+    'decrypt the image with the tool that made it',
+  );
 }
 
 /** The data of an opened chunk in order: one piece, computed in this thread, or many when it inflates to more than 32 MiB. */
@@ -90,7 +102,11 @@ function withInfo(result: unknown): { data: Uint8Array; consumedBytes: number } 
 function checkEnd(header: ChunkHeader, consumedBytes: number, totalBytes: number): void {
   if (totalBytes !== inflatedBytes(header)) throw wrongLength(header, String(totalBytes));
   if (consumedBytes !== header.sizeBytes) {
-    throw new Failure('ndz-bad-stream', `chunk ${header.index}: its stream ends after ${consumedBytes} bytes, the header says ${header.sizeBytes}`, HINT);
+    throw new Failure(
+      'ndz-bad-stream',
+      `chunk ${header.index}: its stream ends after ${consumedBytes} bytes, the header says ${header.sizeBytes}`,
+      HINT,
+    );
   }
 }
 
@@ -105,5 +121,7 @@ function wrongLength(header: ChunkHeader, seen: string): Failure {
 }
 
 function badStream(header: ChunkHeader, error: unknown): Failure {
-  return new Failure('ndz-bad-stream', `chunk ${header.index}: its compressed stream is damaged (${messageOf(error)})`, HINT, { cause: error });
+  return new Failure('ndz-bad-stream', `chunk ${header.index}: its compressed stream is damaged (${messageOf(error)})`, HINT, {
+    cause: error,
+  });
 }

@@ -20,10 +20,13 @@ const SIZES: Readonly<Record<string, Size>> = {
     return (word(head, 1024 + 4) + (isWide ? word(head, 1024 + 0x150) * 0x1_0000_0000 : 0)) * 1024 * 2 ** word(head, 1024 + 0x18);
   },
   NTFS: (head) => (head.toString('latin1', 3, 11) === 'NTFS    ' ? long(head, 0x28) * head.readUInt16LE(11) : 0),
-  exFAT: (head) => (head.toString('latin1', 3, 11) === 'EXFAT   ' && head.readUInt8(108) <= 12 ? long(head, 72) * 2 ** head.readUInt8(108) : 0),
+  exFAT: (head) =>
+    head.toString('latin1', 3, 11) === 'EXFAT   ' && head.readUInt8(108) <= 12 ? long(head, 72) * 2 ** head.readUInt8(108) : 0,
   FAT: (head) => {
-    const isFat = head.readUInt16LE(510) === 0xaa55 && (head.readUInt8(0) === 0xeb || head.readUInt8(0) === 0xe9)
-      && (head.toString('latin1', 54, 57) === 'FAT' || head.toString('latin1', 82, 85) === 'FAT');
+    const isFat =
+      head.readUInt16LE(510) === 0xaa55 &&
+      (head.readUInt8(0) === 0xeb || head.readUInt8(0) === 0xe9) &&
+      (head.toString('latin1', 54, 57) === 'FAT' || head.toString('latin1', 82, 85) === 'FAT');
     return isFat ? (head.readUInt16LE(19) || word(head, 32)) * head.readUInt16LE(11) : 0;
   },
   xfs: (head) => (head.toString('latin1', 0, 4) === 'XFSB' ? Number(head.readBigUInt64BE(8)) * head.readUInt32BE(4) : 0),
@@ -35,7 +38,11 @@ export function neededSectors(head: Buffer): Need | null {
   if (head.byteLength < DISK_HEAD_BYTES) return null;
   const ofTable = tableEnd(head);
   if (ofTable > 0) return { sectors: ofTable, says: 'its partition table' };
-  const found = Object.entries(SIZES).map(([name, size]) => ({ name, bytes: size(head) })).filter(({ bytes }) => bytes > 0);
+  const found = Object.entries(SIZES)
+    .map(([name, size]) => ({ name, bytes: size(head) }))
+    .filter(({ bytes }) => bytes > 0);
   const [only, ...others] = found;
-  return only && others.length === 0 ? { sectors: Math.ceil(only.bytes / SECTOR_BYTES), says: `its ${only.name} file system`.replace('swap file system', 'swap space') } : null;
+  return only && others.length === 0
+    ? { sectors: Math.ceil(only.bytes / SECTOR_BYTES), says: `its ${only.name} file system`.replace('swap file system', 'swap space') }
+    : null;
 }

@@ -24,7 +24,9 @@ export async function fileOutput(path: string): Promise<ImageOutput> {
   const finalPath = existing ? await realpath(path) : path;
   const writtenPath = isDirect ? path : await pathBeside(finalPath);
   const failure = (doing: string, error: unknown): Failure =>
-    new Failure('image-write-failed', `${doing} ${path}: ${messageOf(error).replaceAll(writtenPath, path)}`, writeHint(error), { cause: error });
+    new Failure('image-write-failed', `${doing} ${path}: ${messageOf(error).replaceAll(writtenPath, path)}`, writeHint(error), {
+      cause: error,
+    });
   let handle: FileHandle;
   try {
     if (existing?.isDirectory()) throw new Error('it is a folder');
@@ -67,12 +69,16 @@ export async function fileOutput(path: string): Promise<ImageOutput> {
 
 function writeHint(error: unknown): string | undefined {
   switch (systemCode(error)) {
-    case 'ENOSPC': return 'free some space';
-    case 'ENOENT': return 'does its folder exist?';
+    case 'ENOSPC':
+      return 'free some space';
+    case 'ENOENT':
+      return 'does its folder exist?';
     case 'EACCES':
     case 'EPERM':
-    case 'EROFS': return 'may this user write there?';
-    default: return undefined;
+    case 'EROFS':
+      return 'may this user write there?';
+    default:
+      return undefined;
   }
 }
 
@@ -98,7 +104,9 @@ export function streamOutput(output: Writable, signal?: AbortSignal): ImageOutpu
         await (signal ? untilAborted(signal, written) : written);
       } catch (error) {
         if (signal?.aborted) throw error;
-        throw new Failure('image-write-failed', `writing the image: ${messageOf(error)}`, 'did the receiving program end?', { cause: error });
+        throw new Failure('image-write-failed', `writing the image: ${messageOf(error)}`, 'did the receiving program end?', {
+          cause: error,
+        });
       }
     },
     commit: release,

@@ -62,7 +62,10 @@ export function edgeRegion(header: ChunkHeader, which: 'first' | 'last'): ByteRa
   const { diskOffset: offset, sizeBytes } = extent;
   if (sizeBytes <= 2 * EDGE_BYTES) return [{ offset, sizeBytes }];
   const tailBytes = EDGE_BYTES + (sizeBytes % SECTOR_BYTES);
-  return [{ offset, sizeBytes: EDGE_BYTES }, { offset: offset + sizeBytes - tailBytes, sizeBytes: tailBytes }];
+  return [
+    { offset, sizeBytes: EDGE_BYTES },
+    { offset: offset + sizeBytes - tailBytes, sizeBytes: tailBytes },
+  ];
 }
 
 /** The same bytes, each once, in disk order: a range ends before what an earlier one has of it, and is left out when that is all. */
@@ -105,7 +108,10 @@ export function split(range: ByteRange, parts: number): ByteRange[] {
 
 function cut({ offset, sizeBytes }: ByteRange, maxBytes: number): ByteRange[] {
   const count = Math.ceil(sizeBytes / maxBytes);
-  return Array.from({ length: count }, (_, i) => ({ offset: offset + i * maxBytes, sizeBytes: Math.min(maxBytes, sizeBytes - i * maxBytes) }));
+  return Array.from({ length: count }, (_, i) => ({
+    offset: offset + i * maxBytes,
+    sizeBytes: Math.min(maxBytes, sizeBytes - i * maxBytes),
+  }));
 }
 
 /**
@@ -120,7 +126,11 @@ export function readPieces({ offset, sizeBytes }: ByteRange): ReadPiece[] {
   if (whole.count <= FEW_READS || whole.blockBytes >= BODY_BLOCK_BYTES) return [whole];
   const bodyAt = Math.ceil(offset / BODY_BLOCK_BYTES) * BODY_BLOCK_BYTES;
   const bodyEnd = Math.floor((offset + sizeBytes) / BODY_BLOCK_BYTES) * BODY_BLOCK_BYTES;
-  const parts = [[offset, bodyAt], [bodyAt, bodyEnd], [bodyEnd, offset + sizeBytes]] as const;
+  const parts = [
+    [offset, bodyAt],
+    [bodyAt, bodyEnd],
+    [bodyEnd, offset + sizeBytes],
+  ] as const;
   return parts.flatMap(([from, to]) => (to > from ? [piece(from, to - from)] : []));
 }
 

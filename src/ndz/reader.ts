@@ -66,7 +66,13 @@ export async function verifyImage(path: string, { signal, workers, onProgress }:
   try {
     let done = 0;
     const positions = Array.from({ length: info.chunkCount }, (_, position) => position);
-    await eachChunk(pool, positions, (position) => ({ kind: 'check', position }), () => onProgress?.(++done, info.chunkCount), signal);
+    await eachChunk(
+      pool,
+      positions,
+      (position) => ({ kind: 'check', position }),
+      () => onProgress?.(++done, info.chunkCount),
+      signal,
+    );
     return info;
   } catch (error) {
     throw error instanceof Failure && error.code !== 'worker-crashed' ? named(path, error) : error;
@@ -85,7 +91,9 @@ export async function openImage(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe of that name must not hang us
   } catch (error) {
-    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', { cause: error });
+    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
+      cause: error,
+    });
   }
 }
 
@@ -95,8 +103,11 @@ async function imageBytes(handle: FileHandle): Promise<number> {
   if (stat.size === 0) throw new Failure('ndz-empty', 'the file is empty', 'the save that made it failed; save again');
   const restBytes = stat.size % CHUNK_BYTES;
   if (restBytes !== 0) {
-    throw new Failure('ndz-truncated', `${stat.size} bytes, not a multiple of ${CHUNK_BYTES}: the last chunk has only ${restBytes}`,
-      'an unfinished copy, or not an image made by imagezip?');
+    throw new Failure(
+      'ndz-truncated',
+      `${stat.size} bytes, not a multiple of ${CHUNK_BYTES}: the last chunk has only ${restBytes}`,
+      'an unfinished copy, or not an image made by imagezip?',
+    );
   }
   return stat.size;
 }
@@ -111,7 +122,9 @@ async function readHeader(handle: FileHandle, index: number): Promise<ChunkHeade
     }
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure('ndz-unreadable', `chunk ${index}: ${messageOf(error)} (${systemCode(error) ?? 'error'})`, undefined, { cause: error });
+    throw new Failure('ndz-unreadable', `chunk ${index}: ${messageOf(error)} (${systemCode(error) ?? 'error'})`, undefined, {
+      cause: error,
+    });
   }
   return decodeChunkHeader(bytes, index);
 }

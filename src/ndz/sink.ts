@@ -38,12 +38,13 @@ export type SinkResult = {
 };
 
 /** What our own sinks know beyond that. */
-export type WriterResult = SinkResult & WriteStats & {
-  /** Bytes that came out of the compressed streams. */
-  inflatedBytes: number;
-  /** Zeros among the actual bytes. */
-  zeroBytes: number;
-};
+export type WriterResult = SinkResult &
+  WriteStats & {
+    /** Bytes that came out of the compressed streams. */
+    inflatedBytes: number;
+    /** Zeros among the actual bytes. */
+    zeroBytes: number;
+  };
 
 /** A sink of ours. */
 export interface WriterSink extends ChunkSink {
@@ -146,8 +147,11 @@ class DiskSink implements WriterSink {
   #refuseOtherPlace({ index, regions }: ChunkHeader): void {
     const before = this.#halfWritten.get(index);
     if (before === undefined || before === JSON.stringify(regions)) return;
-    throw new Failure('ndz-half-written', `chunk ${index} came damaged, part of it was written, and now it says that it belongs elsewhere`,
-      'somebody else sends in this session, or the network damages what passes; write the whole disk again');
+    throw new Failure(
+      'ndz-half-written',
+      `chunk ${index} came damaged, part of it was written, and now it says that it belongs elsewhere`,
+      'somebody else sends in this session, or the network damages what passes; write the whole disk again',
+    );
   }
 
   async finish(): Promise<WriterResult> {
@@ -169,7 +173,14 @@ class DiskSink implements WriterSink {
       throw error;
     }
     const zeroBytes = this.#zeroBytes;
-    return { ...totals, ...this.#writer.stats, effectiveBytes, actualBytes: totals.actualBytes - this.#cutBytes + zeroBytes, zeroBytes, notes: this.#notes };
+    return {
+      ...totals,
+      ...this.#writer.stats,
+      effectiveBytes,
+      actualBytes: totals.actualBytes - this.#cutBytes + zeroBytes,
+      zeroBytes,
+      notes: this.#notes,
+    };
   }
 
   async abort(): Promise<void> {
@@ -179,7 +190,8 @@ class DiskSink implements WriterSink {
   async #finishSlice(): Promise<void> {
     const { slice, partitionType } = this.#options;
     if (this.#cutBytes > 0) this.#notes.push('WARNING: image too large for target slice, truncating');
-    if (slice !== undefined && partitionType !== undefined) this.#notes.push(await applyTypeChange(this.#writer.path, slice, partitionType));
+    if (slice !== undefined && partitionType !== undefined)
+      this.#notes.push(await applyTypeChange(this.#writer.path, slice, partitionType));
   }
 
   /** How far zero fill goes beyond the image. */

@@ -40,7 +40,11 @@ export function openStreamSink(output: Writable, signal?: AbortSignal): WriterSi
       image.add(header);
       const extents = dataExtents(header);
       if ((extents[0]?.diskOffset ?? 0) < position) {
-        throw new Failure('ndz-chunk-order', `chunk ${header.index} writes before byte ${position}, which is out already`, 'write to a file instead of a pipe');
+        throw new Failure(
+          'ndz-chunk-order',
+          `chunk ${header.index} writes before byte ${position}, which is out already`,
+          'write to a file instead of a pipe',
+        );
       }
       let pieceOffset = 0;
       for await (const piece of inflatePieces(chunk, header)) {

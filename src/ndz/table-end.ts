@@ -13,9 +13,13 @@ export const TABLE_HEAD_BYTES = 2 * 4096;
 /** How many 512-byte sectors a disk must have for what its partition table speaks of, from its first 8 KiB; 0 when it does not say, or there is none. */
 export function tableEnd(head: Buffer): number {
   if (head.byteLength < TABLE_HEAD_BYTES || head.readUInt16LE(510) !== 0xaa55) return 0;
-  const entries = [0, 1, 2, 3].map((number) => head.subarray(TABLE_OFFSET + number * ENTRY_BYTES, TABLE_OFFSET + (number + 1) * ENTRY_BYTES));
+  const entries = [0, 1, 2, 3].map((number) =>
+    head.subarray(TABLE_OFFSET + number * ENTRY_BYTES, TABLE_OFFSET + (number + 1) * ENTRY_BYTES),
+  );
   if (entries.some((entry) => (entry[0] ?? 0) % 0x80 !== 0)) return 0; // the boot sector of a file system
-  const ends = entries.filter((entry) => entry[4] !== 0 && entry[4] !== PROTECTIVE).map((entry) => entry.readUInt32LE(8) + entry.readUInt32LE(12));
+  const ends = entries
+    .filter((entry) => entry[4] !== 0 && entry[4] !== PROTECTIVE)
+    .map((entry) => entry.readUInt32LE(8) + entry.readUInt32LE(12));
   const isProtective = entries.some((entry) => entry[4] === PROTECTIVE);
   return Math.max(0, ...ends, isProtective ? gptEnd(head) : 0);
 }

@@ -185,5 +185,10 @@ function rawUnit(slot: Slot, index: number): RawUnit {
   const to = Math.min(from + UNIT_BYTES, slot.dataBytes);
   const windowBytes = index === 0 ? slot.windowBytes : WINDOW_BYTES;
   const windowed = slot.input.subarray(WINDOW_BYTES + from - windowBytes, WINDOW_BYTES + to);
-  return { data: windowed.subarray(windowBytes), windowed, windowBytes, regions: partOfRegions(slot.regions, from / SECTOR_BYTES, (to - from) / SECTOR_BYTES) };
+  return {
+    data: windowed.subarray(windowBytes),
+    windowed,
+    windowBytes,
+    regions: partOfRegions(slot.regions, from / SECTOR_BYTES, (to - from) / SECTOR_BYTES),
+  };
 }

@@ -41,7 +41,10 @@ type Check = { position: number; regions: number[] | null };
 export async function verifyDisk(imagePath: string, diskPath: string, options: VerifyDiskOptions = {}): Promise<DiskVerdict> {
   const { signal, workers, onProgress } = options;
   const counts: number[] = [];
-  const info = await inspectImage(imagePath, { onHeader: ({ regions }) => void counts.push(regions.length), ...(signal ? { signal } : {}) });
+  const info = await inspectImage(imagePath, {
+    onHeader: ({ regions }) => void counts.push(regions.length),
+    ...(signal ? { signal } : {}),
+  });
   const { cut } = await (options.judge ?? endOfImage)(info);
   if (cut !== null) throw cutImage(imagePath, cut); // or a disk would be called good that lacks its end
   const checks = checksOf(counts, options.sample ?? null);
@@ -92,7 +95,9 @@ async function openDisk(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (error) {
-    throw new Failure('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', { cause: error });
+    throw new Failure('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+      cause: error,
+    });
   }
 }
 

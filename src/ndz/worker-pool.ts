@@ -2,7 +2,9 @@ import { Worker } from 'node:worker_threads';
 import { Failure, messageOf } from '../util/errors.js';
 
 /** What a worker answers: the result of one job, or why there is none. */
-export type PoolReply<Result> = { id: number; ok: true; result: Result } | { id: number; ok: false; code: string | null; message: string; hint: string | null };
+export type PoolReply<Result> =
+  | { id: number; ok: true; result: Result }
+  | { id: number; ok: false; code: string | null; message: string; hint: string | null };
 
 /** What a worker is sent. */
 export type PoolRequest<Job> = { id: number; job: Job };
@@ -83,7 +85,8 @@ export class WorkerPool<Job, Result> {
     const { file, data, does } = this.#options;
     const worker = new Worker(file, { workerData: data, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB } });
     const member: Member<Job, Result> = { worker, running: [], hasExited: false };
-    const die = (why: string): void => this.#fail(new Failure('worker-crashed', `a thread that ${does} ended: ${why}`, 'out of memory? try again with fewer workers'));
+    const die = (why: string): void =>
+      this.#fail(new Failure('worker-crashed', `a thread that ${does} ended: ${why}`, 'out of memory? try again with fewer workers'));
     worker.on('message', (reply: PoolReply<Result>) => this.#settle(member, reply));
     worker.on('messageerror', (error) => die(messageOf(error)));
     worker.on('error', (error) => die(messageOf(error)));

@@ -58,7 +58,11 @@ export type WriteOptions = {
  * Throws Failure `source-read-failed`, `source-empty`, `source-too-large`, `image-write-failed`, the signal's reason, or
  * TypeError for options that do not fit together.
  */
-export async function writeImage(source: string | ImageSource, output: string | Writable, options: WriteOptions = {}): Promise<WriteResult> {
+export async function writeImage(
+  source: string | ImageSource,
+  output: string | Writable,
+  options: WriteOptions = {},
+): Promise<WriteResult> {
   const identity = imageIdentity(options);
   const input = typeof source === 'string' ? await openSource(source) : source;
   try {
@@ -82,13 +86,23 @@ export async function writeImage(source: string | ImageSource, output: string | 
 
 type Identity = { version: 3 | 4; uuid: string | null; checksum: boolean; endMark: boolean };
 
-async function writeChunks(input: ImageSource, reader: SectorReader, target: ImageOutput, identity: Identity, options: WriteOptions): Promise<WriteResult> {
+async function writeChunks(
+  input: ImageSource,
+  reader: SectorReader,
+  target: ImageOutput,
+  identity: Identity,
+  options: WriteOptions,
+): Promise<WriteResult> {
   const { level = 4, workers, signal, onProgress } = options;
   const progress = { chunkCount: 0, inputBytes: 0, dataBytes: 0 };
   let firstSector = 0;
   let writing: Promise<void> = Promise.resolve();
   try {
-    for await (const chunk of buildChunks(reader, { level, ...(workers === undefined ? {} : { workers }), ...(signal ? { signal } : {}) })) {
+    for await (const chunk of buildChunks(reader, {
+      level,
+      ...(workers === undefined ? {} : { workers }),
+      ...(signal ? { signal } : {}),
+    })) {
       const diskSectors = input.sizeBytes === null ? null : Math.ceil(input.sizeBytes / SECTOR_BYTES);
       firstSector = placeChunk(chunk, { ...identity, index: progress.chunkCount, firstSector, diskSectors });
       progress.chunkCount++;
@@ -127,7 +141,11 @@ function refuseUnfit(input: ImageSource): void {
 }
 
 function tooLarge(input: ImageSource): Failure {
-  return new Failure('source-too-large', `${input.name} has more than 2 TiB; the format has 32-bit sector numbers`, 'save a smaller partition');
+  return new Failure(
+    'source-too-large',
+    `${input.name} has more than 2 TiB; the format has 32-bit sector numbers`,
+    'save a smaller partition',
+  );
 }
 
 function holesLeftOut(input: ImageSource): AsyncIterable<SectorRange> {

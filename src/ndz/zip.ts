@@ -15,7 +15,10 @@ export type ZipOptions = Omit<WriteOptions, 'ranges' | 'skipHoles'> & {
 };
 
 /** What will be saved; null when it comes through a pipe, of which all is saved. */
-export type ZipPlan = { plan: Plan | null; /** Bytes that will be read and compressed; null when only the end will tell. */ dataBytes: number | null };
+export type ZipPlan = {
+  plan: Plan | null /** Bytes that will be read and compressed; null when only the end will tell. */;
+  dataBytes: number | null;
+};
 
 /**
  * Makes an image of a disk, of one of its partitions, or of a file: what is in use, as its file systems say. A source that
@@ -26,7 +29,12 @@ export async function zipDisk(source: string | ImageSource, output: string | Wri
   const { plan: planOptions = {}, onPlan, ...writeOptions } = options;
   try {
     if (input.sizeBytes === null) {
-      if (planOptions.slice !== undefined) throw new Failure('source-not-seekable', `${input.name}: a pipe can only be saved whole, not one partition of it`, 'give the path of the disk');
+      if (planOptions.slice !== undefined)
+        throw new Failure(
+          'source-not-seekable',
+          `${input.name}: a pipe can only be saved whole, not one partition of it`,
+          'give the path of the disk',
+        );
       onPlan?.({ plan: null, dataBytes: null });
       return await writeImage(input, output, writeOptions);
     }

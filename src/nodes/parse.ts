@@ -11,7 +11,8 @@ const MAX_NUMBER = 999_999_999;
 export type WordOrigin = { name: string | null; kind: UserErrorKind };
 
 const COMMAND_LINE: WordOrigin = { name: null, kind: 'usage' };
-const FORMS = 'a node is 1, 004, fit01 or reboot01; a range is 2-12 or fit4-reboot12, with a step 4-16-2; ~5 takes out; @group and @failed:last are sets; commas join: 1,3,7-9';
+const FORMS =
+  'a node is 1, 004, fit01 or reboot01; a range is 2-12 or fit4-reboot12, with a step 4-16-2; ~5 takes out; @group and @failed:last are sets; commas join: 1,3,7-9';
 
 /**
  * What the text after `@` stands for (`failed:last`, `group`), as node numbers in any order. Whoever resolves knows
@@ -24,7 +25,13 @@ type Range = { first: number; last: number; step: number };
 
 /** What a piece does to what is selected by then. */
 type Operation = 'add' | 'remove' | 'intersect' | 'toggle';
-const OPERATIONS: Readonly<Record<string, Operation>> = { '~': 'remove', '&': 'intersect', '^': 'toggle', 'and:': 'intersect', 'xor:': 'toggle' };
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  '~': 'remove',
+  '&': 'intersect',
+  '^': 'toggle',
+  'and:': 'intersect',
+  'xor:': 'toggle',
+};
 
 /**
  * The set of node numbers that `words` select, ascending. Words apply strictly left to right: `~4-6` takes out what
@@ -35,14 +42,25 @@ const OPERATIONS: Readonly<Record<string, Operation>> = { '~': 'remove', '&': 'i
  *
  * @throws UserError naming the word when it is none of the forms, has a step of 0 or selects more than MAX_NODES.
  */
-export function parseNodeSpecs(words: readonly string[], names: NodeNames, origin: WordOrigin = COMMAND_LINE, resolve: SetResolver = noSets): number[] {
+export function parseNodeSpecs(
+  words: readonly string[],
+  names: NodeNames,
+  origin: WordOrigin = COMMAND_LINE,
+  resolve: SetResolver = noSets,
+): number[] {
   const selected = new Set<number>();
   applyNodeSpecs(selected, words, names, origin, resolve);
   return ascending(selected);
 }
 
 /** `parseNodeSpecs` on top of what `selected` already holds. */
-export function applyNodeSpecs(selected: Set<number>, words: readonly string[], names: NodeNames, origin: WordOrigin = COMMAND_LINE, resolve: SetResolver = noSets): void {
+export function applyNodeSpecs(
+  selected: Set<number>,
+  words: readonly string[],
+  names: NodeNames,
+  origin: WordOrigin = COMMAND_LINE,
+  resolve: SetResolver = noSets,
+): void {
   for (const word of words) {
     for (const raw of word.split(',')) {
       const { operation, text } = splitPiece(raw, names);
@@ -68,7 +86,8 @@ function splitPiece(raw: string, names: NodeNames): { operation: Operation; text
 
 function applyRange(selected: Set<number>, operation: Operation, range: Range, word: string, origin: WordOrigin): void {
   if (operation === 'remove') remove(selected, range);
-  else if (operation === 'intersect') intersect(selected, (number) => number >= range.first && number <= range.last && (number - range.first) % range.step === 0);
+  else if (operation === 'intersect')
+    intersect(selected, (number) => number >= range.first && number <= range.last && (number - range.first) % range.step === 0);
   else if (operation === 'add') add(selected, range, word, origin);
   else {
     const other = new Set<number>();

@@ -40,7 +40,12 @@ export function selectNodes({ args, allNodes, env, allScope, names, resolve }: S
     const fromConfig = split(allScope, /[\s,]+/);
     if (fromEnv.length > 0) apply(fromEnv, 'ALL_NODES');
     else if (fromConfig.length > 0) apply(fromConfig, 'testbed.all_scope', 'environment');
-    else throw new UserError('usage', '-a: nothing says which nodes are all nodes', 'set ALL_NODES, or all_scope in section [testbed] of the configuration');
+    else
+      throw new UserError(
+        'usage',
+        '-a: nothing says which nodes are all nodes',
+        'set ALL_NODES, or all_scope in section [testbed] of the configuration',
+      );
   }
   if (args.length > 0) apply(args, null);
   else if (!allNodes) {
@@ -68,7 +73,12 @@ export function checkKnown({ numbers, words }: Selection, known: { has(number: n
 /** What load, save and wait throw when the selection came out empty (`imaging-nodes` prints nothing and exits 0). */
 export function emptySelection({ words }: Selection, names: NodeNames): UserError {
   const selection = cut(words.join(' '), 200);
-  return new UserError('usage', `the selection is empty: ${selection}`, forgottenImage(words, names) ?? "words apply from left to right: '1-12 ~4', not '~4 1-12'; 5-3 is empty, and so may be a set such as @failed:last");
+  return new UserError(
+    'usage',
+    `the selection is empty: ${selection}`,
+    forgottenImage(words, names) ??
+      "words apply from left to right: '1-12 ~4', not '~4 1-12'; 5-3 is empty, and so may be a set such as @failed:last",
+  );
 }
 
 function forgottenImage(words: readonly string[], names: NodeNames): string | null {

@@ -24,7 +24,10 @@ export function parsePowerAnswer(verb: PowerVerb, body: string): ParsedAnswer {
   const text = body.trim();
   const word = text.toLowerCase();
   if (/^(cm )?card busy\b/.test(word)) return { type: 'busy' };
-  const answer = (state: PowerAnswer['state'], already = false): ParsedAnswer => ({ type: 'answer', answer: { verb, text, state, already } });
+  const answer = (state: PowerAnswer['state'], already = false): ParsedAnswer => ({
+    type: 'answer',
+    answer: { verb, text, state, already },
+  });
   switch (verb) {
     case 'status':
       return word === 'on' || word === 'off' ? answer(word) : { type: 'garbled' };

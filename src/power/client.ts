@@ -3,7 +3,16 @@ import { sleep, withDeadline } from '../util/abort.js';
 import { Failure, systemCode } from '../util/errors.js';
 import { limitedText } from '../util/limited-text.js';
 import { parsePowerAnswer, type PowerAnswer, type PowerVerb } from './answer.js';
-import { busyFailure, garbledFailure, httpFailure, repeatedly, statusFailure, timeoutFailure, tooLongFailure, type CmcAddress } from './failures.js';
+import {
+  busyFailure,
+  garbledFailure,
+  httpFailure,
+  repeatedly,
+  statusFailure,
+  timeoutFailure,
+  tooLongFailure,
+  type CmcAddress,
+} from './failures.js';
 
 export type { PowerAnswer, PowerVerb } from './answer.js';
 export type { CmcAddress } from './failures.js';
@@ -76,7 +85,13 @@ function lazyHttp(requestTimeoutMs: number): Http {
   };
 }
 
-async function sendVerb(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb: PowerVerb, sending: SendOptions): Promise<PowerAnswer> {
+async function sendVerb(
+  http: Http,
+  options: PowerClientOptions,
+  cmc: CmcAddress,
+  verb: PowerVerb,
+  sending: SendOptions,
+): Promise<PowerAnswer> {
   const { signal, timeoutMs = Infinity } = sending;
   let again: Again | null = null;
   let times = 0;
@@ -100,8 +115,11 @@ type Again = { why: string; failure: (times: number) => Failure };
 
 /** Trouble that passes by itself: a card's web server that restarts or has too much to do. */
 const PASSING: ReadonlyMap<string, string> = new Map([
-  ['cmc-closed', 'lost the connection'], ['cmc-http-429', 'answered HTTP 429'], ['cmc-http-502', 'answered HTTP 502'],
-  ['cmc-http-503', 'answered HTTP 503'], ['cmc-http-504', 'answered HTTP 504'],
+  ['cmc-closed', 'lost the connection'],
+  ['cmc-http-429', 'answered HTTP 429'],
+  ['cmc-http-502', 'answered HTTP 502'],
+  ['cmc-http-503', 'answered HTTP 503'],
+  ['cmc-http-504', 'answered HTTP 504'],
 ]);
 /** What says that nothing was done. After the others a reset may have happened: whoever asked for it must look. */
 const NOTHING_DONE: ReadonlySet<string> = new Set(['cmc-http-429', 'cmc-http-503']);
@@ -122,20 +140,38 @@ function pauseMs(options: PowerClientOptions, times: number): number {
   return busyPauseMs * 2 ** Math.min(times - 1, 3) * (0.5 + random());
 }
 
-function attempt(http: Http, options: PowerClientOptions, cmc: CmcAddress, verb: PowerVerb, signal: AbortSignal): Promise<PowerAnswer | Again> {
+function attempt(
+  http: Http,
+  options: PowerClientOptions,
+  cmc: CmcAddress,
+  verb: PowerVerb,
+  signal: AbortSignal,
+): Promise<PowerAnswer | Again> {
   const { port, requestTimeoutMs } = options;
-  return withDeadline(signal, requestTimeoutMs, () => timeoutFailure(cmc, port, verb, requestTimeoutMs), async (inner) => {
-    const { statusCode, text } = await fetchText(http, options.port, cmc, verb, inner);
-    const parsed = parsePowerAnswer(verb, text);
-    if (parsed.type === 'busy') return { why: 'is busy', failure: (times) => busyFailure(cmc, port, verb, times) };
-    if (statusCode !== 200) throw statusFailure(cmc, port, verb, statusCode, text);
-    if (parsed.type === 'off') throw new Failure('cmc-off', `${cmc.hostname} (${cmc.ip}) cannot reset a node that is off`, 'switch it on with imaging-on');
-    if (parsed.type === 'garbled') throw garbledFailure(cmc, port, verb, text);
-    return parsed.answer;
-  });
+  return withDeadline(
+    signal,
+    requestTimeoutMs,
+    () => timeoutFailure(cmc, port, verb, requestTimeoutMs),
+    async (inner) => {
+      const { statusCode, text } = await fetchText(http, options.port, cmc, verb, inner);
+      const parsed = parsePowerAnswer(verb, text);
+      if (parsed.type === 'busy') return { why: 'is busy', failure: (times) => busyFailure(cmc, port, verb, times) };
+      if (statusCode !== 200) throw statusFailure(cmc, port, verb, statusCode, text);
+      if (parsed.type === 'off')
+        throw new Failure('cmc-off', `${cmc.hostname} (${cmc.ip}) cannot reset a node that is off`, 'switch it on with imaging-on');
+      if (parsed.type === 'garbled') throw garbledFailure(cmc, port, verb, text);
+      return parsed.answer;
+    },
+  );
 }
 
-async function fetchText(http: Http, port: number, cmc: CmcAddress, verb: PowerVerb, signal: AbortSignal): Promise<{ statusCode: number; text: string }> {
+async function fetchText(
+  http: Http,
+  port: number,
+  cmc: CmcAddress,
+  verb: PowerVerb,
+  signal: AbortSignal,
+): Promise<{ statusCode: number; text: string }> {
   const host = cmc.ip.includes(':') ? `[${cmc.ip}]` : cmc.ip;
   try {
     const { statusCode, body } = await http.get(`http://${host}:${port}/${verb}`, signal);

@@ -17,9 +17,12 @@ export function httpFailure(cmc: CmcAddress, port: number, verb: PowerVerb, erro
   const what = asked(cmc, port, verb);
   const code = systemCode(error) ?? '';
   const cause = { cause: error };
-  if (code === 'ECONNREFUSED') return new Failure('cmc-refused', `${what} was refused: no web server on that port`, 'is this the address of a CMC card?', cause);
-  if (code === 'ETIMEDOUT' || code === 'UND_ERR_CONNECT_TIMEOUT') return new Failure('cmc-timeout', `${what} got no connection (${code})`, UNPLUG, cause);
-  if (UNREACHABLE.has(code)) return new Failure('cmc-unreachable', `${what} found no way there (${code})`, 'is the card plugged in, and its network up?', cause);
+  if (code === 'ECONNREFUSED')
+    return new Failure('cmc-refused', `${what} was refused: no web server on that port`, 'is this the address of a CMC card?', cause);
+  if (code === 'ETIMEDOUT' || code === 'UND_ERR_CONNECT_TIMEOUT')
+    return new Failure('cmc-timeout', `${what} got no connection (${code})`, UNPLUG, cause);
+  if (UNREACHABLE.has(code))
+    return new Failure('cmc-unreachable', `${what} found no way there (${code})`, 'is the card plugged in, and its network up?', cause);
   if (code.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError')) {
     return new Failure('cmc-garbled', `${what} was answered with something that is not HTTP (${messageOf(error)})`, UNPLUG, cause);
   }
@@ -31,7 +34,11 @@ export function timeoutFailure(cmc: CmcAddress, port: number, verb: PowerVerb, t
 }
 
 export function busyFailure(cmc: CmcAddress, port: number, verb: PowerVerb, times: number): Failure {
-  return new Failure('cmc-busy', `${asked(cmc, port, verb)} was answered 'CM card busy' ${times} time${times === 1 ? '' : 's'}`, 'the card is stressed: wait a minute; if it stays so, unplug it for five minutes');
+  return new Failure(
+    'cmc-busy',
+    `${asked(cmc, port, verb)} was answered 'CM card busy' ${times} time${times === 1 ? '' : 's'}`,
+    'the card is stressed: wait a minute; if it stays so, unplug it for five minutes',
+  );
 }
 
 export function garbledFailure(cmc: CmcAddress, port: number, verb: PowerVerb, text: string): Failure {
@@ -39,12 +46,19 @@ export function garbledFailure(cmc: CmcAddress, port: number, verb: PowerVerb, t
 }
 
 export function statusFailure(cmc: CmcAddress, port: number, verb: PowerVerb, statusCode: number, text: string): Failure {
-  return new Failure(`cmc-http-${statusCode}`, `${asked(cmc, port, verb)} was answered HTTP ${statusCode}${text.trim() === '' ? '' : ` ${excerpt(text)}`}`);
+  return new Failure(
+    `cmc-http-${statusCode}`,
+    `${asked(cmc, port, verb)} was answered HTTP ${statusCode}${text.trim() === '' ? '' : ` ${excerpt(text)}`}`,
+  );
 }
 
 /** A card's answers are some hundred bytes; nothing that is longer is quoted, as its beginning may look like a good answer. */
 export function tooLongFailure(cmc: CmcAddress, port: number, verb: PowerVerb, maxBytes: number): Failure {
-  return new Failure('cmc-garbled', `${asked(cmc, port, verb)} was answered with more than ${maxBytes / 1024} KiB, which no card says to that`, 'is this the address of a CMC card?');
+  return new Failure(
+    'cmc-garbled',
+    `${asked(cmc, port, verb)} was answered with more than ${maxBytes / 1024} KiB, which no card says to that`,
+    'is this the address of a CMC card?',
+  );
 }
 
 /** A failure that came so many times in a row. */

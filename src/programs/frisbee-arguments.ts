@@ -57,8 +57,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 const START_DELAY_MS = 1_000;
 
 /** Reads the client's command line. Returns a complaint when something is missing, makes no sense, or is not offered. */
-export async function parseFrisbee(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<FrisbeeArguments | string> {
-  const options = getopt(argv, `qNzObr${IGNORED_FLAGS}`, `mpikTCRKIMWsDSu${Object.keys(REFUSED).join('')}`, ['--loopback', '--image-uuid=']);
+export async function parseFrisbee(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<FrisbeeArguments | string> {
+  const options = getopt(argv, `qNzObr${IGNORED_FLAGS}`, `mpikTCRKIMWsDSu${Object.keys(REFUSED).join('')}`, [
+    '--loopback',
+    '--image-uuid=',
+  ]);
   if (typeof options === 'string') return options;
   for (const [letter, why] of Object.entries(REFUSED)) if (options.values.has(letter)) return why;
   const [outputPath, ...rest] = options.words;
@@ -87,7 +93,9 @@ function parseOutput(path: string, options: Options, uuidOfEnvironment: string |
   if (imageUuid !== undefined && !/^[0-9a-f]{32}$/.test(imageUuid)) return `image UUID '${given ?? ''}': not 32 hexadecimal digits`;
   if (imageUuid !== undefined && raw) return 'an image UUID and -N do not go together: what is not decompressed is not looked into';
   return {
-    path, raw, zeroFill: options.flags.has('z'),
+    path,
+    raw,
+    zeroFill: options.flags.has('z'),
     ...(slice > 0 ? { slice } : {}),
     ...(options.values.has('D') ? { partitionType: type } : {}),
     ...(imageUuid === undefined ? {} : { imageUuid }),
@@ -102,7 +110,8 @@ async function parseTuning(options: Options): Promise<FrisbeeArguments['options'
   const ahead = numberValue(options, 'R', REAL_PROFILE.readAhead, 1);
   const redoMs = numberValue(options, 'I', REAL_PROFILE.redoMs, 1);
   const numbers = [silence, keepalive, memory, buffers, ahead, redoMs, numberValue(options, 'W', 64, 1)];
-  if (silence === null || keepalive === null || buffers === null || ahead === null || redoMs === null || numbers.includes(null)) return '-T, -K, -C, -M, -W, -R and -I take whole numbers';
+  if (silence === null || keepalive === null || buffers === null || ahead === null || redoMs === null || numbers.includes(null))
+    return '-T, -K, -C, -M, -W, -R and -I take whole numbers';
   const server = await serverAddress(options.values.get('S'));
   if (typeof server === 'string') return server;
   return {
@@ -111,7 +120,12 @@ async function parseTuning(options: Options): Promise<FrisbeeArguments['options'
     ...server,
     ...(options.flags.has('r') ? { maxStartDelayMs: START_DELAY_MS } : {}),
     ...(silence > 0 ? { serverTimeoutMs: silence * 1000 } : {}),
-    profile: { maxBuffers: Math.min(buffers, 1024), readAhead: ahead, redoMs, ...(options.values.has('R') ? { inProgress: 4 * ahead } : {}) },
+    profile: {
+      maxBuffers: Math.min(buffers, 1024),
+      readAhead: ahead,
+      redoMs,
+      ...(options.values.has('R') ? { inProgress: 4 * ahead } : {}),
+    },
   };
 }
 

@@ -38,7 +38,11 @@ export async function runFrisbee(argv: readonly string[], io: ProgramIo, overrid
     const { path, ...spec } = parsed.output;
     if (parsed.raw && writer) closeSync(openSync(path, 'a')); // its writer opens it only when the size is known
     const sink = await (overrides.openOutput ?? ((name, options) => openWith(writer, { path: name, ...options })))(path, spec);
-    const result = await (overrides.receive ?? receiveImage)({ ...receiveOptions(parsed, io, overrides), sink, ownThread: writer !== null });
+    const result = await (overrides.receive ?? receiveImage)({
+      ...receiveOptions(parsed, io, overrides),
+      sink,
+      ownThread: writer !== null,
+    });
     const notes = result.notes ?? [];
     if (notes.length > 0 && !parsed.quiet) say(io.stderr, ''); // the dots have a line of their own
     for (const note of notes) say(io.stderr, note);
@@ -57,16 +61,28 @@ async function openWith(writer: WriterThread | null, spec: OutputSpec): Promise<
   return writer.open(spec);
 }
 
-function receiveOptions(parsed: FrisbeeArguments, io: ProgramIo, overrides: FrisbeeOverrides): Omit<Parameters<typeof receiveImage>[0], 'sink'> {
+function receiveOptions(
+  parsed: FrisbeeArguments,
+  io: ProgramIo,
+  overrides: FrisbeeOverrides,
+): Omit<Parameters<typeof receiveImage>[0], 'sink'> {
   const { group, port, localIp, loopback, bufferBytes, quiet, raw, options } = parsed;
   return {
-    group, port, localIp, loopback, bufferBytes, raw, ...options, ...overrides.receiveOptions,
+    group,
+    port,
+    localIp,
+    loopback,
+    bufferBytes,
+    raw,
+    ...options,
+    ...overrides.receiveOptions,
     profile: { ...options.profile, ...overrides.receiveOptions?.profile },
     ...(io.signal ? { signal: io.signal } : {}),
     onEvent: (event) => {
       if (event.type === 'bound') {
         sayText(io.stderr, boundLines({ ...event, port, group, multicast: isMulticast(group) }));
-        if (options.serverTimeoutMs !== undefined) say(io.stderr, `Quit if no messages from server after ${options.serverTimeoutMs / 1000} seconds`);
+        if (options.serverTimeoutMs !== undefined)
+          say(io.stderr, `Quit if no messages from server after ${options.serverTimeoutMs / 1000} seconds`);
         if (Number.isFinite(options.keepaliveMs)) say(io.stderr, `Enabling MC keepalive at ${options.keepaliveMs / 1000} seconds`);
       } else if (event.type === 'joined') sayText(io.stderr, joinedLine(event));
       else if (!quiet) sayText(io.stderr, chunkDot(event));

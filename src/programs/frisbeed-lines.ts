@@ -16,7 +16,12 @@ export function startLines(context: ServerLinesContext, info: ServerInfo): strin
     ...(burst ? [] : ['Maximum send bandwidth unlimited']),
     'clock resolution: 1000 us',
     `Maximum socket buffer size of ${info.receiveBufferBytes} bytes`,
-    ...(burst ? [`Maximum send bandwidth ${megabits(burst)} Mbits/sec (${burstBlocksPerSecond(burst)} blocks/sec)`, `  burstsize=${burst.blocks}, burstinterval=${burst.intervalUs}us`] : []),
+    ...(burst
+      ? [
+          `Maximum send bandwidth ${megabits(burst)} Mbits/sec (${burstBlocksPerSecond(burst)} blocks/sec)`,
+          `  burstsize=${burst.blocks}, burstinterval=${burst.intervalUs}us`,
+        ]
+      : []),
     `Bound to port ${port}`,
     ...(multicast ? [`Using Multicast ${group}`] : []),
   ];

@@ -42,7 +42,11 @@ type FrisbeedArguments = SessionArguments & {
 };
 
 /** Runs the frisbee server until it is idle or told to stop: same options, lines and exit codes as the 2015 program. */
-export async function runFrisbeed(argv: readonly string[], io: ProgramIo, overrides: { env?: Readonly<Record<string, string | undefined>> } = {}): Promise<number> {
+export async function runFrisbeed(
+  argv: readonly string[],
+  io: ProgramIo,
+  overrides: { env?: Readonly<Record<string, string | undefined>> } = {},
+): Promise<number> {
   const parsed = await parseArguments(argv, overrides.env ?? systemHost.env);
   if (typeof parsed === 'string') {
     say(io.stderr, `frisbeed: ${parsed}`);
@@ -65,16 +69,44 @@ export async function runFrisbeed(argv: readonly string[], io: ProgramIo, overri
   }
 }
 
-function serverOptions({ imagePath, group, port, localIp, loopback, bufferBytes, rateBps, idleSeconds, keepaliveMs }: FrisbeedArguments): Parameters<typeof startServer>[0] {
+function serverOptions({
+  imagePath,
+  group,
+  port,
+  localIp,
+  loopback,
+  bufferBytes,
+  rateBps,
+  idleSeconds,
+  keepaliveMs,
+}: FrisbeedArguments): Parameters<typeof startServer>[0] {
   return {
-    imagePath, group, port, localIp, loopback, bufferBytes, keepaliveMs, rateBps,
+    imagePath,
+    group,
+    port,
+    localIp,
+    loopback,
+    bufferBytes,
+    keepaliveMs,
+    rateBps,
     idleTimeoutMs: idleSeconds > 0 ? idleSeconds * 1000 : Infinity,
     desertedTimeoutMs: idleSeconds < 0 ? DESERTED_MS : Infinity,
   };
 }
 
-async function serveUntilDone(server: FrisbeeServer, parsed: FrisbeedArguments, io: ProgramIo, listen: (listener: (event: ServerEvent) => void) => void): Promise<number> {
-  const context: ServerLinesContext = { path: printable(parsed.imagePath), group: parsed.group, port: parsed.port, multicast: isMulticast(parsed.group), burst: parsed.burst };
+async function serveUntilDone(
+  server: FrisbeeServer,
+  parsed: FrisbeedArguments,
+  io: ProgramIo,
+  listen: (listener: (event: ServerEvent) => void) => void,
+): Promise<number> {
+  const context: ServerLinesContext = {
+    path: printable(parsed.imagePath),
+    group: parsed.group,
+    port: parsed.port,
+    multicast: isMulticast(parsed.group),
+    burst: parsed.burst,
+  };
   const tell = (text: string): void => {
     if (parsed.debug) sayText(io.stderr, text);
   };
@@ -84,12 +116,20 @@ async function serveUntilDone(server: FrisbeeServer, parsed: FrisbeedArguments, 
       if (event.type !== 'failed') tell(eventLines(event, context.path, new Date()));
       if (event.type === 'failed') resolve({ line: event.message, code: EXIT.fatal, stats: false });
       else if (event.type === 'idle') {
-        resolve({ line: event.reason === 'no-requests' ? `No requests for ${parsed.idleSeconds} seconds!` : 'Last client left!', code: EXIT.ok, stats: true });
+        resolve({
+          line: event.reason === 'no-requests' ? `No requests for ${parsed.idleSeconds} seconds!` : 'Last client left!',
+          code: EXIT.ok,
+          stats: true,
+        });
       }
     });
     const onSignal = (): void => {
       const hangUp = io.signal !== undefined && signalName(io.signal) === 'SIGHUP';
-      resolve(hangUp ? { line: 'Caught signal 1. Exiting ...', code: EXIT.failed, stats: false } : { line: 'Interrupted!', code: EXIT.ok, stats: true });
+      resolve(
+        hangUp
+          ? { line: 'Caught signal 1. Exiting ...', code: EXIT.failed, stats: false }
+          : { line: 'Interrupted!', code: EXIT.ok, stats: true },
+      );
     };
     if (io.signal?.aborted) onSignal();
     else io.signal?.addEventListener('abort', onSignal, { once: true });
@@ -101,7 +141,10 @@ async function serveUntilDone(server: FrisbeeServer, parsed: FrisbeedArguments, 
   return end.code;
 }
 
-async function parseArguments(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<FrisbeedArguments | string> {
+async function parseArguments(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<FrisbeedArguments | string> {
   const options = getopt(argv, 'dbtD', 'mpiTWBGKRk', ['--loopback']);
   if (typeof options === 'string') return options;
   const [imagePath, ...rest] = options.words;
@@ -113,7 +156,14 @@ async function parseArguments(argv: readonly string[], env: Readonly<Record<stri
   if (idleSeconds === null || keepalive === null) return '-T and -K take whole seconds';
   const rate = parseRate(options);
   if (typeof rate === 'string') return rate;
-  return { ...session, imagePath, debug: options.flags.has('d'), ...rate, idleSeconds, keepaliveMs: keepalive > 0 ? keepalive * 1000 : Infinity };
+  return {
+    ...session,
+    imagePath,
+    debug: options.flags.has('d'),
+    ...rate,
+    idleSeconds,
+    keepaliveMs: keepalive > 0 ? keepalive * 1000 : Infinity,
+  };
 }
 
 function parseRate(options: Options): { burst: Burst | null; rateBps: number } | string {

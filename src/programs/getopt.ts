@@ -22,8 +22,7 @@ export function getopt(argv: readonly string[], flags: string, valued: string, l
       const value = name === word ? argv[++at] : word.slice(name.length + 1);
       if (value === undefined) return `option requires an argument -- '${name}'`;
       options.values.set(name, value);
-    }
-    else if (!word.startsWith('-') || word === '-') options.words.push(word);
+    } else if (!word.startsWith('-') || word === '-') options.words.push(word);
     else {
       const complaint = readLetters(word, argv[at + 1], flags, valued, options);
       if (complaint === 'took-next') at++;

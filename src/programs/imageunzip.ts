@@ -76,7 +76,13 @@ async function restore(args: Args, io: ProgramIo): Promise<void> {
 
 async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
   const { zeroFill, slice } = args;
-  const options = { zeroFill, onProgress, judge: (info: ImageInfo) => judgeImage(info, io.signal), ...(slice === undefined ? {} : { slice }), ...(io.signal ? { signal: io.signal } : {}) };
+  const options = {
+    zeroFill,
+    onProgress,
+    judge: (info: ImageInfo) => judgeImage(info, io.signal),
+    ...(slice === undefined ? {} : { slice }),
+    ...(io.signal ? { signal: io.signal } : {}),
+  };
   const result = await applyImage((await inputStream(args.input, io)) ?? args.input, args.output, options);
   for (const note of result.notes) say(io.stderr, `WARNING: ${note}`);
   return result;
@@ -94,7 +100,10 @@ async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyP
   const input = stream ?? createReadStream(args.input, { highWaterMark: READ_BYTES });
   let [doneChunks, dataBytes] = [0, 0];
   try {
-    const chunks = streamImage(input, args.input === '-' ? 'standard input' : args.input, { allowCut: info !== null, ...(io.signal ? { signal: io.signal } : {}) });
+    const chunks = streamImage(input, args.input === '-' ? 'standard input' : args.input, {
+      allowCut: info !== null,
+      ...(io.signal ? { signal: io.signal } : {}),
+    });
     let next = await chunks.next();
     for (; !next.done; next = await chunks.next()) {
       await sink.write(next.value.bytes);
@@ -139,7 +148,14 @@ function bufferLines({ peakBuffers, peakBufferBytes, blocked }: WriterResult): s
 
 const flag = (short: string): { type: 'boolean'; short: string; default: false } => ({ type: 'boolean', short, default: false });
 const OPTIONS = {
-  chunkDots: flag('o'), byteDots: flag('O'), zeroFill: flag('z'), single: flag('n'), direct: flag('f'), debug: flag('d'), version: flag('v'), help: flag('h'),
+  chunkDots: flag('o'),
+  byteDots: flag('O'),
+  zeroFill: flag('z'),
+  single: flag('n'),
+  direct: flag('f'),
+  debug: flag('d'),
+  version: flag('v'),
+  help: flag('h'),
   slice: { type: 'string', short: 's' },
   retries: { type: 'string', short: 'r' },
   memory: { type: 'string', short: 'W' },
@@ -165,7 +181,8 @@ function parse(argv: readonly string[], io: ProgramIo): Args | number {
     if (input === undefined) return refuse('no image given');
     if (more.length > 0) return refuse(`unexpected '${more.join(' ')}'`);
     const slice = values.slice === undefined ? undefined : Number(values.slice);
-    if (slice !== undefined && !(Number.isInteger(slice) && slice > 0)) return refuse(`slice '${values.slice}' is not a partition's number`);
+    if (slice !== undefined && !(Number.isInteger(slice) && slice > 0))
+      return refuse(`slice '${values.slice}' is not a partition's number`);
     if (slice !== undefined && output === '-') return refuse('-s needs a disk or file to write to');
     return { input, output, slice, chunkDots: values.chunkDots, byteDots: values.byteDots, zeroFill: values.zeroFill };
   } catch (error) {

@@ -5,12 +5,15 @@ export function planLines(plan: Plan, options: PlanOptions, isDetailed: boolean)
   const lines = plan.notes.map((note) => `imagezip: ${note}`);
   if (isDetailed) lines.push(...plan.partitions.map(detailLine));
   if (options.slice === undefined && plan.table !== null) {
-    const byNumber = [...plan.partitions.map((info) => ({ number: info.number, line: partitionLine(info, options) })),
-      ...plan.unused.map((number) => ({ number, line: `P${number}: unused, NOT SAVING.` }))];
+    const byNumber = [
+      ...plan.partitions.map((info) => ({ number: info.number, line: partitionLine(info, options) })),
+      ...plan.unused.map((number) => ({ number, line: `P${number}: unused, NOT SAVING.` })),
+    ];
     for (const { line } of byNumber.sort((a, b) => a.number - b.number)) if (line !== null) lines.push(line);
     const ends = plan.partitions.map(({ startSector, sectorCount }) => startSector + sectorCount);
     const end = ends.reduce((a, b) => Math.max(a, b), 0);
-    if (end !== plan.diskSectors) lines.push(`partitioner value (${plan.diskSectors}) different than computed value (${end}); using the former`);
+    if (end !== plan.diskSectors)
+      lines.push(`partitioner value (${plan.diskSectors}) different than computed value (${end}); using the former`);
   }
   if (isDetailed) {
     const saved = plan.ranges.reduce((sum, { startSector, endSector }) => sum + endSector - startSector, 0);
@@ -23,10 +26,24 @@ function partitionLine({ number, type, savedAs, fileSystem }: PartitionInfo, { r
   if (savedAs === 'skipped') return `P${number}: forcing skip, NOT SAVING.`;
   if (savedAs !== 'raw') return null;
   const isAsked = typeof raw === 'object' && raw.includes(number);
-  return isAsked || fileSystem !== null ? `P${number}: forcing raw compression.` : `P${number}: Type ${type} not supported, forcing raw compression.`;
+  return isAsked || fileSystem !== null
+    ? `P${number}: forcing raw compression.`
+    : `P${number}: Type ${type} not supported, forcing raw compression.`;
 }
 
-function detailLine({ number, typeName, type, startSector, sectorCount, fileSystem, label, usedBytes, totalBytes, state, savedAs }: PartitionInfo): string {
+function detailLine({
+  number,
+  typeName,
+  type,
+  startSector,
+  sectorCount,
+  fileSystem,
+  label,
+  usedBytes,
+  totalBytes,
+  state,
+  savedAs,
+}: PartitionInfo): string {
   const mebibytes = (bytes: number): string => (bytes / 1_048_576).toFixed(1);
   const what = [typeName ?? type, fileSystem ?? 'unknown', label === null ? '' : `'${label}'`].filter((word) => word !== '').join(', ');
   return `  P${number}: ${what}: start ${startSector}, size ${sectorCount}; ${mebibytes(usedBytes)} of ${mebibytes(totalBytes)} MiB in use, ${state}, saved ${savedAs}`;

@@ -74,7 +74,8 @@ async function save(args: Args, io: ProgramIo): Promise<void> {
 async function planOf(source: ImageSource, { plan, infoOnly }: Args, io: ProgramIo): Promise<Plan | null> {
   if (source.sizeBytes !== null) return planRanges(source, { ...plan, ...(io.signal ? { signal: io.signal } : {}) });
   if (plan.raw !== true) say(io.stderr, 'imagezip: saving raw: a pipe can only be saved whole');
-  if (infoOnly || plan.slice !== undefined) throw new Failure('source-not-seekable', 'a pipe cannot be looked into', 'give the path of a disk');
+  if (infoOnly || plan.slice !== undefined)
+    throw new Failure('source-not-seekable', 'a pipe cannot be looked into', 'give the path of a disk');
   return null;
 }
 
@@ -127,7 +128,17 @@ async function openInput(input: string, io: ProgramIo): Promise<ImageSource> {
 
 const flag = (short: string): { type: 'boolean'; short: string; default: false } => ({ type: 'boolean', short, default: false });
 const OPTIONS = {
-  dots: flag('o'), info: flag('i'), debug: flag('d'), ext: flag('l'), ntfs: flag('n'), raw: flag('r'), file: flag('f'), dangerous: flag('D'), three: flag('3'), version: flag('v'), help: flag('h'),
+  dots: flag('o'),
+  info: flag('i'),
+  debug: flag('d'),
+  ext: flag('l'),
+  ntfs: flag('n'),
+  raw: flag('r'),
+  file: flag('f'),
+  dangerous: flag('D'),
+  three: flag('3'),
+  version: flag('v'),
+  help: flag('h'),
   level: { type: 'string', short: 'z', default: '4' },
   uuid: { type: 'string', short: 'u' },
   slice: { type: 'string', short: 's' },
@@ -169,7 +180,16 @@ function parse(argv: readonly string[], io: ProgramIo): Args | number {
   }
 }
 
-type Chosen = { raw: boolean; file: boolean; ext: boolean; ntfs: boolean; slice?: string; rawSlice: string[]; skipSlice: string[]; minFree?: string };
+type Chosen = {
+  raw: boolean;
+  file: boolean;
+  ext: boolean;
+  ntfs: boolean;
+  slice?: string;
+  rawSlice: string[];
+  skipSlice: string[];
+  minFree?: string;
+};
 
 /** What is to be looked into, or a complaint. */
 function planOptions(values: Chosen): PlanOptions | string {

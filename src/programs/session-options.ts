@@ -10,7 +10,10 @@ import { numberValue, type Options } from './getopt.js';
 export type SessionArguments = { group: string; port: number; localIp: string; loopback: boolean; bufferBytes: number };
 
 /** Reads -m, -p, -i and -k. Returns a complaint when one of them is missing or makes no sense. */
-export async function sessionArguments(options: Options, env: Readonly<Record<string, string | undefined>>): Promise<SessionArguments | string> {
+export async function sessionArguments(
+  options: Options,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<SessionArguments | string> {
   const loopback = options.flags.has('--loopback') || env.IMAGING_FRISBEE_LOOPBACK === '1';
   const everybody = loopback ? LOOPBACK_BROADCAST : '255.255.255.255';
   const group = options.values.get('m') ?? (options.flags.has('b') ? everybody : undefined);
@@ -22,7 +25,9 @@ export async function sessionArguments(options: Options, env: Readonly<Record<st
   const bufferKb = numberValue(options, 'k', 1024, 1);
   if (bufferKb === null) return '-k takes a number of KB';
   const localIp = await localAddress(options.values.get('i'), group, port);
-  return 'problem' in localIp ? localIp.problem : { group, port, localIp: localIp.address, loopback, bufferBytes: Math.min(bufferKb, 4096) * 1024 };
+  return 'problem' in localIp
+    ? localIp.problem
+    : { group, port, localIp: localIp.address, loopback, bufferBytes: Math.min(bufferKb, 4096) * 1024 };
 }
 
 /** The address given, that of the interface named, or the one the kernel would send from. */

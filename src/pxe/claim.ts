@@ -16,10 +16,25 @@ const MAX_DEPTH = 32;
  * Returns what gives the claim back, or null when a live process holds it or things changed meanwhile: look again. The
  * holder must check that the file is still the one it claimed before it acts.
  */
-export async function claimDead(folder: PxeFolder, judge: Judge, us: Who & { host: string }, token: string): Promise<(() => Promise<void>) | null> {
+export async function claimDead(
+  folder: PxeFolder,
+  judge: Judge,
+  us: Who & { host: string },
+  token: string,
+): Promise<(() => Promise<void>) | null> {
   const chain: string[] = [];
   const { process, machine, host } = us;
-  const contents = formatRecord({ process, machine, host, run: '', node: '', login: '', at: 0, target: '', nonce: randomBytes(12).toString('hex') });
+  const contents = formatRecord({
+    process,
+    machine,
+    host,
+    run: '',
+    node: '',
+    login: '',
+    at: 0,
+    target: '',
+    nonce: randomBytes(12).toString('hex'),
+  });
   for (let next = token; chain.length < MAX_DEPTH; ) {
     const name = claimName(next);
     if (await folder.create(name, contents)) {

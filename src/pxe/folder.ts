@@ -183,11 +183,21 @@ export class PxeFolder {
     const code = systemCode(error);
     const folder = await lstat(join(this.path, '.')).catch((problem: unknown) => systemCode(problem));
     if (folder === 'ENOENT' || folder === 'ENOTDIR') {
-      return new UserError('environment', `the folder of next-boot links, ${this.path}, does not exist`, 'set config_dir in section [pxelinux]', { cause: error });
+      return new UserError(
+        'environment',
+        `the folder of next-boot links, ${this.path}, does not exist`,
+        'set config_dir in section [pxelinux]',
+        { cause: error },
+      );
     }
     const path = join(this.path, name);
     if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-      return new Failure('pxe-permission', `may not ${what} ${path} (${code})`, `you need to write in ${this.path}: ask for its group, or for sudo`, { cause: error });
+      return new Failure(
+        'pxe-permission',
+        `may not ${what} ${path} (${code})`,
+        `you need to write in ${this.path}: ask for its group, or for sudo`,
+        { cause: error },
+      );
     }
     return new Failure('pxe-failed', `cannot ${what} ${path}: ${messageOf(error)}`, undefined, { cause: error });
   }

@@ -16,7 +16,11 @@ export function holderPhrase({ run, login, pid, host, at }: Holder): string {
 
 export function busyFailure(node: string, found: FoundRecord): Failure {
   if (!found.record) return new Failure('node-busy', `${node} is in the hands of another process`, 'try again');
-  return new Failure('node-busy', `${node} is in the hands of ${holderPhrase(holderOf(found, found.record))}`, 'wait for that run to end (--wait-lock does), or choose other nodes');
+  return new Failure(
+    'node-busy',
+    `${node} is in the hands of ${holderPhrase(holderOf(found, found.record))}`,
+    'wait for that run to end (--wait-lock does), or choose other nodes',
+  );
 }
 
 export function lostFailure(node: string, why: string): Failure {

@@ -87,7 +87,11 @@ async function place({ folder, records, target }: Context, link: string, node: s
   try {
     const there = await folder.look(link);
     if (there.type === 'other') {
-      throw new Failure('pxe-occupied', `${folder.path}/${link} (${node}) is not a link: somebody wrote it by hand`, 'move it away, or give the node back to whom it belongs to');
+      throw new Failure(
+        'pxe-occupied',
+        `${folder.path}/${link} (${node}) is not a link: somebody wrote it by hand`,
+        'move it away, or give the node back to whom it belongs to',
+      );
     }
     await records.check(link, node);
     await folder.placeLink(link, target);

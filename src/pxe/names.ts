@@ -39,5 +39,8 @@ export function ownerOfTemporary(name: string): Who | null {
   const found = /^\.imaging-tmp\.(\d{1,10})\.(\d{1,20})\.([0-9a-f-]+)(?:\.(\d*)\.([0-9a-f]*))?\.[0-9a-z]+$/.exec(name);
   const [, pid, startTime, bootId, pidNamespace, id] = found ?? [];
   if (!pid || !startTime || !bootId) return null;
-  return { process: { pid: Number(pid), startTime, bootId }, machine: pidNamespace === undefined || id === undefined ? null : { id, pidNamespace } };
+  return {
+    process: { pid: Number(pid), startTime, bootId },
+    machine: pidNamespace === undefined || id === undefined ? null : { id, pidNamespace },
+  };
 }

@@ -61,7 +61,9 @@ export class OwnRecords {
     held.lost.signal.throwIfAborted();
     const found = await readRecord(this.#folder, recordName(link));
     if (found?.token === held.token) return;
-    const now = found?.record ? `it is in the hands of ${holderPhrase(holderOf(found, found.record))} now` : `its record in ${this.#folder.path} is gone`;
+    const now = found?.record
+      ? `it is in the hands of ${holderPhrase(holderOf(found, found.record))} now`
+      : `its record in ${this.#folder.path} is gone`;
     held.lost.abort(lostFailure(node, now));
     held.lost.signal.throwIfAborted();
   }
@@ -109,7 +111,12 @@ export class OwnRecords {
       if (found.token === token) return 'new'; // the answer of a file server was lost, and it was asked once more
       if (await this.#judge.isLive(found)) throw busyFailure(node, found);
       if (await this.#takeOver(name, found, contents)) return 'dead';
-      if (performance.now() > giveUpAt) throw new Failure('node-busy', `${node}: the record of who holds it has been in other hands for ${CLAIM_PATIENCE_MS / 1000} s`, 'try again');
+      if (performance.now() > giveUpAt)
+        throw new Failure(
+          'node-busy',
+          `${node}: the record of who holds it has been in other hands for ${CLAIM_PATIENCE_MS / 1000} s`,
+          'try again',
+        );
       await sleep(pauseMs);
     }
   }

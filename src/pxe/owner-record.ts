@@ -67,7 +67,13 @@ function isRecord(value: unknown): value is OwnerRecord {
 }
 
 function isProcess(value: unknown): boolean {
-  return isObject(value) && Number.isInteger(value.pid) && isWithin(value.pid, 1, MAX_PID) && isText(value.startTime, 20) && isText(value.bootId, MAX_TEXT);
+  return (
+    isObject(value) &&
+    Number.isInteger(value.pid) &&
+    isWithin(value.pid, 1, MAX_PID) &&
+    isText(value.startTime, 20) &&
+    isText(value.bootId, MAX_TEXT)
+  );
 }
 
 function isMachine(value: unknown): boolean {

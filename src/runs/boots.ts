@@ -15,10 +15,16 @@ export type BootRecords = {
 };
 
 /** `dir` is written; `others` are read as well, such as the system's own folder, where root's loads are recorded. */
-export function bootRecords(dir: string, others: readonly string[], host: Pick<Host, 'uid' | 'login' | 'now' | 'monotonicMs'>): BootRecords {
+export function bootRecords(
+  dir: string,
+  others: readonly string[],
+  host: Pick<Host, 'uid' | 'login' | 'now' | 'monotonicMs'>,
+): BootRecords {
   const records = nodeRecords(dir, others, '', host);
   const newest = (node: string, isGood: (believed: boolean) => boolean): number | null => {
-    const times = records.all(node).flatMap(({ value, believed }) => (isGood(believed) && isMoment(value.lastBootAt) ? [value.lastBootAt] : []));
+    const times = records
+      .all(node)
+      .flatMap(({ value, believed }) => (isGood(believed) && isMoment(value.lastBootAt) ? [value.lastBootAt] : []));
     const past = times.filter((time) => time <= host.now());
     return times.length === 0 ? null : Math.max(...(past.length > 0 ? past : times));
   };
@@ -27,7 +33,12 @@ export function bootRecords(dir: string, others: readonly string[], host: Pick<H
       try {
         await records.write(node, { lastBootAt: atMs, verb, by: host.login() });
       } catch (error) {
-        throw new Failure('no-boot-record', `cannot record in ${join(dir, 'nodes')} that the system of ${node} was ended: ${messageOf(error)}`, 'set runs.dir to a folder you may write', { cause: error });
+        throw new Failure(
+          'no-boot-record',
+          `cannot record in ${join(dir, 'nodes')} that the system of ${node} was ended: ${messageOf(error)}`,
+          'set runs.dir to a folder you may write',
+          { cause: error },
+        );
       }
     },
     last: async (node) => newest(node, (believed) => believed),

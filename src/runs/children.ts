@@ -9,7 +9,10 @@ import { writeWhole } from '../util/whole-file.js';
 import { readRecord, type FoundRecord } from './record-file.js';
 
 /** For one child: `env` goes into its environment, by which it is known again whatever program it becomes. */
-export type NewChild = { env: Readonly<Record<string, string>>; /** Returns what forgets it; rejects with the system's error. */ remember(pid: number): Promise<() => Promise<void>> };
+export type NewChild = {
+  env: Readonly<Record<string, string>> /** Returns what forgets it; rejects with the system's error. */;
+  remember(pid: number): Promise<() => Promise<void>>;
+};
 
 /**
  * Programs we started that would outlive us if we were killed: one record each in `<dir>/children`, naming the child and
@@ -56,12 +59,18 @@ export function childRecords(dir: string, host: Pick<Host, 'pid'>): ChildRecords
           rmSync(path, { force: true });
         } catch (error) {
           if (isOthers(error)) continue; // their own next command ends and removes it
-          if (systemCode(error) !== 'ESRCH') problems.push(`a server program of a killed run could not be ended (pid ${record?.value.child.pid ?? '?'}): ${messageOf(error)}`);
+          if (systemCode(error) !== 'ESRCH')
+            problems.push(
+              `a server program of a killed run could not be ended (pid ${record?.value.child.pid ?? '?'}): ${messageOf(error)}`,
+            );
         }
       }
       return { ended, problems };
     },
-    orphans: async () => recordsIn(folder).flatMap(({ record }) => (record && !isAlive(record.value.parent) && isOurs(record) ? [record.value.child.pid] : [])),
+    orphans: async () =>
+      recordsIn(folder).flatMap(({ record }) =>
+        record && !isAlive(record.value.parent) && isOurs(record) ? [record.value.child.pid] : [],
+      ),
   };
 }
 
@@ -77,7 +86,11 @@ function recordsIn(folder: string): { path: string; record: FoundRecord<ChildRec
     return []; // there has been none yet
   }
   const isFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true; // none of ours, and nothing to remove
-  return names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name)).filter((path) => !isFolder(path)).map((path) => ({ path, record: readRecord(path, isRecord) }));
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => join(folder, name))
+    .filter((path) => !isFolder(path))
+    .map((path) => ({ path, record: readRecord(path, isRecord) }));
 }
 
 /**

@@ -27,7 +27,32 @@ const RECENT = 20;
 const FLAKY_FAILURES = 2;
 const FLAKY_RATE = 0.1;
 /** Failures that say something about the site, the gateway or another run, not about the node. */
-const NOT_THE_NODES: ReadonlySet<string> = new Set(['bug', 'usage', 'refused', 'environment', 'server-ended', 'server-failed', 'server-crashed', 'hub-closed', 'collector', 'collect-failed', 'no-boot-record', 'node-busy', 'lock-lost', 'disk-half-written', 'disk-unverified', 'image-write-failed', 'no-lease', 'lease-unknown', 'given-up', 'pxe-busy', 'pxe-occupied', 'pxe-permission', 'pxe-failed', 'probe-failed']);
+const NOT_THE_NODES: ReadonlySet<string> = new Set([
+  'bug',
+  'usage',
+  'refused',
+  'environment',
+  'server-ended',
+  'server-failed',
+  'server-crashed',
+  'hub-closed',
+  'collector',
+  'collect-failed',
+  'no-boot-record',
+  'node-busy',
+  'lock-lost',
+  'disk-half-written',
+  'disk-unverified',
+  'image-write-failed',
+  'no-lease',
+  'lease-unknown',
+  'given-up',
+  'pxe-busy',
+  'pxe-occupied',
+  'pxe-permission',
+  'pxe-failed',
+  'probe-failed',
+]);
 /** The commands whose failures count for quarantine: a status asked of a node that is off, or a short wait, says little. */
 const QUARANTINE_COMMANDS: ReadonlySet<string> = new Set(['load', 'save']);
 
@@ -51,7 +76,9 @@ export function healthOf(history: readonly HistoryLine[], quarantineAfter: numbe
     if (lines) lines.push(line);
     else byNode.set(line.node, [line]);
   }
-  return [...byNode].map(([node, lines]) => healthOfNode(node, lines, quarantineAfter)).sort((a, b) => b.failureRate - a.failureRate || b.recent.failed - a.recent.failed || (a.node < b.node ? -1 : 1));
+  return [...byNode]
+    .map(([node, lines]) => healthOfNode(node, lines, quarantineAfter))
+    .sort((a, b) => b.failureRate - a.failureRate || b.recent.failed - a.recent.failed || (a.node < b.node ? -1 : 1));
 }
 
 function healthOfNode(node: string, lines: readonly HistoryLine[], quarantineAfter: number): NodeHealth {
@@ -109,7 +136,8 @@ export function medianPhases(history: readonly HistoryLine[], node: string, comm
   const times = new Map<Step, number[]>();
   for (const line of history) {
     if (!isAttempt(line) || line.node !== node || (command !== undefined && line.command !== command)) continue;
-    for (const [step, ms] of Object.entries(line.phases) as [Step, number][]) { // as: the keys of phases are steps
+    for (const [step, ms] of Object.entries(line.phases) as [Step, number][]) {
+      // as: the keys of phases are steps
       if (!line.ok && line.step === step) continue; // it failed in this one
       const list = times.get(step) ?? [];
       list.push(ms);
@@ -122,7 +150,16 @@ export function medianPhases(history: readonly HistoryLine[], node: string, comm
 /** `medianPhases` of several nodes from the history in the state folder `dir`, which is read once. */
 export function readMedianPhases(dir: string, nodes: readonly string[], command?: string): Map<string, Partial<Record<Step, number>>> {
   const history = readHistory(dir);
-  return new Map(nodes.map((node) => [node, medianPhases(history.filter((line) => line.node === node), node, command)]));
+  return new Map(
+    nodes.map((node) => [
+      node,
+      medianPhases(
+        history.filter((line) => line.node === node),
+        node,
+        command,
+      ),
+    ]),
+  );
 }
 
 function median(values: readonly number[]): number {

@@ -71,7 +71,12 @@ function ownHistory(dir: string, uid: number): string {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined || (found.uid === uid && found.isFile() && found.nlink === 1)) return path;
   const recent = oldHistories(dir, uid).at(-1);
-  return join(healthFolder(dir), recent !== undefined && lstatSync(join(healthFolder(dir), recent)).size < OTHER_NAME_BYTES ? recent : `history.${uid}.${systemHost.now()}-${systemHost.pid}.jsonl`);
+  return join(
+    healthFolder(dir),
+    recent !== undefined && lstatSync(join(healthFolder(dir), recent)).size < OTHER_NAME_BYTES
+      ? recent
+      : `history.${uid}.${systemHost.now()}-${systemHost.pid}.jsonl`,
+  );
 }
 
 function endsInNewline(path: string): boolean {
@@ -90,8 +95,16 @@ export function attemptOf(state: RunState, node: string, at: number): Attempt | 
   const found = state.nodes.get(node);
   if (!found || (found.phase !== 'done' && found.phase !== 'failed') || found.failure?.code === 'interrupted') return null;
   return {
-    at, run: state.run, command: state.command, node, ok: found.phase === 'done', step: found.failure?.step ?? null, code: found.failure?.code ?? null,
-    elapsedMs: found.elapsedMs ?? 0, phases: found.stepsMs, bytes: found.doneBytes,
+    at,
+    run: state.run,
+    command: state.command,
+    node,
+    ok: found.phase === 'done',
+    step: found.failure?.step ?? null,
+    code: found.failure?.code ?? null,
+    elapsedMs: found.elapsedMs ?? 0,
+    phases: found.stepsMs,
+    bytes: found.doneBytes,
   };
 }
 
@@ -100,7 +113,9 @@ export function attemptOf(state: RunState, node: string, at: number): Attempt | 
  * everybody's, to be shown.
  */
 export function readHistory(dir: string, whose: 'believed' | 'everybody' = 'believed'): HistoryLine[] {
-  return withinLimits(dir, historyNames(dir)).flatMap((name) => readLines(join(healthFolder(dir), name), whose)).sort((a, b) => a.at - b.at);
+  return withinLimits(dir, historyNames(dir))
+    .flatMap((name) => readLines(join(healthFolder(dir), name), whose))
+    .sort((a, b) => a.at - b.at);
 }
 
 /** The lines of one file; none when it is not there, or not of whose it should be. */
@@ -117,7 +132,14 @@ export function readLines(path: string, whose: 'believed' | 'everybody' = 'belie
 /** The files of a user that were put aside, oldest first; not those that somebody else gave such a name. */
 export function oldHistories(dir: string, uid = systemHost.uid()): string[] {
   const timeOf = (name: string): number => Number(NAME.exec(name)?.[2] ?? Infinity);
-  return historyNames(dir).filter((name) => name.startsWith(`history.${uid}.`) && timeOf(name) < Infinity && lstatSync(join(healthFolder(dir), name), { throwIfNoEntry: false })?.uid === uid).sort((a, b) => timeOf(a) - timeOf(b));
+  return historyNames(dir)
+    .filter(
+      (name) =>
+        name.startsWith(`history.${uid}.`) &&
+        timeOf(name) < Infinity &&
+        lstatSync(join(healthFolder(dir), name), { throwIfNoEntry: false })?.uid === uid,
+    )
+    .sort((a, b) => timeOf(a) - timeOf(b));
 }
 
 /** Nobody's files, however many, fill our memory. */
@@ -127,11 +149,14 @@ function withinLimits(dir: string, names: readonly string[]): string[] {
     const found = lstatSync(join(healthFolder(dir), name), { throwIfNoEntry: false });
     return found?.isFile() === true ? [{ name, ...found }] : [];
   });
-  return files.sort((a, b) => b.mtimeMs - a.mtimeMs).filter(({ uid, size }) => {
-    const sum = (bytes.get(uid) ?? 0) + size;
-    if (sum <= MAX_USER_BYTES) bytes.set(uid, sum);
-    return sum <= MAX_USER_BYTES;
-  }).map(({ name }) => name);
+  return files
+    .sort((a, b) => b.mtimeMs - a.mtimeMs)
+    .filter(({ uid, size }) => {
+      const sum = (bytes.get(uid) ?? 0) + size;
+      if (sum <= MAX_USER_BYTES) bytes.set(uid, sum);
+      return sum <= MAX_USER_BYTES;
+    })
+    .map(({ name }) => name);
 }
 
 function historyNames(dir: string): string[] {
@@ -155,5 +180,11 @@ function isLine(value: unknown): value is HistoryLine {
   const isTextOrNull = (each: unknown): boolean => each === null || typeof each === 'string';
   if (typeof command !== 'string' || typeof ok !== 'boolean' || !isTextOrNull(step) || !isTextOrNull(code)) return false;
   if (typeof carried === 'number') return true;
-  return typeof run === 'string' && typeof elapsedMs === 'number' && isObject(phases) && Object.values(phases).every((ms) => typeof ms === 'number') && typeof bytes === 'number';
+  return (
+    typeof run === 'string' &&
+    typeof elapsedMs === 'number' &&
+    isObject(phases) &&
+    Object.values(phases).every((ms) => typeof ms === 'number') &&
+    typeof bytes === 'number'
+  );
 }

@@ -27,7 +27,9 @@ export type ImageRecord = {
 };
 
 /** A record with whose it is: `by` is the owner of its file. */
-export type FoundImage = ImageRecord & { /** Whether we or root wrote it; somebody else's may make us careful, never bold. */ believed: boolean };
+export type FoundImage = ImageRecord & {
+  /** Whether we or root wrote it; somebody else's may make us careful, never bold. */ believed: boolean;
+};
 
 /** What was last loaded onto each node, kept in `<dir>/nodes`. */
 export type ImageRecords = {
@@ -45,11 +47,18 @@ export function imageRecords(dir: string, others: readonly string[], host: Pick<
       try {
         await records.write(node, record);
       } catch (error) {
-        throw new Failure('no-image-record', `cannot record in ${join(dir, 'nodes')} what is loaded onto ${node}: ${messageOf(error)}`, 'set runs.dir to a folder you may write', { cause: error });
+        throw new Failure(
+          'no-image-record',
+          `cannot record in ${join(dir, 'nodes')} what is loaded onto ${node}: ${messageOf(error)}`,
+          'set runs.dir to a folder you may write',
+          { cause: error },
+        );
       }
     },
     last: async (node) => {
-      const found = records.all(node).flatMap(({ value, login, believed }) => (isRecord(value) && value.at <= host.now() ? [{ ...value, by: login, believed }] : []));
+      const found = records
+        .all(node)
+        .flatMap(({ value, login, believed }) => (isRecord(value) && value.at <= host.now() ? [{ ...value, by: login, believed }] : []));
       return found.reduce<FoundImage | null>((newest, record) => (newest === null || record.at > newest.at ? record : newest), null);
     },
   };
@@ -71,18 +80,30 @@ export type VerifiedImage = {
  * What a node's disk is known to hold, or null: never loaded, being loaded, a load that did not end well, not read back, or
  * loaded last by somebody whose records are not to be believed.
  */
-export async function verifiedImage(node: string, images: Pick<ImageRecords, 'last'>, boots: Pick<BootRecords, 'lastByAnybody'>): Promise<VerifiedImage | null> {
+export async function verifiedImage(
+  node: string,
+  images: Pick<ImageRecords, 'last'>,
+  boots: Pick<BootRecords, 'lastByAnybody'>,
+): Promise<VerifiedImage | null> {
   const [record, lastBootAt] = await Promise.all([images.last(node), boots.lastByAnybody(node)]);
   if (record?.believed !== true || record.state !== 'written' || record.verify === 'none' || record.digest === null) return null;
-  return { digest: record.digest, verifiedAt: record.at, verify: record.verify, cleanSince: lastBootAt === null || lastBootAt <= record.at };
+  return {
+    digest: record.digest,
+    verifiedAt: record.at,
+    verify: record.verify,
+    cleanSince: lastBootAt === null || lastBootAt <= record.at,
+  };
 }
 
 function isRecord(value: unknown): value is ImageRecord {
   if (!isObject(value)) return false;
   const isTextOrNull = (field: unknown): boolean => field === null || isText(field);
   return (
-    ['writing', 'written'].includes(String(value.state)) && ['none', 'sample', 'full'].includes(String(value.verify)) &&
-    [value.name, value.path, value.run, value.by].every(isText) && [value.digest, value.stamp].every(isTextOrNull) &&
-    isMoment(value.at) && typeof value.booted === 'boolean'
+    ['writing', 'written'].includes(String(value.state)) &&
+    ['none', 'sample', 'full'].includes(String(value.verify)) &&
+    [value.name, value.path, value.run, value.by].every(isText) &&
+    [value.digest, value.stamp].every(isTextOrNull) &&
+    isMoment(value.at) &&
+    typeof value.booted === 'boolean'
   );
 }

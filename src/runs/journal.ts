@@ -41,7 +41,10 @@ export class JournalReader {
       this.#offset += count;
       let start = 0;
       for (let end = this.#buffer.indexOf(10); end >= 0 && end < count; end = this.#buffer.indexOf(10, start)) {
-        const event = this.#restBytes > MAX_LINE_BYTES ? null : parseEvent(Buffer.concat([...this.#rest, this.#buffer.subarray(start, end)]).toString('utf8'));
+        const event =
+          this.#restBytes > MAX_LINE_BYTES
+            ? null
+            : parseEvent(Buffer.concat([...this.#rest, this.#buffer.subarray(start, end)]).toString('utf8'));
         this.#rest = [];
         this.#restBytes = 0;
         start = end + 1;
@@ -90,6 +93,11 @@ function reading<T>(folder: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
-    throw new UserError('environment', `the events of the run in ${folder} cannot be read: ${messageOf(cause)}`, 'its plan and result may still be there: imaging-runs list', { cause });
+    throw new UserError(
+      'environment',
+      `the events of the run in ${folder} cannot be read: ${messageOf(cause)}`,
+      'its plan and result may still be there: imaging-runs list',
+      { cause },
+    );
   }
 }

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, type Stats } 
 import { writeAllSync } from '../util/whole-file.js';
 
 /** A text file that lines are added to: written once per turn of the event loop, however many lines came in it. */
-export type LineFile = { append(line: string): void; /** Whether lines could not be written. */ isIncomplete(): boolean; close(): void };
+export type LineFile = { append(line: string): void /** Whether lines could not be written. */; isIncomplete(): boolean; close(): void };
 
 export type LineFileOptions = {
   /** What a new file gets before the umask. */

@@ -16,7 +16,7 @@ export type NodeRecords = {
   all(node: string): FoundRecord<Record<string, unknown>>[];
 };
 
-type NameList = { path: string; namesOf(node: string): readonly string[]; /** There is a name that no list has. */ forget(): void };
+type NameList = { path: string; namesOf(node: string): readonly string[] /** There is a name that no list has. */; forget(): void };
 
 type RecordHost = Pick<Host, 'uid' | 'monotonicMs'>;
 /** `fit07.1000.image.json`; `fit07.1000-<16 hex digits>.image.json` where somebody else has that name; without the user in records of earlier versions. */
@@ -43,7 +43,10 @@ export function nodeRecords(dir: string, others: readonly string[], kind: '' | '
         await write();
       });
     },
-    all: (node) => lists.flatMap(({ path, namesOf }) => [...new Set([nameOf(node), ...namesOf(node)])].flatMap((name) => readRecord(join(path, name), isObject) ?? [])),
+    all: (node) =>
+      lists.flatMap(({ path, namesOf }) =>
+        [...new Set([nameOf(node), ...namesOf(node)])].flatMap((name) => readRecord(join(path, name), isObject) ?? []),
+      ),
   };
 }
 
@@ -55,8 +58,11 @@ function freeName(folder: string, stem: string, ending: string, uid: number): st
   };
   const owner = whose(`${stem}${ending}`);
   if (owner === null || owner === uid) return `${stem}${ending}`;
-  const isAlternate = (name: string): boolean => name.startsWith(`${stem}-`) && /^[0-9a-f]{16}$/.test(name.slice(stem.length + 1, -ending.length)) && name.endsWith(ending);
-  return readdirSync(folder).find((name) => isAlternate(name) && whose(name) === uid) ?? `${stem}-${randomBytes(8).toString('hex')}${ending}`;
+  const isAlternate = (name: string): boolean =>
+    name.startsWith(`${stem}-`) && /^[0-9a-f]{16}$/.test(name.slice(stem.length + 1, -ending.length)) && name.endsWith(ending);
+  return (
+    readdirSync(folder).find((name) => isAlternate(name) && whose(name) === uid) ?? `${stem}-${randomBytes(8).toString('hex')}${ending}`
+  );
 }
 
 function listNames(path: string, kind: string, host: RecordHost): NameList {

@@ -66,18 +66,35 @@ export function changedInputs(then: readonly InputFile[], now: readonly InputFil
     if (other.sizeBytes !== file.sizeBytes) return [`${file.path} had ${file.sizeBytes} bytes and has ${other.sizeBytes}`];
     return other.mtimeMs === file.mtimeMs ? [] : [`${file.path} was written again at ${new Date(other.mtimeMs).toISOString()}`];
   });
-  const added = now.filter(({ path }) => !then.some((file) => file.path === path)).map(({ path }) => `${path} is what the command reads now`);
+  const added = now
+    .filter(({ path }) => !then.some((file) => file.path === path))
+    .map(({ path }) => `${path} is what the command reads now`);
   return [...changed, ...added];
 }
 
 function isPlan(value: unknown): value is RunPlan {
   if (!isObject(value)) return false;
-  const { schema, run, command, argv, cwd, env, nodes, details, inputs, login, host, process, version, startedAt, continues, detached } = value;
+  const { schema, run, command, argv, cwd, env, nodes, details, inputs, login, host, process, version, startedAt, continues, detached } =
+    value;
   return (
-    schema === PLAN_SCHEMA && typeof run === 'string' && typeof command === 'string' && isTexts(argv) && typeof cwd === 'string' &&
-    isObject(env) && Object.values(env).every((each) => typeof each === 'string') && isTexts(nodes) && isObject(details) &&
-    Array.isArray(inputs) && inputs.every(isInput) && typeof login === 'string' && typeof host === 'string' && typeof version === 'string' &&
-    (process === null || isProcessIdentity(process)) && isMoment(startedAt) && (continues === null || typeof continues === 'string') && typeof detached === 'boolean'
+    schema === PLAN_SCHEMA &&
+    typeof run === 'string' &&
+    typeof command === 'string' &&
+    isTexts(argv) &&
+    typeof cwd === 'string' &&
+    isObject(env) &&
+    Object.values(env).every((each) => typeof each === 'string') &&
+    isTexts(nodes) &&
+    isObject(details) &&
+    Array.isArray(inputs) &&
+    inputs.every(isInput) &&
+    typeof login === 'string' &&
+    typeof host === 'string' &&
+    typeof version === 'string' &&
+    (process === null || isProcessIdentity(process)) &&
+    isMoment(startedAt) &&
+    (continues === null || typeof continues === 'string') &&
+    typeof detached === 'boolean'
   );
 }
 

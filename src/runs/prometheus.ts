@@ -18,17 +18,44 @@ export function prometheusText(history: readonly HistoryLine[], health: readonly
     const { command, node, ok, step, code, at } = line;
     count(attempts, { command, node, result: ok ? 'ok' : 'failed' }, isAttempt(line) ? 1 : line.carried);
     if (!ok) count(failures, { command, node, step: step ?? '', code: code ?? '' }, isAttempt(line) ? 1 : line.carried);
-    else lastOk.set(JSON.stringify([command, node]), { labels: { command, node }, value: Math.max(at / 1000, lastOk.get(JSON.stringify([command, node]))?.value ?? 0) });
+    else
+      lastOk.set(JSON.stringify([command, node]), {
+        labels: { command, node },
+        value: Math.max(at / 1000, lastOk.get(JSON.stringify([command, node]))?.value ?? 0),
+      });
   }
-  const gauges = (value: (node: NodeHealth) => number): Sample[] => health.map((node) => ({ labels: { node: node.node }, value: value(node) }));
+  const gauges = (value: (node: NodeHealth) => number): Sample[] =>
+    health.map((node) => ({ labels: { node: node.node }, value: value(node) }));
   return [
     ...family('imaging_node_runs_total', 'counter', 'Runs that a node took part in, by how it went.', attempts.values()),
-    ...family('imaging_node_failures_total', 'counter', 'Failures of a node, by the step it failed in and the code of the failure.', failures.values()),
+    ...family(
+      'imaging_node_failures_total',
+      'counter',
+      'Failures of a node, by the step it failed in and the code of the failure.',
+      failures.values(),
+    ),
     ...family('imaging_node_last_success_timestamp_seconds', 'gauge', 'When a node was last fine, in seconds since 1970.', lastOk.values()),
-    ...family('imaging_node_failure_ratio', 'gauge', 'Share of the last 20 runs of a node that failed.', gauges(({ failureRate }) => failureRate)),
-    ...family('imaging_node_flaky', 'gauge', '1 when a node fails now and then, else 0.', gauges(({ isFlaky }) => Number(isFlaky))),
-    ...family('imaging_node_quarantined', 'gauge', '1 when a node is in quarantine, else 0.', gauges(({ isQuarantined }) => Number(isQuarantined))),
-    ...family('imaging_last_run_timestamp_seconds', 'gauge', 'When the last run ended, in seconds since 1970.', [{ labels: {}, value: nowMs / 1000 }]),
+    ...family(
+      'imaging_node_failure_ratio',
+      'gauge',
+      'Share of the last 20 runs of a node that failed.',
+      gauges(({ failureRate }) => failureRate),
+    ),
+    ...family(
+      'imaging_node_flaky',
+      'gauge',
+      '1 when a node fails now and then, else 0.',
+      gauges(({ isFlaky }) => Number(isFlaky)),
+    ),
+    ...family(
+      'imaging_node_quarantined',
+      'gauge',
+      '1 when a node is in quarantine, else 0.',
+      gauges(({ isQuarantined }) => Number(isQuarantined)),
+    ),
+    ...family('imaging_last_run_timestamp_seconds', 'gauge', 'When the last run ended, in seconds since 1970.', [
+      { labels: {}, value: nowMs / 1000 },
+    ]),
     '',
   ].join('\n');
 }
@@ -46,10 +73,16 @@ function count(samples: Map<string, Sample>, labels: Labels, by: number): void {
 }
 
 function family(name: string, type: 'counter' | 'gauge', help: string, samples: Iterable<Sample>): string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...[...samples].map(({ labels, value }) => `${name}${labelText(labels)} ${value}`)];
+  return [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} ${type}`,
+    ...[...samples].map(({ labels, value }) => `${name}${labelText(labels)} ${value}`),
+  ];
 }
 
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`);
+  const pairs = Object.entries(labels).map(
+    ([name, value]) => `${name}="${value.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`,
+  );
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }

@@ -69,11 +69,22 @@ function isResult(value: unknown): value is RunResult {
   if (!isObject(value) || !isObject(value.folded)) return false;
   const { schema, run, command, exitCode, finishedAt, elapsedMs, ok, failed, skipped } = value;
   return (
-    schema === RESULT_SCHEMA && isText(run) && isText(command) && Number.isInteger(exitCode) && isMoment(finishedAt) && typeof elapsedMs === 'number' &&
-    isTexts(ok) && Array.isArray(failed) && failed.every(isFailed) && Array.isArray(skipped) && skipped.every((each) => isObject(each) && isText(each.node))
+    schema === RESULT_SCHEMA &&
+    isText(run) &&
+    isText(command) &&
+    Number.isInteger(exitCode) &&
+    isMoment(finishedAt) &&
+    typeof elapsedMs === 'number' &&
+    isTexts(ok) &&
+    Array.isArray(failed) &&
+    failed.every(isFailed) &&
+    Array.isArray(skipped) &&
+    skipped.every((each) => isObject(each) && isText(each.node))
   );
 }
 
 function isFailed(value: unknown): boolean {
-  return isObject(value) && [value.node, value.step, value.code, value.message].every(isText) && (value.hint === null || isText(value.hint));
+  return (
+    isObject(value) && [value.node, value.step, value.code, value.message].every(isText) && (value.hint === null || isText(value.hint))
+  );
 }

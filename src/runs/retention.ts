@@ -16,7 +16,8 @@ const RESUMABLE_MS = 7 * DAY_MS;
 /** A folder without a plan may be that of a run that is just being made. */
 const NEWBORN_MS = DAY_MS;
 /** What a run writes into its folder; a folder with anything else in it is not ours to remove. */
-const OUR_FILES = /^(plan\.json|result\.json|events\.jsonl|[\w.-]+\.log|\.reserve|\.(plan|result)\.json\.[\w-]+\.[0-9a-f]+\.tmp|(plan|result)\.json\.\d+\.tmp)$/;
+const OUR_FILES =
+  /^(plan\.json|result\.json|events\.jsonl|[\w.-]+\.log|\.reserve|\.(plan|result)\.json\.[\w-]+\.[0-9a-f]+\.tmp|(plan|result)\.json\.\d+\.tmp)$/;
 
 /**
  * Removes the runs in `<dir>/runs` that are too many of their command, or too old; returns their names. Runs that are
@@ -61,7 +62,8 @@ export function removeRun(path: string): boolean {
     const entries = readdirSync(held.at('.'), { withFileTypes: true });
     if (!entries.every((entry) => entry.isFile() && OUR_FILES.test(entry.name))) return false;
     // the plan last: when this is cut short, what is left is still a run, and goes the next time
-    for (const { name } of entries.sort((a, b) => Number(a.name === 'plan.json') - Number(b.name === 'plan.json'))) unlinkSync(held.at(name));
+    for (const { name } of entries.sort((a, b) => Number(a.name === 'plan.json') - Number(b.name === 'plan.json')))
+      unlinkSync(held.at(name));
     rmdirSync(path);
     return true;
   } catch {

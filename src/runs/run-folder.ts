@@ -14,7 +14,9 @@ import { runsFolder } from './store.js';
 /** A name for a run that sorts by time and is unique: `20261121-023011-load-3f2a`. */
 export function newRunId(command: string, host: Host): string {
   const stamp = new Date(host.now()).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  const random = Math.floor(host.random() * 0x10000).toString(16).padStart(4, '0');
+  const random = Math.floor(host.random() * 0x10000)
+    .toString(16)
+    .padStart(4, '0');
   return `${stamp}-${command}-${random}`;
 }
 

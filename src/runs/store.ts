@@ -12,7 +12,15 @@ import { readResult, type RunResult } from './result-file.js';
 export type Standing = 'running' | 'done' | 'failed' | 'died';
 
 /** A run as its folder has it. `believed`: we or root made it, and nobody else can have changed it: it may be acted upon. */
-export type StoredRun = { run: string; path: string; uid: number; believed: boolean; plan: RunPlan; result: RunResult | null; standing: Standing };
+export type StoredRun = {
+  run: string;
+  path: string;
+  uid: number;
+  believed: boolean;
+  plan: RunPlan;
+  result: RunResult | null;
+  standing: Standing;
+};
 
 /** How nodes of a run went, each list in the order of its plan. `left`: not finished, in a run that lives or has died. */
 export type NodesByOutcome = { ok: string[]; failed: string[]; skipped: string[]; left: string[] };
@@ -45,7 +53,12 @@ export function runNames(dir: string): string[] {
     return readdirSync(runsFolder(dir)).filter(isRunName).sort().reverse();
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
-    throw new UserError('environment', `the runs in ${runsFolder(dir)} cannot be read: ${error instanceof Error ? error.message : String(error)}`, 'see runs.dir', { cause: error });
+    throw new UserError(
+      'environment',
+      `the runs in ${runsFolder(dir)} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      'see runs.dir',
+      { cause: error },
+    );
   }
 }
 
@@ -64,7 +77,15 @@ export function openRun(dir: string, run: string): StoredRun | null {
     if (plan === null || plan.uid !== uid) return null; // what somebody else has put into the folder is no plan of its owner's
     const ownResult = result?.uid === uid ? result : null;
     const believed = plan.believed && ownResult?.believed !== false && (mode & 0o022) === 0;
-    return { run, path, uid, believed, plan: plan.value, result: ownResult?.value ?? null, standing: standingOf(plan.value, ownResult?.value ?? null) };
+    return {
+      run,
+      path,
+      uid,
+      believed,
+      plan: plan.value,
+      result: ownResult?.value ?? null,
+      standing: standingOf(plan.value, ownResult?.value ?? null),
+    };
   } finally {
     folder.close();
   }
@@ -76,14 +97,19 @@ function standingOf(plan: RunPlan, result: RunResult | null): Standing {
 }
 
 /** The newest `count` runs that have a plan, newest first: of a command, or that may be acted upon. */
-export function newestRuns(dir: string, count: number, { command, believed = false }: { command?: string | undefined; believed?: boolean } = {}): StoredRun[] {
+export function newestRuns(
+  dir: string,
+  count: number,
+  { command, believed = false }: { command?: string | undefined; believed?: boolean } = {},
+): StoredRun[] {
   const names = runNames(dir).filter((name) => command === undefined || commandOfName(name) === command);
   const found: StoredRun[] = [];
   for (let index = 0; index < names.length && found.length < count; ) {
     // several runs may have begun in one second: their plans tell which came last
     const second = names[index]!.slice(0, 15);
     const together: StoredRun[] = [];
-    for (; index < names.length && names[index]!.startsWith(second); index += 1) together.push(...[openRun(dir, names[index]!)].filter((run) => run !== null).filter((run) => run.believed || !believed));
+    for (; index < names.length && names[index]!.startsWith(second); index += 1)
+      together.push(...[openRun(dir, names[index]!)].filter((run) => run !== null).filter((run) => run.believed || !believed));
     found.push(...together.sort((a, b) => b.plan.startedAt - a.plan.startedAt));
   }
   return found.slice(0, count);
@@ -92,8 +118,13 @@ export function newestRuns(dir: string, count: number, { command, believed = fal
 /** The runs of ours or root's that were resumed from a run, or from one of these, oldest first. */
 export function continuationsOf(dir: string, run: string): StoredRun[] {
   const chain = new Set([run]);
-  const later = runNames(dir).filter((name) => timeOfName(name) >= timeOfName(run)).reverse();
-  const candidates = later.flatMap((name) => openRun(dir, name) ?? []).filter(({ believed }) => believed).sort((a, b) => a.plan.startedAt - b.plan.startedAt);
+  const later = runNames(dir)
+    .filter((name) => timeOfName(name) >= timeOfName(run))
+    .reverse();
+  const candidates = later
+    .flatMap((name) => openRun(dir, name) ?? [])
+    .filter(({ believed }) => believed)
+    .sort((a, b) => a.plan.startedAt - b.plan.startedAt);
   return candidates.filter(({ run: name, plan }) => plan.continues !== null && chain.has(plan.continues) && chain.add(name).size > 0);
 }
 
@@ -107,17 +138,31 @@ export function findRun(dir: string, reference: string): StoredRun {
   if (last) {
     const newest = newestRuns(dir, 1, { command: last[1], believed: true })[0];
     if (newest) return newest;
-    if (newestRuns(dir, 1, { command: last[1] }).length > 0) throw new UserError('usage', `no run in ${runsFolder(dir)} is yours or root's`, "'imaging-runs list' shows others': say their names");
-    throw new UserError('usage', last[1] === undefined ? `there is no run in ${runsFolder(dir)} yet` : `there is no run of imaging-${last[1]} in ${runsFolder(dir)}`, "'imaging-runs list' shows what there is");
+    if (newestRuns(dir, 1, { command: last[1] }).length > 0)
+      throw new UserError('usage', `no run in ${runsFolder(dir)} is yours or root's`, "'imaging-runs list' shows others': say their names");
+    throw new UserError(
+      'usage',
+      last[1] === undefined ? `there is no run in ${runsFolder(dir)} yet` : `there is no run of imaging-${last[1]} in ${runsFolder(dir)}`,
+      "'imaging-runs list' shows what there is",
+    );
   }
   const matching = reference === '' ? [] : runNames(dir).filter((name) => name.startsWith(reference));
-  if (matching.length > 1 && !matching.includes(reference)) throw new UserError('usage', `${JSON.stringify(reference)} may be ${matching.length} runs`, `say more of its name: ${matching.slice(0, 3).join(', ')}`);
+  if (matching.length > 1 && !matching.includes(reference))
+    throw new UserError(
+      'usage',
+      `${JSON.stringify(reference)} may be ${matching.length} runs`,
+      `say more of its name: ${matching.slice(0, 3).join(', ')}`,
+    );
   const name = matching.includes(reference) ? reference : matching[0];
   const run = name === undefined ? null : openRun(dir, name);
   if (run) return run;
   if (name !== undefined) throw new UserError('usage', `run ${name} has no plan: it ended before it touched anything`);
   const newest = newestRuns(dir, 3).map((each) => each.run);
-  throw new UserError('usage', `there is no run ${JSON.stringify(shortened(reference))} in ${runsFolder(dir)}`, newest.length > 0 ? `say last, or a run's name: the newest are ${newest.join(', ')}` : 'no run is kept there yet');
+  throw new UserError(
+    'usage',
+    `there is no run ${JSON.stringify(shortened(reference))} in ${runsFolder(dir)}`,
+    newest.length > 0 ? `say last, or a run's name: the newest are ${newest.join(', ')}` : 'no run is kept there yet',
+  );
 }
 
 function shortened(text: string): string {
@@ -126,7 +171,8 @@ function shortened(text: string): string {
 
 /** How the nodes of a run went, or have gone so far. */
 export function nodesByOutcome({ path, plan, result }: StoredRun): NodesByOutcome {
-  if (result) return { ok: result.ok, failed: result.failed.map(({ node }) => node), skipped: result.skipped.map(({ node }) => node), left: [] };
+  if (result)
+    return { ok: result.ok, failed: result.failed.map(({ node }) => node), skipped: result.skipped.map(({ node }) => node), left: [] };
   return outcomeOf(foldJournal(path), plan.nodes);
 }
 

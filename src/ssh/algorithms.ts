@@ -4,7 +4,12 @@ import { printable } from '../util/text.js';
 import type { Offer } from './offer.js';
 
 /** A cipher by its name in ssh and in OpenSSL, which some builds leave out. */
-const LEGACY_CIPHERS = [['aes256-cbc', 'aes-256-cbc'], ['aes192-cbc', 'aes-192-cbc'], ['aes128-cbc', 'aes-128-cbc'], ['3des-cbc', 'des-ede3-cbc']] as const;
+const LEGACY_CIPHERS = [
+  ['aes256-cbc', 'aes-256-cbc'],
+  ['aes192-cbc', 'aes-192-cbc'],
+  ['aes128-cbc', 'aes-128-cbc'],
+  ['3des-cbc', 'des-ede3-cbc'],
+] as const;
 
 /**
  * What old servers need (dropbear and OpenSSH of the years before 2015, switches), offered last: whoever has better takes
@@ -28,6 +33,7 @@ function last<T>(names: T[]): { append: T[]; prepend: T[]; remove: T[] } {
 export function mismatchText(message: string, offer: Offer | null): string | null {
   const what = /no matching (?:[CS]->[CS] )?(key exchange algorithm|host key format|cipher|MAC)/.exec(message)?.[1];
   if (what === undefined) return null;
-  const has = offer && { 'key exchange algorithm': offer.kex, 'host key format': offer.hostKey, cipher: offer.cipher, MAC: offer.mac }[what];
+  const has =
+    offer && { 'key exchange algorithm': offer.kex, 'host key format': offer.hostKey, cipher: offer.cipher, MAC: offer.mac }[what];
   return `there is no ${what} that both sides know${has ? `; it offers only: ${printable(has.join(', ')).slice(0, 300)}` : ''}`;
 }

@@ -34,7 +34,8 @@ export type Greeted = { socket: Socket; version: string };
  * `ssh-unreachable`, `ssh-closed`, `ssh-protocol` or `ssh-shut-out` naming host:port, or with the signal's reason.
  */
 export async function greeting({ host, port, connectTimeoutMs, onConnected, signal }: GreetingOptions): Promise<Greeted> {
-  const late = (): Failure => new Failure('ssh-timeout', `ssh ${host}:${port} did not accept a connection within ${connectTimeoutMs / 1000} s`);
+  const late = (): Failure =>
+    new Failure('ssh-timeout', `ssh ${host}:${port} did not accept a connection within ${connectTimeoutMs / 1000} s`);
   const socket = await withDeadline(signal, connectTimeoutMs, late, (inner) => connectTcp(host, port, inner));
   socket.on('error', () => {}); // 'close' follows; whoever goes on listens for itself
   socket.setKeepAlive(true, KEEPALIVE_MS);
@@ -63,7 +64,15 @@ function readVersion(socket: Socket, host: string, port: number): Promise<string
         const version = VERSION_LINE.exec(text)?.[0];
         if (version) settle(() => (socket.unshift(bytes), resolve(version.trimEnd())));
         else if (bytes.length > MAX_PREAMBLE_BYTES) {
-          settle(() => reject(new Failure('ssh-protocol', `ssh ${host}:${port} talks, but not ssh: ${excerpt(text)}`, 'does another service use this port?')));
+          settle(() =>
+            reject(
+              new Failure(
+                'ssh-protocol',
+                `ssh ${host}:${port} talks, but not ssh: ${excerpt(text)}`,
+                'does another service use this port?',
+              ),
+            ),
+          );
         }
       },
       error: (error: Error): void => settle(() => reject(shutOut(chunks, host, port) ?? socketFailure(host, port, error))),
@@ -84,7 +93,10 @@ function shutOut(chunks: readonly Buffer[], host: string, port: number): Failure
 
 function closedFailure(chunks: readonly Buffer[], host: string, port: number): Failure {
   const text = Buffer.concat(chunks).toString('latin1');
-  return new Failure('ssh-closed', `ssh ${host}:${port} closed the connection without a version${text === '' ? '' : `, after ${excerpt(text)}`}`);
+  return new Failure(
+    'ssh-closed',
+    `ssh ${host}:${port} closed the connection without a version${text === '' ? '' : `, after ${excerpt(text)}`}`,
+  );
 }
 
 function excerpt(text: string): string {

@@ -76,10 +76,15 @@ async function attempt<T>(options: LoginOptions, work: (login: SshLogin) => Prom
   const { default: ssh2 } = await import('ssh2'); // before there is a socket, so that none of its events is missed
   const slow = onSlow && setTimeout(() => onSlow(login.late(SLOW_MS)), SLOW_MS);
   try {
-    return await withDeadline(signal, timeoutMs, () => login.late(timeoutMs), async (inner) => {
-      await login.open(ssh2, inner);
-      return untilAborted(inner, work(login));
-    });
+    return await withDeadline(
+      signal,
+      timeoutMs,
+      () => login.late(timeoutMs),
+      async (inner) => {
+        await login.open(ssh2, inner);
+        return untilAborted(inner, work(login));
+      },
+    );
   } catch (error) {
     login.end();
     throw error;
@@ -152,7 +157,15 @@ class Login implements SshLogin {
         resolve();
       });
       try {
-        client.connect({ sock: socket, username, authHandler: methods, readyTimeout: 0, algorithms: legacyLast(), keepaliveInterval: keepaliveMs, keepaliveCountMax: 2 });
+        client.connect({
+          sock: socket,
+          username,
+          authHandler: methods,
+          readyTimeout: 0,
+          algorithms: legacyLast(),
+          keepaliveInterval: keepaliveMs,
+          keepaliveCountMax: 2,
+        });
         if (this.#phase === 'negotiating') socket.on('data', (chunk: Buffer) => this.#phase === 'negotiating' && this.#reader.push(chunk));
       } catch (error) {
         reject(this.#failure(error)); // bad configuration is thrown at once
@@ -197,30 +210,56 @@ class Login implements SshLogin {
     const level = error instanceof Error && 'level' in error ? error.level : undefined;
     const message = messageOf(error);
     const mismatch = mismatchText(message, this.#reader.offer);
-    if (mismatch !== null) return new Failure('ssh-no-algorithm', `ssh ${host}:${port}: ${mismatch}`, 'its sshd_config (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms) must allow one that is more common', { cause: error });
+    if (mismatch !== null)
+      return new Failure(
+        'ssh-no-algorithm',
+        `ssh ${host}:${port}: ${mismatch}`,
+        'its sshd_config (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms) must allow one that is more common',
+        { cause: error },
+      );
     if (/too many authentication failures/i.test(message)) return this.#tooManyKeys(error);
-    if (level === 'client-authentication' || (this.#phase === 'logging in' && /authentication fail/i.test(message))) return this.#authFailed(error);
+    if (level === 'client-authentication' || (this.#phase === 'logging in' && /authentication fail/i.test(message)))
+      return this.#authFailed(error);
     if (level === 'client-socket') return socketFailure(host, port, error);
-    const code = /Connection lost|closed by|reset by|No response from server|Not connected/i.test(message) ? 'ssh-closed' : this.#phase === 'running the command' ? 'ssh-exec-failed' : 'ssh-protocol';
+    const code = /Connection lost|closed by|reset by|No response from server|Not connected/i.test(message)
+      ? 'ssh-closed'
+      : this.#phase === 'running the command'
+        ? 'ssh-exec-failed'
+        : 'ssh-protocol';
     return new Failure(code, `ssh ${username}@${host}:${port} failed while ${this.#phase}: ${message}`, undefined, { cause: error });
   }
 
   #authFailed(error: unknown): Failure {
     const { host, port, username } = this.#options;
-    const hint = this.#unusable.length > 0 ? this.#unusable.join('; ') : `does the image accept your key for ${username}? try: ssh -p ${port} ${username}@${host}`;
-    return new Failure('ssh-auth-failed', `ssh ${host}:${port} does not let ${username} in; tried ${this.#tried()}`, hint, { cause: error });
+    const hint =
+      this.#unusable.length > 0
+        ? this.#unusable.join('; ')
+        : `does the image accept your key for ${username}? try: ssh -p ${port} ${username}@${host}`;
+    return new Failure('ssh-auth-failed', `ssh ${host}:${port} does not let ${username} in; tried ${this.#tried()}`, hint, {
+      cause: error,
+    });
   }
 
   /** The server counts keys that it does not know as failures, and hangs up before the good one comes. */
   #tooManyKeys(error: unknown): Failure {
     const { host, port, username, auth } = this.#options;
-    const whose = auth.agentSocket ? 'the agent has more keys than the server lets anybody try: take out those that are not needed (ssh-add -l, ssh-add -d), or raise MaxAuthTries in the image' : 'raise MaxAuthTries in the image';
-    return new Failure('ssh-auth-failed', `ssh ${host}:${port} hung up on ${username}: too many keys were tried before one that it accepts; to be tried were ${this.#tried()}`, whose, { cause: error });
+    const whose = auth.agentSocket
+      ? 'the agent has more keys than the server lets anybody try: take out those that are not needed (ssh-add -l, ssh-add -d), or raise MaxAuthTries in the image'
+      : 'raise MaxAuthTries in the image';
+    return new Failure(
+      'ssh-auth-failed',
+      `ssh ${host}:${port} hung up on ${username}: too many keys were tried before one that it accepts; to be tried were ${this.#tried()}`,
+      whose,
+      { cause: error },
+    );
   }
 
   #tried(): string {
     const { auth } = this.#options;
-    const tried = ['no authentication', ...(auth.agentSocket ? [this.#agentProblem ? `the agent (${this.#agentProblem})` : "the agent's keys"] : [])];
+    const tried = [
+      'no authentication',
+      ...(auth.agentSocket ? [this.#agentProblem ? `the agent (${this.#agentProblem})` : "the agent's keys"] : []),
+    ];
     const usable = auth.privateKeys.length - this.#unusable.length;
     if (usable > 0) tried.push(`${usable} key file${usable === 1 ? '' : 's'}`);
     return tried.join(', ');

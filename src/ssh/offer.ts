@@ -38,7 +38,12 @@ function parse(packet: Buffer): Offer | null {
     if (at + 4 > packet.length) return null;
     const end = at + 4 + packet.readUInt32BE(at);
     if (end > packet.length) return null;
-    lists.push(packet.toString('latin1', at + 4, end).split(',').filter((name) => name !== ''));
+    lists.push(
+      packet
+        .toString('latin1', at + 4, end)
+        .split(',')
+        .filter((name) => name !== ''),
+    );
     at = end;
   }
   const [kex = [], hostKey = [], cipher = [], , mac = []] = lists;

@@ -34,8 +34,10 @@ export function socketFailure(host: string, port: number, error: unknown): Failu
   const where = `ssh ${host}:${port}`;
   const code = systemCode(error) ?? '';
   const cause = { cause: error };
-  if (code === 'ECONNREFUSED') return new Failure('ssh-refused', `${where} refused the connection`, 'the machine answers, but no sshd runs yet', cause);
+  if (code === 'ECONNREFUSED')
+    return new Failure('ssh-refused', `${where} refused the connection`, 'the machine answers, but no sshd runs yet', cause);
   if (code === 'ETIMEDOUT') return new Failure('ssh-timeout', `${where} did not answer (${code})`, undefined, cause);
-  if (UNREACHABLE.has(code)) return new Failure('ssh-unreachable', `${where} cannot be reached (${code})`, 'is the machine on, and its control network up?', cause);
+  if (UNREACHABLE.has(code))
+    return new Failure('ssh-unreachable', `${where} cannot be reached (${code})`, 'is the machine on, and its control network up?', cause);
   return new Failure('ssh-closed', `${where}: connection lost (${code || messageOf(error)})`, undefined, cause);
 }

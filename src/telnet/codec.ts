@@ -25,7 +25,18 @@ export type TelnetCommand =
 
 /** What busybox telnetd opens a connection with; for a server side. */
 export const SERVER_GREETING: Buffer = Buffer.from([
-  IAC, DO, OPTION.echo, IAC, DO, OPTION.windowSize, IAC, WILL, OPTION.echo, IAC, WILL, OPTION.suppressGoAhead,
+  IAC,
+  DO,
+  OPTION.echo,
+  IAC,
+  DO,
+  OPTION.windowSize,
+  IAC,
+  WILL,
+  OPTION.echo,
+  IAC,
+  WILL,
+  OPTION.suppressGoAhead,
 ]);
 
 const MAX_SUBNEGOTIATION_BYTES = 256;

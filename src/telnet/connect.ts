@@ -12,27 +12,32 @@ export type ConnectOptions = { host: string; port: number; connectTimeoutMs: num
  */
 export async function connectTelnet<T>(options: ConnectOptions, take: (socket: Socket) => T): Promise<T> {
   const { host, port, connectTimeoutMs, signal } = options;
-  return withDeadline(signal, connectTimeoutMs, () => timeoutFailure(host, port, connectTimeoutMs), async (inner) => {
-    if (inner.aborted) throw reasonOf(inner);
-    const telnet = new Telnet();
-    telnet.on('error', () => {}); // connect() rejects with the same error
-    const onAbort = (): void => void telnet.getSocket()?.destroy();
-    inner.addEventListener('abort', onAbort, { once: true });
-    try {
-      await telnet.connect({ host, port, timeout: 0, negotiationMandatory: false, encoding: 'latin1' });
-    } catch (error) {
-      telnet.getSocket()?.destroy();
-      throw telnetFailure(host, port, error);
-    } finally {
-      inner.removeEventListener('abort', onAbort);
-    }
-    const socket = telnet.getSocket();
-    if (!socket || inner.aborted) {
-      socket?.destroy();
-      throw telnetFailure(host, port, new Error('no socket'));
-    }
-    socket.setTimeout(0);
-    for (const event of ['data', 'timeout', 'error', 'end', 'close']) socket.removeAllListeners(event);
-    return take(socket);
-  });
+  return withDeadline(
+    signal,
+    connectTimeoutMs,
+    () => timeoutFailure(host, port, connectTimeoutMs),
+    async (inner) => {
+      if (inner.aborted) throw reasonOf(inner);
+      const telnet = new Telnet();
+      telnet.on('error', () => {}); // connect() rejects with the same error
+      const onAbort = (): void => void telnet.getSocket()?.destroy();
+      inner.addEventListener('abort', onAbort, { once: true });
+      try {
+        await telnet.connect({ host, port, timeout: 0, negotiationMandatory: false, encoding: 'latin1' });
+      } catch (error) {
+        telnet.getSocket()?.destroy();
+        throw telnetFailure(host, port, error);
+      } finally {
+        inner.removeEventListener('abort', onAbort);
+      }
+      const socket = telnet.getSocket();
+      if (!socket || inner.aborted) {
+        socket?.destroy();
+        throw telnetFailure(host, port, new Error('no socket'));
+      }
+      socket.setTimeout(0);
+      for (const event of ['data', 'timeout', 'error', 'end', 'close']) socket.removeAllListeners(event);
+      return take(socket);
+    },
+  );
 }

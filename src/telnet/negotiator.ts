@@ -42,9 +42,7 @@ export class ClientNegotiator {
       case DO: {
         const agreed = option === OPTION.windowSize;
         if (!this.#changed(this.#ours, option, agreed)) return null;
-        return agreed
-          ? Buffer.concat([encodeNegotiation(WILL, option), encodeWindowSize(COLUMNS, ROWS)])
-          : encodeNegotiation(WONT, option);
+        return agreed ? Buffer.concat([encodeNegotiation(WILL, option), encodeWindowSize(COLUMNS, ROWS)]) : encodeNegotiation(WONT, option);
       }
       default:
         return this.#wasOn(this.#ours, option) ? encodeNegotiation(WONT, option) : null;

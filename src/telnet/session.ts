@@ -64,7 +64,12 @@ export async function openTelnet(options: OpenTelnetOptions): Promise<TelnetSess
   try {
     const opened = await connectTelnet(options, (socket) => (session = new SocketSession(socket, options)));
     if (onSlow) slow = setTimeout(() => onSlow(silentFailure(host, port, SLOW_MS)), SLOW_MS);
-    await withDeadline(signal, firstByteTimeoutMs, () => silentFailure(host, port, firstByteTimeoutMs), () => opened.firstByte);
+    await withDeadline(
+      signal,
+      firstByteTimeoutMs,
+      () => silentFailure(host, port, firstByteTimeoutMs),
+      () => opened.firstByte,
+    );
     return opened;
   } catch (error) {
     session?.close();
@@ -142,7 +147,8 @@ class SocketSession implements TelnetSession {
 
   /** Types a command that does nothing until it is answered. */
   async #shellReady(probe: ShellProbe, command: string, { signal, silenceTimeoutMs = Infinity }: RunOptions): Promise<void> {
-    const late = (ms: number): Failure => (probe.text === '' ? this.#stalledFailure(command, ms) : noShellFailure(this.#where, probe.text, ms));
+    const late = (ms: number): Failure =>
+      probe.text === '' ? this.#stalledFailure(command, ms) : noShellFailure(this.#where, probe.text, ms);
     const onSlow = this.#onSlow;
     const slow = onSlow && setTimeout(() => onSlow(late(SLOW_MS)), SLOW_MS);
     const outcome = new Promise<void>((resolve, reject) => {
@@ -152,7 +158,12 @@ class SocketSession implements TelnetSession {
     try {
       if (probe.asksForLogin) throw loginFailure(this.#where);
       this.#typeLater();
-      await withDeadline(signal, silenceTimeoutMs, () => late(silenceTimeoutMs), () => outcome);
+      await withDeadline(
+        signal,
+        silenceTimeoutMs,
+        () => late(silenceTimeoutMs),
+        () => outcome,
+      );
       this.#probe = null;
     } finally {
       clearTimeout(slow);
@@ -166,11 +177,14 @@ class SocketSession implements TelnetSession {
     if (!probing) return;
     clearTimeout(probing.timer);
     const mostMs = Number.isFinite(probing.typedMs) ? Math.max(0, probing.typedMs + LONGEST_PAUSE_MS - performance.now()) : Infinity;
-    probing.timer = setTimeout(() => {
-      if (this.#socket.writable) this.#socket.write(probing.probe.line());
-      probing.typedMs = performance.now();
-      this.#typeLater();
-    }, Math.min(probing.probe.pauseMs, mostMs));
+    probing.timer = setTimeout(
+      () => {
+        if (this.#socket.writable) this.#socket.write(probing.probe.line());
+        probing.typedMs = performance.now();
+        this.#typeLater();
+      },
+      Math.min(probing.probe.pauseMs, mostMs),
+    );
   }
 
   /** What came before a shell has answered. */
@@ -244,11 +258,19 @@ class SocketSession implements TelnetSession {
   }
 
   #closedFailure(before: string): Failure {
-    return new Failure('telnet-closed', `${this.#where}: connection closed (${this.#closeCause ?? 'cause unknown'}) before ${before}`, 'did the machine reboot or lose power?');
+    return new Failure(
+      'telnet-closed',
+      `${this.#where}: connection closed (${this.#closeCause ?? 'cause unknown'}) before ${before}`,
+      'did the machine reboot or lose power?',
+    );
   }
 
   #stalledFailure(command: string, silenceTimeoutMs: number): Failure {
-    return new Failure('telnet-stalled', `${this.#where}: not a byte for ${silenceTimeoutMs / 1000} s while '${shortCommand(command)}' ran`, 'the machine hangs, lost power, or its network is gone');
+    return new Failure(
+      'telnet-stalled',
+      `${this.#where}: not a byte for ${silenceTimeoutMs / 1000} s while '${shortCommand(command)}' ran`,
+      'the machine hangs, lost power, or its network is gone',
+    );
   }
 }
 
@@ -256,7 +278,9 @@ function checkCommand(command: string): void {
   if (/[\0-\x1f\x7f]/.test(command)) throw new Error('a telnet command is one line without control characters');
   const bytes = Buffer.byteLength(command);
   if (bytes > MAX_COMMAND_BYTES) {
-    throw new Failure('telnet-command-too-long', `a command of ${bytes} bytes is longer than the ${MAX_COMMAND_BYTES} a remote shell surely takes: '${shortCommand(command)}'`);
+    throw new Failure(
+      'telnet-command-too-long',
+      `a command of ${bytes} bytes is longer than the ${MAX_COMMAND_BYTES} a remote shell surely takes: '${shortCommand(command)}'`,
+    );
   }
 }
-

@@ -17,7 +17,11 @@ export async function makeExtFile(host: Host, diskPath: string, offset: number, 
   const child = host.spawn('debugfs', ['-w', `${diskPath}?offset=${offset}`], { cwd: root, env, stdio: ['pipe', 'ignore', 'ignore'] });
   const closed = once(child, 'close');
   child.stdin?.on('error', () => undefined); // it may end before it has read all
-  child.stdin?.end(commands(path).map((line) => `${line}\n`).join(''));
+  child.stdin?.end(
+    commands(path)
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
   try {
     await closed;
     return null;
@@ -31,5 +35,11 @@ function commands(path: string): string[] {
   const parents = folder === '.' ? [] : folder.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/'));
   const name = path.slice(folder === '.' ? 0 : folder.length + 1);
   const fields = ['mode 0100644', 'uid 0', 'gid 0'].map((field) => `set_inode_field ${name} ${field}`);
-  return [...parents.map((parent) => `mkdir /${parent}`), `cd /${folder === '.' ? '' : folder}`, `rm ${name}`, `write ${path} ${name}`, ...fields];
+  return [
+    ...parents.map((parent) => `mkdir /${parent}`),
+    `cd /${folder === '.' ? '' : folder}`,
+    `rm ${name}`,
+    `write ${path} ${name}`,
+    ...fields,
+  ];
 }

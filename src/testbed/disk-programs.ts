@@ -22,7 +22,8 @@ export function diskPrograms(diskPath: string): [name: string, program: Program]
 
 async function blockdev(args: readonly string[], io: ProgramIo, diskPath: string): Promise<number> {
   const [what = '', device = ''] = args;
-  if (device !== DISK_DEVICE || !['--flushbufs', '--getsz', '--getss'].includes(what)) return fail(io, `blockdev: ${args.join(' ')}: not known here`);
+  if (device !== DISK_DEVICE || !['--flushbufs', '--getsz', '--getss'].includes(what))
+    return fail(io, `blockdev: ${args.join(' ')}: not known here`);
   if (what === '--getss') io.stdout.write(`${SECTOR_BYTES}\n`);
   if (what === '--getsz') io.stdout.write(`${Math.floor((await stat(diskPath)).size / SECTOR_BYTES)}\n`);
   return 0;
@@ -52,7 +53,8 @@ async function dd(args: readonly string[], io: ProgramIo, diskPath: string): Pro
 /** Zeros on a part of the disk. */
 async function clear(values: ReadonlyMap<string, string>, io: ProgramIo, diskPath: string): Promise<number> {
   const [blockBytes, seek, count] = ['bs', 'seek', 'count'].map((name) => Number(values.get(name)));
-  if (blockBytes === undefined || seek === undefined || count === undefined || Number.isNaN(blockBytes + seek + count)) return fail(io, 'dd: bs, seek and count are needed here');
+  if (blockBytes === undefined || seek === undefined || count === undefined || Number.isNaN(blockBytes + seek + count))
+    return fail(io, 'dd: bs, seek and count are needed here');
   const handle = await open(diskPath, 'r+');
   try {
     await handle.write(Buffer.alloc(blockBytes * count), 0, blockBytes * count, blockBytes * seek);
@@ -64,7 +66,12 @@ async function clear(values: ReadonlyMap<string, string>, io: ProgramIo, diskPat
   }
 }
 
-async function copy(path: string, offset: number, wantedBytes: number, { stdout, signal }: Pick<ProgramIo, 'signal'> & { stdout: ProgramIo['stdout'] | null }): Promise<number> {
+async function copy(
+  path: string,
+  offset: number,
+  wantedBytes: number,
+  { stdout, signal }: Pick<ProgramIo, 'signal'> & { stdout: ProgramIo['stdout'] | null },
+): Promise<number> {
   const handle = await open(path, 'r');
   try {
     let done = 0;

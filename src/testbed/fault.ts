@@ -19,7 +19,10 @@ export const FAULT_KINDS = {
   'telnet-silent': { value: null, summary: "the ramdisk's telnet accepts and says nothing" },
   'drop-at': { value: { name: 'PCT', max: 100 }, summary: 'the node dies without a word when PCT % are written' },
   'disk-error-at': { value: { name: 'PCT', max: 100 }, summary: 'the disk fails with EIO when PCT % are written' },
-  'corrupt-at': { value: { name: 'PCT', max: 100 }, summary: 'the sector at PCT % of what is written is written wrong, and nobody says so' },
+  'corrupt-at': {
+    value: { name: 'PCT', max: 100 },
+    summary: 'the sector at PCT % of what is written is written wrong, and nobody says so',
+  },
   'ssh-refused': { value: null, summary: "the disk's system comes up without sshd" },
   'old-os-lingers': { value: { name: 'S', max: 86_400 }, summary: 'the old system answers for S more seconds after a reset' },
   loss: { value: { name: 'PCT', max: 99 }, summary: 'PCT % of the multicast packets are lost at the node' },
@@ -51,7 +54,12 @@ export function parseFault(text: string): Fault {
   if (number === undefined && who !== 'all') throw bad(text, `'${who}' is not a node (fit05, 5 or all)`);
   if (!isKind(kind)) throw bad(text, kind === '' ? 'no fault after the node' : `unknown fault '${kind}'`);
   if (more.length > 0) throw bad(text, 'too many slashes');
-  return { node: number === undefined ? 'all' : Number(number), kind, value: parseValue(text, kind, rest), times: often === undefined ? null : parseTimes(text, kind, often) };
+  return {
+    node: number === undefined ? 'all' : Number(number),
+    kind,
+    value: parseValue(text, kind, rest),
+    times: often === undefined ? null : parseTimes(text, kind, often),
+  };
 }
 
 function parseTimes(text: string, kind: FaultKind, word: string): number {

@@ -10,7 +10,11 @@ export function frisbeeProcess(path: string, disk: NodeDisk, host: Host): Progra
   return async (args, { stdout, stderr, signal }) => {
     if (signal.aborted) return INTERRUPTED_STATUS;
     disk.markIncomplete();
-    const child = host.spawn(path, args.map((word) => (word === DISK_DEVICE ? disk.path : word)), { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = host.spawn(
+      path,
+      args.map((word) => (word === DISK_DEVICE ? disk.path : word)),
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     const stop = (): void => void child.kill('SIGKILL');
     signal.addEventListener('abort', stop, { once: true });
     child.stdout.pipe(stdout, { end: false });

@@ -52,7 +52,15 @@ export function localNodeHost(options: LocalNodeHostOptions): NodeHost {
       ]);
       const { shellProgram: program, host } = options;
       if (!program) return builtinShell(new Map([...programs, ['cat', procCat(uptimeSeconds)], ...diskPrograms(disk.path)]));
-      return realShell({ host, program, programs, uptimeSeconds, diskPath: disk.path, folder: join(options.sessionsFolder, spec.addresses.name), hostname: spec.addresses.name });
+      return realShell({
+        host,
+        program,
+        programs,
+        uptimeSeconds,
+        diskPath: disk.path,
+        folder: join(options.sessionsFolder, spec.addresses.name),
+        hostname: spec.addresses.name,
+      });
     },
     stamp: readStamp,
     phaseChanged: (name, phase) => options.onPhase?.(name, phase),

@@ -23,8 +23,13 @@ export class MountPoints {
     if (this.#points.size === 0) return line;
     const points = [...this.#points].sort((a, b) => b.length - a.length).map((point) => point.replace(/[.+]/g, '\\$&'));
     // what stands inside quotes is text, unless all of it is one path
-    const path = new RegExp(String.raw`(?<=^|[\s=<>(;&|{])(["']?)(?:${points.join('|')})(?=\1(?:$|[\s;&|)<>}])|/[^\s"']*\1(?:$|[\s;&|)<>}]))|'[^']*'|"(?:[^"\\]|\\.)*"|\\.`, 'g');
-    return line.replace(path, (text, quote: string | undefined) => (quote === undefined ? text : `${quote}${SESSION_ROOT}${text.slice(quote.length)}`));
+    const path = new RegExp(
+      String.raw`(?<=^|[\s=<>(;&|{])(["']?)(?:${points.join('|')})(?=\1(?:$|[\s;&|)<>}])|/[^\s"']*\1(?:$|[\s;&|)<>}]))|'[^']*'|"(?:[^"\\]|\\.)*"|\\.`,
+      'g',
+    );
+    return line.replace(path, (text, quote: string | undefined) =>
+      quote === undefined ? text : `${quote}${SESSION_ROOT}${text.slice(quote.length)}`,
+    );
   }
 }
 

@@ -26,13 +26,17 @@ export function mountPrograms(diskPath: string, host: Host = systemHost): { moun
     mount: async ([folder = '', ...args], { stderr }) => {
       const [device, word, more] = operands(args, ['-t', '-o']);
       const point = shownPath(word ?? '');
-      if (device !== ROOT_PARTITION || !isMountable(point) || more !== undefined) return say(stderr, `mount: this node has ${ROOT_PARTITION} to mount, on ${MOUNT_POINT} or a folder of your own`, USAGE_STATUS);
+      if (device !== ROOT_PARTITION || !isMountable(point) || more !== undefined)
+        return say(stderr, `mount: this node has ${ROOT_PARTITION} to mount, on ${MOUNT_POINT} or a folder of your own`, USAGE_STATUS);
       if (mounted.has(folder)) return say(stderr, `mount: ${ROOT_PARTITION} is mounted already`, FAILED_STATUS);
       const root = join(folder, point);
-      if (!(await isFolder(root)) && !(await isFolder(point))) return say(stderr, `mount: mounting ${ROOT_PARTITION} on ${point} failed: No such file or directory`, FAILED_STATUS);
-      if ((await stat(diskPath)).nlink > 1) return say(stderr, `mount: ${ROOT_PARTITION}: several nodes share this disk, so nothing is written to it`, FAILED_STATUS);
+      if (!(await isFolder(root)) && !(await isFolder(point)))
+        return say(stderr, `mount: mounting ${ROOT_PARTITION} on ${point} failed: No such file or directory`, FAILED_STATUS);
+      if ((await stat(diskPath)).nlink > 1)
+        return say(stderr, `mount: ${ROOT_PARTITION}: several nodes share this disk, so nothing is written to it`, FAILED_STATUS);
       const contents = await copyOut(diskPath, root);
-      if (contents.size === 0) return say(stderr, `mount: mounting ${ROOT_PARTITION} on ${point} failed: an emulated node finds no system there`, FAILED_STATUS);
+      if (contents.size === 0)
+        return say(stderr, `mount: mounting ${ROOT_PARTITION} on ${point} failed: an emulated node finds no system there`, FAILED_STATUS);
       mounted.set(folder, { point, root, contents });
       return 0;
     },
@@ -40,7 +44,8 @@ export function mountPrograms(diskPath: string, host: Host = systemHost): { moun
       const [word = '', more] = operands(args, []);
       const mount = mounted.get(folder);
       if (word === '' || more !== undefined) return say(stderr, `umount: say ${mount?.point ?? MOUNT_POINT}`, USAGE_STATUS);
-      if (!mount || (shownPath(word) !== mount.point && word !== ROOT_PARTITION)) return say(stderr, `umount: ${shownPath(word)}: not mounted`, USAGE_STATUS);
+      if (!mount || (shownPath(word) !== mount.point && word !== ROOT_PARTITION))
+        return say(stderr, `umount: ${shownPath(word)}: not mounted`, USAGE_STATUS);
       mounted.delete(folder);
       const problems = await copyBack(host, diskPath, mount);
       for (const problem of problems) stderr.write(`umount: ${problem}\n`); // as a kernel that runs out of room: told, and unmounted all the same
@@ -52,8 +57,16 @@ export function mountPrograms(diskPath: string, host: Host = systemHost): { moun
       const wholePath = args.some((arg) => /^-\w*p/.test(arg) || arg === '--parents');
       for (const word of words) {
         const path = join(folder, normalize(resolve('/', shownPath(word))));
-        const problem = await mkdir(path, { recursive: wholePath }).then(() => null, (error: NodeJS.ErrnoException) => error.code ?? 'failed');
-        if (problem !== null) return say(stderr, `mkdir: can't create directory '${word}': ${problem === 'EEXIST' ? 'File exists' : 'No such file or directory'}`, USAGE_STATUS);
+        const problem = await mkdir(path, { recursive: wholePath }).then(
+          () => null,
+          (error: NodeJS.ErrnoException) => error.code ?? 'failed',
+        );
+        if (problem !== null)
+          return say(
+            stderr,
+            `mkdir: can't create directory '${word}': ${problem === 'EEXIST' ? 'File exists' : 'No such file or directory'}`,
+            USAGE_STATUS,
+          );
       }
       return 0;
     },
@@ -72,7 +85,10 @@ function shownPath(path: string): string {
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then((stats) => stats.isDirectory(), () => false);
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }
 
 async function copyOut(diskPath: string, root: string): Promise<Map<string, Buffer>> {
@@ -117,7 +133,10 @@ async function putOnDisk(host: Host, diskPath: string, root: string, path: strin
 /** Regular files under a folder, by their paths in it. */
 async function filesIn(root: string): Promise<string[]> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name))).sort();
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .sort();
 }
 
 function say(stderr: NodeJS.WritableStream, text: string, status: number): number {

@@ -76,7 +76,8 @@ class NodeProcess {
 
   start(message: ToNodeProcess): Promise<void> {
     return new Promise((resolve, reject) => {
-      const failed = (why: string): void => reject(new UserError('environment', `cannot start ${this.#name} in its network namespace: ${why}`));
+      const failed = (why: string): void =>
+        reject(new UserError('environment', `cannot start ${this.#name} in its network namespace: ${why}`));
       this.#settle = { started: resolve, failed };
       this.#child.send(message, (error) => {
         if (error) failed(error.message);

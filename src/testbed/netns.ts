@@ -39,7 +39,11 @@ export async function openNamespaces(nodes: readonly NodeAddresses[], host: Host
     await remove(all, host);
   };
   try {
-    await ip([], all.map((namespace) => `netns add ${namespace}`), host);
+    await ip(
+      [],
+      all.map((namespace) => `netns add ${namespace}`),
+      host,
+    );
     await wire(name('switch'), [name('gateway'), ...nodes.map((node) => name(node.name))], host);
     await address(name('gateway'), [GATEWAY.controlIp, GATEWAY.cmcIp], host);
     for (const node of nodes) await address(name(node.name), [node.controlIp, node.cmcIp], host);
@@ -65,16 +69,27 @@ export async function openNamespaces(nodes: readonly NodeAddresses[], host: Host
 function checkNetworks(nodes: readonly NodeAddresses[]): void {
   const network = (ip: string): string => ip.slice(0, ip.lastIndexOf('.'));
   for (const { name, cmcName, cmcIp, controlIp } of nodes) {
-    for (const [who, ip, gateway] of [[cmcName, cmcIp, GATEWAY.cmcIp], [name, controlIp, GATEWAY.controlIp]] as const) {
+    for (const [who, ip, gateway] of [
+      [cmcName, cmcIp, GATEWAY.cmcIp],
+      [name, controlIp, GATEWAY.controlIp],
+    ] as const) {
       if (ip === gateway) throw new UserError('environment', `${who} has ${ip}, which is the emulated gateway's address`);
-      if (network(ip) !== network(gateway)) throw new UserError('environment', `${who} has ${ip}; with network namespaces CMC cards are in ${network(GATEWAY.cmcIp)}.0/24 and nodes in ${network(GATEWAY.controlIp)}.0/24`);
+      if (network(ip) !== network(gateway))
+        throw new UserError(
+          'environment',
+          `${who} has ${ip}; with network namespaces CMC cards are in ${network(GATEWAY.cmcIp)}.0/24 and nodes in ${network(GATEWAY.controlIp)}.0/24`,
+        );
     }
   }
 }
 
 /** One bridge that floods multicast as a plain switch does, and a cable from it to every other namespace. */
 async function wire(switchName: string, others: readonly string[], host: Host): Promise<void> {
-  const cables = others.flatMap((other, index) => [`link add port${index} type veth peer name eth0 netns ${other}`, `link set port${index} master br0`, `link set port${index} up`]);
+  const cables = others.flatMap((other, index) => [
+    `link add port${index} type veth peer name eth0 netns ${other}`,
+    `link set port${index} master br0`,
+    `link set port${index} up`,
+  ]);
   await ip(['-n', switchName], ['link set lo up', 'link add br0 type bridge mcast_snooping 0', 'link set br0 up', ...cables], host);
 }
 
@@ -91,7 +106,11 @@ async function writeHosts(gateway: string, nodes: readonly NodeAddresses[]): Pro
 }
 
 async function remove(namespaces: readonly string[], host: Host): Promise<void> {
-  await ip(['-force'], namespaces.map((namespace) => `netns delete ${namespace}`), host).catch(() => undefined); // those that are not there are gone
+  await ip(
+    ['-force'],
+    namespaces.map((namespace) => `netns delete ${namespace}`),
+    host,
+  ).catch(() => undefined); // those that are not there are gone
   for (const namespace of namespaces) await rm(join(ETC_NETNS, namespace), { recursive: true, force: true });
 }
 

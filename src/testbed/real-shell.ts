@@ -55,7 +55,8 @@ class RealShell implements Shell {
     mkdirSync(join(this.#folder, MOUNT_POINT));
     this.#child = startShell(options, this.#folder);
     const [stdin, stdout, , requests] = this.#child.stdio;
-    if (!(stdin instanceof Writable && stdout instanceof Readable && requests instanceof Readable)) throw new Error('a shell without pipes');
+    if (!(stdin instanceof Writable && stdout instanceof Readable && requests instanceof Readable))
+      throw new Error('a shell without pipes');
     this.#stdin = stdin;
     this.#stdout = stdout;
     for (const pipe of [stdin, stdout, requests]) pipe.on('error', () => pipe.destroy());
@@ -181,8 +182,19 @@ function startShell({ host, program, hostname, uptimeSeconds, diskPath }: RealSh
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore', 'pipe'],
     env: {
-      PATH: program.toolbox, HOME: folder, USER: 'root', LOGNAME: 'root', HOSTNAME: hostname, TERM: 'dumb', LC_ALL: 'C',
-      PS1: PROMPT_MARK, PS2: PROMPT_MARK, IMAGING_CALLS: folder, IMAGING_DISK: diskPath, IMAGING_TOOLS: program.diskTools, IMAGING_BOOTED: String(Math.ceil(Date.now() / 1000 - uptimeSeconds())),
+      PATH: program.toolbox,
+      HOME: folder,
+      USER: 'root',
+      LOGNAME: 'root',
+      HOSTNAME: hostname,
+      TERM: 'dumb',
+      LC_ALL: 'C',
+      PS1: PROMPT_MARK,
+      PS2: PROMPT_MARK,
+      IMAGING_CALLS: folder,
+      IMAGING_DISK: diskPath,
+      IMAGING_TOOLS: program.diskTools,
+      IMAGING_BOOTED: String(Math.ceil(Date.now() / 1000 - uptimeSeconds())),
     },
   });
 }

@@ -25,7 +25,10 @@ export function scriptedFrisbee(image: ScriptedImage, profile: FaultProfile, dis
     }
     const { chunkCount: chunks, sizeBytes, effectiveBytes, actualBytes } = image.info;
     const clientId = 1 + Math.floor(Math.random() * 0x7ffffffe);
-    stderr.write(boundLines({ receiveBufferBytes: 1_048_576, multicast: true, ...session }) + joinedLine({ elapsedMs: 0, clientId, chunks, sizeBytes }));
+    stderr.write(
+      boundLines({ receiveBufferBytes: 1_048_576, multicast: true, ...session }) +
+        joinedLine({ elapsedMs: 0, clientId, chunks, sizeBytes }),
+    );
     disk.markIncomplete();
     const stopPercent = faults.dropAtPercent ?? faults.diskErrorAtPercent;
     stderr.write(dots(stopPercent === null ? chunks : Math.floor((chunks * stopPercent) / 100), chunks));

@@ -4,7 +4,10 @@ export type Command = { words: string[]; group: ListItem[] | null; hidesOutput: 
 /** A command, or several joined by pipes, and what the status before it must be for it to run. */
 export type ListItem = { when: 'always' | 'success' | 'failure'; pipeline: Command[] };
 
-type Token = { type: 'word'; text: string; /** Not quoted, not even in part. */ isPlain: boolean } | { type: 'operator'; text: string } | { type: 'redirect'; text: string };
+type Token =
+  | { type: 'word'; text: string /** Not quoted, not even in part. */; isPlain: boolean }
+  | { type: 'operator'; text: string }
+  | { type: 'redirect'; text: string };
 
 /**
  * Reads one line of the little shell: words with '…', "…" and backslashes, `$?`, lists with `;` `&&` `||`, pipes, lists in

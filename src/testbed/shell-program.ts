@@ -127,7 +127,8 @@ export function findShell(host: Host, dir: string, candidates: readonly ShellCan
   const folders = (host.env.PATH ?? '/usr/bin:/bin').split(delimiter).filter((folder) => folder.startsWith('/'));
   const find = (name: string): string | undefined => folders.map((folder) => join(folder, name)).find(isExecutable);
   const found = candidates.map(([name, args]) => ({ command: find(name), args })).find(({ command }) => command !== undefined);
-  if (found?.command === undefined) throw new UserError('environment', 'no shell (bash, busybox, dash or sh) in PATH', 'use the built-in one: --shell builtin');
+  if (found?.command === undefined)
+    throw new UserError('environment', 'no shell (bash, busybox, dash or sh) in PATH', 'use the built-in one: --shell builtin');
   const toolbox = join(dir, 'toolbox');
   mkdirSync(toolbox, { recursive: true });
   for (const name of TOOLS.split(' ')) {

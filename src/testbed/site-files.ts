@@ -58,9 +58,13 @@ export async function writeSite(layout: SiteLayout, nodes: readonly NodeAddresse
   }
   await writeFile(layout.configPath, configText(layout, settings, fold(nodes.map((node) => node.number))));
   await writeFile(layout.inventoryPath, inventoryText(nodes));
-  await writeFile(join(layout.pxeFolder, RAMDISK_CONFIG), 'DEFAULT frisbee\nLABEL frisbee\n  KERNEL vmlinuz-frisbee\n  APPEND initrd=initrd-frisbee.img\n');
+  await writeFile(
+    join(layout.pxeFolder, RAMDISK_CONFIG),
+    'DEFAULT frisbee\nLABEL frisbee\n  KERNEL vmlinuz-frisbee\n  APPEND initrd=initrd-frisbee.img\n',
+  );
   // an emulated node boots without them, and yet the TFTP root is what a real one would need
-  for (const file of ['vmlinuz-frisbee', 'initrd-frisbee.img']) await writeFile(join(layout.pxeFolder, '..', file), 'of an emulated testbed: its nodes need none\n');
+  for (const file of ['vmlinuz-frisbee', 'initrd-frisbee.img'])
+    await writeFile(join(layout.pxeFolder, '..', file), 'of an emulated testbed: its nodes need none\n');
   await writeFile(join(layout.pxeFolder, 'default'), 'DEFAULT disk\nLABEL disk\n  KERNEL chain.c32\n  APPEND hd0\n');
   await writeFile(layout.pingPath, pingText(layout.upFolder), { mode: 0o755 });
 }
@@ -72,7 +76,11 @@ export async function linkDefaultImage(layout: SiteLayout, ndzPath: string): Pro
   await symlink(basename(ndzPath), link);
 }
 
-function configText(layout: SiteLayout, { slot, names, localControlIp, multicastLoop, bandwidthMibps, verify }: SiteSettings, scope: string): string {
+function configText(
+  layout: SiteLayout,
+  { slot, names, localControlIp, multicastLoop, bandwidthMibps, verify }: SiteSettings,
+  scope: string,
+): string {
   const ports = slot
     ? [
         `cmc_port = ${slot.cmc}`,

@@ -22,11 +22,14 @@ export async function openFolder(dir: string | null, neededBytes: number, host: 
   try {
     ensureFolder(folder);
   } catch (error) {
-    throw new UserError('environment', `cannot make the testbed's folder ${folder}: ${messageOf(error)}`, 'choose another --dir', { cause: error });
+    throw new UserError('environment', `cannot make the testbed's folder ${folder}: ${messageOf(error)}`, 'choose another --dir', {
+      cause: error,
+    });
   }
   const { ownerPath } = siteLayout(folder);
   const owner = await readOwner(ownerPath);
-  if (owner && isAlive(owner)) throw new UserError('refused', `${folder} is in use by the testbed of process ${owner.pid}`, 'choose another --dir, or end that one');
+  if (owner && isAlive(owner))
+    throw new UserError('refused', `${folder} is in use by the testbed of process ${owner.pid}`, 'choose another --dir, or end that one');
   await writeFile(ownerPath, JSON.stringify(processIdentity(host.pid)));
   undo.push('owner record', () => rm(ownerPath, { force: true }));
   return folder;

@@ -34,7 +34,10 @@ export async function claimSlot(preferred: number, probeIp: string): Promise<Slo
       if (systemCode(error) !== 'EADDRINUSE' && systemCode(error) !== 'EACCES') break;
     }
   }
-  throw new UserError('environment', `no free ports for a testbed between ${FIRST_PORT} and ${FIRST_PORT + SLOTS * PORTS_PER_SLOT}: ${messageOf(last)}`);
+  throw new UserError(
+    'environment',
+    `no free ports for a testbed between ${FIRST_PORT} and ${FIRST_PORT + SLOTS * PORTS_PER_SLOT}: ${messageOf(last)}`,
+  );
 }
 
 async function claim(index: number, probeIp: string): Promise<Slot> {

@@ -46,7 +46,12 @@ async function firstPartition(source: ImageSource): Promise<Partition | null> {
   return table?.partitions.find(({ number }) => number === 1) ?? null;
 }
 
-async function extFile(source: ImageSource, diskPath: string, { startSector, sectorCount }: Partition, path: string): Promise<DiskFile | null> {
+async function extFile(
+  source: ImageSource,
+  diskPath: string,
+  { startSector, sectorCount }: Partition,
+  path: string,
+): Promise<DiskFile | null> {
   const place = await locateExtFile(source, startSector, sectorCount, path, MAX_FILE_BYTES);
   const content = place && (await readExtFile(source, startSector, sectorCount, path, MAX_FILE_BYTES));
   if (!place || !content) return null;
@@ -58,7 +63,12 @@ async function extFile(source: ImageSource, diskPath: string, { startSector, sec
 }
 
 /** Another content in the blocks that the file has already, so that nothing but its inode has to know. */
-async function rewriteExt(handle: FileHandle, baseOffset: number, { fileSystem, inodeNumber, inodeOffset, blockOffsets }: ExtFilePlace, content: Uint8Array): Promise<void> {
+async function rewriteExt(
+  handle: FileHandle,
+  baseOffset: number,
+  { fileSystem, inodeNumber, inodeOffset, blockOffsets }: ExtFilePlace,
+  content: Uint8Array,
+): Promise<void> {
   const { blockBytes, inodeBytes, checksums, checksumSeed } = fileSystem;
   for (const [index, offset] of blockOffsets.entries()) {
     const block = Buffer.alloc(blockBytes);
@@ -88,7 +98,10 @@ function sealInode(inode: Buffer, number: number, seed: number): void {
 type PlainPlace = { content: Buffer; offset: number; capacityBytes: number };
 
 /** The files of a demo disk without a file system: each `/PATH BYTES`, a line end, the content, at the next step; then where the next would go. */
-async function plainFiles(source: ImageSource, { startSector, sectorCount }: Partition): Promise<{ files: Map<string, PlainPlace>; end: number }> {
+async function plainFiles(
+  source: ImageSource,
+  { startSector, sectorCount }: Partition,
+): Promise<{ files: Map<string, PlainPlace>; end: number }> {
   const files = new Map<string, PlainPlace>();
   const [start, end] = [startSector * SECTOR_BYTES, (startSector + sectorCount) * SECTOR_BYTES];
   let offset = start;
@@ -100,7 +113,8 @@ async function plainFiles(source: ImageSource, { startSector, sectorCount }: Par
     const slotBytes = Math.ceil((title[0].length + Number(size)) / PLAIN_STEP_BYTES) * PLAIN_STEP_BYTES;
     const content = head.subarray(title[0].length, title[0].length + Number(size));
     // only what fits into its first step is read
-    if (content.byteLength === Number(size)) files.set(path, { content, offset, capacityBytes: PLAIN_STEP_BYTES - Buffer.byteLength(`/${path} ${PLAIN_STEP_BYTES}\n`) });
+    if (content.byteLength === Number(size))
+      files.set(path, { content, offset, capacityBytes: PLAIN_STEP_BYTES - Buffer.byteLength(`/${path} ${PLAIN_STEP_BYTES}\n`) });
     offset += slotBytes;
   }
   return { files, end: offset + PLAIN_STEP_BYTES <= end ? offset : -1 };
@@ -108,7 +122,9 @@ async function plainFiles(source: ImageSource, { startSector, sectorCount }: Par
 
 async function plainFile(source: ImageSource, diskPath: string, partition: Partition, path: string): Promise<DiskFile | null> {
   const place = (await plainFiles(source, partition)).files.get(path);
-  return place ? { content: place.content, capacityBytes: place.capacityBytes, write: (fresh) => writePlain(diskPath, place.offset, path, fresh) } : null;
+  return place
+    ? { content: place.content, capacityBytes: place.capacityBytes, write: (fresh) => writePlain(diskPath, place.offset, path, fresh) }
+    : null;
 }
 
 function writePlain(diskPath: string, offset: number, path: string, content: Uint8Array): Promise<void> {
@@ -131,13 +147,21 @@ export async function makeDiskFile(host: Host, diskPath: string, root: string, p
     if (!partition) return 'there is no partition';
     const { files, end } = await plainFiles(source, partition);
     if (files.size === 0) problem = await makeExtFile(host, diskPath, partition.startSector * SECTOR_BYTES, root, path);
-    else if (end < 0 || Buffer.byteLength(`/${path} ${PLAIN_STEP_BYTES}\n`) + content.byteLength > PLAIN_STEP_BYTES || files.has(path) || /[ \n]/.test(path)) problem = `no room on the disk for ${content.byteLength} bytes`;
+    else if (
+      end < 0 ||
+      Buffer.byteLength(`/${path} ${PLAIN_STEP_BYTES}\n`) + content.byteLength > PLAIN_STEP_BYTES ||
+      files.has(path) ||
+      /[ \n]/.test(path)
+    )
+      problem = `no room on the disk for ${content.byteLength} bytes`;
     else problem = await writePlain(diskPath, end, path, content).then(() => null);
   } finally {
     await source.close();
   }
   if (problem !== null) return problem;
-  return (await findDiskFile(diskPath, path))?.content.equals(content) === true ? null : `no room on the disk for ${content.byteLength} bytes, or a file system that cannot be written`;
+  return (await findDiskFile(diskPath, path))?.content.equals(content) === true
+    ? null
+    : `no room on the disk for ${content.byteLength} bytes, or a file system that cannot be written`;
 }
 
 async function onDisk(diskPath: string, work: (handle: FileHandle) => Promise<void>): Promise<void> {

@@ -1,5 +1,16 @@
 import type { Socket } from 'node:net';
-import { OPTION, SERVER_GREETING, TelnetDecoder, encodeData, encodeNegotiation, DO, DONT, WILL, WONT, type TelnetCommand } from '../telnet/codec.js';
+import {
+  OPTION,
+  SERVER_GREETING,
+  TelnetDecoder,
+  encodeData,
+  encodeNegotiation,
+  DO,
+  DONT,
+  WILL,
+  WONT,
+  type TelnetCommand,
+} from '../telnet/codec.js';
 import { LineEditor } from './line-editor.js';
 import type { OpenShell, Shell } from './shell.js';
 

@@ -74,7 +74,12 @@ function overridesFor(id: number, entry: Running): FrisbeeOverrides {
         new NodeDisk(diskPath).markIncomplete();
         return writerFor(id).open({ path: diskPath, ...options });
       };
-      return new FaultySink(open, faults, () => say({ kind: 'dropped', id }), (sector) => new NodeDisk(diskPath).corrupt(sector));
+      return new FaultySink(
+        open,
+        faults,
+        () => say({ kind: 'dropped', id }),
+        (sector) => new NodeDisk(diskPath).corrupt(sector),
+      );
     },
   };
 }

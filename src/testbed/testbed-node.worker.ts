@@ -15,13 +15,20 @@ function say(message: FromNodeProcess, then: () => void = () => undefined): void
   else then();
 }
 
-async function start({ spec, shellProgram, sessionsFolder, frisbeeBin, sshHostKey }: Extract<ToNodeProcess, { kind: 'start' }>): Promise<void> {
+async function start({
+  spec,
+  shellProgram,
+  sessionsFolder,
+  frisbeeBin,
+  sshHostKey,
+}: Extract<ToNodeProcess, { kind: 'start' }>): Promise<void> {
   const thread = new FrisbeeThread({ loopback: false });
   host = localNodeHost({
     host: systemHost,
     shellProgram,
     sessionsFolder,
-    frisbee: (node, disk, crash) => (frisbeeBin === null ? thread.program(node.setup.faults, disk, crash) : frisbeeProcess(frisbeeBin, disk, systemHost)),
+    frisbee: (node, disk, crash) =>
+      frisbeeBin === null ? thread.program(node.setup.faults, disk, crash) : frisbeeProcess(frisbeeBin, disk, systemHost),
     closeFrisbee: () => thread.close(),
     sshHostKey,
     onPhase: (_, phase) => say({ kind: 'phase', phase }),

@@ -94,12 +94,22 @@ const REAL_PORTS: NodePorts = { cmc: 80, telnet: 23, ssh: 22 };
  */
 export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
   const { count } = options;
-  if (!Number.isInteger(count) || count < 1 || count > MAX_NODES) throw new UserError('usage', `a testbed has 1 to ${MAX_NODES} nodes, not ${count}`);
+  if (!Number.isInteger(count) || count < 1 || count > MAX_NODES)
+    throw new UserError('usage', `a testbed has 1 to ${MAX_NODES} nodes, not ${count}`);
   const addresses = addressesOf(options);
-  checkFaults(options.faults, addresses.map((node) => node.number));
+  checkFaults(
+    options.faults,
+    addresses.map((node) => node.number),
+  );
   checkOpenFiles(count);
-  if (options.frisbeeBin !== undefined && options.netns !== true) throw new UserError('usage', 'another frisbee needs network namespaces', 'add --netns: programs that bind all addresses cannot share one network');
-  if (options.netns === true && options.frisbee === 'scripted') throw new UserError('usage', 'with network namespaces nodes really receive', 'leave --frisbee scripted or --netns out');
+  if (options.frisbeeBin !== undefined && options.netns !== true)
+    throw new UserError(
+      'usage',
+      'another frisbee needs network namespaces',
+      'add --netns: programs that bind all addresses cannot share one network',
+    );
+  if (options.netns === true && options.frisbee === 'scripted')
+    throw new UserError('usage', 'with network namespaces nodes really receive', 'leave --frisbee scripted or --netns out');
   const undo = new UndoStack();
   try {
     return await start(options, addresses, undo);
@@ -112,12 +122,18 @@ export async function startTestbed(options: TestbedOptions): Promise<Testbed> {
 /** Where every node will be. Throws a UserError when this machine cannot answer there. */
 function addressesOf({ count, site, netns }: TestbedOptions): NodeAddresses[] {
   if (!site) {
-    if (netns === true && count > MAX_BRIDGED_NODES) throw new UserError('usage', `with network namespaces a testbed has at most ${MAX_BRIDGED_NODES} nodes, not ${count}`);
+    if (netns === true && count > MAX_BRIDGED_NODES)
+      throw new UserError('usage', `with network namespaces a testbed has at most ${MAX_BRIDGED_NODES} nodes, not ${count}`);
     return Array.from({ length: count }, (_, index) => (netns === true ? bridgedAddresses : loopbackAddresses)(index + 1));
   }
   const { nodes, path } = site.inventory;
   const far = netns === true ? undefined : nodes.flatMap(({ cmc, control }) => [cmc, control]).find((nic) => !nic.ip.startsWith('127.'));
-  if (far) throw new UserError('environment', `${path}: ${far.hostname} has ${far.ip}, and without --netns emulated nodes can only have addresses of 127.0.0.0/8`, 'generate the inventory from a description whose networks are of 127.0.0.0/8, or, as root, add --netns');
+  if (far)
+    throw new UserError(
+      'environment',
+      `${path}: ${far.hostname} has ${far.ip}, and without --netns emulated nodes can only have addresses of 127.0.0.0/8`,
+      'generate the inventory from a description whose networks are of 127.0.0.0/8, or, as root, add --netns',
+    );
   return nodes.map(inventoryAddresses);
 }
 
@@ -129,9 +145,16 @@ async function start(options: TestbedOptions, addresses: readonly NodeAddresses[
   const layout = siteLayout(await openFolder(options.dir, disksBytes + 4 * imageBytes, host, undo));
   const network = options.netns === true ? await bridged(addresses, host, undo) : await onLoopback(addresses, host, undo);
   const { ports } = network;
-  await writeSite(layout, addresses, { ...network.settings, names: options.site?.names ?? DEFAULT_NAMES, bandwidthMibps: bandwidthFor(count), verify: options.frisbee === 'scripted' ? 'none' : null });
+  await writeSite(layout, addresses, {
+    ...network.settings,
+    names: options.site?.names ?? DEFAULT_NAMES,
+    bandwidthMibps: bandwidthFor(count),
+    verify: options.frisbee === 'scripted' ? 'none' : null,
+  });
   const demoImage = await makeImage(layout, imageBytes);
-  const nodeHost = network.namespaces ? await netnsHostFor(options, host, layout, network.namespaces) : hostFor(options, host, layout, demoImage);
+  const nodeHost = network.namespaces
+    ? await netnsHostFor(options, host, layout, network.namespaces)
+    : hostFor(options, host, layout, demoImage);
   undo.push('nodes', () => nodeHost.close());
   const limit = pLimit(STARTED_AT_ONCE);
   const nodes = await limit.map(addresses, async (address) => {
@@ -190,7 +213,9 @@ async function makeImage(layout: SiteLayout, sizeBytes: number): Promise<DemoIma
     const info = await inspectImage(ndzPath);
     return { ndzPath, rawPath, sha256, diskBytes: info.diskBytes, info };
   } catch (error) {
-    throw new UserError('environment', `cannot make the demo image in ${layout.imagesFolder}: ${messageOf(error)}`, undefined, { cause: error });
+    throw new UserError('environment', `cannot make the demo image in ${layout.imagesFolder}: ${messageOf(error)}`, undefined, {
+      cause: error,
+    });
   }
 }
 
@@ -208,7 +233,13 @@ function hostFor(options: TestbedOptions, host: Host, layout: SiteLayout, image:
   });
 }
 
-async function prepareNode(addresses: NodeAddresses, options: TestbedOptions, layout: SiteLayout, ports: NodePorts, image: DemoImage): Promise<NodeSpec> {
+async function prepareNode(
+  addresses: NodeAddresses,
+  options: TestbedOptions,
+  layout: SiteLayout,
+  ports: NodePorts,
+  image: DemoImage,
+): Promise<NodeSpec> {
   const faults = faultProfile(addresses.number, options.faults);
   const folder = join(layout.nodesFolder, addresses.name);
   await mkdir(folder, { recursive: true });

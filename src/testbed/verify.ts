@@ -12,7 +12,10 @@ const AT_ONCE = 4;
  * The SHA-256 of every node's disk, as far as the image's disk reaches (a shorter one counts as if zeros followed), and
  * whether it is the image's. `expected` is that of another image than the testbed's own, with its disk's size.
  */
-export async function verifyDisks(testbed: Testbed, expected: { sha256: string; diskBytes: number } = testbed.demoImage): Promise<DiskCheck[]> {
+export async function verifyDisks(
+  testbed: Testbed,
+  expected: { sha256: string; diskBytes: number } = testbed.demoImage,
+): Promise<DiskCheck[]> {
   const waiting = testbed.nodes.map(({ name, diskPath }) => ({ node: name, diskPath }));
   const checks = new Map<string, DiskCheck>();
   const work = async (): Promise<void> => {

@@ -34,7 +34,8 @@ function hasManyOpen(text: string): boolean {
 
 function isDeep(value: unknown): boolean {
   let level = [value];
-  for (let depth = 0; depth <= MAX_DEPTH && level.length > 0; depth += 1) level = level.filter(isObject).flatMap((each) => Object.values(each));
+  for (let depth = 0; depth <= MAX_DEPTH && level.length > 0; depth += 1)
+    level = level.filter(isObject).flatMap((each) => Object.values(each));
   return level.length > 0;
 }
 

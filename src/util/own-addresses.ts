@@ -11,7 +11,9 @@ export type OwnAddress = { name: string; address: string; netmask: string };
  * while every node on it is off; those are found by their routes (on Linux).
  */
 export async function ownAddresses(interfaces: Interfaces = networkInterfaces(), routes = readRoutes()): Promise<OwnAddress[]> {
-  const listed = Object.entries(interfaces).flatMap(([name, list]) => (list ?? []).filter(({ family }) => family === 'IPv4').map(({ address, netmask }) => ({ name, address, netmask })));
+  const listed = Object.entries(interfaces).flatMap(([name, list]) =>
+    (list ?? []).filter(({ family }) => family === 'IPv4').map(({ address, netmask }) => ({ name, address, netmask })),
+  );
   const silent: OwnAddress[] = [];
   for (const { name, network, netmask } of directRoutes(routes)) {
     const address = await sourceAddress(hostIn(network, netmask));
@@ -47,11 +49,16 @@ function readRoutes(): string {
 
 /** The networks that a routing table, as /proc/net/route shows it, reaches without a gateway. */
 export function directRoutes(routes: string): { name: string; network: string; netmask: string }[] {
-  return routes.split('\n').slice(1).flatMap((line) => {
-    const [name = '', destination = '', gateway, , , , , mask = ''] = line.trim().split(/\s+/);
-    const [network, netmask] = [dotted(destination), dotted(mask)];
-    return gateway === '00000000' && network !== null && netmask !== null && ipv4ToNumber(netmask) !== 0 ? [{ name, network, netmask }] : [];
-  });
+  return routes
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const [name = '', destination = '', gateway, , , , , mask = ''] = line.trim().split(/\s+/);
+      const [network, netmask] = [dotted(destination), dotted(mask)];
+      return gateway === '00000000' && network !== null && netmask !== null && ipv4ToNumber(netmask) !== 0
+        ? [{ name, network, netmask }]
+        : [];
+    });
 }
 
 /** An address in a network that is not the network's own, which counts as a broadcast address on older kernels. */

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 import { systemCode } from './errors.js';
 
 /** A file as found: `uid` and `mtimeMs` are the open file's own, not what a name or a text says. */
-export type OwnedText = { text: string; uid: number; mtimeMs: number; /** See `isBelieved`. */ believed: boolean };
+export type OwnedText = { text: string; uid: number; mtimeMs: number /** See `isBelieved`. */; believed: boolean };
 
 type Stats = { uid: number; mode: number; nlink: number };
 
@@ -63,8 +63,15 @@ export function loginOf(uid: number, passwdFile = '/etc/passwd'): string {
 
 function readLogins(passwdFile: string): Map<number, string> {
   try {
-    const rows = readFileSync(passwdFile, 'utf8').split('\n').map((line) => line.split(':'));
-    return new Map(rows.filter((row) => row.length > 3).reverse().map((row) => [Number(row[2]), row[0]!]));
+    const rows = readFileSync(passwdFile, 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'));
+    return new Map(
+      rows
+        .filter((row) => row.length > 3)
+        .reverse()
+        .map((row) => [Number(row[2]), row[0]!]),
+    );
   } catch {
     return new Map();
   }

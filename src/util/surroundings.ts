@@ -5,11 +5,18 @@ export function surroundingsError(error: unknown): UserError | null {
   const options = { cause: error };
   switch (systemCode(error)) {
     case 'EMFILE':
-      return new UserError('environment', `too many files are open in this process: ${textOf(error)}`, 'raise its limit (ulimit -n), or take fewer nodes at once', options);
+      return new UserError(
+        'environment',
+        `too many files are open in this process: ${textOf(error)}`,
+        'raise its limit (ulimit -n), or take fewer nodes at once',
+        options,
+      );
     case 'ENFILE':
       return new UserError('environment', `too many files are open on this machine: ${textOf(error)}`, 'see fs.file-max (sysctl)', options);
     case 'ENOENT':
-      return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd' ? new UserError('environment', 'the current folder is gone', 'cd to another one', options) : null;
+      return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd'
+        ? new UserError('environment', 'the current folder is gone', 'cd to another one', options)
+        : null;
     default:
       return null;
   }

@@ -35,7 +35,11 @@ export function writeWholeSync(path: string, text: string, { mode = 0o666, sync 
 }
 
 /** `writeWholeSync`, off the event loop. */
-export async function writeWhole(path: string, text: string, { mode = 0o666, sync = true, follow = true }: WholeFileOptions = {}): Promise<void> {
+export async function writeWhole(
+  path: string,
+  text: string,
+  { mode = 0o666, sync = true, follow = true }: WholeFileOptions = {},
+): Promise<void> {
   const folder = HeldFolder.open(dirname(path), { follow });
   const temporary = folder.at(unfinishedName(basename(path)));
   try {
@@ -99,13 +103,15 @@ export function unfinishedIn(folder: string, nowMs: number, name?: string): stri
   } catch {
     return []; // what is wrong with the folder is told when a file is made in it
   }
-  return names.filter((each) => {
-    const [, of, where, pid, startTime] = UNFINISHED.exec(each) ?? [];
-    if (of === undefined || (name !== undefined && of !== shortened(name))) return false;
-    if (where === here() && startTime !== '0') return processIdentity(Number(pid))?.startTime !== startTime;
-    const touchedMs = statSync(`${folder}/${each}`, { throwIfNoEntry: false })?.mtimeMs ?? nowMs;
-    return nowMs - touchedMs > FORGOTTEN_MS;
-  }).map((each) => `${folder}/${each}`);
+  return names
+    .filter((each) => {
+      const [, of, where, pid, startTime] = UNFINISHED.exec(each) ?? [];
+      if (of === undefined || (name !== undefined && of !== shortened(name))) return false;
+      if (where === here() && startTime !== '0') return processIdentity(Number(pid))?.startTime !== startTime;
+      const touchedMs = statSync(`${folder}/${each}`, { throwIfNoEntry: false })?.mtimeMs ?? nowMs;
+      return nowMs - touchedMs > FORGOTTEN_MS;
+    })
+    .map((each) => `${folder}/${each}`);
 }
 
 /** Where process numbers are the ones that we can look up, as eight hex digits. */

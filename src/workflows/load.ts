@@ -32,7 +32,15 @@ export type NodeSettings = RamdiskPlan & {
 /** Everything a load needs to know; `--dry-run` prints it, `executeLoad` does exactly it. Times in milliseconds. */
 export type LoadPlan = Pick<RetryPlan, 'passes' | 'pauseMs'> & {
   nodes: readonly InventoryNode[];
-  image: { path: string; name: string; sizeBytes: number; chunkCount: number; diskBytes: number; effectiveBytes: number; actualBytes: number };
+  image: {
+    path: string;
+    name: string;
+    sizeBytes: number;
+    chunkCount: number;
+    diskBytes: number;
+    effectiveBytes: number;
+    actualBytes: number;
+  };
   settings: (node: string) => NodeSettings;
   reset: boolean;
   verify: VerifyMode;
@@ -51,15 +59,16 @@ export type LoadPlan = Pick<RetryPlan, 'passes' | 'pauseMs'> & {
   tableSectorBytes: number | null;
 };
 
-export type LoadTools = RamdiskTools & Pick<ChecksTools, 'run' | 'images'> & {
-  emit: Emit;
-  boots: Pick<BootRecords, 'lastByAnybody'>;
-  wait: SshWaitOptions;
-  openSession: (rateBps: number) => Promise<ImageSession>;
-  onOutcome?: (outcome: Outcome<unknown>) => void;
-  /** A soft interrupt: nodes that are being written are brought to their end, nothing else. */
-  finishing?: AbortSignal;
-};
+export type LoadTools = RamdiskTools &
+  Pick<ChecksTools, 'run' | 'images'> & {
+    emit: Emit;
+    boots: Pick<BootRecords, 'lastByAnybody'>;
+    wait: SshWaitOptions;
+    openSession: (rateBps: number) => Promise<ImageSession>;
+    onOutcome?: (outcome: Outcome<unknown>) => void;
+    /** A soft interrupt: nodes that are being written are brought to their end, nothing else. */
+    finishing?: AbortSignal;
+  };
 
 /** What writing once more in the same ramdisk may cure. */
 const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
@@ -71,18 +80,27 @@ const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
  */
 export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Outcome<string>[]> {
   const sessions = lazySessions(tools);
-  const hardDrive = plan.nodes.map(({ name }) => plan.settings(name).hardDrive).reduce((longest, path) => (path.length > longest.length ? path : longest), '');
+  const hardDrive = plan.nodes
+    .map(({ name }) => plan.settings(name).hardDrive)
+    .reduce((longest, path) => (path.length > longest.length ? path : longest), '');
   const checks = new LoadChecks({ ...plan, hardDrive }, tools);
   const quorum = createQuorum(plan.enough, tools.signal, tools.host.monotonicMs);
   try {
     const options = {
-      ...tools, concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe: (text: string) => text, signal: quorum.signal,
+      ...tools,
+      concurrency: plan.nodes.length,
+      nodeDeadlineMs: plan.nodeDeadlineMs,
+      firstStep: 'lock',
+      describe: (text: string) => text,
+      signal: quorum.signal,
       onOutcome: (outcome: Outcome<unknown>) => {
         quorum.onOutcome(outcome);
         tools.onOutcome?.(outcome);
       },
     } as const;
-    const outcomes = await fanOut(plan.nodes, options, (node) => holding(node, tools, (held) => loadNode(held, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })));
+    const outcomes = await fanOut(plan.nodes, options, (node) =>
+      holding(node, tools, (held) => loadNode(held, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })),
+    );
     if (sessions.problem !== null) throw sessions.problem;
     return outcomes;
   } finally {
@@ -91,7 +109,10 @@ export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Out
 }
 
 /** One server for each rate there is, started when the first node needs it. */
-type Sessions = { at(rateBps: number): Promise<ImageSession>; /** Why one could not be started: the whole run's failure. */ problem: Error | null };
+type Sessions = {
+  at(rateBps: number): Promise<ImageSession> /** Why one could not be started: the whole run's failure. */;
+  problem: Error | null;
+};
 
 function lazySessions(tools: LoadTools): Sessions {
   const opening = new Map<number, Promise<ImageSession>>();
@@ -121,24 +142,35 @@ async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, { sessi
   const there = plan.ifNeeded && (await alreadyThere(node, { ...plan.ifNeeded, checks, bootMs: settings.bootDeadlineMs }, tools));
   if (there) return there;
   const session = await sessions.at(settings.rateBps);
-  return inAttempts(node, { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs }, () => mayRetry() && !node.isFinishing, async (tried, attempt) => {
-    const written = inRamdisk(tried, settings, tools, async (telnet) => {
-      tried.mustFinish(); // a disk that is half written is worth less than the time it takes
-      await tools.links.check(node.node.control.mac, node.name); // what is recorded of it is its holder's business
-      await checks.recordWriting(tried);
-      return writeAndCheck(tried, { plan, settings, tools, telnet, session, checks }, attempt);
-    }, attempt);
-    const { verdict, text } = await written.catch((error: unknown) => {
-      if (!tried.isFinishing) tried.mayStop();
-      throw error;
-    });
-    await checks.recordWritten(tried, verdict.verified);
-    if (!plan.untilSsh) return text;
-    tried.mayStop(); // what is written stays, whoever waits for it
-    const system = await newSystem(tried, settings, tools, checks, attempt);
-    await checks.recordWritten(tried, verdict.verified); // it may have been switched off and on meanwhile, by us
-    return `${text}; ${system}`;
-  });
+  return inAttempts(
+    node,
+    { ...plan, attemptDeadlineMs: settings.attemptDeadlineMs },
+    () => mayRetry() && !node.isFinishing,
+    async (tried, attempt) => {
+      const written = inRamdisk(
+        tried,
+        settings,
+        tools,
+        async (telnet) => {
+          tried.mustFinish(); // a disk that is half written is worth less than the time it takes
+          await tools.links.check(node.node.control.mac, node.name); // what is recorded of it is its holder's business
+          await checks.recordWriting(tried);
+          return writeAndCheck(tried, { plan, settings, tools, telnet, session, checks }, attempt);
+        },
+        attempt,
+      );
+      const { verdict, text } = await written.catch((error: unknown) => {
+        if (!tried.isFinishing) tried.mayStop();
+        throw error;
+      });
+      await checks.recordWritten(tried, verdict.verified);
+      if (!plan.untilSsh) return text;
+      tried.mayStop(); // what is written stays, whoever waits for it
+      const system = await newSystem(tried, settings, tools, checks, attempt);
+      await checks.recordWritten(tried, verdict.verified); // it may have been switched off and on meanwhile, by us
+      return `${text}; ${system}`;
+    },
+  );
 }
 
 /** Waits for ssh. A board that hangs in its boot is switched off and on once; writing its disk again would not help. */
@@ -159,7 +191,14 @@ async function newSystem(node: NodeRun, settings: NodeSettings, tools: LoadTools
 }
 
 /** One node in the ramdisk, about to be written. */
-type Writing = { plan: LoadPlan; settings: NodeSettings; tools: LoadTools; telnet: TelnetSession; session: ImageSession; checks: LoadChecks };
+type Writing = {
+  plan: LoadPlan;
+  settings: NodeSettings;
+  tools: LoadTools;
+  telnet: TelnetSession;
+  session: ImageSession;
+  checks: LoadChecks;
+};
 type Written = { verdict: Verdict; text: string };
 
 const UNVERIFIED: Verdict = { verified: false, text: '' };
@@ -177,7 +216,14 @@ async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt):
 async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session, checks }: Writing): Promise<Written> {
   const { hardDrive: device, stallMs } = settings;
   const { digests } = checks;
-  const options: WriteOptions = { program: plan.frisbeeClient, device, stallMs, imageChunks: plan.image.chunkCount, session, chunkIsWhole: (index) => checks.chunkIsWhole(index) };
+  const options: WriteOptions = {
+    program: plan.frisbeeClient,
+    device,
+    stallMs,
+    imageChunks: plan.image.chunkCount,
+    session,
+    chunkIsWhole: (index) => checks.chunkIsWhole(index),
+  };
   const startedMs = node.host.monotonicMs();
   const result = await node.at('write', Infinity, async (signal) => {
     await mayAct(node, tools, signal);
@@ -196,14 +242,26 @@ async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session
 }
 
 /** What the image cannot take care of: the disk's end behind it, and whether its table fits the disk's sectors. */
-async function lookAtDisk(node: NodeRun, plan: LoadPlan, { hardDrive: device, stallMs }: NodeSettings, tools: LoadTools, telnet: TelnetSession, signal: AbortSignal): Promise<void> {
+async function lookAtDisk(
+  node: NodeRun,
+  plan: LoadPlan,
+  { hardDrive: device, stallMs }: NodeSettings,
+  tools: LoadTools,
+  telnet: TelnetSession,
+  signal: AbortSignal,
+): Promise<void> {
   const imageSectors = Math.ceil(plan.image.diskBytes / SECTOR_BYTES);
   if (plan.clearEnd) await clearEnd(node, telnet, { device, imageSectors, stallMs }, signal);
-  const wrong = plan.tableSectorBytes === null ? null : await wrongSectors(node, telnet, { device, stallMs }, plan.tableSectorBytes, signal);
+  const wrong =
+    plan.tableSectorBytes === null ? null : await wrongSectors(node, telnet, { device, stallMs }, plan.tableSectorBytes, signal);
   if (wrong !== null) tools.emit({ type: 'run.warning', text: wrong });
 }
 
-function refuseShort(node: NodeRun, { image: { effectiveBytes, actualBytes } }: LoadPlan, seen: { effectiveBytes: number; actualBytes: number }): void {
+function refuseShort(
+  node: NodeRun,
+  { image: { effectiveBytes, actualBytes } }: LoadPlan,
+  seen: { effectiveBytes: number; actualBytes: number },
+): void {
   if (seen.effectiveBytes === effectiveBytes && seen.actualBytes === actualBytes) return;
   throw new Failure(
     'short-write',

@@ -8,7 +8,7 @@ import { fanOut } from '../engine/fan-out.js';
 import { lockStep, type Permit } from './steps/may-act.js';
 import { sendVerb, type VerbTools } from './steps/send-verb.js';
 
-export type PowerPlan = { nodes: readonly InventoryNode[]; verb: PowerVerb; /** for one node, milliseconds */ timeoutMs: number };
+export type PowerPlan = { nodes: readonly InventoryNode[]; verb: PowerVerb /** for one node, milliseconds */; timeoutMs: number };
 
 export type PowerTools = VerbTools & {
   host: Host;
@@ -24,7 +24,13 @@ const CONCURRENCY = 256;
 
 /** Sends one verb to the CMC card of each node; the value of an outcome is the card's text. Silence and nonsense are failures. */
 export function executePower(plan: PowerPlan, tools: PowerTools): Promise<Outcome<string>[]> {
-  const options = { concurrency: CONCURRENCY, nodeDeadlineMs: Infinity, firstStep: 'cmc', describe: (text: string) => printable(text.trim()), ...tools } as const;
+  const options = {
+    concurrency: CONCURRENCY,
+    nodeDeadlineMs: Infinity,
+    firstStep: 'cmc',
+    describe: (text: string) => printable(text.trim()),
+    ...tools,
+  } as const;
   return fanOut(plan.nodes, options, async (node) => {
     await lockStep(node, tools.permit);
     return node.at('cmc', plan.timeoutMs + 1_000, async (signal) => (await sendVerb(node, plan.verb, tools, signal, plan.timeoutMs)).text);

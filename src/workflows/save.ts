@@ -47,7 +47,11 @@ export type SavePlan = RetryPlan & {
   netcat: string;
 };
 
-export type SaveTools = RamdiskTools & { emit: Emit; images: Pick<ImageRecords, 'last'>; /** A soft interrupt: images that are being read are brought to their end, nothing else. */ finishing?: AbortSignal };
+export type SaveTools = RamdiskTools & {
+  emit: Emit;
+  images: Pick<ImageRecords, 'last'> /** A soft interrupt: images that are being read are brought to their end, nothing else. */;
+  finishing?: AbortSignal;
+};
 
 /** `warnings`: what did not go as wished, though the image is good. */
 export type SavedImage = Kept & { bytes: number; warnings: string[] };
@@ -60,20 +64,37 @@ const STAMP_DEADLINE_MS = 60_000;
  * reset. A disk that our records have something against fails at `lock`, untouched, unless the plan says `force`.
  */
 export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
-  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.nodeDeadlineMs, firstStep: 'lock', describe, remarks: ({ warnings }: SavedImage) => warnings, ...tools } as const;
+  const options = {
+    concurrency: plan.nodes.length,
+    nodeDeadlineMs: plan.nodeDeadlineMs,
+    firstStep: 'lock',
+    describe,
+    remarks: ({ warnings }: SavedImage) => warnings,
+    ...tools,
+  } as const;
   const saved = new Map<string, string>();
   const outcomes = await fanOut(plan.nodes, options, (node) =>
     holding(node, tools, async (held) => {
       const doubt = await doubtOfDisk(node.name, tools.images); // only now: while it was somebody else's, it was being written
       if (doubt !== null && !plan.force) throw refusal(node.name, doubt);
-      return inAttempts(held, plan, () => !saved.has(node.name) && !node.isFinishing, (tried, attempt) =>
-        inRamdisk(tried, plan.settings(node.name), tools, (telnet) => {
-          tried.mustFinish();
-          return saveNode(tried, { plan, tools, telnet, doubt, onKept: (path) => void saved.set(node.name, path) });
-        }, attempt).catch((error: unknown) => {
-          if (!tried.isFinishing) tried.mayStop();
-          throw error;
-        }),
+      return inAttempts(
+        held,
+        plan,
+        () => !saved.has(node.name) && !node.isFinishing,
+        (tried, attempt) =>
+          inRamdisk(
+            tried,
+            plan.settings(node.name),
+            tools,
+            (telnet) => {
+              tried.mustFinish();
+              return saveNode(tried, { plan, tools, telnet, doubt, onKept: (path) => void saved.set(node.name, path) });
+            },
+            attempt,
+          ).catch((error: unknown) => {
+            if (!tried.isFinishing) tried.mayStop();
+            throw error;
+          }),
       );
     }),
   );
@@ -89,7 +110,13 @@ function describe({ bytes, path, warnings }: SavedImage): string {
 }
 
 /** One node in the ramdisk, about to be read. */
-type Saving = { plan: SavePlan; tools: SaveTools; telnet: TelnetSession; doubt: DiskDoubt | null; /** The image has its name; also when nobody waits for it any more. */ onKept: (path: string) => void };
+type Saving = {
+  plan: SavePlan;
+  tools: SaveTools;
+  telnet: TelnetSession;
+  doubt: DiskDoubt | null /** The image has its name; also when nobody waits for it any more. */;
+  onKept: (path: string) => void;
+};
 
 async function saveNode(node: NodeRun, { plan, tools, telnet, doubt, onKept }: Saving): Promise<SavedImage> {
   const stamp = await stampNode(node, plan, tools, telnet);
@@ -107,10 +134,17 @@ async function saveNode(node: NodeRun, { plan, tools, telnet, doubt, onKept }: S
     });
     const kept = await node.at('check', Infinity, (signal) => {
       const keeping = keepImage(partial, (nth) => plan.pathOf(node.name, nth), originOf(node, plan, stamp, doubt), collected, signal);
-      working = keeping.then(({ path }) => onKept(path), () => undefined);
+      working = keeping.then(
+        ({ path }) => onKept(path),
+        () => undefined,
+      );
       return keeping;
     });
-    const warnings = [...(doubt === null ? [] : [`saved all the same, with the mark '${doubt.mark}': ${doubt.why}`]), ...(stamp?.problem ? [`not stamped: ${stamp.problem}`] : []), ...kept.warnings];
+    const warnings = [
+      ...(doubt === null ? [] : [`saved all the same, with the mark '${doubt.mark}': ${doubt.why}`]),
+      ...(stamp?.problem ? [`not stamped: ${stamp.problem}`] : []),
+      ...kept.warnings,
+    ];
     for (const text of warnings) tools.emit({ type: 'run.warning', text: `${node.name}: ${text}` });
     return { ...kept, bytes: collected.bytes, warnings };
   } finally {
@@ -128,10 +162,23 @@ async function stampNode(node: NodeRun, plan: SavePlan, tools: SaveTools, telnet
   });
 }
 
-function originOf(node: NodeRun, { name: image, by, comment, gateway, savedAtMs }: SavePlan, stamp: StampResult | null, doubt: DiskDoubt | null): Origin {
+function originOf(
+  node: NodeRun,
+  { name: image, by, comment, gateway, savedAtMs }: SavePlan,
+  stamp: StampResult | null,
+  doubt: DiskDoubt | null,
+): Origin {
   return {
-    image, node: node.name, by, gateway, savedAt: new Date(savedAtMs).toISOString(), comment,
-    base: stamp?.base ?? null, stamp: stamp?.line ?? null, disk: doubt?.mark ?? null, notStamped: stamp?.problem ?? null,
+    image,
+    node: node.name,
+    by,
+    gateway,
+    savedAt: new Date(savedAtMs).toISOString(),
+    comment,
+    base: stamp?.base ?? null,
+    stamp: stamp?.line ?? null,
+    disk: doubt?.mark ?? null,
+    notStamped: stamp?.problem ?? null,
   };
 }
 
@@ -149,8 +196,18 @@ async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, par
       if (line.trim() !== '') lastWords = line.trim();
     };
     const { status } = await Promise.race([telnet.run(command, { signal, onLine, silenceTimeoutMs: stallMs }), collector.failed]);
-    if (status !== 0) throw new Failure('imagezip-failed', `imagezip on ${node.name} failed; its last words: ${JSON.stringify(lastWords.slice(0, 200))}`, "the node's log has its whole output");
-    const late = (): Failure => new Failure('collect-failed', `imagezip on ${node.name} is done, and ${plan.netcat} has not connected to ${localIp}:${collector.port}; last words: ${JSON.stringify(lastWords.slice(0, 200))}`, `does the ramdisk have ${plan.netcat}?`);
+    if (status !== 0)
+      throw new Failure(
+        'imagezip-failed',
+        `imagezip on ${node.name} failed; its last words: ${JSON.stringify(lastWords.slice(0, 200))}`,
+        "the node's log has its whole output",
+      );
+    const late = (): Failure =>
+      new Failure(
+        'collect-failed',
+        `imagezip on ${node.name} is done, and ${plan.netcat} has not connected to ${localIp}:${collector.port}; last words: ${JSON.stringify(lastWords.slice(0, 200))}`,
+        `does the ramdisk have ${plan.netcat}?`,
+      );
     await withDeadline(signal, stallMs, late, () => collector.connected);
     const collected = await collector.received;
     node.progress(collected.bytes, 0);

@@ -16,7 +16,10 @@ export type WaitOptions = RetryOptions & {
 export type SshWaitOptions = WaitOptions & { username: string; auth: LoginAuth };
 
 /** A system that answered ssh. */
-export type AnsweringSystem = { /** For people. */ text: string; /** What `files` hold, one after the other; null when it cannot tell (not Linux). */ files: string | null };
+export type AnsweringSystem = {
+  /** For people. */ text: string /** What `files` hold, one after the other; null when it cannot tell (not Linux). */;
+  files: string | null;
+};
 
 /** A connection that is not accepted by then is tried anew; a lost packet costs no more. */
 const CONNECT_MS = 5_000;
@@ -36,7 +39,12 @@ export async function waitForSsh(node: NodeRun, options: SshWaitOptions, signal:
 }
 
 /** As `waitForSsh`, and reads `files` (absolute paths) over the same login. */
-export async function waitForSystem(node: NodeRun, options: SshWaitOptions, files: readonly string[], signal: AbortSignal): Promise<AnsweringSystem> {
+export async function waitForSystem(
+  node: NodeRun,
+  options: SshWaitOptions,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<AnsweringSystem> {
   const lastBoot = pastBoot(node, await options.lastBoot(node.name));
   return retrying(node, options, signal, async () => {
     const stamp = await askSystem(node, options, files, signal).catch((error: unknown) => {
@@ -51,10 +59,18 @@ export async function waitForSystem(node: NodeRun, options: SshWaitOptions, file
  * it: servers whose name service or PAM is slow take their time, and OpenSSH 9.8 and later shuts out addresses whose
  * connections do not log in. Rejects as `sshExec` does.
  */
-export function askSystem(node: NodeRun, options: Pick<SshWaitOptions, 'port' | 'username' | 'auth'>, files: readonly string[], signal: AbortSignal): Promise<SystemStamp> {
+export function askSystem(
+  node: NodeRun,
+  options: Pick<SshWaitOptions, 'port' | 'username' | 'auth'>,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<SystemStamp> {
   const { port, username, auth } = options;
   const turn = <T>(work: () => Promise<T>): Promise<T> => exchanges(work);
-  return systemStamp({ host: node.node.control.ip, port, username, auth, timeoutMs: Infinity, signal, turn, onSlow: (failure) => node.seen(failure) }, files);
+  return systemStamp(
+    { host: node.node.control.ip, port, username, auth, timeoutMs: Infinity, signal, turn, onSlow: (failure) => node.seen(failure) },
+    files,
+  );
 }
 
 /** Whether the system that answers may be one on its way down. */
@@ -71,7 +87,14 @@ function asFinal(error: unknown): unknown {
 export async function waitForTelnet(node: NodeRun, options: WaitOptions, signal: AbortSignal): Promise<string> {
   const lastBoot = pastBoot(node, await options.lastBoot(node.name));
   return retrying(node, options, signal, async () => {
-    const session = await openTelnet({ host: node.node.control.ip, port: options.port, connectTimeoutMs: CONNECT_MS, firstByteTimeoutMs: Infinity, signal, onSlow: (failure) => node.seen(failure) });
+    const session = await openTelnet({
+      host: node.node.control.ip,
+      port: options.port,
+      connectTimeoutMs: CONNECT_MS,
+      firstByteTimeoutMs: Infinity,
+      signal,
+      onSlow: (failure) => node.seen(failure),
+    });
     let uptimeMs: number | null = null;
     const onLine = (line: string): void => {
       const seconds = /^(\d+\.\d+) \d+\.\d+$/.exec(line.trim())?.[1];
@@ -93,10 +116,17 @@ function newSystem(node: NodeRun, uptimeMs: number | null, lastBoot: number | nu
   if (uptimeMs === null) {
     // no Linux: nobody can tell. But a system on its way down fails to answer as well
     if (sinceMs === null || sinceMs > OLD_SYSTEM_MS) return 'when it booted is not known';
-    throw new Failure('boot-not-proven', `its system does not tell since when it is up, and its reset was only ${Math.round(sinceMs / 1000)} s ago`);
+    throw new Failure(
+      'boot-not-proven',
+      `its system does not tell since when it is up, and its reset was only ${Math.round(sinceMs / 1000)} s ago`,
+    );
   }
   if (lastBoot !== null && sinceMs !== null && nowMs - uptimeMs < lastBoot - CLOCK_SLACK_MS) {
-    throw new Failure('old-system', `the system that answers booted before the reset of ${Math.round(sinceMs / 1000)} s ago: it has not gone down yet`, 'was the reset ignored? see imaging-status and imaging-reset');
+    throw new Failure(
+      'old-system',
+      `the system that answers booted before the reset of ${Math.round(sinceMs / 1000)} s ago: it has not gone down yet`,
+      'was the reset ignored? see imaging-status and imaging-reset',
+    );
   }
   return `up ${Math.round(uptimeMs / 1000)} s`;
 }

@@ -26,7 +26,11 @@ const LOGINS = 16;
 export async function watchNodes(nodes: readonly InventoryNode[], options: WatchOptions): Promise<never> {
   const { host, cycleMs } = options;
   const child = childSignal(options.signal);
-  const look: LookOptions = { ...options, signal: child.signal, limits: { cards: pLimit(CARDS), probes: pLimit(PROBES), logins: pLimit(LOGINS) } };
+  const look: LookOptions = {
+    ...options,
+    signal: child.signal,
+    limits: { cards: pLimit(CARDS), probes: pLimit(PROBES), logins: pLimit(LOGINS) },
+  };
   const states = new Map(nodes.map((node) => [node.name, unseen(host.now())]));
   let unready = 2 * nodes.length;
   let seq = 0;
@@ -46,7 +50,12 @@ export async function watchNodes(nodes: readonly InventoryNode[], options: Watch
   };
   const loops = nodes.flatMap((node) => {
     const state = states.get(node.name) ?? unseen(host.now());
-    const watch = new NodeWatch(node, look, () => state, (facts) => tell(node.name, state, facts));
+    const watch = new NodeWatch(
+      node,
+      look,
+      () => state,
+      (facts) => tell(node.name, state, facts),
+    );
     return [repeat(() => watch.lookAtCard()), repeat(() => watch.lookAtSystem())];
   });
   try {

@@ -27,15 +27,31 @@ export type WhichAnswer = {
   why: string | null;
 };
 
-export type WhichTools = { host: Host; emit: Emit; signal: AbortSignal; images: Pick<ImageRecords, 'last'>; boots: Pick<BootRecords, 'lastByAnybody'>; onOutcome: (outcome: Outcome<unknown>) => void };
-export type WhichPlan = Pick<SshWaitOptions, 'port' | 'username' | 'auth'> & { nodes: readonly InventoryNode[]; /** For one node's login. */ timeoutMs: number };
+export type WhichTools = {
+  host: Host;
+  emit: Emit;
+  signal: AbortSignal;
+  images: Pick<ImageRecords, 'last'>;
+  boots: Pick<BootRecords, 'lastByAnybody'>;
+  onOutcome: (outcome: Outcome<unknown>) => void;
+};
+export type WhichPlan = Pick<SshWaitOptions, 'port' | 'username' | 'auth'> & {
+  nodes: readonly InventoryNode[] /** For one node's login. */;
+  timeoutMs: number;
+};
 
 /** Time for reading records, beside that for the login. */
 const RECORDS_MS = 5_000;
 
 /** Asks every node which image it runs; where none can be asked, what was last loaded there is the answer. */
 export function executeWhich(plan: WhichPlan, tools: WhichTools): Promise<Outcome<WhichAnswer>[]> {
-  const options = { concurrency: plan.nodes.length, nodeDeadlineMs: plan.timeoutMs + RECORDS_MS, firstStep: 'ssh', describe: describeAnswer, ...tools } as const;
+  const options = {
+    concurrency: plan.nodes.length,
+    nodeDeadlineMs: plan.timeoutMs + RECORDS_MS,
+    firstStep: 'ssh',
+    describe: describeAnswer,
+    ...tools,
+  } as const;
   return fanOut(plan.nodes, options, (node) => whichImage(node, plan, tools));
 }
 
@@ -46,12 +62,21 @@ async function whichImage(node: NodeRun, plan: WhichPlan, { images, boots }: Whi
   if (line !== null) {
     const saved = parseStamp(line);
     const image = saved?.image ?? line;
-    const isLoads = record !== null && (record.stamp === null ? record.name === image || (record.booted && cleanSince === true) : record.stamp === line);
+    const isLoads =
+      record !== null && (record.stamp === null ? record.name === image || (record.booted && cleanSince === true) : record.stamp === line);
     return { image, source: 'stamp', saved, load: isLoads ? load : null, cleanSince: isLoads ? cleanSince : null, why };
   }
-  if (record !== null && load !== null) return { image: record.name, source: 'record', saved: record.stamp === null ? null : parseStamp(record.stamp), load, cleanSince, why };
-  const known = record === null ? 'no load onto it is recorded' : `a load of ${record.name} (run ${record.run} of ${record.by}) began ${minute(record.at)} and did not end well`;
-  throw new Failure('unknown-image', `${node.name}: ${why ?? 'no stamp'}; ${known}`, 'is it on (imaging-status)? may you log in? other users keep records of their loads in folders of their own');
+  if (record !== null && load !== null)
+    return { image: record.name, source: 'record', saved: record.stamp === null ? null : parseStamp(record.stamp), load, cleanSince, why };
+  const known =
+    record === null
+      ? 'no load onto it is recorded'
+      : `a load of ${record.name} (run ${record.run} of ${record.by}) began ${minute(record.at)} and did not end well`;
+  throw new Failure(
+    'unknown-image',
+    `${node.name}: ${why ?? 'no stamp'}; ${known}`,
+    'is it on (imaging-status)? may you log in? other users keep records of their loads in folders of their own',
+  );
 }
 
 /** The stamp's last line, or why there is none. */
@@ -60,7 +85,10 @@ async function ask(node: NodeRun, plan: WhichPlan): Promise<{ line: string | nul
     const { boot, text } = await node.at('ssh', plan.timeoutMs, (signal) => askSystem(node, plan, STAMP_PATHS, signal));
     const line = lastLine(text);
     if (line !== null) return { line, why: null };
-    return { line, why: boot === null ? 'its system is not Linux and does not say' : `its system has none of ${STAMP_PATHS.join(' and ')}` };
+    return {
+      line,
+      why: boot === null ? 'its system is not Linux and does not say' : `its system has none of ${STAMP_PATHS.join(' and ')}`,
+    };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     return { line: null, why: error.message.replace(`${node.name}: `, '') };
@@ -68,10 +96,18 @@ async function ask(node: NodeRun, plan: WhichPlan): Promise<{ line: string | nul
 }
 
 /** `believed`: null where the record of the last reset is not, though there is one. */
-function loadOf(record: ImageRecord | null, lastBootAt: number | null, believed: number | null, host: Host): Pick<WhichAnswer, 'load' | 'cleanSince'> {
+function loadOf(
+  record: ImageRecord | null,
+  lastBootAt: number | null,
+  believed: number | null,
+  host: Host,
+): Pick<WhichAnswer, 'load' | 'cleanSince'> {
   if (record?.state !== 'written') return { load: null, cleanSince: null };
   const { run, name, path, digest, at, by, verify, booted } = record;
-  return { load: { run, name, path, digest, at, by, verify, booted }, cleanSince: lastBootAt !== believed || isFuture(host, at) ? null : believed === null || believed <= at };
+  return {
+    load: { run, name, path, digest, at, by, verify, booted },
+    cleanSince: lastBootAt !== believed || isFuture(host, at) ? null : believed === null || believed <= at,
+  };
 }
 
 /** `fedora-21 (saved 2026-11-21 by alice, load run R)`; `fedora-21 (on its disk: loaded 2026-11-26 09:15 by bob, run R, read back; ssh ... refused the connection)`. */
@@ -80,7 +116,14 @@ export function describeAnswer({ image, source, saved, load, cleanSince, why }: 
     const parts = [...(saved ? [`saved ${saved.savedAt.slice(0, 10)} by ${saved.by}`] : []), ...(load ? [`load run ${load.run}`] : [])];
     return parts.length > 0 ? `${image} (${parts.join(', ')})` : image;
   }
-  const parts = load ? [`loaded ${minute(load.at)} by ${load.by}`, `run ${load.run}`, load.verify === 'none' ? 'not read back' : 'read back', ...(cleanSince === false ? ['reset or switched off since'] : [])] : [];
+  const parts = load
+    ? [
+        `loaded ${minute(load.at)} by ${load.by}`,
+        `run ${load.run}`,
+        load.verify === 'none' ? 'not read back' : 'read back',
+        ...(cleanSince === false ? ['reset or switched off since'] : []),
+      ]
+    : [];
   return `${image} (on its disk: ${parts.join(', ')}${why === null ? '' : `; ${why}`})`;
 }
 

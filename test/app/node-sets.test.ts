@@ -14,7 +14,8 @@ function resolver(groups: Record<string, string>, dir: string | null = null) {
   const resolve = setResolver(new Map(Object.entries(groups)), names, dir);
   return (line: string): string => fold(parseNodeSpecs(line.split(' '), names, undefined, resolve));
 }
-const failure = (groups: Record<string, string>, line: string, dir: string | null = null): UserError => thrown(UserError, () => resolver(groups, dir)(line));
+const failure = (groups: Record<string, string>, line: string, dir: string | null = null): UserError =>
+  thrown(UserError, () => resolver(groups, dir)(line));
 
 describe('groups', () => {
   test('hold specs, operators and other groups', () => {
@@ -28,7 +29,11 @@ describe('groups', () => {
   });
 
   test('that are not there: the nearest is named, or what there is', () => {
-    expect(failure({ usrp: '1' }, '@ursp')).toMatchObject({ kind: 'usage', message: 'there is no group "ursp"', hint: 'did you mean @usrp?' });
+    expect(failure({ usrp: '1' }, '@ursp')).toMatchObject({
+      kind: 'usage',
+      message: 'there is no group "ursp"',
+      hint: 'did you mean @usrp?',
+    });
     expect(failure({ usrp: '1', corner: '2' }, '@somewhere').hint).toBe('there are @usrp, @corner');
     expect(failure({}, '@usrp').hint).toContain('[groups]');
     expect(failure({}, '@failed').hint).toContain('@failed:last');
@@ -36,8 +41,14 @@ describe('groups', () => {
   });
 
   test('that hold themselves, or no specs, are the configuration’s mistake', () => {
-    expect(failure({ a: '1 @b', b: '@c', c: '@a' }, '@a')).toMatchObject({ kind: 'environment', message: 'groups.a: the group holds itself: a -> b -> c -> a' });
-    expect(failure({ a: '1-' }, '@a')).toMatchObject({ kind: 'environment', message: expect.stringMatching(/^groups\.a: "1-" is neither/) });
+    expect(failure({ a: '1 @b', b: '@c', c: '@a' }, '@a')).toMatchObject({
+      kind: 'environment',
+      message: 'groups.a: the group holds itself: a -> b -> c -> a',
+    });
+    expect(failure({ a: '1-' }, '@a')).toMatchObject({
+      kind: 'environment',
+      message: expect.stringMatching(/^groups\.a: "1-" is neither/),
+    });
   });
 });
 

@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -14,13 +24,17 @@ const EXAMPLES = join(packageRoot, 'inventory');
 const sites = ['faraday', 'bemol'];
 const made = sites.flatMap((site) => ['inventory.json', 'hosts', 'dnsmasq', 'omf.json', 'conf'].map((what) => `${site}.${what}`));
 
-const inventory = (args: readonly string[], config = join(EXAMPLES, 'faraday.conf'), env: Record<string, string> = {}): Promise<Finished> => run('imaging-inventory', args, { env: { IMAGING_CONFIG: config, ...env } });
+const inventory = (args: readonly string[], config = join(EXAMPLES, 'faraday.conf'), env: Record<string, string> = {}): Promise<Finished> =>
+  run('imaging-inventory', args, { env: { IMAGING_CONFIG: config, ...env } });
 const bytes = (dir: string): string[] => made.map((name) => readFileSync(join(dir, name), 'latin1'));
 
 describe('the example sites', () => {
   it('are what generate gives, to the byte, wherever it runs', async () => {
     const dir = join(scratch(), 'new', 'folder');
-    const result = await inventory(['generate', ...sites.map((site) => join(EXAMPLES, `${site}.ini`)), '-o', dir], undefined, { TZ: 'Asia/Tokyo', LANG: 'tr_TR.UTF-8' });
+    const result = await inventory(['generate', ...sites.map((site) => join(EXAMPLES, `${site}.ini`)), '-o', dir], undefined, {
+      TZ: 'Asia/Tokyo',
+      LANG: 'tr_TR.UTF-8',
+    });
     expect(result).toMatchObject({ code: 0, stderr: '' });
     expect(readdirSync(dir).sort()).toEqual([...made].sort());
     expect(bytes(dir)).toEqual(bytes(EXAMPLES));
@@ -38,13 +52,24 @@ describe('the example sites', () => {
     const rows: unknown = JSON.parse(stdout);
     expect(rows).toMatchObject([
       { slot: 1, physical: 1 },
-      { slot: 15, physical: 41, cmc: { hostname: 'reboot15', ip: '192.168.1.41', mac: '02:00:00:00:00:41' }, control: { hostname: 'fit15', ip: '192.168.3.15' } },
+      {
+        slot: 15,
+        physical: 41,
+        cmc: { hostname: 'reboot15', ip: '192.168.1.41', mac: '02:00:00:00:00:41' },
+        control: { hostname: 'fit15', ip: '192.168.3.15' },
+      },
       { slot: 18, physical: 39 },
     ]);
     expect((await inventory(['show', '--json'], undefined, { NODES: '3' })).stdout.match(/"slot"/g)).toHaveLength(37);
     const text = (await inventory(['show', '14-15'])).stdout;
     const docs = readFileSync(join(packageRoot, 'docs/inventory.md'), 'utf8');
-    expect(docs).toContain(text.trim().split('\n').map((line) => (line === '' ? '' : `    ${line}`)).join('\n'));
+    expect(docs).toContain(
+      text
+        .trim()
+        .split('\n')
+        .map((line) => (line === '' ? '' : `    ${line}`))
+        .join('\n'),
+    );
     expect((await inventory(['show', '-f', join(EXAMPLES, 'example.json')])).stdout).toContain('machine 39 in slot 18');
   });
 });
@@ -104,7 +129,10 @@ describe('generate', () => {
     const before = readdirSync(dir);
     const result = await inventory(args);
     const map = join(dir, 'machines.map');
-    const lineOf = (number: number): number => readFileSync(map, 'utf8').split('\n').findIndex((line) => line.startsWith(`${number} `)) + 1;
+    const lineOf = (number: number): number =>
+      readFileSync(map, 'utf8')
+        .split('\n')
+        .findIndex((line) => line.startsWith(`${number} `)) + 1;
     expect(result).toMatchObject({ code: 4, stdout: '' });
     expect(result.stderr.split('\n').slice(0, 3)).toEqual([
       `imaging: ${map}, line ${lineOf(2)}: "00:03:1d:0e:03" is not a MAC address (six hex pairs)`,
@@ -136,7 +164,13 @@ describe('generate', () => {
     const out = join(dir, 'out');
     mkdirSync(join(out, 'b'), { recursive: true });
     writeFileSync(join(out, 'a'), 'old');
-    const failed = await rejected(UserError, writeFiles(out, [{ name: 'b', text: 'new' }, { name: 'a', text: 'new' }]));
+    const failed = await rejected(
+      UserError,
+      writeFiles(out, [
+        { name: 'b', text: 'new' },
+        { name: 'a', text: 'new' },
+      ]),
+    );
     expect(failed).toMatchObject({ kind: 'environment', message: expect.stringContaining(`cannot write ${join(out, 'b')}`) });
     expect(readFileSync(join(out, 'a'), 'utf8')).toBe('old');
     expect(readdirSync(out).sort()).toEqual(['a', 'b']);
@@ -144,13 +178,26 @@ describe('generate', () => {
 
   it('names what it cannot read or write', async () => {
     writeFileSync(join(dir, 'file'), '');
-    expect(await inventory([...args, '-o', join(dir, 'file')])).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining(join(dir, 'file')) });
-    expect(await inventory(['generate', join(dir, 'none.ini')])).toMatchObject({ code: 4, stderr: expect.stringContaining(`cannot read the site description ${join(dir, 'none.ini')}: there is no such file`) });
+    expect(await inventory([...args, '-o', join(dir, 'file')])).toMatchObject({
+      code: 4,
+      stdout: '',
+      stderr: expect.stringContaining(join(dir, 'file')),
+    });
+    expect(await inventory(['generate', join(dir, 'none.ini')])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`cannot read the site description ${join(dir, 'none.ini')}: there is no such file`),
+    });
     edit('bemol.ini', 'map = machines.map', 'map = none.map');
-    expect(await inventory(args)).toMatchObject({ code: 4, stderr: expect.stringContaining(`the machine map of ${join(dir, 'bemol.ini')}, ${join(dir, 'none.map')}: there is no such file`) });
+    expect(await inventory(args)).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`the machine map of ${join(dir, 'bemol.ini')}, ${join(dir, 'none.map')}: there is no such file`),
+    });
     edit('bemol.ini', 'none.map', 'machines.map');
     edit('bemol.ini', 'name = bemol', 'name = faraday');
-    expect(await inventory(args)).toMatchObject({ code: 2, stderr: expect.stringContaining(`two of the sites would write ${join(dir, 'faraday')}.*`) });
+    expect(await inventory(args)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`two of the sites would write ${join(dir, 'faraday')}.*`),
+    });
   });
 
   it.each<[string[], string]>([

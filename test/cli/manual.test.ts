@@ -20,7 +20,10 @@ test('the same tables give the same bytes', () => {
 
 test('package.json lists the pages, so that an installation puts them where man finds them', () => {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
-  expect(manifest).toMatchObject({ man: expect.arrayContaining([]) as string[], files: expect.arrayContaining(['man', 'completions']) as string[] });
+  expect(manifest).toMatchObject({
+    man: expect.arrayContaining([]) as string[],
+    files: expect.arrayContaining(['man', 'completions']) as string[],
+  });
   const { man } = manifest as { man: string[] }; // it was matched above
   expect([...man].sort()).toEqual(pages.map(([path]) => path).sort());
 });
@@ -29,13 +32,18 @@ test('each command has a page with its options, examples and exit codes; the ove
   const overview = files.get('man/man1/imaging.1') ?? '';
   for (const command of commands) {
     const page = pageOf(command.name);
-    expect(page, command.name).toMatch(new RegExp(`^\\.\\\\".*\\n\\.TH IMAGING\\\\-${command.name.toUpperCase()} 1 "" "imaging 1\\.2\\.3" "imaging"\\n\\.SH NAME\\nimaging\\\\-${command.name} \\\\- `));
+    expect(page, command.name).toMatch(
+      new RegExp(
+        `^\\.\\\\".*\\n\\.TH IMAGING\\\\-${command.name.toUpperCase()} 1 "" "imaging 1\\.2\\.3" "imaging"\\n\\.SH NAME\\nimaging\\\\-${command.name} \\\\- `,
+      ),
+    );
     expect(overview).toContain(`imaging\\-${command.name}`);
     if (command.kind === 'program') continue;
     for (const [name, { alias, describe, choices }] of Object.entries(command.options)) {
       expect(page, command.name).toContain(`\\fB${roff(`--${name}`)}\\fR`);
       expect(page, command.name).toContain(roff(describe));
-      for (const letter of [alias ?? []].flat()) expect(page).toContain(`\\fB${roff(letter.length === 1 ? `-${letter}` : `--${letter}`)}\\fR`);
+      for (const letter of [alias ?? []].flat())
+        expect(page).toContain(`\\fB${roff(letter.length === 1 ? `-${letter}` : `--${letter}`)}\\fR`);
       for (const choice of choices ?? []) expect(page).toContain(`\\fB${choice}\\fR`);
     }
     for (const [line] of command.examples) expect(page, command.name).toContain(roff(line));
@@ -53,7 +61,9 @@ test('imaging.conf(5) has every key with its default and what is allowed', () =>
 });
 
 test('roff takes no text for a request or an escape', () => {
-  expect(roff(".so /etc/passwd\n'quoted' \\fB ~/x --all ^ `")).toBe('\\&.so /etc/passwd\n\\(aqquoted\\(aq \\efB \\(ti/x \\-\\-all \\(ha \\(ga');
+  expect(roff(".so /etc/passwd\n'quoted' \\fB ~/x --all ^ `")).toBe(
+    '\\&.so /etc/passwd\n\\(aqquoted\\(aq \\efB \\(ti/x \\-\\-all \\(ha \\(ga',
+  );
   for (const [path, text] of pages) {
     for (const line of text.split('\n')) if (/^[.']/.test(line)) expect(line, path).toMatch(/^\.(\\"|TH|SH|PP|TP|RS|RE|nf|fi|br)\b|^\.\\"/);
   }
@@ -62,10 +72,19 @@ test('roff takes no text for a request or an escape', () => {
 const noMan = spawnSync('man', ['--version']).status === 0 ? '' : ' (skipped: there is no man)';
 test.skipIf(noMan !== '')(`man shows them without a complaint, options as they are typed${noMan}`, () => {
   const dir = scratch();
-  for (const name of ['man/man1/imaging-load.1', 'man/man1/imaging-runs.1', 'man/man1/imaging-frisbee.1', 'man/man1/imaging.1', 'man/man5/imaging.conf.5']) {
+  for (const name of [
+    'man/man1/imaging-load.1',
+    'man/man1/imaging-runs.1',
+    'man/man1/imaging-frisbee.1',
+    'man/man1/imaging.1',
+    'man/man5/imaging.conf.5',
+  ]) {
     const file = join(dir, name.split('/').at(-1) ?? '');
     writeFileSync(file, files.get(name) ?? '');
-    const { stdout, stderr, status } = spawnSync('man', ['--warnings=w', '-l', file], { env: { ...process.env, MANPAGER: 'cat', MANWIDTH: '120', LC_ALL: 'C.UTF-8' }, encoding: 'utf8' });
+    const { stdout, stderr, status } = spawnSync('man', ['--warnings=w', '-l', file], {
+      env: { ...process.env, MANPAGER: 'cat', MANWIDTH: '120', LC_ALL: 'C.UTF-8' },
+      encoding: 'utf8',
+    });
     expect({ status, stderr }, name).toEqual({ status: 0, stderr: '' });
     if (name.endsWith('imaging-load.1')) {
       expect(stdout).toMatch(/^ +-i, --image IMAGE$/m);

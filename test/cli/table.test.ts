@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { commands } from '../../src/cli/table.js';
 import { exitCodeMeanings } from '../../src/cli/kit/exit.js';
@@ -50,7 +50,9 @@ test('a command is found by the name it is called by, else by the first word', (
 
 test('bin/ holds a link for every command, and package.json maps the same names', () => {
   const wanted = ['imaging', 'load-image', ...commands.map((command) => `imaging-${command.name}`)].sort();
-  const links = readdirSync(bin).filter((name) => name !== 'imaging.js').sort();
+  const links = readdirSync(bin)
+    .filter((name) => name !== 'imaging.js')
+    .sort();
   expect(links).toEqual(wanted);
   for (const link of links) expect(readlinkSync(`${bin}/${link}`)).toBe('imaging.js');
   const manifest: unknown = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
@@ -58,7 +60,8 @@ test('bin/ holds a link for every command, and package.json maps the same names'
 });
 
 test('the README has every command and every exit code', () => {
-  for (const command of commands) expect(readme, command.name).toMatch(new RegExp(`\`?(imaging-|-)${command.name}\\b|npm run ${command.name}\\b`));
+  for (const command of commands)
+    expect(readme, command.name).toMatch(new RegExp(`\`?(imaging-|-)${command.name}\\b|npm run ${command.name}\\b`));
   for (const [code, meaning] of exitCodeMeanings) {
     expect(readme).toContain(String(code));
     if (code < 100) expect(readme).toContain(meaning);

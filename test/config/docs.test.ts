@@ -17,7 +17,9 @@ const KEYS_OF_2015 = `
   pxelinux.config_dir pxelinux.frisbee_image
   frisbee.server frisbee.server_options frisbee.client frisbee.imagezip frisbee.netcat frisbee.hard_drive frisbee.images_dir frisbee.default_image
   networking.telnet_port networking.telnet_backoff networking.ssh_backoff networking.pattern_multicast networking.pattern_port networking.pattern_size
-  networking.bandwidth networking.local_control_ip`.trim().split(/\s+/);
+  networking.bandwidth networking.local_control_ip`
+  .trim()
+  .split(/\s+/);
 
 let site: Site;
 beforeEach(async () => {

@@ -13,26 +13,45 @@ describe('the guess of the gateway’s control address', () => {
   const nic = (name: string, address: string, netmask: string): OwnAddress => ({ name, address, netmask });
 
   it('is the address whose network holds the first node', async () => {
-    const addresses = [nic('lo', '127.0.0.1', '255.0.0.0'), nic('eth0', '192.168.1.100', '255.255.255.0'), nic('eth1', '192.168.3.100', '255.255.255.0')];
+    const addresses = [
+      nic('lo', '127.0.0.1', '255.0.0.0'),
+      nic('eth0', '192.168.1.100', '255.255.255.0'),
+      nic('eth1', '192.168.3.100', '255.255.255.0'),
+    ];
     expect(await guessLocalControlIp('192.168.3.1', addresses)).toBe('192.168.3.100');
     expect(await guessLocalControlIp('192.168.1.1', addresses)).toBe('192.168.1.100');
   });
 
   it('goes by each interface’s own prefix, and the narrowest', async () => {
-    const addresses = [nic('eth0', '10.0.0.1', '255.0.0.0'), nic('eth1', '10.1.2.3', '255.255.252.0'), nic('tun0', '10.1.9.1', '255.255.255.255')];
+    const addresses = [
+      nic('eth0', '10.0.0.1', '255.0.0.0'),
+      nic('eth1', '10.1.2.3', '255.255.252.0'),
+      nic('tun0', '10.1.9.1', '255.255.255.255'),
+    ];
     expect(await guessLocalControlIp('10.1.1.7', addresses)).toBe('10.1.2.3');
     expect(await guessLocalControlIp('10.1.9.7', addresses)).toBe('10.0.0.1');
-    expect(await guessLocalControlIp('200.1.1.1', [nic('eth0', '200.1.1.254', '255.255.255.128'), nic('eth0', '200.1.1.100', '255.255.255.128')])).toBe('200.1.1.100');
+    expect(
+      await guessLocalControlIp('200.1.1.1', [
+        nic('eth0', '200.1.1.254', '255.255.255.128'),
+        nic('eth0', '200.1.1.100', '255.255.255.128'),
+      ]),
+    ).toBe('200.1.1.100');
   });
 
   it('is never a loopback one; without any, the message says what to set', async () => {
     const guess = guessLocalControlIp('127.0.3.1', [nic('lo', '127.0.0.1', '255.0.0.0')]);
     await expect(guess).rejects.toBeInstanceOf(UserError);
-    await expect(guess).rejects.toMatchObject({ kind: 'environment', message: expect.stringContaining('127.0.3.1'), hint: expect.stringContaining('local_control_ip') });
+    await expect(guess).rejects.toMatchObject({
+      kind: 'environment',
+      message: expect.stringContaining('127.0.3.1'),
+      hint: expect.stringContaining('local_control_ip'),
+    });
   });
 
   it('works on this machine’s interfaces', async () => {
-    const own = Object.values(networkInterfaces()).flat().find((entry) => entry?.family === 'IPv4' && !entry.internal);
+    const own = Object.values(networkInterfaces())
+      .flat()
+      .find((entry) => entry?.family === 'IPv4' && !entry.internal);
     if (own) expect(typeof (await guessLocalControlIp(own.address))).toBe('string');
     else await expect(guessLocalControlIp('192.0.2.1')).rejects.toBeInstanceOf(UserError);
   });

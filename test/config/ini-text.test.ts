@@ -65,7 +65,10 @@ describe('how settings are written', () => {
   });
 
   it('keeps a section apart from one whose name it begins', () => {
-    expect(read('[testbed]\nall_scope = 1\n[testbed.all_scope]\nfaraday = 2\n')).toEqual({ testbed: { all_scope: '1' }, 'testbed.all_scope': { faraday: '2' } });
+    expect(read('[testbed]\nall_scope = 1\n[testbed.all_scope]\nfaraday = 2\n')).toEqual({
+      testbed: { all_scope: '1' },
+      'testbed.all_scope': { faraday: '2' },
+    });
   });
 
   it('the last of two equal keys counts, also when its section comes twice', () => {
@@ -73,7 +76,10 @@ describe('how settings are written', () => {
   });
 
   it('names like those of every object do no harm', () => {
-    expect(read('[constructor]\ntostring = 1\n[__proto__]\nx = 1\n[s]\n__proto__ = 2\nconstructor = 3\n')).toEqual({ constructor: { tostring: '1' }, s: { constructor: '3' } });
+    expect(read('[constructor]\ntostring = 1\n[__proto__]\nx = 1\n[s]\n__proto__ = 2\nconstructor = 3\n')).toEqual({
+      constructor: { tostring: '1' },
+      s: { constructor: '3' },
+    });
     expect(Object.keys({})).toEqual([]);
   });
 
@@ -91,7 +97,10 @@ describe('how settings are written', () => {
     ['[s]\na = x\u0000y', 2, 'the value of a holds a control character'],
     ['[s]\na = x\u2028y', 2, 'the value of a holds a control character'],
   ])('%j is refused with its line', (text, line, what) => {
-    expect(thrown(UserError, () => parseIni(text, '/etc/f.conf'))).toMatchObject({ kind: 'environment', message: `/etc/f.conf, line ${line}: ${what}` });
+    expect(thrown(UserError, () => parseIni(text, '/etc/f.conf'))).toMatchObject({
+      kind: 'environment',
+      message: `/etc/f.conf, line ${line}: ${what}`,
+    });
   });
 
   it('gives back any value that was put into quotes', () => {

@@ -9,27 +9,62 @@ const read = <T>(kind: kinds.Kind<T>, text: string): T | undefined => kind.parse
 
 describe('kinds of values', () => {
   it.each([
-    ['yes', true], ['true', true], ['on', true], ['1', true], ['YES', true], ['True', true],
-    ['no', false], ['false', false], ['off', false], ['0', false], ['Off', false],
-    ['', undefined], ['y', undefined], ['2', undefined], ['null', undefined],
+    ['yes', true],
+    ['true', true],
+    ['on', true],
+    ['1', true],
+    ['YES', true],
+    ['True', true],
+    ['no', false],
+    ['false', false],
+    ['off', false],
+    ['0', false],
+    ['Off', false],
+    ['', undefined],
+    ['y', undefined],
+    ['2', undefined],
+    ['null', undefined],
   ])('the boolean %j', (text, expected) => {
     expect(read(kinds.boolean, text)).toBe(expected);
   });
 
   it.each([
-    ['15', 15_000], ['0.5', 500], ['0.0001', undefined], ['0', undefined], ['80s', undefined], ['-1', undefined], ['1e3', undefined],
-    ['', undefined], ['Infinity', undefined], ['604800', 604_800_000], ['604801', undefined], ['0x10', undefined], ['.5', undefined],
+    ['15', 15_000],
+    ['0.5', 500],
+    ['0.0001', undefined],
+    ['0', undefined],
+    ['80s', undefined],
+    ['-1', undefined],
+    ['1e3', undefined],
+    ['', undefined],
+    ['Infinity', undefined],
+    ['604800', 604_800_000],
+    ['604801', undefined],
+    ['0x10', undefined],
+    ['.5', undefined],
   ])('the seconds %j', (text, expected) => {
     expect(read(kinds.seconds(0.01), text)).toBe(expected);
   });
 
-  it.each([['1', 1], ['65535', 65_535], ['0', undefined], ['65536', undefined], ['22.0', undefined], ['ssh', undefined]])('the port %j', (text, expected) => {
+  it.each([
+    ['1', 1],
+    ['65535', 65_535],
+    ['0', undefined],
+    ['65536', undefined],
+    ['22.0', undefined],
+    ['ssh', undefined],
+  ])('the port %j', (text, expected) => {
     expect(read(kinds.port, text)).toBe(expected);
   });
 
   it.each([
-    ['/var/lib/x', '/var/lib/x'], ['images', '/home/ann/exp/images'], ['../images/', '/home/ann/images'], ['~/images', '/home/ann/images'],
-    ['~', '/home/ann'], ['~bob/x', '/home/ann/exp/~bob/x'], ['', undefined],
+    ['/var/lib/x', '/var/lib/x'],
+    ['images', '/home/ann/exp/images'],
+    ['../images/', '/home/ann/images'],
+    ['~/images', '/home/ann/images'],
+    ['~', '/home/ann'],
+    ['~bob/x', '/home/ann/exp/~bob/x'],
+    ['', undefined],
   ])('the path %j', (text, expected) => {
     expect(read(kinds.path, text)).toBe(expected);
   });
@@ -41,13 +76,20 @@ describe('kinds of values', () => {
   it('keeps shell characters out of what is typed on nodes', () => {
     expect(read(kinds.program, '/usr/bin/imagezip-1.0')).toBe('/usr/bin/imagezip-1.0');
     expect(read(kinds.nodePath, '/dev/disk/by-id/a:b')).toBe('/dev/disk/by-id/a:b');
-    for (const text of ['frisbee; reboot', '$(x)', 'a b', '`x`', 'a|b', '', "a'b", '-x', 'a\nb']) expect(read(kinds.program, text)).toBeUndefined();
+    for (const text of ['frisbee; reboot', '$(x)', 'a b', '`x`', 'a|b', '', "a'b", '-x', 'a\nb'])
+      expect(read(kinds.program, text)).toBeUndefined();
     for (const text of ['sda', '/dev/sda; x', '/dev/s da', '']) expect(read(kinds.nodePath, text)).toBeUndefined();
   });
 
   it.each([
-    ['-K 3', ['-K', '3']], ['', []], ['  a\t b ', ['a', 'b']], [`a "b c" 'd "e'`, ['a', 'b c', 'd "e']], [`--x="b c"d`, ['--x=b cd']], ['""', ['']],
-    ['"a', undefined], [`it's`, undefined],
+    ['-K 3', ['-K', '3']],
+    ['', []],
+    ['  a\t b ', ['a', 'b']],
+    [`a "b c" 'd "e'`, ['a', 'b c', 'd "e']],
+    [`--x="b c"d`, ['--x=b cd']],
+    ['""', ['']],
+    ['"a', undefined],
+    [`it's`, undefined],
   ])('the words %j', (text, expected) => {
     expect(read(kinds.words, text)).toEqual(expected);
   });
@@ -59,14 +101,24 @@ describe('kinds of values', () => {
     expect(read(kinds.ipCommand, '{ip}')).toBeUndefined();
   });
 
-  it.each([['fit', 'fit'], ['node-', 'node-'], ['', undefined], ['1', undefined], ['7fit', undefined], ['fit~', undefined], ['a,b', undefined]])(
-    'the prefix %j',
-    (text, expected) => {
-      expect(read(kinds.prefix, text)).toBe(expected);
-    },
-  );
+  it.each([
+    ['fit', 'fit'],
+    ['node-', 'node-'],
+    ['', undefined],
+    ['1', undefined],
+    ['7fit', undefined],
+    ['fit~', undefined],
+    ['a,b', undefined],
+  ])('the prefix %j', (text, expected) => {
+    expect(read(kinds.prefix, text)).toBe(expected);
+  });
 
-  it.each([['192.168.3.100', '192.168.3.100'], ['', null], ['localhost', undefined], ['1.2.3', undefined]])('the optional address %j', (text, expected) => {
+  it.each([
+    ['192.168.3.100', '192.168.3.100'],
+    ['', null],
+    ['localhost', undefined],
+    ['1.2.3', undefined],
+  ])('the optional address %j', (text, expected) => {
     expect(read(kinds.optional(kinds.ipv4), text)).toBe(expected);
   });
 });
@@ -86,25 +138,53 @@ describe('multicast patterns', () => {
     expect([1, 2, 3].map((slot) => pattern?.(slot))).toEqual(ports);
   });
 
-  it.each(['10000', '', '+', '* +', '10000 * +', '1000*', '+ *', '10000 + * 2', '(1 + *)', '1 / *', 'x + *', '0x10 + *', '1.5 + *', '9999999 + *', '__import__("os") + *', 'process.exit() + *'])(
-    '%j is no port pattern',
-    (text) => {
-      expect(parsePortPattern(text)).toBeNull();
-    },
-  );
+  it.each([
+    '10000',
+    '',
+    '+',
+    '* +',
+    '10000 * +',
+    '1000*',
+    '+ *',
+    '10000 + * 2',
+    '(1 + *)',
+    '1 / *',
+    'x + *',
+    '0x10 + *',
+    '1.5 + *',
+    '9999999 + *',
+    '__import__("os") + *',
+    'process.exit() + *',
+  ])('%j is no port pattern', (text) => {
+    expect(parsePortPattern(text)).toBeNull();
+  });
 
   const slots = (groups: string, ports: string, size: number): unknown => multicastSlots(groups, parsePortPattern(ports)!, size);
 
   it('make the slots of loads', () => {
-    expect(slots('234.5.6.*', '10000 + *', 2)).toEqual({ slots: [{ group: '234.5.6.1', port: 10_001 }, { group: '234.5.6.2', port: 10_002 }] });
+    expect(slots('234.5.6.*', '10000 + *', 2)).toEqual({
+      slots: [
+        { group: '234.5.6.1', port: 10_001 },
+        { group: '234.5.6.2', port: 10_002 },
+      ],
+    });
     expect(slots('239.*.0.1', '10000 + *', 1)).toEqual({ slots: [{ group: '239.1.0.1', port: 10_001 }] });
   });
 
   it('are refused when a slot would be no group or no port, or the port of another', () => {
-    expect(slots('192.168.3.*', '10000 + *', 1)).toMatchObject({ key: 'pattern_multicast', problem: expect.stringContaining('192.168.3.1, no multicast address') });
-    expect(slots('234.5.6.*', '10000 + *', 256)).toMatchObject({ key: 'pattern_multicast', problem: expect.stringContaining('234.5.6.256') });
+    expect(slots('192.168.3.*', '10000 + *', 1)).toMatchObject({
+      key: 'pattern_multicast',
+      problem: expect.stringContaining('192.168.3.1, no multicast address'),
+    });
+    expect(slots('234.5.6.*', '10000 + *', 256)).toMatchObject({
+      key: 'pattern_multicast',
+      problem: expect.stringContaining('234.5.6.256'),
+    });
     expect(slots('234.5.6.*', '65530 + *', 20)).toMatchObject({ key: 'pattern_port', problem: expect.stringContaining('65536, no port') });
-    expect(slots('234.5.6.*', '2 - *', 20)).toMatchObject({ key: 'pattern_port', problem: expect.stringContaining('slot 2 (pattern_size is 20) is 0') });
+    expect(slots('234.5.6.*', '2 - *', 20)).toMatchObject({
+      key: 'pattern_port',
+      problem: expect.stringContaining('slot 2 (pattern_size is 20) is 0'),
+    });
     expect(slots('234.5.6.*', '10000 + 0 * *', 20)).toMatchObject({ key: 'pattern_port', problem: expect.stringContaining('10000 again') });
   });
 });
@@ -120,6 +200,8 @@ describe('the nearest name', () => {
   });
 
   it('is counted in edits', () => {
-    expect([editDistance('', ''), editDistance('', 'abc'), editDistance('kitten', 'sitting'), editDistance('ab', 'ba')]).toEqual([0, 3, 3, 2]);
+    expect([editDistance('', ''), editDistance('', 'abc'), editDistance('kitten', 'sitting'), editDistance('ab', 'ba')]).toEqual([
+      0, 3, 3, 2,
+    ]);
   });
 });

@@ -26,13 +26,18 @@ describe('secrets', () => {
     expect((await site.load()).describe().find(({ key }) => key === 'token')).toMatchObject({ value: '', source: 'default' });
   });
 
-  it.each(['[leases]\npassword = x\n', '[leases]\ntoken.bemol = x\n', '[r2labapi]\nadmin_token = x\n'])('%j in a file that everybody may read is a warning, until it is closed', async (text) => {
-    await site.write({ etc: '', home: text });
-    const home = site.path('home');
-    expect((await site.load()).warnings.filter((warning) => warning.includes('everybody may read'))).toEqual([expect.stringContaining(`chmod o-r ${home}`)]);
-    await chmod(home, 0o640);
-    expect((await site.load()).warnings.filter((warning) => warning.includes('everybody may read'))).toEqual([]);
-  });
+  it.each(['[leases]\npassword = x\n', '[leases]\ntoken.bemol = x\n', '[r2labapi]\nadmin_token = x\n'])(
+    '%j in a file that everybody may read is a warning, until it is closed',
+    async (text) => {
+      await site.write({ etc: '', home: text });
+      const home = site.path('home');
+      expect((await site.load()).warnings.filter((warning) => warning.includes('everybody may read'))).toEqual([
+        expect.stringContaining(`chmod o-r ${home}`),
+      ]);
+      await chmod(home, 0o640);
+      expect((await site.load()).warnings.filter((warning) => warning.includes('everybody may read'))).toEqual([]);
+    },
+  );
 
   it('no warning where there is no secret', async () => {
     await site.write({ etc: '[leases]\ntoken =\nbackend = omf\n' });
@@ -42,10 +47,17 @@ describe('secrets', () => {
 
 describe('keys that moved to [leases]', () => {
   it('count, with a warning', async () => {
-    await site.write({ etc: '[r2labapi]\nurl = https://api.example.org:443/\nresource_name = lab\nadmin_token = t\n[accounts]\nprivileged = root,ann\ncycle = 60\n' });
+    await site.write({
+      etc: '[r2labapi]\nurl = https://api.example.org:443/\nresource_name = lab\nadmin_token = t\n[accounts]\nprivileged = root,ann\ncycle = 60\n',
+    });
     await chmod(site.etc, 0o600);
     const { config, warnings } = await site.load();
-    expect(config.leases).toMatchObject({ url: 'https://api.example.org:443/', resourceName: 'lab', token: 't', privileged: ['root', 'ann'] });
+    expect(config.leases).toMatchObject({
+      url: 'https://api.example.org:443/',
+      resourceName: 'lab',
+      token: 't',
+      privileged: ['root', 'ann'],
+    });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain('r2labapi.url -> leases.url');
     expect(warnings[0]).toContain('without effect: [accounts]');

@@ -139,7 +139,9 @@ describe('a group that may write', () => {
     await writeFile(site.path('cwd'), '');
     await chmod(site.path('cwd'), 0o664);
     const handle = await open(site.path('cwd'));
-    expect(await whoElseWrote(site.path('cwd'), handle, { uid, groupFile: '/nowhere', passwdFile: '/nowhere' })).toBe(`group ${gid} may write it`);
+    expect(await whoElseWrote(site.path('cwd'), handle, { uid, groupFile: '/nowhere', passwdFile: '/nowhere' })).toBe(
+      `group ${gid} may write it`,
+    );
     await handle.close();
   });
 });

@@ -43,7 +43,8 @@ describe.skipIf(!hasLoop)('a block device', () => {
       execFileSync('losetup', ['-d', device]);
     }
   };
-  const contentOf = (device: string, sizeBytes: number): Buffer => execFileSync('dd', [`if=${device}`, 'bs=1M', 'status=none'], { maxBuffer: 2 * sizeBytes });
+  const contentOf = (device: string, sizeBytes: number): Buffer =>
+    execFileSync('dd', [`if=${device}`, 'bs=1M', 'status=none'], { maxBuffer: 2 * sizeBytes });
   const old = (sizeBytes: number): Buffer => Buffer.alloc(sizeBytes, 'old');
   const { writtenSha256, writtenBytes, diskBytes, effectiveBytes, actualBytes } = expectedOf('ext4');
 
@@ -79,7 +80,12 @@ describe.skipIf(!hasLoop)('a block device', () => {
       for (const chunk of chunksOf(fixture('ext4'))) await fitting.write(chunk);
       expect(await fitting.finish()).toMatchObject({ effectiveBytes: diskBytes });
       const sink = await openDiskSink(device);
-      await expect(sink.write(fixture('gpt'))).rejects.toThrow(expect.objectContaining({ code: 'disk-too-small', message: expect.stringContaining('has 10485760 bytes, the image needs 18874368') as unknown }));
+      await expect(sink.write(fixture('gpt'))).rejects.toThrow(
+        expect.objectContaining({
+          code: 'disk-too-small',
+          message: expect.stringContaining('has 10485760 bytes, the image needs 18874368') as unknown,
+        }),
+      );
       await sink.abort();
     });
   });

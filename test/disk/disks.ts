@@ -49,7 +49,8 @@ export function faultOf(ranges: SectorRange[], diskSectors: number): string | nu
   let at = -1;
   for (const { startSector, endSector } of ranges) {
     if (!Number.isSafeInteger(startSector) || !Number.isSafeInteger(endSector)) return `${startSector} to ${endSector} are no sectors`;
-    if (startSector <= at || startSector >= endSector || endSector > diskSectors) return `${startSector} to ${endSector} of ${diskSectors}, after ${at}`;
+    if (startSector <= at || startSector >= endSector || endSector > diskSectors)
+      return `${startSector} to ${endSector} of ${diskSectors}, after ${at}`;
     at = endSector;
   }
   return null;

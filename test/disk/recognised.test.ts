@@ -11,10 +11,20 @@ const MIB = 1024 * 1024;
 
 describe('recognised by its signature, and saved raw', () => {
   it.each([
-    ['xfs', 0, 'XFSB'], ['btrfs', 0x10040, '_BHRfS_M'], ['f2fs', 1024, '\x10\x20\xf5\xf2'], ['LVM', 536, 'LVM2 001'], ['LUKS', 0, 'LUKS\xba\xbe'],
-    ['md RAID', 4096, '\xfc\x4e\x2b\xa9'], ['md RAID', 4 * MIB - 65_536, '\xfc\x4e\x2b\xa9'], ['md RAID', 4 * MIB - 8192, '\xfc\x4e\x2b\xa9'],
-    ['LVM', 1560, 'LVM2 001'], ['zfs', 131_032, '\x11\x7a\x0c\xb1\x7a\xda\x10\x02'], ['ocfs2', 4096, 'OCFSV2'], ['Stratis', 516, '!Stra0tis\x86\xff\x02^\x41rh'],
-    ['iso9660', 0x8001, 'CD001'], ['BitLocker', 3, '-FVE-FS-'],
+    ['xfs', 0, 'XFSB'],
+    ['btrfs', 0x10040, '_BHRfS_M'],
+    ['f2fs', 1024, '\x10\x20\xf5\xf2'],
+    ['LVM', 536, 'LVM2 001'],
+    ['LUKS', 0, 'LUKS\xba\xbe'],
+    ['md RAID', 4096, '\xfc\x4e\x2b\xa9'],
+    ['md RAID', 4 * MIB - 65_536, '\xfc\x4e\x2b\xa9'],
+    ['md RAID', 4 * MIB - 8192, '\xfc\x4e\x2b\xa9'],
+    ['LVM', 1560, 'LVM2 001'],
+    ['zfs', 131_032, '\x11\x7a\x0c\xb1\x7a\xda\x10\x02'],
+    ['ocfs2', 4096, 'OCFSV2'],
+    ['Stratis', 516, '!Stra0tis\x86\xff\x02^\x41rh'],
+    ['iso9660', 0x8001, 'CD001'],
+    ['BitLocker', 3, '-FVE-FS-'],
   ])('%s at byte %d', async (name, offset, magic) => {
     const bytes = Buffer.alloc(4 * MIB);
     bytes.write(magic, offset, 'latin1');
@@ -33,10 +43,14 @@ describe('recognised by its signature, and saved raw', () => {
   });
 
   it.each([
-    ['ext2', 1024 + 0x20, 'ext'], ['ntfs', 0x30, 'ntfs'], ['exfat', 88, 'exfat'], ['fat16', 512 + 3, null],
+    ['ext2', 1024 + 0x20, 'ext'],
+    ['ntfs', 0x30, 'ntfs'],
+    ['exfat', 88, 'exfat'],
+    ['fat16', 512 + 3, null],
   ])('%s with a broken number at byte %d', async (name, offset, seen) => {
     const bytes = disk(name).subarray(PARTITION_BYTES);
-    if (seen === null) bytes.writeUInt16LE(1, 22); // a table too short
+    if (seen === null)
+      bytes.writeUInt16LE(1, 22); // a table too short
     else bytes.writeUInt32LE(0xffff_fff0, offset);
     const result = await plan(bytes);
     expect(result.partitions).toMatchObject([{ fileSystem: seen ?? 'fat16', savedAs: 'raw' }]);
@@ -51,7 +65,7 @@ describe('recognised by its signature, and saved raw', () => {
   });
 });
 
-const whyNoLoop = process.getuid?.() === 0 ? missing('losetup', 'mount', 'umount') ?? noLoop() : 'needs root';
+const whyNoLoop = process.getuid?.() === 0 ? (missing('losetup', 'mount', 'umount') ?? noLoop()) : 'needs root';
 if (whyNoLoop) console.log(`mounted disks are not tested: ${whyNoLoop}`);
 
 function noLoop(): string | null {
@@ -86,7 +100,10 @@ describe.skipIf(whyNoLoop)('a disk that is in use', () => {
       const { partitions, notes } = await planOf();
       expect(partitions).toMatchObject([{ state: 'mounted', savedAs: 'allocated' }]);
       const who = way === 'device' ? 'the disk' : 'partition 1';
-      expect(notes).toEqual([...(way === 'file' ? [TAIL_NOTE] : []), `${who} is mounted on ${at} while it is saved: files that change meanwhile will be broken in the image`]);
+      expect(notes).toEqual([
+        ...(way === 'file' ? [TAIL_NOTE] : []),
+        `${who} is mounted on ${at} while it is saved: files that change meanwhile will be broken in the image`,
+      ]);
     } finally {
       tool('umount', [at]);
     }

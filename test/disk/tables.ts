@@ -21,7 +21,11 @@ export type GptEntry = { first: number; last: number };
 export type GptChanges = { sectorBytes?: number; entryBytes?: number; entryCount?: number };
 
 /** Writes both copies of a GPT, and the protective MBR; positions in the disk's own sectors. */
-export function writeGpt(disk: Buffer, entries: GptEntry[], { sectorBytes = 512, entryBytes = 128, entryCount = 128 }: GptChanges = {}): void {
+export function writeGpt(
+  disk: Buffer,
+  entries: GptEntry[],
+  { sectorBytes = 512, entryBytes = 128, entryCount = 128 }: GptChanges = {},
+): void {
   const lastSector = Math.floor(disk.byteLength / sectorBytes) - 1;
   const table = Buffer.alloc(entryBytes * entryCount);
   for (const [i, { first, last }] of entries.entries()) {
@@ -32,7 +36,10 @@ export function writeGpt(disk: Buffer, entries: GptEntry[], { sectorBytes = 512,
   }
   const tableSectors = Math.ceil(table.byteLength / sectorBytes);
   writeMbr(disk, 0, [{ type: 0xee, start: 1, count: lastSector }]);
-  for (const [own, other, place] of [[1, lastSector, 2], [lastSector, 1, lastSector - tableSectors]] as const) {
+  for (const [own, other, place] of [
+    [1, lastSector, 2],
+    [lastSector, 1, lastSector - tableSectors],
+  ] as const) {
     const header = Buffer.alloc(92);
     header.write('EFI PART', 'latin1');
     header.writeUInt32LE(0x10000, 8);

@@ -18,7 +18,9 @@ const MIB = 1024 * 1024;
 const START = 2048;
 
 /** Files of many sizes, by name. */
-const contents = new Map(Array.from({ length: 24 }, (_, i) => [`file${i}`, randomBytes([20, 900, 5000, 70_000, 300_000, 700_000][i % 6] ?? 0)]));
+const contents = new Map(
+  Array.from({ length: 24 }, (_, i) => [`file${i}`, randomBytes([20, 900, 5000, 70_000, 300_000, 700_000][i % 6] ?? 0)]),
+);
 const names = (folder: string): string[] => readdirSync(folder).sort();
 const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -35,7 +37,12 @@ type Family = {
 const ext: Family = {
   needs: ['mke2fs', 'debugfs', 'e2fsck'],
   make: (part, options) => void tool('mke2fs', ['-q', '-F', ...options, part]),
-  fill: (part, files) => void tool('debugfs', ['-w', '-f', '-', part], { input: names(files).map((name) => `write ${join(files, name)} ${name}`).join('\n') }),
+  fill: (part, files) =>
+    void tool('debugfs', ['-w', '-f', '-', part], {
+      input: names(files)
+        .map((name) => `write ${join(files, name)} ${name}`)
+        .join('\n'),
+    }),
   remove: (part, list) => void tool('debugfs', ['-w', '-f', '-', part], { input: list.map((name) => `rm ${name}`).join('\n') }),
   check: (part) => void tool('e2fsck', ['-fn', part]),
   readBack: (part, folder) => void tool('debugfs', ['-R', `rdump / ${folder}`, part]),
@@ -56,7 +63,8 @@ const ntfs: Family = {
   fill: (part, files) => names(files).forEach((name) => tool('ntfscp', ['-f', part, join(files, name), name])),
   remove: () => undefined, // nothing here removes files from NTFS without mounting it
   check: (part) => void tool('ntfsfix', ['-n', part]),
-  readBack: (part, folder) => contents.forEach((_, name) => writeFileSync(join(folder, name), execFileSync('ntfscat', ['-f', part, name], { maxBuffer: 1 << 28 }))),
+  readBack: (part, folder) =>
+    contents.forEach((_, name) => writeFileSync(join(folder, name), execFileSync('ntfscat', ['-f', part, name], { maxBuffer: 1 << 28 }))),
 };
 
 // scripts/prove-ndz.mjs has many more, mounted
@@ -78,7 +86,12 @@ describe('over a disk full of other things', () => {
   for (const [title, family, mebibytes, options] of cases) {
     it.skipIf(missing(...family.needs))(`${title}: files come back, and free space is not in the image`, { timeout: 120_000 }, async () => {
       const folder = await temporaryFolder();
-      const [part, disk, image, restored] = ['part', 'disk', 'image.ndz', 'restored'].map((name) => join(folder, name)) as [string, string, string, string];
+      const [part, disk, image, restored] = ['part', 'disk', 'image.ndz', 'restored'].map((name) => join(folder, name)) as [
+        string,
+        string,
+        string,
+        string,
+      ];
       const files = join(folder, 'files');
       await garbage(part, mebibytes);
       family.make(part, options);
@@ -100,7 +113,8 @@ describe('over a disk full of other things', () => {
       family.check(copy);
       family.readBack(copy, back);
       const found = await hashes(back);
-      for (const [name, bytes] of contents) if (!gone.includes(name) || family === ntfs) expect([name, found.get(name)]).toEqual([name, sha(bytes)]);
+      for (const [name, bytes] of contents)
+        if (!gone.includes(name) || family === ntfs) expect([name, found.get(name)]).toEqual([name, sha(bytes)]);
     });
   }
 });
@@ -163,6 +177,7 @@ async function unzip(image: string, ranges: SectorRange[], disk: string, mebibyt
 
 async function hashes(folder: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const entry of await readdir(folder, { withFileTypes: true })) if (entry.isFile()) found.set(entry.name, sha(await readFile(join(folder, entry.name))));
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isFile()) found.set(entry.name, sha(await readFile(join(folder, entry.name))));
   return found;
 }

@@ -20,8 +20,17 @@ function isExecutable(path: string): boolean {
 }
 
 /** Runs a program to its end; throws with what it said unless its status is among `statuses`. */
-export function tool(program: string, args: readonly string[], { input, statuses = [0] }: { input?: string; statuses?: readonly number[] } = {}): string {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', env: { ...process.env, PATH, LC_ALL: 'C' }, maxBuffer: 1 << 28, ...(input === undefined ? {} : { input }) });
+export function tool(
+  program: string,
+  args: readonly string[],
+  { input, statuses = [0] }: { input?: string; statuses?: readonly number[] } = {},
+): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    encoding: 'utf8',
+    env: { ...process.env, PATH, LC_ALL: 'C' },
+    maxBuffer: 1 << 28,
+    ...(input === undefined ? {} : { input }),
+  });
   if (error) throw error;
   if (!statuses.includes(status ?? -1)) throw new Error(`${program} ${args.join(' ')}: status ${status}\n${stdout}${stderr}`);
   return stdout;

@@ -19,13 +19,15 @@ afterAll(() => testbed.close());
 
 /** Command lines of this testbed's server programs that run. */
 function serversLeft(): string[] {
-  const lines = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
-    } catch {
-      return ''; // it ended meanwhile
-    }
-  });
+  const lines = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+      } catch {
+        return ''; // it ended meanwhile
+      }
+    });
   return lines.filter((line) => line.includes('imaging-frisbeed') && line.includes(testbed.dir));
 }
 
@@ -55,7 +57,10 @@ test('a taken port means the next slot', async () => {
 test('a program that is not there is exit 4, and no node was touched', async () => {
   const extra = join(scratch(), 'none.conf');
   writeFileSync(extra, '[frisbee]\nengine = frisbeed\nserver = /nonexistent/frisbeed\n');
-  const { code, stderr, events } = await testbed.run('imaging-load', ['1', '--progress', 'json'], { ...env, IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}` });
+  const { code, stderr, events } = await testbed.run('imaging-load', ['1', '--progress', 'json'], {
+    ...env,
+    IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}`,
+  });
   expect(code).toBe(4);
   expect(stderr).toContain('/nonexistent/frisbeed');
   expect(events.flatMap((event) => (event.type === 'node.step' ? [event.step] : []))).toEqual(['lock']);

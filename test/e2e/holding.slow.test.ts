@@ -4,8 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImagingEvent } from '../../src/events/types.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
-const atStep = (node: string, step: string) => (event: ImagingEvent): boolean => event.type === 'node.step' && event.node === node && event.step === step;
-const failures = (events: ImagingEvent[]) => events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.step, event.code]] : []));
+const atStep =
+  (node: string, step: string) =>
+  (event: ImagingEvent): boolean =>
+    event.type === 'node.step' && event.node === node && event.step === step;
+const failures = (events: ImagingEvent[]) =>
+  events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.step, event.code]] : []));
 
 describe('one writer per node', () => {
   let testbed: ChildTestbed;
@@ -17,13 +21,21 @@ describe('one writer per node', () => {
   test('a node in the hands of another run fails at its lock, naming the holder; the others go on; nothing of the first is touched', async () => {
     const first = testbed.start('imaging-load', ['1-2', '--progress', 'json']);
     const { run } = await first.event(atStep('fit02', 'write'));
-    const [mixed, refused] = await Promise.all([testbed.run('imaging-load', ['2-3', '--progress', 'json']), testbed.run('imaging-save', ['1-2', '--progress', 'json'])]);
+    const [mixed, refused] = await Promise.all([
+      testbed.run('imaging-load', ['2-3', '--progress', 'json']),
+      testbed.run('imaging-save', ['1-2', '--progress', 'json']),
+    ]);
     expect(mixed.code).toBe(1);
     expect(failures(mixed.events)).toEqual([['fit02', 'lock', 'node-busy']]);
     const busy = mixed.events.find((event) => event.type === 'node.failed');
-    expect(busy).toMatchObject({ message: expect.stringMatching(new RegExp(`in the hands of run ${run} of \\S+ \\(pid ${first.child.pid} on .+, since 20`)) });
+    expect(busy).toMatchObject({
+      message: expect.stringMatching(new RegExp(`in the hands of run ${run} of \\S+ \\(pid ${first.child.pid} on .+, since 20`)),
+    });
     expect(refused.code).toBe(3);
-    expect(failures(refused.events).sort()).toEqual([['fit01', 'lock', 'node-busy'], ['fit02', 'lock', 'node-busy']]);
+    expect(failures(refused.events).sort()).toEqual([
+      ['fit01', 'lock', 'node-busy'],
+      ['fit02', 'lock', 'node-busy'],
+    ]);
     expect((await first.finished).code).toBe(0);
     expect(testbed.links()).toEqual([]);
   });
@@ -53,7 +65,8 @@ test('nodes with a rate of their own get a session of their own, and both rates 
     const sessions = events.flatMap((event) => (event.type === 'server.started' ? [event] : [])).sort((a, b) => a.rateBps - b.rateBps); // they open as their nodes are taken
     expect(sessions.map(({ rateBps }) => rateBps)).toEqual([SLOW_MIBPS * 2 ** 20, 300 * 2 ** 20]);
     expect(sessions[0]?.group).not.toBe(sessions[1]?.group);
-    const joined = (port: number | undefined) => events.flatMap((event) => (event.type === 'server.rate' && event.port === port ? [event] : []));
+    const joined = (port: number | undefined) =>
+      events.flatMap((event) => (event.type === 'server.rate' && event.port === port ? [event] : []));
     const [slow, fast] = sessions.map(({ port }) => joined(port));
     const measuredBps = (list: typeof slow): number => {
       const [a, b] = [list?.[0], list?.at(-1)];
@@ -78,7 +91,13 @@ test('enough nodes are enough: the rest is given up, named, and nothing is left'
     expect(failures(events)).toEqual([['fit03', 'boot', 'given-up']]);
     expect(events.at(-1)).toMatchObject({ type: 'run.finished', ok: ['fit01', 'fit02', 'fit04'], failed: ['fit03'], exitCode: 0 });
     expect(testbed.links()).toEqual([]);
-    for (const [args, why] of [[['--min-success', '110%'], /110%/], [['--min-success', '5'], /up to 4/], [['--window', 'many'], /20\/2s/], [['--wait-lock', 'long'], /wait-lock/], [['--passes', '1.5'], /whole/]] as const) {
+    for (const [args, why] of [
+      [['--min-success', '110%'], /110%/],
+      [['--min-success', '5'], /up to 4/],
+      [['--window', 'many'], /20\/2s/],
+      [['--wait-lock', 'long'], /wait-lock/],
+      [['--passes', '1.5'], /whole/],
+    ] as const) {
       const bad = await testbed.run('imaging-load', ['1-4', ...args]);
       expect(bad.code).toBe(2);
       expect(bad.stderr).toMatch(why);

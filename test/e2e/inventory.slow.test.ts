@@ -7,12 +7,23 @@ import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
 /** Three machines, as they are: where each one's card and interface answer, and with what MAC. 15 and 41 are where the other one might be expected. */
 const hardware = [
-  { cmc: { hostname: 'reboot14', ip: '127.1.1.14', mac: '02:00:00:00:00:14' }, control: { hostname: 'fit14', ip: '127.1.3.14', mac: '00:03:1d:0e:03:55' } },
-  { cmc: { hostname: 'reboot15', ip: '127.1.1.41', mac: '02:00:00:00:00:41' }, control: { hostname: 'fit15', ip: '127.1.3.15', mac: '00:03:1d:0e:05:67' } },
-  { cmc: { hostname: 'reboot16', ip: '127.1.1.15', mac: '02:00:00:00:00:15' }, control: { hostname: 'fit16', ip: '127.1.3.16', mac: '00:03:1d:0e:04:00' } },
+  {
+    cmc: { hostname: 'reboot14', ip: '127.1.1.14', mac: '02:00:00:00:00:14' },
+    control: { hostname: 'fit14', ip: '127.1.3.14', mac: '00:03:1d:0e:03:55' },
+  },
+  {
+    cmc: { hostname: 'reboot15', ip: '127.1.1.41', mac: '02:00:00:00:00:41' },
+    control: { hostname: 'fit15', ip: '127.1.3.15', mac: '00:03:1d:0e:05:67' },
+  },
+  {
+    cmc: { hostname: 'reboot16', ip: '127.1.1.15', mac: '02:00:00:00:00:15' },
+    control: { hostname: 'fit16', ip: '127.1.3.16', mac: '00:03:1d:0e:04:00' },
+  },
 ];
-const MAP = '14 00:03:1d:0e:03:55 14 intel atheros\n15 00:03:1d:0e:04:00 16 intel atheros # repaired, in another slot\n41 00:03:1d:0e:05:67 15 intel atheros # replaces 15\n';
-const SITE = '[site]\nname = chamber\nmode = production\nmap = machines.map\n[networks]\ncmc = 127.1.1.0/24\ncontrol = 127.1.3.0/24\ndata = 127.1.2.0/24\n';
+const MAP =
+  '14 00:03:1d:0e:03:55 14 intel atheros\n15 00:03:1d:0e:04:00 16 intel atheros # repaired, in another slot\n41 00:03:1d:0e:05:67 15 intel atheros # replaces 15\n';
+const SITE =
+  '[site]\nname = chamber\nmode = production\nmap = machines.map\n[networks]\ncmc = 127.1.1.0/24\ncontrol = 127.1.3.0/24\ndata = 127.1.2.0/24\n';
 
 let testbed: ChildTestbed;
 /** The testbed's ports and folders, and on top of them the inventory that was generated. */
@@ -49,7 +60,11 @@ test('the generated inventory is the hardware, and passes the check', async () =
   expect(check.stdout).toContain('3 nodes (14-16), nothing wrong');
   expect(check.code).toBe(0);
   const show = await testbed.run('imaging-inventory', ['show', '--json'], env);
-  expect(JSON.parse(show.stdout)).toMatchObject([{ physical: 14, ...hardware[0] }, { physical: 41, ...hardware[1] }, { physical: 15, ...hardware[2] }]);
+  expect(JSON.parse(show.stdout)).toMatchObject([
+    { physical: 14, ...hardware[0] },
+    { physical: 41, ...hardware[1] },
+    { physical: 15, ...hardware[2] },
+  ]);
 });
 
 test('the testbed refuses addresses that this machine does not have, and a number beside an inventory', async () => {
@@ -58,5 +73,17 @@ test('the testbed refuses addresses that this machine does not have, and a numbe
   const refused = await run('imaging-testbed', ['run', '--inventory', far, '--', 'true'], { env: { IMAGING_CONFIG: env.IMAGING_CONFIG } });
   expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('fit16 has 192.168.3.16, and without --netns') });
   expect((await run('imaging-testbed', ['run', '3', '--inventory', far, '--', 'true'])).code).toBe(2);
-  expect((await testbed.run('imaging-testbed', ['run', '--inventory', join(testbed.dir, 'inventory.json'), '--fault', '1:no-boot', '--', 'true'])).stderr).toContain('the testbed has nodes 14-16');
+  expect(
+    (
+      await testbed.run('imaging-testbed', [
+        'run',
+        '--inventory',
+        join(testbed.dir, 'inventory.json'),
+        '--fault',
+        '1:no-boot',
+        '--',
+        'true',
+      ])
+    ).stderr,
+  ).toContain('the testbed has nodes 14-16');
 });

@@ -29,13 +29,19 @@ function env(section: string): Record<string, string> {
   return { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${file}` };
 }
 
-const failures = ({ events }: Finished) => events.filter((event): event is ImagingEvent & { type: 'node.failed' } => event.type === 'node.failed').map(({ node, step, code }) => `${node} ${step} ${code}`).sort();
+const failures = ({ events }: Finished) =>
+  events
+    .filter((event): event is ImagingEvent & { type: 'node.failed' } => event.type === 'node.failed')
+    .map(({ node, step, code }) => `${node} ${step} ${code}`)
+    .sort();
 
 test('a lease on some nodes: the others fail at step lock and are not touched; on none: refused', async () => {
   const file = `backend = local\nfile = ${join(scratch(), 'leases/leases.db')}`;
   const [user, admin] = [env(`${file}\nprivileged =`), env(`${file}\nprivileged = ${me}`)];
   expect((await testbed.run('imaging-leases', ['book', 'now', '+1h', '--slice', 'bob', '--nodes', '3'], admin)).code).toBe(0);
-  expect((await testbed.run('imaging-leases', ['book', 'now', '+1h', '--nodes', '1-2'], user)).stdout).toMatch(new RegExp(`^booked: 1-2 for ${me}, from .* until .* \\(lease 2\\)\n$`));
+  expect((await testbed.run('imaging-leases', ['book', 'now', '+1h', '--nodes', '1-2'], user)).stdout).toMatch(
+    new RegExp(`^booked: 1-2 for ${me}, from .* until .* \\(lease 2\\)\n$`),
+  );
 
   const off = await testbed.run('imaging-off', ['1-4', '--progress', 'json'], user);
   expect(off.code).toBe(1);
@@ -46,9 +52,20 @@ test('a lease on some nodes: the others fail at step lock and are not touched; o
 
   const none = await testbed.run('imaging-off', ['3-4'], user);
   expect(none).toMatchObject({ code: 3, stdout: '' });
-  expect(none.stderr).toMatch(new RegExp(`^imaging: ${me} has a lease on none of these 2 nodes; ${me} has no lease on fit03 now: bob holds it until .*\n  .*imaging-leases list`));
-  expect(await testbed.run('imaging-off', ['3', '--force-lease'], user)).toMatchObject({ code: 3, stderr: expect.stringContaining(`${me} is none`) });
-  expect(await testbed.run('imaging-on', ['1-4'], admin)).toMatchObject({ code: 0, stdout: 'reboot01:ok\nreboot02:ok\nreboot03:already on\nreboot04:already on\n', stderr: '' });
+  expect(none.stderr).toMatch(
+    new RegExp(
+      `^imaging: ${me} has a lease on none of these 2 nodes; ${me} has no lease on fit03 now: bob holds it until .*\n  .*imaging-leases list`,
+    ),
+  );
+  expect(await testbed.run('imaging-off', ['3', '--force-lease'], user)).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining(`${me} is none`),
+  });
+  expect(await testbed.run('imaging-on', ['1-4'], admin)).toMatchObject({
+    code: 0,
+    stdout: 'reboot01:ok\nreboot02:ok\nreboot03:already on\nreboot04:already on\n',
+    stderr: '',
+  });
 });
 
 test('an R2lab API: whose lease it is decides, and one request is enough for all nodes', async () => {
@@ -57,7 +74,10 @@ test('an R2lab API: whose lease it is decides, and one request is enough for all
   expect(await testbed.run('imaging-usrpon', ['1-4'], user)).toMatchObject({ code: 0, stderr: '' });
   expect(server.seen).toHaveLength(1);
   server.leases.splice(0, 1, lease('bob', Date.now() - HOUR, Date.now() + HOUR));
-  expect(await testbed.run('imaging-usrpoff', ['1-4'], user)).toMatchObject({ code: 3, stderr: expect.stringContaining('bob holds it until') });
+  expect(await testbed.run('imaging-usrpoff', ['1-4'], user)).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('bob holds it until'),
+  });
   expect((await testbed.run('imaging-usrpstatus', ['1'])).stdout).toBe('reboot01:usrpon\n');
 });
 
@@ -65,8 +85,16 @@ test('a silent server is a refusal, but not to who only looks, nor to the privil
   server.mood = 'silent';
   const silent = `backend = r2labapi\nurl = ${server.url}\ntimeout = 0.3`;
   const [user, admin] = [env(`${silent}\nprivileged =`), env(`${silent}\nprivileged = ${me}`)];
-  expect(await testbed.run('imaging-usrpon', ['1'], user)).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining(`cannot tell whether ${me} has a lease: GET ${server.url}/leases`) });
-  expect(await testbed.run('imaging-status', ['1'], user)).toMatchObject({ code: 0, stdout: 'reboot01:on\n', stderr: expect.stringContaining('cannot tell whether') });
+  expect(await testbed.run('imaging-usrpon', ['1'], user)).toMatchObject({
+    code: 3,
+    stdout: '',
+    stderr: expect.stringContaining(`cannot tell whether ${me} has a lease: GET ${server.url}/leases`),
+  });
+  expect(await testbed.run('imaging-status', ['1'], user)).toMatchObject({
+    code: 0,
+    stdout: 'reboot01:on\n',
+    stderr: expect.stringContaining('cannot tell whether'),
+  });
   server.seen.splice(0);
   const forced = await testbed.run('imaging-usrpon', ['1', '--force-lease'], admin);
   expect(forced).toMatchObject({ code: 0, stderr: expect.stringContaining(`warning: no lease is asked for: --force-lease by ${me}`) });
@@ -86,7 +114,10 @@ test('a certificate is checked against the authorities that are known', async ()
   const tls = await r2labServer([lease(me, Date.now() - HOUR, Date.now() + HOUR)], { tls: true });
   try {
     const secure = env(`backend = r2labapi\nurl = ${tls.url}\nprivileged =`);
-    expect(await testbed.run('imaging-leases', ['check'], secure)).toMatchObject({ code: 4, stderr: expect.stringContaining('verify_tls') });
+    expect(await testbed.run('imaging-leases', ['check'], secure)).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('verify_tls'),
+    });
     expect(await testbed.run('imaging-leases', ['check'], { ...secure, NODE_EXTRA_CA_CERTS: certPath })).toMatchObject({ code: 0 });
   } finally {
     await tls.close();

@@ -35,7 +35,12 @@ describe('a testbed of four', () => {
   test('the server sees its clients join and leave, and sends little twice', async () => {
     const { events, code } = await testbed.run('imaging-load', ['1', '2', '--progress', 'json']);
     expect(code).toBe(0);
-    expect(events.filter((event) => event.type === 'server.join').map((event) => event.node).sort()).toEqual(['fit01', 'fit02']);
+    expect(
+      events
+        .filter((event) => event.type === 'server.join')
+        .map((event) => event.node)
+        .sort(),
+    ).toEqual(['fit01', 'fit02']);
     expect(events.filter((event) => event.type === 'server.leave')).toHaveLength(2);
     const stopped = events.find((event) => event.type === 'server.stopped');
     expect(stopped?.type === 'server.stopped' && stopped.sentBlocks).toBeGreaterThan(1_000);
@@ -62,17 +67,25 @@ describe('a testbed of four', () => {
     const cut = join(testbed.dir, 'images/cut.ndz');
     writeFileSync(cut, fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES));
     const refused = await testbed.run('imaging-load', ['-i', cut, '1']);
-    expect(refused).toMatchObject({ code: 4, stderr: expect.stringMatching(/cut\.ndz: .*its last chunks are missing\n.*copy the image again/) as unknown });
+    expect(refused).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/cut\.ndz: .*its last chunks are missing\n.*copy the image again/) as unknown,
+    });
     const disk = join(testbed.dir, 'images/smaller.raw');
     writeFileSync(disk, gptDisk(64 * 1024 * 1024, [{ first: 2048, last: 40_000 }]).subarray(0, 32 * 1024 * 1024));
     const dry = await testbed.run('imaging-load', ['-i', disk, '1', '--dry-run']);
     expect(dry.code).toBe(0);
-    expect(dry.stdout + dry.stderr).toMatch(/speaks of 131072 sectors, and the disk that was imaged had 65536: was it copied from a larger one, or cut\?/);
+    expect(dry.stdout + dry.stderr).toMatch(
+      /speaks of 131072 sectors, and the disk that was imaged had 65536: was it copied from a larger one, or cut\?/,
+    );
     expect(testbed.links()).toEqual([]);
   });
 
   test('two loads at once take different slots', async () => {
-    const results = await Promise.all([testbed.run('imaging-load', ['1-2', '--progress', 'json']), testbed.run('imaging-load', ['3-4', '--progress', 'json'])]);
+    const results = await Promise.all([
+      testbed.run('imaging-load', ['1-2', '--progress', 'json']),
+      testbed.run('imaging-load', ['3-4', '--progress', 'json']),
+    ]);
     expect(results.map(({ code }) => code)).toEqual([0, 0]);
     const ports = results.map(({ events }) => events.flatMap((event) => (event.type === 'server.started' ? [event.port] : [])));
     expect(new Set(ports.flat()).size).toBe(2);
@@ -98,7 +111,10 @@ describe('a testbed of four', () => {
 
   test('wait', async () => {
     expect(await testbed.run('imaging-reset', ['3'])).toMatchObject({ code: 0, stdout: 'reboot03:ok\n' });
-    expect(await testbed.run('imaging-wait', ['3', '-t', '20', '--progress', 'quiet'])).toMatchObject({ code: 0, stdout: 'fit03:ssh OK\n' });
+    expect(await testbed.run('imaging-wait', ['3', '-t', '20', '--progress', 'quiet'])).toMatchObject({
+      code: 0,
+      stdout: 'fit03:ssh OK\n',
+    });
     expect(await testbed.run('imaging-wait', ['3', '-s'])).toMatchObject({ code: 0, stdout: '', stderr: '' });
     const telnet = await testbed.run('imaging-wait', ['3', '-n', '-t', '1', '--progress', 'quiet']);
     expect(telnet).toMatchObject({ code: 1, stdout: 'fit03:telnet KO\n' });
@@ -123,7 +139,19 @@ describe('a testbed of four', () => {
 
 test('37 nodes with faults: the bad ones are named, the others do not wait for them', async () => {
   const faults = ['fit05:cmc-silent', 'fit09:drop-at:40', 'fit11:reset-ignored'].flatMap((fault) => ['--fault', fault]);
-  const { code, events } = await run('imaging-testbed', ['run', '37', '--on', ...faults, '--', 'imaging-load', '-i', 'demo', '1-37', '--progress', 'json']);
+  const { code, events } = await run('imaging-testbed', [
+    'run',
+    '37',
+    '--on',
+    ...faults,
+    '--',
+    'imaging-load',
+    '-i',
+    'demo',
+    '1-37',
+    '--progress',
+    'json',
+  ]);
   const finished = finishedOf(events);
   expect(code).toBe(1);
   expect(finished?.type === 'run.finished' && finished.ok).toHaveLength(35);

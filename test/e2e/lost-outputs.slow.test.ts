@@ -12,40 +12,68 @@ beforeAll(async () => {
 afterAll(() => testbed.close());
 
 const noFull = existsSync('/dev/full') ? '' : ' (skipped: there is no /dev/full)';
-const bash = (script: string, cwd = scratch()) => spawnSync('bash', ['-c', script], { env: { ...process.env, ...testbed.env }, cwd, encoding: 'utf8', timeout: 60_000 });
+const bash = (script: string, cwd = scratch()) =>
+  spawnSync('bash', ['-c', script], { env: { ...process.env, ...testbed.env }, cwd, encoding: 'utf8', timeout: 60_000 });
 const told = (text: string): number => text.split('cannot write to standard output').length - 1;
 
-test.skipIf(noFull !== '')(`a load whose progress cannot be written goes on, and says so in its journal and its table${noFull}`, () => {
-  const { status, stdout } = bash('imaging-load -i demo 1-2 --verify none --progress plain 2>/dev/full; code=$?; imaging-runs events >events; exit $code');
-  expect(status).toBe(0);
-  expect(stdout).toMatch(/^ok +2 +1-2$/m);
-  expect(stdout.match(/progress could not be written to standard error: ENOSPC/g)).toHaveLength(1);
-  const events = bash('imaging-runs events').stdout.split('\n').filter((line) => line.includes('"run.warning"') && line.includes('standard error'));
-  expect(events).toHaveLength(1);
-}, 60_000);
+test.skipIf(noFull !== '')(
+  `a load whose progress cannot be written goes on, and says so in its journal and its table${noFull}`,
+  () => {
+    const { status, stdout } = bash(
+      'imaging-load -i demo 1-2 --verify none --progress plain 2>/dev/full; code=$?; imaging-runs events >events; exit $code',
+    );
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^ok +2 +1-2$/m);
+    expect(stdout.match(/progress could not be written to standard error: ENOSPC/g)).toHaveLength(1);
+    const events = bash('imaging-runs events')
+      .stdout.split('\n')
+      .filter((line) => line.includes('"run.warning"') && line.includes('standard error'));
+    expect(events).toHaveLength(1);
+  },
+  60_000,
+);
 
 test.skipIf(noFull !== '')(`a wait whose progress cannot be written asks the nodes all the same${noFull}`, () => {
   expect(bash('imaging-wait 1-2 -t 30 -v 2>/dev/full')).toMatchObject({ status: 0, stdout: 'fit01:ssh OK\nfit02:ssh OK\n' });
 });
 
-test.skipIf(noFull !== '').each(['plain', 'json', 'quiet'])(`results that cannot be written, --progress %s: the load goes on, one message, exit code 4${noFull}`, (mode) => {
-  const { status, stderr } = bash(`imaging-load -i demo 1-2 --verify none --progress ${mode} >/dev/full`);
-  expect(status).toBe(4);
-  expect(told(stderr)).toBe(1);
-  expect(bash('imaging-runs show last --json').stdout).toMatch(/"ok": \[\s+"fit01",\s+"fit02"\s+\]/);
-  expect(testbed.links()).toEqual([]);
-}, 60_000);
-
-test.skipIf(noFull !== '').each([
-  'imaging-nodes 1', 'imaging-status 1', 'imaging-status 1-2 --progress json', 'imaging-load --dry-run -i demo 1', 'imaging-list', 'imaging-load --help', 'imaging-runs', 'imaging-monitor --json', 'imaging-monitor', 'imaging-doctor',
-])(`%s: lost results are one message and exit code 4, on a full disk and when closed${noFull}`, (line) => {
-  for (const where of ['>/dev/full', '>&-']) {
-    const { status, stderr } = bash(`${line} ${where}`);
-    expect({ where, status }).toEqual({ where, status: 4 });
+test.skipIf(noFull !== '').each(['plain', 'json', 'quiet'])(
+  `results that cannot be written, --progress %s: the load goes on, one message, exit code 4${noFull}`,
+  (mode) => {
+    const { status, stderr } = bash(`imaging-load -i demo 1-2 --verify none --progress ${mode} >/dev/full`);
+    expect(status).toBe(4);
     expect(told(stderr)).toBe(1);
-    expect(stderr).not.toMatch(/interrupted|defect/);
-  }
-}, 60_000);
+    expect(bash('imaging-runs show last --json').stdout).toMatch(/"ok": \[\s+"fit01",\s+"fit02"\s+\]/);
+    expect(testbed.links()).toEqual([]);
+  },
+  60_000,
+);
+
+test
+  .skipIf(noFull !== '')
+  .each([
+    'imaging-nodes 1',
+    'imaging-status 1',
+    'imaging-status 1-2 --progress json',
+    'imaging-load --dry-run -i demo 1',
+    'imaging-list',
+    'imaging-load --help',
+    'imaging-runs',
+    'imaging-monitor --json',
+    'imaging-monitor',
+    'imaging-doctor',
+  ])(
+  `%s: lost results are one message and exit code 4, on a full disk and when closed${noFull}`,
+  (line) => {
+    for (const where of ['>/dev/full', '>&-']) {
+      const { status, stderr } = bash(`${line} ${where}`);
+      expect({ where, status }).toEqual({ where, status: 4 });
+      expect(told(stderr)).toBe(1);
+      expect(stderr).not.toMatch(/interrupted|defect/);
+    }
+  },
+  60_000,
+);
 
 test.skipIf(noFull !== '')(`a command that fails because of its output says so once${noFull}`, () => {
   const { status, stderr } = bash('imaging-image zip -q "$(dirname "$IMAGING_CONFIG")/nodes/fit01/disk.img" - >/dev/full');

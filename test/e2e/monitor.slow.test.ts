@@ -64,7 +64,10 @@ function linesOf({ child }: Running): Messages {
   return messages;
 }
 
-const becomes = (node: string, facts: object) => (message: WatchMessage) => message.type === 'change' && message.node === node && Object.entries(facts).every(([name, value]) => JSON.stringify(message.now[name as 'cmc']) === JSON.stringify(value));
+const becomes = (node: string, facts: object) => (message: WatchMessage) =>
+  message.type === 'change' &&
+  message.node === node &&
+  Object.entries(facts).every(([name, value]) => JSON.stringify(message.now[name as 'cmc']) === JSON.stringify(value));
 
 test('JSON lines: a snapshot of every node, then each change; Ctrl-C is how it ends', async () => {
   const started = monitor('--json');
@@ -82,7 +85,9 @@ test('JSON lines: a snapshot of every node, then each change; Ctrl-C is how it e
   expect(gone).toMatchObject({ was: { ssh: 'yes', osRelease: 'Emulated Linux 1' }, now: { osRelease: null, image: null } });
   await testbed.run('imaging-on', ['1']);
   await messages.until(becomes('fit01', { cmc: 'on' }));
-  const back = await messages.until((message) => becomes('fit01', { ssh: 'yes' })(message) && message.type === 'change' && message.now.bootId !== null);
+  const back = await messages.until(
+    (message) => becomes('fit01', { ssh: 'yes' })(message) && message.type === 'change' && message.now.bootId !== null,
+  );
   expect(back).toMatchObject({ state: { osRelease: 'Emulated Linux 1' } });
   await testbed.run('imaging-usrpon', ['2']);
   await messages.until(becomes('fit02', { usrp: 'on' }));
@@ -167,7 +172,16 @@ test('it serves a snapshot, and events to who comes back for them; not to pages 
 });
 
 test('mistakes are named', async () => {
-  expect(await testbed.run('imaging-monitor', ['--listen', 'here'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--listen: "here"') });
-  expect(await testbed.run('imaging-monitor', ['--websocket', 'http://x/'])).toMatchObject({ code: 2, stderr: expect.stringContaining('not a websocket address') });
-  expect(await testbed.run('imaging-monitor', ['1', '--listen', '192.0.2.1:9000'])).toMatchObject({ code: 4, stderr: expect.stringContaining('cannot listen on 192.0.2.1:9000') });
+  expect(await testbed.run('imaging-monitor', ['--listen', 'here'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--listen: "here"'),
+  });
+  expect(await testbed.run('imaging-monitor', ['--websocket', 'http://x/'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('not a websocket address'),
+  });
+  expect(await testbed.run('imaging-monitor', ['1', '--listen', '192.0.2.1:9000'])).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('cannot listen on 192.0.2.1:9000'),
+  });
 });

@@ -20,12 +20,16 @@ test('a compressed raw image is converted on its way, once', async () => {
   const second = await testbed.run('imaging-load', ['-i', 'other.img.gz', '2', '--progress', 'plain']);
   expect(second.code).toBe(0);
   expect(second.stderr).not.toContain('converting');
-  for (const node of ['fit01', 'fit02']) expect(sha256(join(testbed.dir, 'nodes', node, 'disk.img'))).toBe(sha256(join(testbed.dir, 'images/demo.img')));
+  for (const node of ['fit01', 'fit02'])
+    expect(sha256(join(testbed.dir, 'nodes', node, 'disk.img'))).toBe(sha256(join(testbed.dir, 'images/demo.img')));
   const converted = readdirSync(join(testbed.dir, 'state/converted', String(process.getuid?.()))).filter((name) => name.endsWith('.ndz'));
   expect(converted.length).toBe(1);
 }, 120_000);
 
 test('a file that is no image is refused with what it is', async () => {
   writeFileSync(join(testbed.dir, 'images/notes.raw'), 'dear diary '.repeat(1000));
-  expect(await testbed.run('imaging-load', ['-i', 'notes', '1'])).toMatchObject({ code: 4, stderr: expect.stringContaining('is no image that is known here') as unknown });
+  expect(await testbed.run('imaging-load', ['-i', 'notes', '1'])).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining('is no image that is known here') as unknown,
+  });
 });

@@ -31,12 +31,14 @@ test('a signal in the write: the table says which disks are unusable, and which 
   const { code, stdout } = await load.finished;
   expect(code).toBe(143);
   expect(stdout).toMatch(/^ {2}1-2 {2}at write: interrupted by SIGTERM \[interrupted\]$/m);
-  expect(stdout).toContain('2 nodes (1-2) were cut off in the middle of the write: they run the small system, their disks hold nothing bootable: load them again\n');
+  expect(stdout).toContain(
+    '2 nodes (1-2) were cut off in the middle of the write: they run the small system, their disks hold nothing bootable: load them again\n',
+  );
   expect(stdout).toMatch(/^1 node \(3\) was only reset: /m);
   expect(testbed.links()).toEqual([]);
 }, 60_000);
 
-test('--on-interrupt finish: what is being written comes to its end, nothing new begins; the code is the signal\'s', async () => {
+test("--on-interrupt finish: what is being written comes to its end, nothing new begins; the code is the signal's", async () => {
   const { load } = await interrupted('--on-interrupt', 'finish');
   load.child.kill('SIGINT');
   const { code, stdout, stderr } = await load.finished;

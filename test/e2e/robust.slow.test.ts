@@ -12,7 +12,8 @@ beforeAll(async () => {
 });
 afterAll(() => testbed.close());
 
-const bash = (script: string) => spawnSync('bash', ['-c', script], { env: { ...process.env, ...testbed.env }, cwd: scratch(), encoding: 'utf8', timeout: 60_000 });
+const bash = (script: string) =>
+  spawnSync('bash', ['-c', script], { env: { ...process.env, ...testbed.env }, cwd: scratch(), encoding: 'utf8', timeout: 60_000 });
 
 test('a reader that goes away does not end a load half-way', () => {
   const result = bash('set -o pipefail; imaging-load -i demo 1 --progress json | head -3');
@@ -24,7 +25,11 @@ test('a reader that goes away does not end a load half-way', () => {
 
 const noPty = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0 ? '' : ' (skipped: no program script, of util-linux)';
 test.skipIf(noPty !== '')(`a terminal that is closed ends a load, and nothing is left${noPty}`, async () => {
-  const child = spawn('script', ['-qec', 'imaging-load -i demo 1,3 --progress plain', '/dev/null'], { env: { ...process.env, ...testbed.env }, cwd: scratch(), stdio: ['pipe', 'pipe', 'ignore'] });
+  const child = spawn('script', ['-qec', 'imaging-load -i demo 1,3 --progress plain', '/dev/null'], {
+    env: { ...process.env, ...testbed.env },
+    cwd: scratch(),
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
   await new Promise<void>((resolve) => child.stdout.on('data', (text: Buffer) => void (text.includes('boot') && resolve())));
   expect(testbed.links().length).toBeGreaterThan(0);
   child.kill('SIGKILL'); // the pty goes with it
@@ -51,13 +56,19 @@ test('a silent card does not hold back what the others say', async () => {
 
 test('a timeout of a week is a long one, of months a mistake', async () => {
   expect((await testbed.run('imaging-status', ['1', '-t', '604800'])).stdout).toBe('reboot01:on\n');
-  expect(await testbed.run('imaging-status', ['1', '-t', '9999999'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/--timeout.*604800/) });
+  expect(await testbed.run('imaging-status', ['1', '-t', '9999999'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/--timeout.*604800/),
+  });
 });
 
 test('a server program that dies fails its nodes, with a cause, and is no defect', async () => {
   const extra = join(scratch(), 'engine.conf');
   writeFileSync(extra, `[frisbee]\nengine = frisbeed\nserver = ${bin}/imaging-frisbeed\n`);
-  const load = testbed.start('imaging-load', ['1-2', '--progress', 'json'], { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}`, IMAGING_FRISBEE_LOOPBACK: '1' });
+  const load = testbed.start('imaging-load', ['1-2', '--progress', 'json'], {
+    IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}`,
+    IMAGING_FRISBEE_LOOPBACK: '1',
+  });
   await load.event((event) => event.type === 'node.step' && event.step === 'boot');
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
@@ -106,11 +117,12 @@ test('what follows -- are nodes too', async () => {
   expect((await testbed.run('imaging-status', ['--', '-1'])).code).toBe(2);
 });
 
-
 test('a PXE system that is not there is exit 4, and no node is reset in vain', async () => {
   const extra = join(scratch(), 'pxe.conf');
   writeFileSync(extra, '[pxelinux]\nfrisbee_image = nosuch\n');
-  const { code, stderr, events } = await testbed.run('imaging-load', ['1', '--progress', 'json'], { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}` });
+  const { code, stderr, events } = await testbed.run('imaging-load', ['1', '--progress', 'json'], {
+    IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}`,
+  });
   expect(code).toBe(4);
   expect(stderr).toContain('nosuch');
   expect(events).toEqual([]);
@@ -119,7 +131,9 @@ test('a PXE system that is not there is exit 4, and no node is reset in vain', a
 test('a folder that cannot be made is said, not waited for', async () => {
   const extra = join(scratch(), 'runs.conf');
   writeFileSync(extra, '[runs]\ndir = /proc/nowhere\n');
-  const { code, events } = await testbed.run('imaging-load', ['3', '--progress', 'json'], { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}` });
+  const { code, events } = await testbed.run('imaging-load', ['3', '--progress', 'json'], {
+    IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}`,
+  });
   expect(code).toBe(0); // records are not worth a load
   expect(events.some((event) => event.type === 'run.warning' && /\/proc\/nowhere/.test(event.text))).toBe(true);
 });

@@ -32,16 +32,34 @@ describe('what is kept', () => {
     const load = testbed.start('imaging-load', ['1-2', '4', '--progress', 'json'], { NODES: '3' });
     const { run: name } = await load.event((event) => event.type === 'run.started');
     const plan = readPlan(join(runsDir(), name))?.value;
-    expect(plan).toMatchObject({ run: name, command: 'load', argv: ['1-2', '4', '--progress', 'json'], nodes: ['fit01', 'fit02', 'fit04'], env: { NODES: '3', IMAGING_CONFIG: testbed.env.IMAGING_CONFIG }, continues: null, detached: false });
+    expect(plan).toMatchObject({
+      run: name,
+      command: 'load',
+      argv: ['1-2', '4', '--progress', 'json'],
+      nodes: ['fit01', 'fit02', 'fit04'],
+      env: { NODES: '3', IMAGING_CONFIG: testbed.env.IMAGING_CONFIG },
+      continues: null,
+      detached: false,
+    });
     expect(plan?.inputs).toEqual([expect.objectContaining({ path: join(testbed.dir, 'images/default.ndz') })]);
     expect(plan?.process && isAlive(plan.process)).toBe(true);
     expect(readResult(join(runsDir(), name))).toBeNull();
     const { code, events } = await load.finished;
     expect(code).toBe(1);
     const result = readResult(folderOf(events))?.value;
-    expect(result).toMatchObject({ exitCode: 1, ok: ['fit01', 'fit02'], failed: [{ node: 'fit04', step: 'reset', code: 'cmc-refused' }], folded: { ok: '1-2', failed: '4' } });
+    expect(result).toMatchObject({
+      exitCode: 1,
+      ok: ['fit01', 'fit02'],
+      failed: [{ node: 'fit04', step: 'reset', code: 'cmc-refused' }],
+      folded: { ok: '1-2', failed: '4' },
+    });
     expect(result).toEqual({ ...resultOf(foldJournal(folderOf(events))), journal: 'complete' });
-    expect((await runs('events')).stdout.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual(events);
+    expect(
+      (await runs('events')).stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual(events);
   });
 
   test('list, show, log, stats', async () => {
@@ -57,8 +75,12 @@ describe('what is kept', () => {
     expect(log.stdout).not.toMatch(/[\u001b\u0007\u009b]/);
     expect((await runs('log', '1', '--raw')).stdout).toContain('\u001b]0;owned');
     expect(await runs('log', 'fit04')).toMatchObject({ code: 2, stderr: expect.stringContaining('there are logs of 1-2') });
-    expect((await runs('stats', '@good', '4')).stdout).toMatch(/^node .*\nfit04 +1 +1 of 1 failed +failing +never +1 x reset \[cmc-refused\]/);
-    expect(readFileSync(join(testbed.dir, 'imaging.prom'), 'utf8')).toContain('imaging_node_runs_total{command="load",node="fit04",result="failed"} 1\n');
+    expect((await runs('stats', '@good', '4')).stdout).toMatch(
+      /^node .*\nfit04 +1 +1 of 1 failed +failing +never +1 x reset \[cmc-refused\]/,
+    );
+    expect(readFileSync(join(testbed.dir, 'imaging.prom'), 'utf8')).toContain(
+      'imaging_node_runs_total{command="load",node="fit04",result="failed"} 1\n',
+    );
   });
 
   test('a status keeps nothing, a wait does', async () => {
@@ -72,22 +94,32 @@ describe('what is kept', () => {
 
   test('nodes of runs and groups select, in every command on nodes', async () => {
     expect((await testbed.run('imaging-nodes', ['-f', '@all:last-load', '&@good'])).stdout).toBe('1-2\n');
-    expect((await testbed.run('imaging-status', ['@failed:last-load', '@good'])).stdout).toBe('reboot01:on\nreboot02:on\nreboot03:on\nreboot04:status N/A\n');
+    expect((await testbed.run('imaging-status', ['@failed:last-load', '@good'])).stdout).toBe(
+      'reboot01:on\nreboot02:on\nreboot03:on\nreboot04:status N/A\n',
+    );
     expect((await testbed.run('imaging-status', [], { NODES: '@good ^1-2' })).stdout).toBe('reboot03:on\n');
     expect(await testbed.run('imaging-load', ['@gud'])).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean @good?') });
-    expect(await testbed.run('imaging-load', ['@failed:last'])).toMatchObject({ code: 2, stderr: expect.stringContaining('the selection is empty: @failed:last') });
+    expect(await testbed.run('imaging-load', ['@failed:last'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the selection is empty: @failed:last'),
+    });
   });
 
   test('replay shows it again, in a blink or as fast as asked', async () => {
     const plain = await runs('replay', 'last-load', '--progress', 'plain');
     expect(plain.stderr).toMatch(/fit04 FAILED at reset[\s\S]*fit01 ok in/);
     expect(plain.stdout).toMatch(/imaging-load: 2 of 3 ok/);
-    expect((await runs('replay', 'last-load', '--speed', '1000', '--progress', 'json')).events.at(-1)).toMatchObject({ type: 'run.finished', exitCode: 1 });
+    expect((await runs('replay', 'last-load', '--speed', '1000', '--progress', 'json')).events.at(-1)).toMatchObject({
+      type: 'run.finished',
+      exitCode: 1,
+    });
   });
 });
 
 async function newest(): Promise<{ run: string; state: string; command: string; ok: string[]; continues: string | null }> {
-  const [first] = JSON.parse((await runs('list', '--json', '-n', '1')).stdout) as [{ run: string; state: string; command: string; ok: string[]; continues: string | null }]; // as: what our own command prints
+  const [first] = JSON.parse((await runs('list', '--json', '-n', '1')).stdout) as [
+    { run: string; state: string; command: string; ok: string[]; continues: string | null },
+  ]; // as: what our own command prints
   return first;
 }
 
@@ -103,10 +135,17 @@ describe('resume', () => {
     const again = await runs('resume', '--progress', 'json');
     expect(again.code).toBe(1);
     expect(again.events[0]).toMatchObject({ nodes: ['fit04'], details: { image: join(cwd, 'images/mine.ndz') } });
-    expect(readPlan(folderOf(again.events))?.value).toMatchObject({ continues: load.events[0]?.run, cwd, argv: ['-i', 'images/mine.ndz', '-a', '~3', '--progress', 'json'] });
+    expect(readPlan(folderOf(again.events))?.value).toMatchObject({
+      continues: load.events[0]?.run,
+      cwd,
+      argv: ['-i', 'images/mine.ndz', '-a', '~3', '--progress', 'json'],
+    });
 
     utimesSync(join(cwd, 'images/mine.ndz'), 1, 1);
-    expect(await runs('resume')).toMatchObject({ code: 3, stderr: expect.stringMatching(/mine\.ndz was written again at 1970[\s\S]*--force/) });
+    expect(await runs('resume')).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/mine\.ndz was written again at 1970[\s\S]*--force/),
+    });
     expect((await runs('resume', '--force', '--progress', 'json')).events[0]).toMatchObject({ nodes: ['fit04'] });
   });
 
@@ -114,7 +153,10 @@ describe('resume', () => {
     const load = testbed.start('imaging-load', ['@good', '--progress', 'json']);
     const { run: name } = await load.event((event) => event.type === 'node.step' && event.step === 'boot');
     load.child.kill('SIGSTOP'); // so that it still is when it is looked at
-    expect(await runs('resume')).toMatchObject({ code: 3, stderr: expect.stringMatching(new RegExp(`run ${name} is still at work[\\s\\S]*attach ${name}`)) });
+    expect(await runs('resume')).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(new RegExp(`run ${name} is still at work[\\s\\S]*attach ${name}`)),
+    });
     load.child.kill('SIGCONT');
     expect((await load.finished).code).toBe(0);
     expect(await runs('resume')).toMatchObject({ code: 0, stdout: `nothing is left: all 3 nodes of run ${name} are done\n` });
@@ -153,7 +195,12 @@ describe('in the background', () => {
 
   test('it survives whoever started it, and those who attach and go', async () => {
     // a process group of its own that is killed as a whole, as a terminal does with what runs in it
-    const shell = spawn('sh', ['-c', 'imaging-load --detach 1-2 -u; exec sleep 60'], { env: { ...process.env, ...slow.env }, cwd: scratch(), detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    const shell = spawn('sh', ['-c', 'imaging-load --detach 1-2 -u; exec sleep 60'], {
+      env: { ...process.env, ...slow.env },
+      cwd: scratch(),
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     const name = await new Promise<string>((resolve) => void shell.stdout.once('data', (text: Buffer) => resolve(text.toString().trim())));
     process.kill(-(shell.pid ?? 0), 'SIGHUP');
     const watching = slow.start('imaging-runs', ['attach', name, '--progress', 'json']);
@@ -169,7 +216,11 @@ describe('in the background', () => {
   const noPty = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0 ? '' : ' (skipped: no program script, of util-linux)';
   test.skipIf(noPty !== '')(`q on a terminal ends the looking, not the run${noPty}`, async () => {
     const name = (await testbed.run('imaging-load', ['--detach', '1-2', '-u'])).stdout.trim();
-    const terminal = spawn('script', ['-qec', `imaging-runs attach ${name}`, '/dev/null'], { env: { ...process.env, ...testbed.env, TERM: 'xterm', CI: undefined }, cwd: scratch(), stdio: ['pipe', 'pipe', 'inherit'] });
+    const terminal = spawn('script', ['-qec', `imaging-runs attach ${name}`, '/dev/null'], {
+      env: { ...process.env, ...testbed.env, TERM: 'xterm', CI: undefined },
+      cwd: scratch(),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     let shown = '';
     terminal.stdout.on('data', (text: Buffer) => {
       if (shown === '') terminal.stdin.write('q'); // the keys are listened to before anything is shown
@@ -184,7 +235,11 @@ describe('in the background', () => {
 
   test('a plan that is refused is told as ever, and leaves no run', async () => {
     const before = readdirSync(runsDir());
-    expect(await testbed.run('imaging-load', ['--detach', '99'])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('node 99 is not in the inventory') });
+    expect(await testbed.run('imaging-load', ['--detach', '99'])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('node 99 is not in the inventory'),
+    });
     expect(await testbed.run('imaging-load', ['--detach', '1', '-i', 'nonsense'])).toMatchObject({ code: 4, stdout: '' });
     expect(readdirSync(runsDir())).toEqual(before);
   });
@@ -219,18 +274,32 @@ describe('quarantine', () => {
     expect(stderr).toBe('');
     expect(code).toBe(1);
     expect(events[0]).toMatchObject({ nodes: ['fit01', 'fit04'] });
-    expect(events).toContainEqual(expect.objectContaining({ type: 'node.skipped', node: 'fit04', reason: expect.stringMatching(/in quarantine: failed \d+ times in a row, the last at reset \[cmc-refused\]/) }));
-    expect(events.some((event) => event.type === 'run.warning' && /--include-quarantined.*imaging-runs release 4/.test(event.text))).toBe(true);
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        type: 'node.skipped',
+        node: 'fit04',
+        reason: expect.stringMatching(/in quarantine: failed \d+ times in a row, the last at reset \[cmc-refused\]/),
+      }),
+    );
+    expect(events.some((event) => event.type === 'run.warning' && /--include-quarantined.*imaging-runs release 4/.test(event.text))).toBe(
+      true,
+    );
     expect(events.at(-1)).toMatchObject({ ok: ['fit01'], failed: [], skipped: ['fit04'], exitCode: 1 });
     expect((await runs('show')).stdout).toMatch(/skipped +1 +4\n +4 +in quarantine/);
-    expect(await testbed.run('imaging-save', ['4'], config)).toMatchObject({ code: 3, stderr: expect.stringContaining('every selected node is in quarantine: 4') });
+    expect(await testbed.run('imaging-save', ['4'], config)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('every selected node is in quarantine: 4'),
+    });
   });
 
   test('unless it is included, asked for its status, or released', async () => {
     const included = await testbed.run('imaging-load', ['4', '--include-quarantined', '--progress', 'json'], config);
     expect(failedNodes(included.events)).toEqual(['fit04']);
     expect((await testbed.run('imaging-status', ['4'], config)).stdout).toBe('reboot04:status N/A\n');
-    expect(await testbed.run('imaging-runs', ['release', '3-4'], config)).toMatchObject({ code: 0, stdout: 'released: 4\nhad no failures that count towards quarantine: 3\n' });
+    expect(await testbed.run('imaging-runs', ['release', '3-4'], config)).toMatchObject({
+      code: 0,
+      stdout: 'released: 4\nhad no failures that count towards quarantine: 3\n',
+    });
     expect(failedNodes((await testbed.run('imaging-load', ['4', '--progress', 'json'], config)).events)).toEqual(['fit04']);
   });
 });
@@ -238,8 +307,12 @@ describe('quarantine', () => {
 test('old runs go at the end of a run, and the one that has just ended stays', async () => {
   const file = join(scratch(), 'keep.conf');
   writeFileSync(file, '[runs]\nkeep = 2\n');
-  const { events } = await testbed.run('imaging-load', ['1', '--progress', 'json'], { IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${file}` });
-  const loads = readdirSync(runsDir()).filter((name) => name.includes('-load-')).sort();
+  const { events } = await testbed.run('imaging-load', ['1', '--progress', 'json'], {
+    IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${file}`,
+  });
+  const loads = readdirSync(runsDir())
+    .filter((name) => name.includes('-load-'))
+    .sort();
   expect(loads).toContain(events[0]?.run);
   const whole = loads.filter((name) => existsSync(join(runsDir(), name, 'result.json')));
   expect(whole).toHaveLength(2); // those that died stay, to be resumed

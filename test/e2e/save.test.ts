@@ -19,13 +19,18 @@ afterAll(() => testbed.close());
 /** Root's images go into the images folder, anybody else's into the current one. */
 const here = scratch();
 const folder = (): string => (process.getuid?.() === 0 ? join(testbed.dir, 'images') : here);
-const files = (): string[] => readdirSync(folder()).filter((name) => name.startsWith('saving__')).sort();
+const files = (): string[] =>
+  readdirSync(folder())
+    .filter((name) => name.startsWith('saving__'))
+    .sort();
 const diskOf = (node: string): string => join(testbed.dir, 'nodes', node, 'disk.img');
 const pathOf = (stdout: string, node: string): string => new RegExp(`^${node}:(.*\\.ndz)$`, 'm').exec(stdout)?.[1] ?? '';
-const setting = (key: string): string => new RegExp(`^${key} = (.*)$`, 'm').exec(readFileSync(join(testbed.dir, 'imaging.conf'), 'utf8'))?.[1] ?? '';
+const setting = (key: string): string =>
+  new RegExp(`^${key} = (.*)$`, 'm').exec(readFileSync(join(testbed.dir, 'imaging.conf'), 'utf8'))?.[1] ?? '';
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
-const imaging = (name: string, args: readonly string[], env: Record<string, string> = {}): Promise<Finished> => run(name, args, { cwd: here, env: { ...testbed.env, ...env } });
+const imaging = (name: string, args: readonly string[], env: Record<string, string> = {}): Promise<Finished> =>
+  run(name, args, { cwd: here, env: { ...testbed.env, ...env } });
 const starting = (name: string, args: readonly string[]): Running => start(name, args, { cwd: here, env: testbed.env });
 
 /** The testbed's configuration, and some more of the site's. */
@@ -42,25 +47,53 @@ test('two nodes become two images that say where they come from, and load back',
   expect(saved.stderr).toBe('');
   expect(saved.code).toBe(0);
   expect(testbed.links()).toEqual([]);
-  await Promise.all(([['fit01', '3'], ['fit02', '4']] as const).map(async ([from, onto]) => {
-    const path = pathOf(saved.stdout, from);
-    expect(path).toMatch(new RegExp(`/saving__${from}__\\d{4}-\\d\\d-\\d\\d@\\d\\d-\\d\\d__${NAME.replace(/[$()]/g, '\\$&')}\\.ndz$`));
-    expect(readFileSync(`${path}.sha256`, 'utf8')).toContain(sha256(path));
-    const stamp = expect.stringMatching(new RegExp(`^\\S+ - node ${from} - image ${NAME.replace(/[$()]/g, '\\$&')} - by \\S+ - from demo - `)) as unknown;
-    expect(JSON.parse(readFileSync(`${path}.json`, 'utf8'))).toMatchObject({
-      image: NAME, node: from, comment: COMMENT, verified: true, sha256: sha256(path), base: expect.stringContaining('image demo') as unknown, stamp,
-    });
-    const info = JSON.parse((await imaging('imaging-image', ['info', '--json', '-q', path])).stdout) as { stamp: string; notes: string[] };
-    expect(info.stamp).toEqual(stamp);
-    expect(info.stamp.endsWith(` - ${COMMENT}`)).toBe(true);
-    expect(info.notes).toEqual([]);
-    const loaded = await imaging('imaging-load', ['-i', path, onto, '-u', '--progress', 'quiet']);
-    expect(loaded.code).toBe(0);
-    const compared = await imaging('imaging-image', ['verify', '-q', path, diskOf(`fit0${onto}`)]);
-    expect(compared.stdout).toMatch(/all \d+ regions compared/);
-    const seen = await sshExec({ host: `127.0.3.${onto}`, port: Number(setting('ssh_port')), username: 'root', auth: { privateKeys: [] }, timeoutMs: 10_000, signal: AbortSignal.timeout(10_000) }, 'cat /etc/imaging-image');
-    expect(seen.stdout.trimEnd().split('\n').at(-1)).toBe(info.stamp);
-  }));
+  await Promise.all(
+    (
+      [
+        ['fit01', '3'],
+        ['fit02', '4'],
+      ] as const
+    ).map(async ([from, onto]) => {
+      const path = pathOf(saved.stdout, from);
+      expect(path).toMatch(new RegExp(`/saving__${from}__\\d{4}-\\d\\d-\\d\\d@\\d\\d-\\d\\d__${NAME.replace(/[$()]/g, '\\$&')}\\.ndz$`));
+      expect(readFileSync(`${path}.sha256`, 'utf8')).toContain(sha256(path));
+      const stamp = expect.stringMatching(
+        new RegExp(`^\\S+ - node ${from} - image ${NAME.replace(/[$()]/g, '\\$&')} - by \\S+ - from demo - `),
+      ) as unknown;
+      expect(JSON.parse(readFileSync(`${path}.json`, 'utf8'))).toMatchObject({
+        image: NAME,
+        node: from,
+        comment: COMMENT,
+        verified: true,
+        sha256: sha256(path),
+        base: expect.stringContaining('image demo') as unknown,
+        stamp,
+      });
+      const info = JSON.parse((await imaging('imaging-image', ['info', '--json', '-q', path])).stdout) as {
+        stamp: string;
+        notes: string[];
+      };
+      expect(info.stamp).toEqual(stamp);
+      expect(info.stamp.endsWith(` - ${COMMENT}`)).toBe(true);
+      expect(info.notes).toEqual([]);
+      const loaded = await imaging('imaging-load', ['-i', path, onto, '-u', '--progress', 'quiet']);
+      expect(loaded.code).toBe(0);
+      const compared = await imaging('imaging-image', ['verify', '-q', path, diskOf(`fit0${onto}`)]);
+      expect(compared.stdout).toMatch(/all \d+ regions compared/);
+      const seen = await sshExec(
+        {
+          host: `127.0.3.${onto}`,
+          port: Number(setting('ssh_port')),
+          username: 'root',
+          auth: { privateKeys: [] },
+          timeoutMs: 10_000,
+          signal: AbortSignal.timeout(10_000),
+        },
+        'cat /etc/imaging-image',
+      );
+      expect(seen.stdout.trimEnd().split('\n').at(-1)).toBe(info.stamp);
+    }),
+  );
   expect(readdirSync(folder()).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
@@ -104,7 +137,9 @@ test('an image that was whole before Ctrl-C stays, and is told', async () => {
   const { code, events } = await save.finished;
   expect(code).toBe(130);
   const [path] = files().filter((name) => name.endsWith('__whole.ndz'));
-  expect(events).toContainEqual(expect.objectContaining({ type: 'run.warning', text: `fit02: its image is whole all the same: ${join(folder(), path ?? 'none')}` }));
+  expect(events).toContainEqual(
+    expect.objectContaining({ type: 'run.warning', text: `fit02: its image is whole all the same: ${join(folder(), path ?? 'none')}` }),
+  );
   expect(events.at(-1)).toMatchObject({ type: 'run.finished', failed: ['fit02'] });
 });
 
@@ -118,9 +153,15 @@ test('a node that loses power in the middle fails alone, with nothing left of it
   const { code, events } = await save.finished;
   expect(code).toBe(1);
   const failed = events.flatMap((event) => (event.type === 'node.failed' ? [event] : []));
-  expect(failed).toMatchObject([{ node: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-failed)$/) as unknown }]);
+  expect(failed).toMatchObject([
+    { node: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-failed)$/) as unknown },
+  ]);
   expect(events.flatMap((event) => (event.type === 'node.done' ? [event.node] : []))).toEqual(['fit01']);
-  expect(files().filter((name) => !before.includes(name))).toEqual([expect.stringMatching(/fit01.*\.ndz$/), expect.stringMatching(/fit01.*\.json$/), expect.stringMatching(/fit01.*\.sha256$/)]);
+  expect(files().filter((name) => !before.includes(name))).toEqual([
+    expect.stringMatching(/fit01.*\.ndz$/),
+    expect.stringMatching(/fit01.*\.json$/),
+    expect.stringMatching(/fit01.*\.sha256$/),
+  ]);
 });
 
 test('a gateway without room says so, and nothing stays', async () => {
@@ -129,7 +170,13 @@ test('a gateway without room says so, and nothing stays', async () => {
   const { code, events } = await imaging('/bin/sh', limited);
   expect(code).toBe(1);
   const [failed] = events.flatMap((event) => (event.type === 'node.failed' ? [event] : []));
-  expect(failed).toMatchObject({ node: 'fit01', step: 'read', code: 'collect-failed', message: expect.stringMatching(/collecting into .*large.*EFBIG/) as unknown, hint: expect.stringContaining('ulimit') as unknown });
+  expect(failed).toMatchObject({
+    node: 'fit01',
+    step: 'read',
+    code: 'collect-failed',
+    message: expect.stringMatching(/collecting into .*large.*EFBIG/) as unknown,
+    hint: expect.stringContaining('ulimit') as unknown,
+  });
   expect(files()).toEqual(before);
 });
 
@@ -141,9 +188,23 @@ test('a root that cannot be mounted is a warning; none asks for no stamp', async
   expect(odd.stdout).toMatch(/^ok +1 +1\n {2}1 {2}not stamped: \/dev\/sdz9 could not be mounted: mount: .*$/m);
   expect(odd.stderr).toMatch(/^imaging: warning: fit01: not stamped: \/dev\/sdz9 could not be mounted: mount: .*\n$/);
   expect(odd.code).toBe(0);
-  expect(JSON.parse(readFileSync(`${pathOf(odd.stdout, 'fit01')}.json`, 'utf8'))).toMatchObject({ stamp: null, base: null, verified: true, disk: null, notStamped: expect.stringContaining('could not be mounted') as unknown });
+  expect(JSON.parse(readFileSync(`${pathOf(odd.stdout, 'fit01')}.json`, 'utf8'))).toMatchObject({
+    stamp: null,
+    base: null,
+    verified: true,
+    disk: null,
+    notStamped: expect.stringContaining('could not be mounted') as unknown,
+  });
   expect(none.code).toBe(0);
-  expect(none.events.filter((event) => event.type === 'node.step').map((event) => event.step)).toEqual(['lock', 'pxe', 'reset', 'boot', 'read', 'check', 'reboot']);
+  expect(none.events.filter((event) => event.type === 'node.step').map((event) => event.step)).toEqual([
+    'lock',
+    'pxe',
+    'reset',
+    'boot',
+    'read',
+    'check',
+    'reboot',
+  ]);
   expect(none.events.some((event) => event.type === 'run.warning')).toBe(false);
   expect(none.events.some((event) => event.type === 'node.note' && /its last image here has \d+\.\d MB/.test(event.text))).toBe(true);
 });
@@ -166,6 +227,11 @@ test.each([
 test('a dry run says what would be saved where, and touches nothing', async () => {
   const before = files();
   const result = await imaging('imaging-save', ['1-2', '-o', 'dry', '--dry-run', '--progress', 'json']);
-  expect(JSON.parse(result.stdout)).toMatchObject({ nodes: ['fit01', 'fit02'], image: 'dry', stamp: '/dev/sda1', files: [expect.stringContaining('saving__fit01__'), expect.stringContaining('saving__fit02__')] });
+  expect(JSON.parse(result.stdout)).toMatchObject({
+    nodes: ['fit01', 'fit02'],
+    image: 'dry',
+    stamp: '/dev/sda1',
+    files: [expect.stringContaining('saving__fit01__'), expect.stringContaining('saving__fit02__')],
+  });
   expect(files()).toEqual(before);
 });

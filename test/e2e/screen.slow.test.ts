@@ -16,7 +16,8 @@ describe.skipIf(!hasPty)('the live screen on a terminal', () => {
   });
   afterAll(() => testbed.close());
 
-  const onPty = (command: string, { env, ...size }: PtyOptions = {}) => startPty(`${command}; ${STATE}`, { ...size, env: { ...testbed.env, ...env } });
+  const onPty = (command: string, { env, ...size }: PtyOptions = {}) =>
+    startPty(`${command}; ${STATE}`, { ...size, env: { ...testbed.env, ...env } });
 
   /** Exit code of a command that has given the terminal back as it was: cursor shown, not raw, history not wiped. */
   function exitCode(output: string): number {
@@ -54,7 +55,10 @@ describe.skipIf(!hasPty)('the live screen on a terminal', () => {
     expect(exitCode(await pty.finished)).toBe(130);
   });
 
-  test.each([['SIGTERM', 143], ['SIGHUP', 129]])('%s gives the terminal back', async (signal, code) => {
+  test.each([
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ])('%s gives the terminal back', async (signal, code) => {
     const pty = onPty('sh -c "echo pid \\$\\$; exec imaging-wait 1-3 -t 60"');
     await pty.until(/> fit03 +ssh/);
     process.kill(Number(/pid (\d+)/.exec(pty.output())?.[1]), signal);
@@ -107,7 +111,11 @@ describe.skipIf(!hasPty)('the live screen on a terminal', () => {
     execFileSync('stty', ['-F', tty, 'rows', '10', 'cols', '30']);
     await pty.until(/q {2}f {2}l {2}\?: help/);
     const [, before = '', after = ''] = /^([^]*)\u001b\[\?2026l((?:\u001b\[\?25h)+(?:\u001b\[1A\u001b\[2K)+\r)/.exec(pty.output()) ?? [];
-    const frame = before.slice(before.lastIndexOf('\u001b[?2026h')).replace(/\u001b\[[\d;?]*[a-zA-Z]/g, '').split('\r\n').slice(0, -1);
+    const frame = before
+      .slice(before.lastIndexOf('\u001b[?2026h'))
+      .replace(/\u001b\[[\d;?]*[a-zA-Z]/g, '')
+      .split('\r\n')
+      .slice(0, -1);
     expect(frame).toHaveLength(6);
     const broken = frame.reduce((sum, line) => sum + Math.ceil(line.length / 30), 0);
     expect(after.split('\u001b[1A\u001b[2K')).toHaveLength(broken + 1);

@@ -13,12 +13,19 @@ beforeAll(async () => {
 afterAll(() => testbed.close());
 
 function bash(script: string) {
-  return spawnSync('bash', ['-c', `. ${functions}\n${script}`], { env: { ...process.env, NODES: '', ALL_NODES: '', ...testbed.env }, cwd: scratch(), encoding: 'utf8', timeout: 60_000 });
+  return spawnSync('bash', ['-c', `. ${functions}\n${script}`], {
+    env: { ...process.env, NODES: '', ALL_NODES: '', ...testbed.env },
+    cwd: scratch(),
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
 }
 
 test('all-nodes; focus-nodes-on; imaging-load && imaging-wait', () => {
   expect(bash('imaging-on 1 3').status).toBe(0);
-  const result = bash('all-nodes; focus-nodes-on; echo "NODES=$NODES"; imaging-load -i demo --progress quiet && imaging-wait --progress quiet');
+  const result = bash(
+    'all-nodes; focus-nodes-on; echo "NODES=$NODES"; imaging-load -i demo --progress quiet && imaging-wait --progress quiet',
+  );
   expect(result.stderr).toBe('');
   expect(result.status).toBe(0);
   expect(result.stdout).toContain('NODES=fit01 fit03');

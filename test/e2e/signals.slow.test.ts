@@ -13,24 +13,33 @@ afterAll(() => testbed.close());
 /** UDP sockets of the group and port range that this testbed's loads use. */
 function serverSockets(port: number): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  return readFileSync('/proc/net/udp', 'latin1').split('\n').filter((line) => line.trim().split(/\s+/)[1]?.endsWith(suffix));
+  return readFileSync('/proc/net/udp', 'latin1')
+    .split('\n')
+    .filter((line) => line.trim().split(/\s+/)[1]?.endsWith(suffix));
 }
 
 const phases: Step[] = ['reset', 'boot', 'write', 'verify', 'reboot'];
-const signals = [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const;
+const signals = [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const;
 
 // reading back differs from the write in nothing but its text: one signal will do
-test.each(phases.flatMap((step) => signals.slice(0, step === 'verify' ? 1 : 3).map(([name, code]) => [step, name, code] as const)))('at %s, %s: exit %i, nothing left', async (step, name, code) => {
-  const load = testbed.start('imaging-load', ['1-3', '--progress', 'json']);
-  const server = await load.event((event) => event.type === 'server.started');
-  await load.event((event) => event.type === 'node.step' && event.step === step);
-  load.child.kill(name);
-  const { code: got, events } = await load.finished;
-  expect(got).toBe(code);
-  expect(events.at(-1)).toMatchObject({ type: 'run.finished', exitCode: code });
-  expect(testbed.links()).toEqual([]);
-  if (server.type === 'server.started') expect(serverSockets(server.port)).toEqual([]);
-});
+test.each(phases.flatMap((step) => signals.slice(0, step === 'verify' ? 1 : 3).map(([name, code]) => [step, name, code] as const)))(
+  'at %s, %s: exit %i, nothing left',
+  async (step, name, code) => {
+    const load = testbed.start('imaging-load', ['1-3', '--progress', 'json']);
+    const server = await load.event((event) => event.type === 'server.started');
+    await load.event((event) => event.type === 'node.step' && event.step === step);
+    load.child.kill(name);
+    const { code: got, events } = await load.finished;
+    expect(got).toBe(code);
+    expect(events.at(-1)).toMatchObject({ type: 'run.finished', exitCode: code });
+    expect(testbed.links()).toEqual([]);
+    if (server.type === 'server.started') expect(serverSockets(server.port)).toEqual([]);
+  },
+);
 
 test('after kill -9 the next command sweeps', async () => {
   const load = testbed.start('imaging-load', ['1-3', '--progress', 'json']);

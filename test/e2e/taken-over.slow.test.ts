@@ -16,10 +16,18 @@ afterAll(() => testbed.close());
 
 /** The links as a gateway with the same host name sees them. */
 function otherGateway(folder: string) {
-  return createLinks({ configDir: folder, target: 'pxefrisbee', host: { ...systemHost, machine: () => ({ ...thisMachine(), id: 'other', bootId: 'other' }) }, run: 'theirs' });
+  return createLinks({
+    configDir: folder,
+    target: 'pxefrisbee',
+    host: { ...systemHost, machine: () => ({ ...thisMachine(), id: 'other', bootId: 'other' }) },
+    run: 'theirs',
+  });
 }
 
-test.each([['fit01', 'write'], ['fit02', 'boot']] as const)('%s, taken over during %s, is touched no more: neither its link nor its power', async (node, step) => {
+test.each([
+  ['fit01', 'write'],
+  ['fit02', 'boot'],
+] as const)('%s, taken over during %s, is touched no more: neither its link nor its power', async (node, step) => {
   const folder = join(testbed.dir, 'tftpboot/pxelinux.cfg');
   const load = testbed.start('imaging-load', [node.slice(-1), '--progress', 'json', '--passes', '2']);
   const at = (event: ImagingEvent): boolean => event.type === 'node.step' && event.node === node && event.step === step;
@@ -39,7 +47,9 @@ test.each([['fit01', 'write'], ['fit02', 'boot']] as const)('%s, taken over duri
   const { code, events } = await load.finished;
   expect(code).toBe(1);
   expect(events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.code]] : []))).toEqual([[node, 'lock-lost']]);
-  expect(events.find((event) => event.type === 'node.failed')).toMatchObject({ message: expect.stringContaining('in the hands of run theirs') as string });
+  expect(events.find((event) => event.type === 'node.failed')).toMatchObject({
+    message: expect.stringContaining('in the hands of run theirs') as string,
+  });
   const deeds = events.slice(events.findIndex(at)).filter((event) => event.type === 'node.note' && event.text.startsWith('sending'));
   expect(deeds).toEqual([]);
   expect(readFileSync(record, 'utf8')).toBe(taken);

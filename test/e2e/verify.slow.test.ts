@@ -7,8 +7,10 @@ import { stampOfImage } from '../../src/images/stamp.js';
 import { run, type Finished } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
-const failures = (events: ImagingEvent[]): string[] => events.flatMap((event) => (event.type === 'node.failed' ? [`${event.node} ${event.step} ${event.code}`] : [])).sort();
-const details = (events: ImagingEvent[]): (string | null)[] => events.flatMap((event) => (event.type === 'node.done' ? [event.detail] : []));
+const failures = (events: ImagingEvent[]): string[] =>
+  events.flatMap((event) => (event.type === 'node.failed' ? [`${event.node} ${event.step} ${event.code}`] : [])).sort();
+const details = (events: ImagingEvent[]): (string | null)[] =>
+  events.flatMap((event) => (event.type === 'node.done' ? [event.detail] : []));
 
 describe('disks that hold something else than was written', () => {
   const PLACES = { fit01: 0, fit02: 37, fit03: 66.6, fit04: 100 };
@@ -17,7 +19,8 @@ describe('disks that hold something else than was written', () => {
   beforeAll(async () => {
     const faults = Object.entries(PLACES).flatMap(([node, percent]) => ['--fault', `${node}:corrupt-at:${percent}`]);
     testbed = await testbedUp(5, '--size', '64', ...faults); // more data than a sample reads whole
-    const load = (mode: string, nodes: string[]): Promise<Finished> => testbed.run('imaging-load', [...nodes, '--verify', mode, '--progress', 'json']);
+    const load = (mode: string, nodes: string[]): Promise<Finished> =>
+      testbed.run('imaging-load', [...nodes, '--verify', mode, '--progress', 'json']);
     runs = { none: await load('none', ['4']), sample: await load('sample', ['1', '4', '5']), full: await load('full', ['1-5']) };
   }, 60_000);
   afterAll(() => testbed.close());
@@ -29,10 +32,14 @@ describe('disks that hold something else than was written', () => {
     for (const [node, percent] of Object.entries(PLACES)) {
       const failure = events.find((event) => event.type === 'node.failed' && event.node === node);
       const sector = await sectorToCorrupt(join(testbed.dir, 'images/demo.ndz'), percent);
-      expect(failure?.type === 'node.failed' && failure.message).toContain(`(sector ${sector}) are not what the image has there; 1 of the `);
+      expect(failure?.type === 'node.failed' && failure.message).toContain(
+        `(sector ${sector}) are not what the image has there; 1 of the `,
+      );
     }
     expect(details(events)).toEqual([expect.stringMatching(/^\d+\.\d MB written at .*; verified: all \d+\.\d MB read back$/)]);
-    const progress = events.flatMap((event) => (event.type === 'node.progress' && event.node === 'fit05' ? [event.doneBytes / event.totalBytes] : []));
+    const progress = events.flatMap((event) =>
+      event.type === 'node.progress' && event.node === 'fit05' ? [event.doneBytes / event.totalBytes] : [],
+    );
     expect(progress.filter((share) => share === 1).length).toBeGreaterThanOrEqual(2); // written, then read back
     expect(testbed.links()).toEqual([]);
   });
@@ -53,13 +60,22 @@ describe('disks that hold something else than was written', () => {
     expect(whole).toMatchObject({ code: 0, stderr: '' });
     const answer: unknown = JSON.parse(whole.stdout);
     const started = runs.full.events.find((event) => event.type === 'run.started');
-    expect(answer).toMatchObject({ node: 'fit05', image: 'demo', load: { run: started?.run, name: 'default', verify: 'full', booted: true, digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) }, cleanSince: true });
+    expect(answer).toMatchObject({
+      node: 'fit05',
+      image: 'demo',
+      load: { run: started?.run, name: 'default', verify: 'full', booted: true, digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) },
+      cleanSince: true,
+    });
     await testbed.run('imaging-off', ['4', '5']);
     const off = await testbed.run('imaging-which', ['4-5', '--progress', 'quiet']);
     expect(off.code).toBe(1);
     const [bad, good] = off.stdout.split('\n');
-    expect(bad).toMatch(/^fit04:unknown \(ssh 127\.0\.3\.4:\d+ refused the connection; a load of default \(run \S+ of \S+\) began .* and did not end well\)$/);
-    expect(good).toMatch(/^fit05:default \(on its disk: loaded .* by .*, run \S+, read back, reset or switched off since; ssh 127\.0\.3\.5:\d+ refused the connection\)$/);
+    expect(bad).toMatch(
+      /^fit04:unknown \(ssh 127\.0\.3\.4:\d+ refused the connection; a load of default \(run \S+ of \S+\) began .* and did not end well\)$/,
+    );
+    expect(good).toMatch(
+      /^fit05:default \(on its disk: loaded .* by .*, run \S+, read back, reset or switched off since; ssh 127\.0\.3\.5:\d+ refused the connection\)$/,
+    );
     expect(off.stderr).toMatch(/unknown-image/);
     expect((await testbed.run('imaging-which', ['4', '--json'])).stdout).toMatch(/^\{"node":"fit04","image":null,.*"why":"ssh .*"\}\n$/);
   });
@@ -74,7 +90,8 @@ describe('one small node', () => {
 
   test('a system that shows another stamp than the image has is the wrong one', async (context) => {
     const images = join(testbed.dir, 'images');
-    if ((await stampOfImage(join(images, 'demo.ndz'))) === null) return context.skip('no mke2fs here, so the demo image has no file system');
+    if ((await stampOfImage(join(images, 'demo.ndz'))) === null)
+      return context.skip('no mke2fs here, so the demo image has no file system');
     // the emulated system shows the first stamp on its disk: one before the partition makes it another system than the image's
     copyFileSync(join(images, 'demo.img'), join(images, 'other.img'));
     const fd = openSync(join(images, 'other.img'), 'r+');
@@ -87,7 +104,9 @@ describe('one small node', () => {
     expect(failed?.type === 'node.failed' && failed.message).toMatch(/its stamp is '.*something-else.*'; the image's is '.*image demo.*'/);
     const right = await testbed.run('imaging-load', ['-i', 'demo', '1', '-u', '--progress', 'json']);
     expect(details(right.events)).toEqual([expect.stringMatching(/; verified: all .* read back; ssh OK, up \d s, running demo$/)]);
-    expect((await testbed.run('imaging-which', ['1'])).stdout).toMatch(/^fit01:demo \(saved \d{4}-\d\d-\d\d by imaging, load run \S+-load-\S+\)\n$/);
+    expect((await testbed.run('imaging-which', ['1'])).stdout).toMatch(
+      /^fit01:demo \(saved \d{4}-\d\d-\d\d by imaging, load run \S+-load-\S+\)\n$/,
+    );
   }, 60_000);
 
   // the last: the testbed is not the same afterwards
@@ -105,7 +124,16 @@ describe('one small node', () => {
 });
 
 test('a scripted frisbee writes nothing: the testbed switches reading back off, and says so', async () => {
-  const { stdout, code } = await run('imaging-testbed', ['run', '1', '--frisbee', 'scripted', '--', 'sh', '-c', 'imaging-config frisbee; imaging-load 1']);
+  const { stdout, code } = await run('imaging-testbed', [
+    'run',
+    '1',
+    '--frisbee',
+    'scripted',
+    '--',
+    'sh',
+    '-c',
+    'imaging-config frisbee; imaging-load 1',
+  ]);
   expect(code).toBe(0);
   expect(stdout).toMatch(/verify = none +; /);
 });

@@ -35,11 +35,16 @@ test('-n waits for telnet', async () => {
   await wait.event((event) => event.type === 'node.step'); // the small system is up for moments only
   const load = await testbed.run('imaging-load', ['3', '--progress', 'quiet']);
   expect(load.code).toBe(0);
-  expect((await wait.finished).events).toContainEqual(expect.objectContaining({ type: 'node.done', node: 'fit03', detail: expect.stringMatching(/^telnet OK/) as unknown }));
+  expect((await wait.finished).events).toContainEqual(
+    expect.objectContaining({ type: 'node.done', node: 'fit03', detail: expect.stringMatching(/^telnet OK/) as unknown }),
+  );
 });
 
 test.skipIf(!existsSync('/dev/full'))('a run whose progress cannot be written asks every node all the same', () => {
-  const { stdout, status } = spawnSync('sh', ['-c', `exec ${join(bin, 'imaging-wait')} 1-3 -t 10 2>/dev/full`], { env: { ...process.env, ...testbed.env }, encoding: 'utf8' });
+  const { stdout, status } = spawnSync('sh', ['-c', `exec ${join(bin, 'imaging-wait')} 1-3 -t 10 2>/dev/full`], {
+    env: { ...process.env, ...testbed.env },
+    encoding: 'utf8',
+  });
   expect([status, stdout]).toEqual([1, 'fit01:ssh OK\nfit02:ssh KO\nfit03:ssh OK\n']); // fit02 refuses whoever asks
 });
 
@@ -49,7 +54,11 @@ test('-s says nothing, not even a warning', async () => {
   writeFileSync(config, text.replace(/^config_dir.*$/m, `config_dir = ${join(testbed.dir, 'no-such-folder')}`));
   const loud = await testbed.run('imaging-wait', ['3', '-t', '20', '--progress', 'quiet'], { IMAGING_CONFIG: config });
   expect(loud.stderr).toContain('next-boot links of killed runs');
-  expect(await testbed.run('imaging-wait', ['3', '-t', '20', '-s'], { IMAGING_CONFIG: config })).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  expect(await testbed.run('imaging-wait', ['3', '-t', '20', '-s'], { IMAGING_CONFIG: config })).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: '',
+  });
 });
 
 test('a reset that was recorded while the clock was ahead refuses no system, and is told of', async () => {
@@ -61,7 +70,9 @@ test('a reset that was recorded while the clock was ahead refuses no system, and
   const text = execFileSync('cat', [testbed.env.IMAGING_CONFIG ?? ''], { encoding: 'utf8' });
   writeFileSync(config, `${text}\n[runs]\ndir = ${join(nodes, '..')}\n`);
   try {
-    const { code, stdout, stderr } = await testbed.run('imaging-wait', ['3', '-t', '20', '--progress', 'quiet'], { IMAGING_CONFIG: config });
+    const { code, stdout, stderr } = await testbed.run('imaging-wait', ['3', '-t', '20', '--progress', 'quiet'], {
+      IMAGING_CONFIG: config,
+    });
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'fit03:ssh OK\n' });
     expect(stderr).toMatch(/warning: fit03: its last reset is recorded 24 h in the future/);
   } finally {

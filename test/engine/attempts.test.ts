@@ -8,10 +8,23 @@ import { fanOut, type NodeRun } from '../../src/engine/fan-out.js';
 import { someNodes } from '../helpers/nodes.js';
 
 /** One node, tried under a plan; what happened to it. */
-async function tryNode(plan: { passes?: number; attemptDeadlineMs?: number; nodeDeadlineMs?: number }, work: (node: NodeRun, attempt: Attempt) => Promise<string>, mayRetry = () => true) {
+async function tryNode(
+  plan: { passes?: number; attemptDeadlineMs?: number; nodeDeadlineMs?: number },
+  work: (node: NodeRun, attempt: Attempt) => Promise<string>,
+  mayRetry = () => true,
+) {
   const events: EventBody[] = [];
-  const options = { concurrency: 1, nodeDeadlineMs: plan.nodeDeadlineMs ?? Infinity, firstStep: 'lock', signal: new AbortController().signal, host: systemHost, emit: (event: EventBody) => void events.push(event) } as const;
-  const [outcome] = await fanOut(someNodes(7, 7), options, (node) => inAttempts(node, { passes: 2, pauseMs: 1, attemptDeadlineMs: 60_000, ...plan }, mayRetry, work));
+  const options = {
+    concurrency: 1,
+    nodeDeadlineMs: plan.nodeDeadlineMs ?? Infinity,
+    firstStep: 'lock',
+    signal: new AbortController().signal,
+    host: systemHost,
+    emit: (event: EventBody) => void events.push(event),
+  } as const;
+  const [outcome] = await fanOut(someNodes(7, 7), options, (node) =>
+    inAttempts(node, { passes: 2, pauseMs: 1, attemptDeadlineMs: 60_000, ...plan }, mayRetry, work),
+  );
   return { outcome, events, retries: events.filter((event) => event.type === 'node.retry') };
 }
 
@@ -19,7 +32,9 @@ test('a node that fails is tried again, harder, and its events say which attempt
   const attempts: Attempt[] = [];
   const { outcome, events, retries } = await tryNode({ passes: 3 }, async (node, attempt) => {
     attempts.push(attempt);
-    return node.at('boot', 1_000, async () => (attempt.number < 3 ? Promise.reject(new Failure('boot-deadline', 'nothing came up')) : 'up'));
+    return node.at('boot', 1_000, async () =>
+      attempt.number < 3 ? Promise.reject(new Failure('boot-deadline', 'nothing came up')) : 'up',
+    );
   });
   expect(outcome).toMatchObject({ ok: true, value: 'up' });
   expect(attempts).toEqual([
@@ -28,19 +43,27 @@ test('a node that fails is tried again, harder, and its events say which attempt
     { number: 3, repeatsSteps: false, powerCycle: true, patience: 2 },
   ]);
   expect(events.flatMap((event) => (event.type === 'node.step' ? [event.attempt] : []))).toEqual([1, 2, 3]);
-  expect(retries.map((event) => event.reason)).toEqual(['nothing came up; trying the node again (2 of 3)', 'nothing came up; trying the node again (3 of 3)']);
+  expect(retries.map((event) => event.reason)).toEqual([
+    'nothing came up; trying the node again (2 of 3)',
+    'nothing came up; trying the node again (3 of 3)',
+  ]);
 });
 
 test('the last failure is the node’s, at the step it happened', async () => {
-  const { outcome } = await tryNode({}, async (node, { number }) => node.at(number === 1 ? 'boot' : 'write', 1_000, async () => Promise.reject(new Failure(`failed-${number}`, 'no'))));
+  const { outcome } = await tryNode({}, async (node, { number }) =>
+    node.at(number === 1 ? 'boot' : 'write', 1_000, async () => Promise.reject(new Failure(`failed-${number}`, 'no'))),
+  );
   expect(outcome).toMatchObject({ ok: false, failure: { step: 'write', code: 'failed-2' } });
 });
 
-test.each(['node-busy', 'no-lease', 'pxe-permission', 'no-such-program', 'ssh-deadline'])('%s is not tried again: that does not cure it', async (code) => {
-  const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new Failure(code, 'no')));
-  expect(outcome).toMatchObject({ ok: false, failure: { code } });
-  expect(retries).toEqual([]);
-});
+test.each(['node-busy', 'no-lease', 'pxe-permission', 'no-such-program', 'ssh-deadline'])(
+  '%s is not tried again: that does not cure it',
+  async (code) => {
+    const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new Failure(code, 'no')));
+    expect(outcome).toMatchObject({ ok: false, failure: { code } });
+    expect(retries).toEqual([]);
+  },
+);
 
 test('a defect is not tried again', async () => {
   const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new TypeError('oops')));
@@ -49,7 +72,11 @@ test('a defect is not tried again', async () => {
 });
 
 test('nobody is tried again when it no longer makes sense', async () => {
-  const { retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new Failure('boot-deadline', 'no')), () => false);
+  const { retries } = await tryNode(
+    { passes: 5 },
+    async () => Promise.reject(new Failure('boot-deadline', 'no')),
+    () => false,
+  );
   expect(retries).toEqual([]);
 });
 

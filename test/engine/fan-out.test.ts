@@ -9,18 +9,29 @@ import { someNodes } from '../helpers/nodes.js';
 
 function setup(more: { concurrency?: number; nodeDeadlineMs?: number; signal?: AbortSignal } = {}) {
   const events: EventBody[] = [];
-  const options = { concurrency: 100, nodeDeadlineMs: 60_000, firstStep: 'reset', signal: new AbortController().signal, host: systemHost, emit: (event: EventBody) => void events.push(event), ...more } as const;
+  const options = {
+    concurrency: 100,
+    nodeDeadlineMs: 60_000,
+    firstStep: 'reset',
+    signal: new AbortController().signal,
+    host: systemHost,
+    emit: (event: EventBody) => void events.push(event),
+    ...more,
+  } as const;
   return { events, options };
 }
 
 test('a failing node is a value and costs the others nothing', async () => {
   const { options, events } = setup();
   const outcomes = await fanOut(someNodes(1, 3), options, async (node: NodeRun) => {
-    if (node.name === 'fit02') await node.at('boot', 1_000, async () => Promise.reject(new Failure('telnet-silent', 'fit02: silent', 'look at it')));
+    if (node.name === 'fit02')
+      await node.at('boot', 1_000, async () => Promise.reject(new Failure('telnet-silent', 'fit02: silent', 'look at it')));
     return node.name;
   });
   expect(outcomes.map((outcome) => outcome.ok)).toEqual([true, false, true]);
-  expect(outcomes[1]).toMatchObject({ failure: { node: 'fit02', step: 'boot', code: 'telnet-silent', message: 'silent', hint: 'look at it' } });
+  expect(outcomes[1]).toMatchObject({
+    failure: { node: 'fit02', step: 'boot', code: 'telnet-silent', message: 'silent', hint: 'look at it' },
+  });
   expect(events.filter((event) => event.type === 'node.failed')).toHaveLength(1);
 });
 

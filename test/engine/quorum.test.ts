@@ -7,11 +7,23 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 const good = { ok: true, node: 'fit01', value: '', elapsedMs: 1 } satisfies Outcome<string>;
-const bad = { ok: false, node: 'fit02', failure: { node: 'fit02', step: 'boot', code: 'x', message: '', hint: null }, elapsedMs: 1 } satisfies Outcome<string>;
+const bad = {
+  ok: false,
+  node: 'fit02',
+  failure: { node: 'fit02', step: 'boot', code: 'x', message: '', hint: null },
+  elapsedMs: 1,
+} satisfies Outcome<string>;
 const clock = (): number => performance.now();
 
 describe('a quorum', () => {
-  test.each([[0.9, 37, 34], [0.9, 10, 9], [1, 5, 5], [0.01, 5, 1], [0.5, 3, 2], [2 / 3, 3, 2]])('%d of %i nodes are %i', (share, total, enough) => expect(enoughOf(share, total)).toBe(enough));
+  test.each([
+    [0.9, 37, 34],
+    [0.9, 10, 9],
+    [1, 5, 5],
+    [0.01, 5, 1],
+    [0.5, 3, 2],
+    [2 / 3, 3, 2],
+  ])('%d of %i nodes are %i', (share, total, enough) => expect(enoughOf(share, total)).toBe(enough));
 
   test('gives up the rest a little after enough nodes are done, and until then lets failed ones try again', () => {
     const quorum = createQuorum(2, new AbortController().signal, clock);

@@ -23,7 +23,10 @@ async function attemptsAt(codes: readonly string[], random = 0): Promise<number[
 }
 
 test.each([0, 0.999])('an sshd that lets us not in is left alone for 15 s and more, ever longer (random %d)', async (random) => {
-  const at = await attemptsAt(Array.from({ length: 12 }, () => 'ssh-auth-failed'), random);
+  const at = await attemptsAt(
+    Array.from({ length: 12 }, () => 'ssh-auth-failed'),
+    random,
+  );
   const pauses = at.slice(1).map((ms, index) => ms - (at[index] ?? 0));
   expect(Math.min(...pauses)).toBeGreaterThanOrEqual(15_000);
   expect(pauses[0]).toBeLessThan(18_100);
@@ -31,7 +34,13 @@ test.each([0, 0.999])('an sshd that lets us not in is left alone for 15 s and mo
 });
 
 test('what an sshd counts never adds up to the 15 s from which it shuts everybody out', async () => {
-  const cost: Readonly<Record<string, number>> = { 'ssh-auth-failed': 5, 'ssh-closed': 1, 'ssh-protocol': 1, 'ssh-no-algorithm': 1, 'ssh-shut-out': 0 };
+  const cost: Readonly<Record<string, number>> = {
+    'ssh-auth-failed': 5,
+    'ssh-closed': 1,
+    'ssh-protocol': 1,
+    'ssh-no-algorithm': 1,
+    'ssh-shut-out': 0,
+  };
   for (const code of Object.keys(cost)) {
     let penaltyS = 0;
     let before = 0;
@@ -44,7 +53,10 @@ test('what an sshd counts never adds up to the 15 s from which it shuts everybod
 });
 
 test('where nobody counts, attempts follow each other soon and then at the usual pace', async () => {
-  const at = await attemptsAt(Array.from({ length: 30 }, () => 'ssh-refused'), 0.5);
+  const at = await attemptsAt(
+    Array.from({ length: 30 }, () => 'ssh-refused'),
+    0.5,
+  );
   expect(at[1]).toBe(100);
   expect((at[30] ?? 0) - (at[29] ?? 0)).toBe(3_000);
   expect(sshPatienceMs('ssh-refused', 3)).toBe(0);
@@ -54,9 +66,11 @@ test('what no attempt changes ends them at once', async () => {
   const { run } = nodeRun(oneNode(1));
   const failure = new Failure('ssh-no-algorithm', 'nothing in common');
   let attempts = 0;
-  await expect(retrying(run, { backoffMs: 1 }, never, async () => {
-    attempts += 1;
-    throw new Final(failure);
-  })).rejects.toBe(failure);
+  await expect(
+    retrying(run, { backoffMs: 1 }, never, async () => {
+      attempts += 1;
+      throw new Final(failure);
+    }),
+  ).rejects.toBe(failure);
   expect(attempts).toBe(1);
 });

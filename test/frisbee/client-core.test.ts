@@ -18,8 +18,14 @@ function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inO
   const ready: number[] = [];
   let now = 1000;
   const core = new ClientCore({
-    clientId: 42, srcIp: ipToNumber('10.9.0.2'), port: PORT, joinVersion: 1, serverIp: options.serverIp ?? null, inOrder: options.inOrder ?? true,
-    profile: { ...REAL_PROFILE, ...options.profile }, random: seededRandom(3),
+    clientId: 42,
+    srcIp: ipToNumber('10.9.0.2'),
+    port: PORT,
+    joinVersion: 1,
+    serverIp: options.serverIp ?? null,
+    inOrder: options.inOrder ?? true,
+    profile: { ...REAL_PROFILE, ...options.profile },
+    random: seededRandom(3),
     actions: {
       send: (datagram) => {
         const message = decode(datagram)?.message;
@@ -33,10 +39,16 @@ function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inO
     },
   });
   const freed: number[] = [];
-  const hear = (message: Message, from = SERVER): void => core.onDatagram(encode({ srcIp: ipToNumber(from), message }), { address: from, port: PORT }, now);
+  const hear = (message: Message, from = SERVER): void =>
+    core.onDatagram(encode({ srcIp: ipToNumber(from), message }), { address: from, port: PORT }, now);
   const tools = {
-    core, sent, ready, hear,
-    get now() { return now; },
+    core,
+    sent,
+    ready,
+    hear,
+    get now() {
+      return now;
+    },
     /** Lets time pass in steps of 10 ms. */
     wait(ms: number): void {
       for (const end = now + ms; now < end; ) {
@@ -78,7 +90,10 @@ describe('client', () => {
     expect(client.core.geometry).toBeNull();
     client.hear({ kind: 'joined', version: 1, blocks: 4096 });
     client.wait(60);
-    expect(client.sent.map(({ now, message }) => [now - start, message.kind])).toEqual([[30, 'request'], [30, 'request']]);
+    expect(client.sent.map(({ now, message }) => [now - start, message.kind])).toEqual([
+      [30, 'request'],
+      [30, 'request'],
+    ]);
     expect(client.asked()).toEqual(['whole 0', 'whole 1']);
   });
 
@@ -156,11 +171,16 @@ describe('client', () => {
   test('asks in vain only for its own session: blocks of other servers and impossible ones change nothing', () => {
     const client = bench({ chunks: 1 });
     client.join();
-    const block = (chunk: number, number: number, from = SERVER): void => client.hear({ kind: 'block', chunk, block: number, data: DATA }, from);
+    const block = (chunk: number, number: number, from = SERVER): void =>
+      client.hear({ kind: 'block', chunk, block: number, data: DATA }, from);
     block(0, 0, '10.9.0.9');
     block(1, 0);
     block(0x7fffffff, 0);
-    client.core.onDatagram(encode({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk: 0, block: 0, data: DATA } }), { address: SERVER, port: PORT + 1 }, client.now);
+    client.core.onDatagram(
+      encode({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk: 0, block: 0, data: DATA } }),
+      { address: SERVER, port: PORT + 1 },
+      client.now,
+    );
     client.blocks(0, 1, 1024);
     expect(client.core.complete).toBe(false);
     block(0, 0);

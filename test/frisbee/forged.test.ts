@@ -15,11 +15,23 @@ import { chunkOf, headerOf } from '../ndz/bytes.js';
 const SECTORS = 1500;
 const disk = randomBytes(3 * SECTORS * 512);
 const header = (index: number, startSector = index * SECTORS): ReturnType<typeof headerOf> =>
-  headerOf({ version: 3, uuid: null, index, firstSector: index * SECTORS, lastSector: (index + 1) * SECTORS, regions: [{ startSector, sectorCount: SECTORS }] });
-const image = Buffer.concat([0, 1, 2].map((index) => chunkOf(header(index), disk.subarray(index * SECTORS * 512, (index + 1) * SECTORS * 512))));
+  headerOf({
+    version: 3,
+    uuid: null,
+    index,
+    firstSector: index * SECTORS,
+    lastSector: (index + 1) * SECTORS,
+    regions: [{ startSector, sectorCount: SECTORS }],
+  });
+const image = Buffer.concat(
+  [0, 1, 2].map((index) => chunkOf(header(index), disk.subarray(index * SECTORS * 512, (index + 1) * SECTORS * 512))),
+);
 const noise = randomBytes(1024);
 
-async function receive(served: Buffer, forge: Forgery): Promise<{ result: Promise<ReceiveResult>; path: string; times: (chunk: number) => number }> {
+async function receive(
+  served: Buffer,
+  forge: Forgery,
+): Promise<{ result: Promise<ReceiveResult>; path: string; times: (chunk: number) => number }> {
   const { times, ...session } = await forgedServer(served, forge);
   const path = join(temporaryFolder(), 'disk');
   const sink = await openDiskSink(path);
@@ -28,16 +40,24 @@ async function receive(served: Buffer, forge: Forgery): Promise<{ result: Promis
 
 describe('blocks that somebody else sent', () => {
   test('a damaged chunk is received again, the disk is right, and the end says what happened', async () => {
-    const { result, path, times } = await receive(image, ({ chunk, block, times, data }) => (chunk === 1 && block === 700 && times < 3 ? noise : data));
-    expect((await result).notes).toEqual([expect.stringMatching(/^WARNING: \d+ damaged chunks were received again \(1\); somebody else sends in the session 239\./)]);
+    const { result, path, times } = await receive(image, ({ chunk, block, times, data }) =>
+      chunk === 1 && block === 700 && times < 3 ? noise : data,
+    );
+    expect((await result).notes).toEqual([
+      expect.stringMatching(/^WARNING: \d+ damaged chunks were received again \(1\); somebody else sends in the session 239\./),
+    ]);
     expect(times(1)).toBeGreaterThanOrEqual(3); // a busy machine asks once more
     expect(readFileSync(path).equals(disk)).toBe(true);
   });
 
   test('a first chunk that is no chunk of the image changes nothing of what is expected', async () => {
-    const other = chunkOf(headerOf({ uuid: 'ff'.repeat(16), index: 0, firstSector: 0, lastSector: 9, regions: [{ startSector: 0, sectorCount: 9 }] }));
+    const other = chunkOf(
+      headerOf({ uuid: 'ff'.repeat(16), index: 0, firstSector: 0, lastSector: 9, regions: [{ startSector: 0, sectorCount: 9 }] }),
+    );
     noise.copy(other, 4096, 0, 64); // a header that makes sense, and a stream that does not
-    const { result, path } = await receive(image, ({ chunk, block, times, data }) => (chunk === 0 && times === 1 ? other.subarray(block * 1024, block * 1024 + 1024) : data));
+    const { result, path } = await receive(image, ({ chunk, block, times, data }) =>
+      chunk === 0 && times === 1 ? other.subarray(block * 1024, block * 1024 + 1024) : data,
+    );
     await result;
     expect(readFileSync(path).equals(disk)).toBe(true);
   });
@@ -46,15 +66,21 @@ describe('blocks that somebody else sent', () => {
     const { result, times } = await receive(image, ({ chunk, block, data }) => (chunk === 1 && block === 9 ? randomBytes(1024) : data));
     await expect(result).rejects.toMatchObject({
       code: 'ndz-bad-stream',
-      message: expect.stringMatching(/^chunk 1 came 4 times, each time wrong and not the same each time: somebody else sends in the session 239\.[\d.:]+, or the network damages what passes \(last: chunk 1: its compressed stream is damaged/) as unknown,
+      message: expect.stringMatching(
+        /^chunk 1 came 4 times, each time wrong and not the same each time: somebody else sends in the session 239\.[\d.:]+, or the network damages what passes \(last: chunk 1: its compressed stream is damaged/,
+      ) as unknown,
       hint: expect.not.stringContaining('copy') as unknown,
     });
     expect(times(1)).toBe(4);
   });
 
   test('a header that came twice, with different contents, is not believed although the stream is whole', async () => {
-    const elsewhere = Buffer.from(encodeChunkHeader({ ...header(1, 2 * SECTORS - 1), lastSector: 4 * SECTORS, sizeBytes: image.readUInt32LE(CHUNK_BYTES + 4) })).subarray(0, 1024);
-    const { result, path } = await receive(image, ({ chunk, block, times, data }) => (chunk === 1 && block === 0 && times === 1 ? [elsewhere, data] : data));
+    const elsewhere = Buffer.from(
+      encodeChunkHeader({ ...header(1, 2 * SECTORS - 1), lastSector: 4 * SECTORS, sizeBytes: image.readUInt32LE(CHUNK_BYTES + 4) }),
+    ).subarray(0, 1024);
+    const { result, path } = await receive(image, ({ chunk, block, times, data }) =>
+      chunk === 1 && block === 0 && times === 1 ? [elsewhere, data] : data,
+    );
     expect((await result).notes).toEqual([expect.stringContaining('block 0 came twice, with different contents')]);
     expect(readFileSync(path).equals(disk)).toBe(true);
   });
@@ -67,13 +93,16 @@ describe('blocks that somebody else sent', () => {
   });
 
   test('what is written as it is (-N) has no checksum: whatever came twice and differed is received again', async () => {
-    const { times, ...session } = await forgedServer(image, ({ chunk, block, times, data }) => (chunk === 2 && block === 900 && times === 1 ? [noise, data] : data));
+    const { times, ...session } = await forgedServer(image, ({ chunk, block, times, data }) =>
+      chunk === 2 && block === 900 && times === 1 ? [noise, data] : data,
+    );
     const path = join(temporaryFolder(), 'file');
     let raw: RawSink | null = null;
     const opened = (): RawSink => raw ?? expect.fail('not begun');
     const sink = {
       begin: async (sizeBytes: number) => void (raw = await openRawSink(path, sizeBytes)),
-      write: (chunk: Uint8Array, index: number, sizeBytes: number) => opened().writeAt(index * CHUNK_BYTES, Buffer.from(chunk.subarray(0, sizeBytes))),
+      write: (chunk: Uint8Array, index: number, sizeBytes: number) =>
+        opened().writeAt(index * CHUNK_BYTES, Buffer.from(chunk.subarray(0, sizeBytes))),
       finish: () => opened().finish(),
       abort: async () => raw?.abort(),
     };
@@ -91,7 +120,9 @@ describe('an image that is damaged where it is served', () => {
     const { result, times } = await receive(damaged, ({ data }) => data);
     await expect(result).rejects.toMatchObject({
       code: 'ndz-bad-stream',
-      message: expect.stringMatching(/^chunk 1: its compressed stream is damaged \(.*\); came 4 times, the same each time: the image is damaged there, or somebody else sends/) as unknown,
+      message: expect.stringMatching(
+        /^chunk 1: its compressed stream is damaged \(.*\); came 4 times, the same each time: the image is damaged there, or somebody else sends/,
+      ) as unknown,
       hint: 'imaging-image verify on the server tells which',
     });
     expect(times(1)).toBe(4);
@@ -107,7 +138,11 @@ describe('an image that is damaged where it is served', () => {
 
 describe('a chunk that grows beyond 32 MiB is written while it is inflated', () => {
   const sectors = 80_000;
-  const zeros = (startSector: number): Buffer => chunkOf(headerOf({ version: 3, uuid: null, firstSector: 0, lastSector: 2 * sectors, regions: [{ startSector, sectorCount: sectors }] }), Buffer.alloc(sectors * 512, 'x'));
+  const zeros = (startSector: number): Buffer =>
+    chunkOf(
+      headerOf({ version: 3, uuid: null, firstSector: 0, lastSector: 2 * sectors, regions: [{ startSector, sectorCount: sectors }] }),
+      Buffer.alloc(sectors * 512, 'x'),
+    );
   const cut = (chunk: Buffer): Buffer => Buffer.concat([chunk.subarray(0, 30_000), noise, chunk.subarray(31_024)]);
 
   test('damaged towards its end it is written over when it comes again', async () => {

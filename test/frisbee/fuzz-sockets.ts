@@ -8,7 +8,14 @@ import { ServerShell } from '../../src/frisbee/server-shell.js';
 import { dice, type Dice } from '../ndz/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
 
-export type SocketFuzzReport = { count: number; transfers: number; seconds: number; sentBlocks: number; imageBlocks: number; peakBytes: number };
+export type SocketFuzzReport = {
+  count: number;
+  transfers: number;
+  seconds: number;
+  sentBlocks: number;
+  imageBlocks: number;
+  peakBytes: number;
+};
 
 const CHUNKS = 12;
 const ATTACKERS = 8;
@@ -18,13 +25,21 @@ const BURST = 16;
  * Sends `count` damaged datagrams from eight addresses, to the group and to server and clients alone, while image after
  * image is transferred to two clients. Throws when one of them does not arrive as it was sent.
  */
-export async function fuzzSockets(folder: string, session: { group: string; port: number }, count: number, seed: number): Promise<SocketFuzzReport> {
+export async function fuzzSockets(
+  folder: string,
+  session: { group: string; port: number },
+  count: number,
+  seed: number,
+): Promise<SocketFuzzReport> {
   const roll = dice(seed);
   const content = Buffer.alloc(CHUNKS * CHUNK_BYTES);
   for (let at = 0; at < content.length; at += 4) content.writeUInt32LE(roll(0xffff_ffff), at);
   const imagePath = join(folder, 'image');
   writeFileSync(imagePath, content);
-  const server = await ServerShell.start({ ...session, imagePath, localIp: '127.0.0.1', loopback: true, rateBps: 300_000_000 }, () => undefined);
+  const server = await ServerShell.start(
+    { ...session, imagePath, localIp: '127.0.0.1', loopback: true, rateBps: 300_000_000 },
+    () => undefined,
+  );
   const attackers = await Promise.all(Array.from({ length: ATTACKERS }, (_, i) => openAttacker(`127.0.66.${i + 1}`, session.port)));
   const report: SocketFuzzReport = { count: 0, transfers: 0, seconds: 0, sentBlocks: 0, imageBlocks: content.length / 1024, peakBytes: 0 };
   const began = performance.now();
@@ -68,13 +83,15 @@ async function openAttacker(address: string, port: number): Promise<Attacker> {
 /** A datagram of each of some attackers, two each; resolves when the kernel has taken them. */
 async function burst(attackers: readonly Attacker[], { group, port }: { group: string; port: number }, roll: Dice): Promise<void> {
   const targets = [group, group, '127.0.0.1', '127.0.3.1', '127.0.3.2'];
-  await Promise.all(Array.from({ length: BURST }, (_, i) => {
-    const attacker = attackers[i % attackers.length];
-    if (!attacker) throw new Error('no attackers');
-    const message = someMessage(roll, CHUNKS);
-    const bytes = Buffer.from(damaged(message, roll(8) === 0 ? roll(0xffff_ffff) : attacker.ip, attacker.scratch, roll));
-    return new Promise<void>((resolve) => attacker.socket.send(bytes, port, targets[roll(targets.length)] ?? group, () => resolve()));
-  }));
+  await Promise.all(
+    Array.from({ length: BURST }, (_, i) => {
+      const attacker = attackers[i % attackers.length];
+      if (!attacker) throw new Error('no attackers');
+      const message = someMessage(roll, CHUNKS);
+      const bytes = Buffer.from(damaged(message, roll(8) === 0 ? roll(0xffff_ffff) : attacker.ip, attacker.scratch, roll));
+      return new Promise<void>((resolve) => attacker.socket.send(bytes, port, targets[roll(targets.length)] ?? group, () => resolve()));
+    }),
+  );
   await new Promise((resolve) => setImmediate(resolve));
 }
 

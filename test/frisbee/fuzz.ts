@@ -49,9 +49,12 @@ function origin(bytes: Buffer, roll: Dice): Origin {
 /** Someone of a few, someone of very many, or the server itself. */
 function sender(roll: Dice): number {
   switch (roll(4)) {
-    case 0: return ipToNumber('10.0.0.0') + roll(1 << 20);
-    case 1: return ipToNumber(SERVER);
-    default: return ipToNumber('10.9.0.3') + roll(40);
+    case 0:
+      return ipToNumber('10.0.0.0') + roll(1 << 20);
+    case 1:
+      return ipToNumber(SERVER);
+    default:
+      return ipToNumber('10.9.0.3') + roll(40);
   }
 }
 
@@ -65,7 +68,16 @@ export function fuzzServer(count: number, seed: number): FuzzReport {
   for (let core: ServerCore | undefined, shape = geometry(1), now = 0; meter.report.count < count; meter.step()) {
     if (!core || meter.report.count % LIFE === 0) {
       shape = geometry(IMAGES[roll(IMAGES.length)] ?? 1);
-      core = new ServerCore({ geometry: shape, srcIp: ipToNumber(SERVER), port: PORT, rateBps: 1e9, loopback: false, clientSilentMs: 1e9, now, emit: () => undefined });
+      core = new ServerCore({
+        geometry: shape,
+        srcIp: ipToNumber(SERVER),
+        port: PORT,
+        rateBps: 1e9,
+        loopback: false,
+        clientSilentMs: 1e9,
+        now,
+        emit: () => undefined,
+      });
     }
     now += roll(4) / 4;
     const bytes = damaged(someMessage(roll, shape.chunks), sender(roll), scratch, roll);
@@ -73,7 +85,8 @@ export function fuzzServer(count: number, seed: number): FuzzReport {
     const before = core.stats.messagesIn;
     const reply = core.onDatagram(bytes, from, now);
     meter.report.accepted += core.stats.messagesIn - before;
-    if (reply) check(reply.bytes.length <= 40 && reply.address === from.address && decode(reply.bytes)?.message.kind === 'joined', 'a reply');
+    if (reply)
+      check(reply.bytes.length <= 40 && reply.address === from.address && decode(reply.bytes)?.message.kind === 'joined', 'a reply');
     if (roll(3) === 0) takeSome(core, shape, roll, now);
     if (meter.report.count % 100 === 0) core.tick(now);
     check(core.clients.size <= 4096, 'the table of clients');
@@ -129,7 +142,14 @@ class ClientUnderFire {
     this.#scratch = scratch;
     this.#chunks = chunks;
     this.core = new ClientCore({
-      clientId: 42, srcIp: ipToNumber(SELF), port: PORT, joinVersion: 1, serverIp: named ? SERVER : null, inOrder: false, profile: { ...REAL_PROFILE, maxBuffers: 3 }, random: () => roll(1 << 20) / (1 << 20),
+      clientId: 42,
+      srcIp: ipToNumber(SELF),
+      port: PORT,
+      joinVersion: 1,
+      serverIp: named ? SERVER : null,
+      inOrder: false,
+      profile: { ...REAL_PROFILE, maxBuffers: 3 },
+      random: () => roll(1 << 20) / (1 << 20),
       actions: {
         send: (bytes) => {
           this.#sent++;
@@ -141,7 +161,11 @@ class ClientUnderFire {
     });
     this.core.poll(0);
     if (named) for (let i = 0; i < 4; i++) this.#fire(true); // forged answers must not take it elsewhere
-    this.core.onEnvelope({ srcIp: ipToNumber(SERVER), message: { kind: 'joined', version: 1, blocks: chunks * 1024 } }, { address: SERVER, port: PORT }, 0);
+    this.core.onEnvelope(
+      { srcIp: ipToNumber(SERVER), message: { kind: 'joined', version: 1, blocks: chunks * 1024 } },
+      { address: SERVER, port: PORT },
+      0,
+    );
     check(this.core.geometry?.chunks === chunks, 'the answer of the server');
   }
 
@@ -178,7 +202,11 @@ class ClientUnderFire {
   #trueBlocks(): number {
     const [chunk, first] = [this.#roll(this.#chunks), 32 * this.#roll(32)];
     for (let block = first; block < first + 32; block++) {
-      this.core.onDatagram(encode({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk, block, data: Buffer.alloc(1024, truth(chunk, block)) } }), { address: SERVER, port: PORT }, this.#now);
+      this.core.onDatagram(
+        encode({ srcIp: ipToNumber(SERVER), message: { kind: 'block', chunk, block, data: Buffer.alloc(1024, truth(chunk, block)) } }),
+        { address: SERVER, port: PORT },
+        this.#now,
+      );
     }
     this.#heard += 32;
     return 1;
@@ -187,7 +215,9 @@ class ClientUnderFire {
   #verify(slot: number, chunk: number): void {
     const memory = this.#memory[slot];
     check(memory !== undefined, 'a slot');
-    for (let block = 0; block < 1024; block++) for (const at of [0, 511, 1023]) check(memory?.[1024 * block + at] === truth(chunk, block), `block ${chunk}:${block} is not the server's`);
+    for (let block = 0; block < 1024; block++)
+      for (const at of [0, 511, 1023])
+        check(memory?.[1024 * block + at] === truth(chunk, block), `block ${chunk}:${block} is not the server's`);
     this.#full.push(slot);
   }
 

@@ -51,12 +51,20 @@ async function sha256(path: string): Promise<string> {
 }
 
 /** Serves `image` to the clients on hosts 2 ..; returns how everything ended. The server ends by itself when they left. */
-async function transfer(options: { server: string[]; client: string[]; clients: number; image: string; serverOptions?: string[]; clientOptions?: string[] }): Promise<{ server: Ended; clients: Ended[]; hashes: string[] }> {
+async function transfer(options: {
+  server: string[];
+  client: string[];
+  clients: number;
+  image: string;
+  serverOptions?: string[];
+  clientOptions?: string[];
+}): Promise<{ server: Ended; clients: Ended[]; hashes: string[] }> {
   const { server, client, clients, image, serverOptions = [], clientOptions = [] } = options;
   const serving = net().start(1, [...server, '-d', '-T', '-1', ...session(1), ...serverOptions, image]);
   await expect.poll(() => serving.stderr(), { timeout: 10_000 }).toContain('Using Multicast');
   const receiving: Started[] = [];
-  for (let host = 2; host < 2 + clients; host++) receiving.push(net().start(host, [...client, ...clientOptions, ...session(host), join(folder, `out${host}`)]));
+  for (let host = 2; host < 2 + clients; host++)
+    receiving.push(net().start(host, [...client, ...clientOptions, ...session(host), join(folder, `out${host}`)]));
   const ended = await Promise.all(receiving.map(({ done }) => done));
   serving.kill('SIGTERM');
   const hashes = await Promise.all(ended.map((_, i) => sha256(join(folder, `out${2 + i}`))));
@@ -90,7 +98,9 @@ function plainImage(content: Buffer): Buffer {
     const chunk = Buffer.alloc(1 << 20);
     const stream = deflateSync(content.subarray(at, at + piece));
     const first = at / 512;
-    [0x6969696b, stream.length, chunks.length, 0, 4096, 1, first, first + piece / 512, 0, first, piece / 512].forEach((value, i) => chunk.writeUInt32LE(value, 4 * i));
+    [0x6969696b, stream.length, chunks.length, 0, 4096, 1, first, first + piece / 512, 0, first, piece / 512].forEach((value, i) =>
+      chunk.writeUInt32LE(value, 4 * i),
+    );
     stream.copy(chunk, 4096);
     chunks.push(chunk);
   }
@@ -101,7 +111,13 @@ describe.skipIf(missing !== null)('in network namespaces, each party alone with 
   test('our server, two of our clients, one of them losing 1 %', async () => {
     const { image, sha, blocks } = await makeImage('small', 16);
     const lossy = net().loseAt(3, 10);
-    const { server, clients, hashes } = await transfer({ server: ours('frisbeed'), client: ours('frisbee'), clients: 2, image, serverOptions: ['-W', '200000000'] });
+    const { server, clients, hashes } = await transfer({
+      server: ours('frisbeed'),
+      client: ours('frisbee'),
+      clients: 2,
+      image,
+      serverOptions: ['-W', '200000000'],
+    });
     net().loseAt(3, 0);
     expect(clients.map(({ code }) => code)).toEqual([0, 0]);
     expect(hashes).toEqual([sha, sha]);
@@ -135,23 +151,41 @@ describe.skipIf(missingReal !== null)('with the real programs', () => {
     { from: 'ours', to: 'real', clients: 4, rate: ['-W', '1000000000'] },
     { from: 'real', to: 'ours', clients: 1, rate: ['-W', '400000000'] },
     { from: 'real', to: 'ours', clients: 4, rate: ['-W', '200000000'] },
-  ] as const)('$from server $rate, $clients $to clients', async ({ from, to, clients, rate }) => {
-    const pick = { ours, real };
-    const { server, clients: ended, hashes } = await transfer({ server: pick[from]('frisbeed'), client: pick[to]('frisbee'), clients, image: big.image, serverOptions: [...rate], clientOptions: ['-q'] });
-    expect(ended.map(({ code }) => code)).toEqual(Array.from({ length: clients }, () => 0));
-    expect(hashes).toEqual(Array.from({ length: clients }, () => big.sha));
-    for (const { stderr } of ended) expect(stderr).toContain('Wrote 335544320 bytes (335544320 actual)');
-    expect(server.code).toBe(0);
-    expect(server.stderr).toContain(`ran for`);
-    expect(blocksSent(server)).toBeLessThan(big.blocks * 1.5);
-  }, 180_000);
+  ] as const)(
+    '$from server $rate, $clients $to clients',
+    async ({ from, to, clients, rate }) => {
+      const pick = { ours, real };
+      const {
+        server,
+        clients: ended,
+        hashes,
+      } = await transfer({
+        server: pick[from]('frisbeed'),
+        client: pick[to]('frisbee'),
+        clients,
+        image: big.image,
+        serverOptions: [...rate],
+        clientOptions: ['-q'],
+      });
+      expect(ended.map(({ code }) => code)).toEqual(Array.from({ length: clients }, () => 0));
+      expect(hashes).toEqual(Array.from({ length: clients }, () => big.sha));
+      for (const { stderr } of ended) expect(stderr).toContain('Wrote 335544320 bytes (335544320 actual)');
+      expect(server.code).toBe(0);
+      expect(server.stderr).toContain(`ran for`);
+      expect(blocksSent(server)).toBeLessThan(big.blocks * 1.5);
+    },
+    180_000,
+  );
 
   test('a real client and one of ours together, the real one losing 1 %', async () => {
     net().loseAt(2, 10);
     const image = big.image;
     const serving = net().start(1, [...ours('frisbeed'), '-d', '-T', '-1', ...session(1), '-W', '300000000', image]);
     await expect.poll(() => serving.stderr(), { timeout: 10_000 }).toContain('Using Multicast');
-    const clients = [net().start(2, [...real('frisbee'), '-q', ...session(2), join(folder, 'out2')]), net().start(3, [...ours('frisbee'), '-q', ...session(3), join(folder, 'out3')])];
+    const clients = [
+      net().start(2, [...real('frisbee'), '-q', ...session(2), join(folder, 'out2')]),
+      net().start(3, [...ours('frisbee'), '-q', ...session(3), join(folder, 'out3')]),
+    ];
     for (const { done } of clients) expect((await done).code).toBe(0);
     expect(await Promise.all([2, 3].map((host) => sha256(join(folder, `out${host}`))))).toEqual([big.sha, big.sha]);
     net().loseAt(2, 0);
@@ -161,8 +195,17 @@ describe.skipIf(missingReal !== null)('with the real programs', () => {
   test('-N: a file that is no image, both ways', async () => {
     const path = join(folder, 'odd');
     writeFileSync(path, randomFillSync(Buffer.alloc(3_000_001)));
-    for (const [server, client] of [[ours, real], [real, ours]] as const) {
-      const { clients, hashes } = await transfer({ server: server('frisbeed'), client: client('frisbee'), clients: 1, image: path, clientOptions: ['-N'] });
+    for (const [server, client] of [
+      [ours, real],
+      [real, ours],
+    ] as const) {
+      const { clients, hashes } = await transfer({
+        server: server('frisbeed'),
+        client: client('frisbee'),
+        clients: 1,
+        image: path,
+        clientOptions: ['-N'],
+      });
       expect(clients[0]?.code).toBe(0);
       expect(hashes).toEqual([await sha256(path)]);
     }

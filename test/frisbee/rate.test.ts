@@ -39,7 +39,13 @@ describe('pacing', () => {
     return { sent, most };
   }
 
-  test.each([[8000, 0], [8000, 8], [11_000, 8], [44_000, 0.8], [1114, 8]])('%i blocks/s with timers %d ms late: the rate is kept, never exceeded', (rate, lateness) => {
+  test.each([
+    [8000, 0],
+    [8000, 8],
+    [11_000, 8],
+    [44_000, 0.8],
+    [1114, 8],
+  ])('%i blocks/s with timers %d ms late: the rate is kept, never exceeded', (rate, lateness) => {
     const { sent } = run(rate, lateness);
     expect(sent).toBeGreaterThan(rate * 10 * 0.97);
     expect(sent).toBeLessThanOrEqual(rate * 10 + 1);
@@ -58,7 +64,11 @@ describe('pacing', () => {
  * A model of receivers that drain so many blocks per second, with a buffer, and lose at random besides. What is lost is
  * asked for again 100 ms later. Returns how much was sent and how long it took for `image` blocks.
  */
-function simulate(options: { cap: number; drain: number; randomLoss?: number; image?: number; loopback?: boolean; until?: number }): { seconds: number; sent: number; rates: number[] } {
+function simulate(options: { cap: number; drain: number; randomLoss?: number; image?: number; loopback?: boolean; until?: number }): {
+  seconds: number;
+  sent: number;
+  rates: number[];
+} {
   const { cap, drain, randomLoss = 0, image = 400_000, until = 120 } = options;
   const control = new RateControl(cap, options.loopback ?? false, 0);
   const random = seededRandom(11);

@@ -13,12 +13,26 @@ import { udpDatagrams } from '../helpers/pcap.js';
 const PORT = 5005;
 const CLIENT = '10.9.0.2';
 
-function newCore(sizeBytes = 3 << 20): { core: ServerCore; events: ServerEvent[]; say: (message: Message, from?: string, now?: number) => Buffer | undefined } {
+function newCore(sizeBytes = 3 << 20): {
+  core: ServerCore;
+  events: ServerEvent[];
+  say: (message: Message, from?: string, now?: number) => Buffer | undefined;
+} {
   const geometry = geometryOf(sizeBytes);
   if (!geometry) throw new Error('no geometry');
   const events: ServerEvent[] = [];
-  const core = new ServerCore({ geometry, srcIp: ipToNumber('10.9.0.1'), port: PORT, rateBps: Infinity, loopback: false, clientSilentMs: 10_000, now: 0, emit: (event) => events.push(event) });
-  const say = (message: Message, from = CLIENT, now = 1): Buffer | undefined => core.onDatagram(encode({ srcIp: ipToNumber(from), message }), { address: from, port: PORT }, now)?.bytes;
+  const core = new ServerCore({
+    geometry,
+    srcIp: ipToNumber('10.9.0.1'),
+    port: PORT,
+    rateBps: Infinity,
+    loopback: false,
+    clientSilentMs: 10_000,
+    now: 0,
+    emit: (event) => events.push(event),
+  });
+  const say = (message: Message, from = CLIENT, now = 1): Buffer | undefined =>
+    core.onDatagram(encode({ srcIp: ipToNumber(from), message }), { address: from, port: PORT }, now)?.bytes;
   return { core, events, say };
 }
 
@@ -29,28 +43,39 @@ function takeAll(core: ServerCore): string[] {
 }
 
 describe('server', () => {
-  test.each(['session-3chunk', 'session-1chunk-loss1pct', 'session-N-join2'])('%s: its replies and blocks are those of the 2015 server', (name) => {
-    const size = { 'session-3chunk': 3 << 20, 'session-1chunk-loss1pct': 1 << 20, 'session-N-join2': 70_001 }[name] ?? 0;
-    const { core } = newCore(size);
-    const sent: string[] = [];
-    let reply: Buffer | undefined;
-    const expected: string[] = [];
-    for (const { payload, source } of udpDatagrams(fileURLToPath(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url)))) {
-      const message = decode(payload)?.message;
-      if (source === '10.9.0.1' && message?.kind === 'block') expected.push(`${message.chunk}:${message.block}`);
-      else if (source === '10.9.0.1') expect(reply && payload.equals(reply)).toBe(true);
-      else reply = core.onDatagram(payload, { address: source, port: PORT }, 1)?.bytes;
-      for (let work = core.take(1, 1); work; work = core.take(1, 1)) sent.push(`${work.chunk}:${work.first}`);
-    }
-    expect(sent.sort()).toEqual(expected.sort());
-  });
+  test.each(['session-3chunk', 'session-1chunk-loss1pct', 'session-N-join2'])(
+    '%s: its replies and blocks are those of the 2015 server',
+    (name) => {
+      const size = { 'session-3chunk': 3 << 20, 'session-1chunk-loss1pct': 1 << 20, 'session-N-join2': 70_001 }[name] ?? 0;
+      const { core } = newCore(size);
+      const sent: string[] = [];
+      let reply: Buffer | undefined;
+      const expected: string[] = [];
+      for (const { payload, source } of udpDatagrams(fileURLToPath(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url)))) {
+        const message = decode(payload)?.message;
+        if (source === '10.9.0.1' && message?.kind === 'block') expected.push(`${message.chunk}:${message.block}`);
+        else if (source === '10.9.0.1') expect(reply && payload.equals(reply)).toBe(true);
+        else reply = core.onDatagram(payload, { address: source, port: PORT }, 1)?.bytes;
+        for (let work = core.take(1, 1); work; work = core.take(1, 1)) sent.push(`${work.chunk}:${work.first}`);
+      }
+      expect(sent.sort()).toEqual(expected.sort());
+    },
+  );
 
   test('does not answer version 1 joins for what is no image', () => {
     const { say, events } = newCore(70_001);
     expect(say({ kind: 'join', version: 1, clientId: 7 })).toBeUndefined();
     expect(events).toEqual([{ type: 'join-refused', address: CLIENT }]);
     const reply = say({ kind: 'join', version: 2, clientId: 7, blocks: -5, chunkBlocks: 1024, blockBytes: 1024, sizeBytes: 99n });
-    expect(reply && decode(reply)?.message).toEqual({ kind: 'joined', version: 2, clientId: 7, blocks: 0, chunkBlocks: 1024, blockBytes: 1024, sizeBytes: 70_001n });
+    expect(reply && decode(reply)?.message).toEqual({
+      kind: 'joined',
+      version: 2,
+      clientId: 7,
+      blocks: 0,
+      chunkBlocks: 1024,
+      blockBytes: 1024,
+      sizeBytes: 70_001n,
+    });
   });
 
   test('answers nobody whose datagram comes from elsewhere than it says', () => {
@@ -69,14 +94,17 @@ describe('server', () => {
     expect(core.clients.size).toBe(2);
     say({ kind: 'leave', clientId: 2, elapsedSeconds: 3 });
     expect(core.clients.size).toBe(1);
-    expect(events.map((event) => `${event.type} ${'activeClients' in event ? event.activeClients : ''} ${'reason' in event ? event.reason : ''}`.trim())).toEqual([
-      'join 1', 'join 1', 'leave 0 replaced', 'join 1', 'join 2', 'leave 1 left',
-    ]);
+    expect(
+      events.map((event) =>
+        `${event.type} ${'activeClients' in event ? event.activeClients : ''} ${'reason' in event ? event.reason : ''}`.trim(),
+      ),
+    ).toEqual(['join 1', 'join 1', 'leave 0 replaced', 'join 1', 'join 2', 'leave 1 left']);
   });
 
   test('forgets who was silent for long, and never keeps more than it can', () => {
     const { core, say, events } = newCore();
-    for (let i = 0; i < 5000; i++) say({ kind: 'join', version: 1, clientId: i + 1 }, `10.${1 + (i >> 14)}.${(i >> 7) & 127}.${1 + (i & 127)}`, 100);
+    for (let i = 0; i < 5000; i++)
+      say({ kind: 'join', version: 1, clientId: i + 1 }, `10.${1 + (i >> 14)}.${(i >> 7) & 127}.${1 + (i & 127)}`, 100);
     expect(core.clients.size).toBe(4096);
     core.tick(11_000);
     expect(core.clients.size).toBe(0);
@@ -87,7 +115,8 @@ describe('server', () => {
     const { core, say, events } = newCore(64 << 20);
     say({ kind: 'join', version: 1, clientId: 7 }, CLIENT, 1);
     say({ kind: 'request', chunk: 0, first: 0, count: 1024 }, CLIENT, 1);
-    for (let i = 0; i < 9000; i++) say({ kind: 'join', version: 1, clientId: i + 1 }, `10.${1 + (i >> 14)}.${(i >> 7) & 127}.${1 + (i & 127)}`, 2 + i / 1000);
+    for (let i = 0; i < 9000; i++)
+      say({ kind: 'join', version: 1, clientId: i + 1 }, `10.${1 + (i >> 14)}.${(i >> 7) & 127}.${1 + (i & 127)}`, 2 + i / 1000);
     expect(core.clients.size).toBe(4096);
     expect(core.clients.get(CLIENT)).toMatchObject({ clientId: 7, askedBlocks: 1024 });
     expect(events.some((event) => event.type === 'leave' && event.address === CLIENT)).toBe(false);
@@ -152,7 +181,15 @@ describe('server', () => {
   test('a report of later releases keeps server and client awake when it is the client’s own, and tells nothing otherwise', () => {
     const { core, say } = newCore();
     say({ kind: 'join', version: 1, clientId: 7 }, CLIENT, 0);
-    const report = { kind: 'progress', clientId: 7, who: 0, when: 1_700_000_000, what: 1, seq: 1, summary: { chunksReceived: 1, chunksWritten: 1, bytesWritten: 5n } } as const;
+    const report = {
+      kind: 'progress',
+      clientId: 7,
+      who: 0,
+      when: 1_700_000_000,
+      what: 1,
+      seq: 1,
+      summary: { chunksReceived: 1, chunksWritten: 1, bytesWritten: 5n },
+    } as const;
     say({ ...report, clientId: 8 }, CLIENT, 4000);
     say(report, '10.9.0.5', 4000);
     say({ ...report, when: 0 }, CLIENT, 4000);
@@ -197,7 +234,8 @@ describe('server', () => {
   test('repeats of what is still queued are no loss; what had been sent is', () => {
     const { core, say } = newCore(64 << 20);
     say({ kind: 'join', version: 1, clientId: 7 }, CLIENT, 0);
-    const retry = (chunk: number, now: number): void => void say({ kind: 'prequest', chunk, retries: 1, map: BlockMap.ofRun(0, 1000) }, CLIENT, now);
+    const retry = (chunk: number, now: number): void =>
+      void say({ kind: 'prequest', chunk, retries: 1, map: BlockMap.ofRun(0, 1000) }, CLIENT, now);
     for (let chunk = 0; chunk < 8; chunk++) say({ kind: 'request', chunk, first: 0, count: 1024 }, CLIENT, 1);
     for (let chunk = 0; chunk < 8; chunk++) retry(chunk, 1500);
     core.rate.sent(4000, 90);
@@ -273,55 +311,67 @@ describe('work queue', () => {
   });
 
   test('whatever is asked in whatever order: every block asked for goes out, nothing else, and nothing twice for one request', () => {
-    const request = fc.record({ chunk: fc.integer({ min: 0, max: 3 }), first: fc.integer({ min: 0, max: 1023 }), count: fc.integer({ min: 1, max: 1024 }) });
+    const request = fc.record({
+      chunk: fc.integer({ min: 0, max: 3 }),
+      first: fc.integer({ min: 0, max: 1023 }),
+      count: fc.integer({ min: 1, max: 1024 }),
+    });
     const step = fc.oneof(request, fc.integer({ min: 1, max: 400 }));
-    fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const queue = new WorkQueue();
-      const owed = new Set<number>();
-      let promised = 0;
-      let sent = 0;
-      const take = (limit: number): boolean => {
-        const work = queue.take(limit);
-        for (let i = 0; work && i < work.count; i++) owed.delete(work.chunk * 1024 + work.first + i);
-        sent += work?.count ?? 0;
-        return work !== null;
-      };
-      for (const now of steps) {
-        if (typeof now === 'number') take(now);
-        else {
-          const count = Math.min(now.count, 1024 - now.first);
-          const { newBlocks } = queue.add(now.chunk, BlockMap.ofRun(now.first, count), 1024);
-          promised += newBlocks;
-          if (count < 1024) for (let i = 0; i < count; i++) owed.add(now.chunk * 1024 + now.first + i);
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const queue = new WorkQueue();
+        const owed = new Set<number>();
+        let promised = 0;
+        let sent = 0;
+        const take = (limit: number): boolean => {
+          const work = queue.take(limit);
+          for (let i = 0; work && i < work.count; i++) owed.delete(work.chunk * 1024 + work.first + i);
+          sent += work?.count ?? 0;
+          return work !== null;
+        };
+        for (const now of steps) {
+          if (typeof now === 'number') take(now);
+          else {
+            const count = Math.min(now.count, 1024 - now.first);
+            const { newBlocks } = queue.add(now.chunk, BlockMap.ofRun(now.first, count), 1024);
+            promised += newBlocks;
+            if (count < 1024) for (let i = 0; i < count; i++) owed.add(now.chunk * 1024 + now.first + i);
+          }
+          expect(queue.size).toBeLessThanOrEqual(5);
         }
-        expect(queue.size).toBeLessThanOrEqual(5);
-      }
-      while (take(100));
-      expect(owed.size).toBe(0);
-      expect(sent).toBe(promised);
-    }), { numRuns: 300 });
+        while (take(100));
+        expect(owed.size).toBe(0);
+        expect(sent).toBe(promised);
+      }),
+      { numRuns: 300 },
+    );
   });
 });
 
 test('block maps do what sets do', () => {
   const blocks = fc.uniqueArray(fc.integer({ min: 0, max: 1023 }), { maxLength: 200 });
-  const run = fc.tuple(fc.integer({ min: 0, max: 1024 }), fc.integer({ min: 0, max: 1024 })).map(([first, count]) => ({ first, count: Math.min(count, 1024 - first) }));
+  const run = fc
+    .tuple(fc.integer({ min: 0, max: 1024 }), fc.integer({ min: 0, max: 1024 }))
+    .map(([first, count]) => ({ first, count: Math.min(count, 1024 - first) }));
   const list = (set: BlockMap): number[] => Array.from({ length: 1024 }, (_, i) => i).filter((block) => set.has(block));
-  fc.assert(fc.property(blocks, run, (some, { first, count }) => {
-    const a = new BlockMap();
-    for (const block of some) expect(a.add(block)).toBe(true);
-    const b = BlockMap.ofRun(first, count);
-    const inRun = (block: number): boolean => block >= first && block < first + count;
-    expect([a.count, b.count]).toEqual([some.length, count]);
-    expect(a.meets(b)).toBe(some.some(inRun));
-    const union = a.copy();
-    expect(union.addAll(b)).toBe(count - some.filter(inRun).length);
-    const rest = a.copy();
-    rest.removeAll(b);
-    expect(list(rest)).toEqual(some.filter((block) => !inRun(block)).sort((x, y) => x - y));
-    const rest2 = a.copy();
-    rest2.removeRun(first, count);
-    expect([list(rest2), rest2.count]).toEqual([list(rest), rest.count]);
-    expect(b.nextRun(0, 1024)).toEqual(count > 0 ? { first, count } : null);
-  }), { numRuns: 300 });
+  fc.assert(
+    fc.property(blocks, run, (some, { first, count }) => {
+      const a = new BlockMap();
+      for (const block of some) expect(a.add(block)).toBe(true);
+      const b = BlockMap.ofRun(first, count);
+      const inRun = (block: number): boolean => block >= first && block < first + count;
+      expect([a.count, b.count]).toEqual([some.length, count]);
+      expect(a.meets(b)).toBe(some.some(inRun));
+      const union = a.copy();
+      expect(union.addAll(b)).toBe(count - some.filter(inRun).length);
+      const rest = a.copy();
+      rest.removeAll(b);
+      expect(list(rest)).toEqual(some.filter((block) => !inRun(block)).sort((x, y) => x - y));
+      const rest2 = a.copy();
+      rest2.removeRun(first, count);
+      expect([list(rest2), rest2.count]).toEqual([list(rest), rest.count]);
+      expect(b.nextRun(0, 1024)).toEqual(count > 0 ? { first, count } : null);
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -77,7 +77,11 @@ describe('one client', () => {
     const sink = new MemoryOutput();
     let stopped = false;
     const waiting = receiveImage({
-      ...session, localIp: address(1), loopback: true, sink, serverTimeoutMs: 400,
+      ...session,
+      localIp: address(1),
+      loopback: true,
+      sink,
+      serverTimeoutMs: 400,
       onEvent: (event) => {
         if (event.type !== 'chunk' || stopped) return;
         stopped = true;
@@ -123,7 +127,9 @@ describe('the port is the session', () => {
     await serve({ ...session, imagePath: path });
     await expect(serve({ ...session, imagePath: path })).rejects.toMatchObject({ code: 'address-in-use' });
     const sink = new MemoryOutput();
-    await expect(receiveImage({ ...session, localIp: '127.0.0.1', loopback: true, sink })).rejects.toMatchObject({ code: 'address-in-use' });
+    await expect(receiveImage({ ...session, localIp: '127.0.0.1', loopback: true, sink })).rejects.toMatchObject({
+      code: 'address-in-use',
+    });
     expect(sink.aborted).toBe(true);
   });
 
@@ -180,7 +186,9 @@ describe('many clients', () => {
     const session = testSession();
     const { server } = await serve({ ...session, imagePath: path, rateBps: 1_000_000_000 });
     const sinks = Array.from({ length: 12 }, () => new MemoryOutput());
-    await Promise.all(sinks.map((sink, i) => receiveImage({ ...session, localIp: address(i + 1), loopback: true, sink, profile: { jitterMs: 50 } })));
+    await Promise.all(
+      sinks.map((sink, i) => receiveImage({ ...session, localIp: address(i + 1), loopback: true, sink, profile: { jitterMs: 50 } })),
+    );
     for (const sink of sinks) expect(sink.content.equals(content)).toBe(true);
     const { sentBlocks } = await server.stop();
     expect(sentBlocks / (20 * 1024)).toBeLessThan(2.5); // an unadapted server sends many times the image
@@ -192,9 +200,17 @@ describe('many clients', () => {
     const server = await startServer({ ...session, imagePath: path, localIp: '127.0.0.1', loopback: true, rateBps: 80_000_000 });
     const hub = createClientHub();
     const stop = new AbortController();
-    const quitter = hub.receive({ ...session, localIp: address(100), sink: new MemoryOutput(), signal: stop.signal, onEvent: ({ type }) => type === 'chunk' && stop.abort(new Error('pulled the plug')) });
+    const quitter = hub.receive({
+      ...session,
+      localIp: address(100),
+      sink: new MemoryOutput(),
+      signal: stop.signal,
+      onEvent: ({ type }) => type === 'chunk' && stop.abort(new Error('pulled the plug')),
+    });
     const sinks = Array.from({ length: 24 }, () => new MemoryOutput());
-    const all = Promise.all(sinks.map((sink, i) => hub.receive({ ...session, localIp: address(i + 1), sink, ...(i === 3 ? { lossRate: 0.02 } : {}) })));
+    const all = Promise.all(
+      sinks.map((sink, i) => hub.receive({ ...session, localIp: address(i + 1), sink, ...(i === 3 ? { lossRate: 0.02 } : {}) })),
+    );
     await expect(quitter).rejects.toThrow('pulled the plug');
     await all;
     for (const sink of sinks) expect(sink.content.equals(content)).toBe(true);
@@ -222,7 +238,12 @@ describe('many clients', () => {
   test('closing a hub fails its clients', async () => {
     const hub = createClientHub();
     const sink = new MemoryOutput();
-    const waiting = hub.receive({ ...testSession(), localIp: address(1), sink, onEvent: ({ type }) => type === 'bound' && void Promise.resolve().then(() => hub.close()) });
+    const waiting = hub.receive({
+      ...testSession(),
+      localIp: address(1),
+      sink,
+      onEvent: ({ type }) => type === 'bound' && void Promise.resolve().then(() => hub.close()),
+    });
     await expect(waiting).rejects.toMatchObject({ code: 'hub-closed' });
     expect(sink.aborted).toBe(true);
   });
@@ -236,7 +257,10 @@ describe('many clients', () => {
     let passed = 0;
     const lateDone: Promise<unknown>[] = [];
     await receiveImage({
-      ...session, localIp: address(1), loopback: true, sink: first,
+      ...session,
+      localIp: address(1),
+      loopback: true,
+      sink: first,
       onEvent: (event) => {
         if (event.type !== 'chunk' || ++passed !== 8) return;
         lateDone.push(receiveImage({ ...session, localIp: address(2), loopback: true, sink: late }));
@@ -269,13 +293,16 @@ describe('the server in its own thread', () => {
 
   test('nothing of a stopped server stays open', async () => {
     const { path } = randomFile(CHUNK_BYTES);
-    const open = (): string[] => readdirSync('/proc/self/fd').map((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`);
-      } catch {
-        return 'gone';
-      }
-    }).filter((target) => target === path || target.startsWith('socket:'));
+    const open = (): string[] =>
+      readdirSync('/proc/self/fd')
+        .map((fd) => {
+          try {
+            return readlinkSync(`/proc/self/fd/${fd}`);
+          } catch {
+            return 'gone';
+          }
+        })
+        .filter((target) => target === path || target.startsWith('socket:'));
     const before = open();
     const { server } = await serve({ ...testSession(), imagePath: path });
     expect(open().length).toBe(before.length + 3);

@@ -33,11 +33,25 @@ describe('captures of the 2015 programs', () => {
   });
 
   test('the leaving client’s statistics are read where the server’s log shows them', () => {
-    const last = udpDatagrams(fixture('session-1chunk-loss1pct')).map(({ payload }) => decode(payload)?.message).find((message) => message?.kind === 'leave2');
+    const last = udpDatagrams(fixture('session-1chunk-loss1pct'))
+      .map(({ payload }) => decode(payload)?.message)
+      .find((message) => message?.kind === 'leave2');
     expect(last).toMatchObject({ clientId: 1795834085, elapsedSeconds: 0, statsVersion: 1 });
     expect(last?.kind === 'leave2' && last.stats).toMatchObject({
-      runMilliseconds: 437, realBytesWritten: 3398656, effectiveBytesWritten: 16777216, chunkBuffers: 1, packetTimeoutUs: 30000,
-      idleTimer: 3, redoDelayUs: 1000000, joinAttempts: 1, requests: 3, partialRequests: 2, lostBlocks: 14, reRequests: 2, writerIdles: 13, writeBufferMb: 64,
+      runMilliseconds: 437,
+      realBytesWritten: 3398656,
+      effectiveBytesWritten: 16777216,
+      chunkBuffers: 1,
+      packetTimeoutUs: 30000,
+      idleTimer: 3,
+      redoDelayUs: 1000000,
+      joinAttempts: 1,
+      requests: 3,
+      partialRequests: 2,
+      lostBlocks: 14,
+      reRequests: 2,
+      writerIdles: 13,
+      writeBufferMb: 64,
     });
   });
 
@@ -66,28 +80,54 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('joined' as const), version: fc.constant(1 as const), blocks: i32 }),
   fc.record({ kind: fc.constant('joined' as const), version: fc.constant(2 as const), ...join2 }),
   fc.record({ kind: fc.constant('leave' as const), clientId: u32, elapsedSeconds: i32 }),
-  fc.record({ kind: fc.constant('block' as const), chunk, block: fc.integer({ min: 0, max: 1023 }), data: fc.uint8Array({ minLength: 1024, maxLength: 1024 }) }),
+  fc.record({
+    kind: fc.constant('block' as const),
+    chunk,
+    block: fc.integer({ min: 0, max: 1023 }),
+    data: fc.uint8Array({ minLength: 1024, maxLength: 1024 }),
+  }),
   fc.integer({ min: 0, max: 1023 }).chain((first) =>
-    fc.record({ kind: fc.constant('request' as const), chunk, first: fc.constant(first), count: fc.integer({ min: 1, max: 1024 - first }) }),
+    fc.record({
+      kind: fc.constant('request' as const),
+      chunk,
+      first: fc.constant(first),
+      count: fc.integer({ min: 1, max: 1024 - first }),
+    }),
   ),
-  fc.record({ kind: fc.constant('prequest' as const), chunk, retries: i32, map: fc.uint8Array({ minLength: 128, maxLength: 128 }).filter((bytes) => bytes.some((byte) => byte > 0)).map((bytes) => new BlockMap(bytes)) }),
+  fc.record({
+    kind: fc.constant('prequest' as const),
+    chunk,
+    retries: i32,
+    map: fc
+      .uint8Array({ minLength: 128, maxLength: 128 })
+      .filter((bytes) => bytes.some((byte) => byte > 0))
+      .map((bytes) => new BlockMap(bytes)),
+  }),
   fc.record({ kind: fc.constant('progress-request' as const), ...progress }),
-  fc.record({ kind: fc.constant('progress' as const), ...progress, summary: fc.option(fc.record({ chunksReceived: u32, chunksWritten: u32, bytesWritten: u64 })) }),
+  fc.record({
+    kind: fc.constant('progress' as const),
+    ...progress,
+    summary: fc.option(fc.record({ chunksReceived: u32, chunksWritten: u32, bytesWritten: u64 })),
+  }),
 );
 
 describe('codec', () => {
   test('what is encoded is decoded', () => {
-    fc.assert(fc.property(u32, anyMessage, (srcIp, message) => {
-      const bytes = encode({ srcIp, message });
-      const decoded = decode(bytes);
-      expect(decoded?.srcIp).toBe(srcIp);
-      expect(decoded && encode(decoded).equals(bytes)).toBe(true);
-      expect(bytes.readInt32LE(8)).toBe(bytes.length - 16);
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(u32, anyMessage, (srcIp, message) => {
+        const bytes = encode({ srcIp, message });
+        const decoded = decode(bytes);
+        expect(decoded?.srcIp).toBe(srcIp);
+        expect(decoded && encode(decoded).equals(bytes)).toBe(true);
+        expect(bytes.readInt32LE(8)).toBe(bytes.length - 16);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('requests beyond a chunk, empty requests and negative numbers are no messages', () => {
-    const request = (chunkNo: number, first: number, count: number): unknown => decode(encode({ srcIp: 1, message: { kind: 'request', chunk: chunkNo, first, count } }));
+    const request = (chunkNo: number, first: number, count: number): unknown =>
+      decode(encode({ srcIp: 1, message: { kind: 'request', chunk: chunkNo, first, count } }));
     expect(request(0, 1, 1023)).not.toBeNull();
     expect(request(0, 1, 1024)).toBeNull();
     expect(request(0, 0, 0)).toBeNull();

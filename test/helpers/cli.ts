@@ -10,13 +10,20 @@ export const bin = fileURLToPath(new URL('../../bin', import.meta.url));
 
 export type Finished = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string; events: ImagingEvent[] };
 
-export type Running = { child: ChildProcessWithoutNullStreams; finished: Promise<Finished>; /** Resolves with the first JSON event that matches. */ event(match: (event: ImagingEvent) => boolean): Promise<ImagingEvent> };
+export type Running = {
+  child: ChildProcessWithoutNullStreams;
+  finished: Promise<Finished> /** Resolves with the first JSON event that matches. */;
+  event(match: (event: ImagingEvent) => boolean): Promise<ImagingEvent>;
+};
 
 export type RunOptions = { env?: Record<string, string | undefined>; cwd?: string };
 
 /** Starts a command of bin/, or any program by its path, as a child process, the way a person or a script does. */
 export function start(name: string, args: readonly string[], options: RunOptions = {}): Running {
-  const child = spawn(resolve(bin, name), args, { cwd: options.cwd ?? scratch(), env: { ...process.env, NODES: undefined, ALL_NODES: undefined, ...options.env } });
+  const child = spawn(resolve(bin, name), args, {
+    cwd: options.cwd ?? scratch(),
+    env: { ...process.env, NODES: undefined, ALL_NODES: undefined, ...options.env },
+  });
   const events: ImagingEvent[] = [];
   const watchers = new Set<(event: ImagingEvent) => void>();
   let [stdout, stderr, line] = ['', '', ''];
@@ -45,7 +52,9 @@ export function start(name: string, args: readonly string[], options: RunOptions
         if (match(candidate)) resolve(candidate);
       };
       watchers.add(watcher);
-      void finished.then((end) => reject(new Error(`ended with ${end.code} before the event came\n${end.stdout.slice(-2_000)}\n${end.stderr.slice(-2_000)}`)));
+      void finished.then((end) =>
+        reject(new Error(`ended with ${end.code} before the event came\n${end.stdout.slice(-2_000)}\n${end.stderr.slice(-2_000)}`)),
+      );
     });
   return { child, finished, event };
 }

@@ -8,8 +8,29 @@ import { hasPty, startPty, type Pty } from './pty.js';
 
 /** Names of images that others can choose: each begins with a word of its own, and makes the file `pwned` when a shell runs it. */
 const HOSTILE = [
-  'semi;touch pwned;', 'dollar$(touch pwned)', 'tick`touch pwned`', 'amp&touch pwned&', 'pipe|touch pwned', 'out>pwned', 'var$HOME', 'blank  two blanks', "quote'touch pwned'", 'twice"touch pwned"',
-  "last'", 'back\\slash\\', 'bang!!x', 'glob*?[a-z]', 'brace{a,b}', 'paren(touch pwned)', 'hash #x', 'tilde:~', 'colon:a b=c@d', 'caret^a^b', 'naïve 値', 'percent%s', 'x=~/y',
+  'semi;touch pwned;',
+  'dollar$(touch pwned)',
+  'tick`touch pwned`',
+  'amp&touch pwned&',
+  'pipe|touch pwned',
+  'out>pwned',
+  'var$HOME',
+  'blank  two blanks',
+  "quote'touch pwned'",
+  'twice"touch pwned"',
+  "last'",
+  'back\\slash\\',
+  'bang!!x',
+  'glob*?[a-z]',
+  'brace{a,b}',
+  'paren(touch pwned)',
+  'hash #x',
+  'tilde:~',
+  'colon:a b=c@d',
+  'caret^a^b',
+  'naïve 値',
+  'percent%s',
+  'x=~/y',
 ];
 /** What is typed before TAB for a name: as it is, or in a quote that is open, or with a backslash. */
 const BEGINNINGS: Record<string, (name: string) => string> = {
@@ -20,13 +41,23 @@ const BEGINNINGS: Record<string, (name: string) => string> = {
 };
 /** Words that people have begun, in the shells' common words, and the name that comes of it. */
 const BEGUN: [typed: string, name: string][] = [
-  ['blank\\ ', 'blank  two blanks'], ["'blank ", 'blank  two blanks'], ['"blank  t', 'blank  two blanks'], ["'dollar$(", 'dollar$(touch pwned)'], ['dollar\\$\\(', 'dollar$(touch pwned)'],
-  ['semi\\;', 'semi;touch pwned;'], ['"semi;touch ', 'semi;touch pwned;'], ['"twice\\"', 'twice"touch pwned"'], ['"twi"ce', 'twice"touch pwned"'],
-  ['\\~ti', '~tilde'], ["'~ti", '~tilde'], ["'#has", '#hash'],
+  ['blank\\ ', 'blank  two blanks'],
+  ["'blank ", 'blank  two blanks'],
+  ['"blank  t', 'blank  two blanks'],
+  ["'dollar$(", 'dollar$(touch pwned)'],
+  ['dollar\\$\\(', 'dollar$(touch pwned)'],
+  ['semi\\;', 'semi;touch pwned;'],
+  ['"semi;touch ', 'semi;touch pwned;'],
+  ['"twice\\"', 'twice"touch pwned"'],
+  ['"twi"ce', 'twice"touch pwned"'],
+  ['\\~ti', '~tilde'],
+  ["'~ti", '~tilde'],
+  ["'#has", '#hash'],
 ];
 
 /** Why a shell cannot be tried on a terminal here, to stand in a title; empty when it can. */
-export const missing = (shell: string): string => (spawnSync(shell, ['-c', 'true']).status === 0 ? (hasPty ? '' : ' (skipped: there is no script(1))') : ` (skipped: there is no ${shell})`);
+export const missing = (shell: string): string =>
+  spawnSync(shell, ['-c', 'true']).status === 0 ? (hasPty ? '' : ' (skipped: there is no script(1))') : ` (skipped: there is no ${shell})`;
 
 /** A folder with the completions, an `imaging` that knows the names above, and an `imaging-load` that prints its arguments. */
 export let site: string;
@@ -61,7 +92,14 @@ ZDOTDIR=$PWD exec zsh -d -i'`,
 /** Types each line into the shell on a terminal, ENTER behind it, and gives the arguments that the program got. */
 export async function typed(shell: string, lines: readonly string[]): Promise<string[][]> {
   const cwd = join(site, 'here');
-  const env = { PATH: `${join(site, 'bin')}${delimiter}${process.env.PATH}`, HOME: cwd, XDG_CONFIG_HOME: cwd, XDG_DATA_HOME: cwd, LC_ALL: 'C.UTF-8', IMAGING_CONFIG: '' };
+  const env = {
+    PATH: `${join(site, 'bin')}${delimiter}${process.env.PATH}`,
+    HOME: cwd,
+    XDG_CONFIG_HOME: cwd,
+    XDG_DATA_HOME: cwd,
+    LC_ALL: 'C.UTF-8',
+    IMAGING_CONFIG: '',
+  };
   const pty: Pty = startPty(`PATH='${join(site, 'bin')}':"$PATH"; cd '${cwd}'; ${START[shell]?.(site) ?? ''}`, { columns: 200, env });
   const got: string[][] = [];
   await pty.until(/READY> /);
@@ -81,16 +119,32 @@ export async function typed(shell: string, lines: readonly string[]): Promise<st
 export function quotingTests(shell: 'bash' | 'zsh' | 'fish'): void {
   const why = missing(shell);
   // in fish, most letters mean something behind a backslash
-  test.skipIf(why !== '').each(Object.keys(BEGINNINGS).filter((how) => shell !== 'fish' || how !== 'with a backslash'))(`a name of an image that TAB completes, begun %s, is one word, whatever it holds${why}`, async (how) => {
-    const got = await typed(shell, HOSTILE.map((name) => `imaging-load -i ${BEGINNINGS[how]?.(name) ?? ''}\t`));
-    expect(got).toEqual(HOSTILE.map((name) => ['-i', name]));
-    expect(readdirSync(join(site, 'here'))).not.toContain('pwned');
-  });
+  test.skipIf(why !== '').each(Object.keys(BEGINNINGS).filter((how) => shell !== 'fish' || how !== 'with a backslash'))(
+    `a name of an image that TAB completes, begun %s, is one word, whatever it holds${why}`,
+    async (how) => {
+      const got = await typed(
+        shell,
+        HOSTILE.map((name) => `imaging-load -i ${BEGINNINGS[how]?.(name) ?? ''}\t`),
+      );
+      expect(got).toEqual(HOSTILE.map((name) => ['-i', name]));
+      expect(readdirSync(join(site, 'here'))).not.toContain('pwned');
+    },
+  );
   test.skipIf(why !== '')(`words that are begun with quotes and backslashes${why}`, async () => {
-    expect(await typed(shell, BEGUN.map(([begun]) => `imaging-load -i ${begun}\t`))).toEqual(BEGUN.map(([, name]) => ['-i', name]));
+    expect(
+      await typed(
+        shell,
+        BEGUN.map(([begun]) => `imaging-load -i ${begun}\t`),
+      ),
+    ).toEqual(BEGUN.map(([, name]) => ['-i', name]));
   });
   test.skipIf(why !== '')(`among nodes, and among runs${why}`, async () => {
-    const got = await typed(shell, ['imaging-load 1,~fit02,@gr\t', 'imaging-runs show run\t', 'imaging-load 1,fit01\t', "imaging-load '1,@gr\t"]);
+    const got = await typed(shell, [
+      'imaging-load 1,~fit02,@gr\t',
+      'imaging-runs show run\t',
+      'imaging-load 1,fit01\t',
+      "imaging-load '1,@gr\t",
+    ]);
     expect(got).toEqual([['1,~fit02,@group;touch pwned'], ['show', 'run$(touch pwned)'], ['1,fit01'], ['1,@group;touch pwned']]);
     expect(readdirSync(join(site, 'here'))).not.toContain('pwned');
   });

@@ -21,7 +21,15 @@ export type RunningProgram = { done: Promise<number>; stderr: Text; stop: AbortC
 export function client(words: string, overrides: FrisbeeOverrides = {}): RunningProgram {
   const stop = new AbortController();
   const stderr = new Text();
-  return { done: runFrisbee(words.split(' '), { stdout: new Text(), stderr, signal: stop.signal }, { ...overrides, env: { ...env, ...overrides.env } }), stderr, stop };
+  return {
+    done: runFrisbee(
+      words.split(' '),
+      { stdout: new Text(), stderr, signal: stop.signal },
+      { ...overrides, env: { ...env, ...overrides.env } },
+    ),
+    stderr,
+    stop,
+  };
 }
 
 export function server(words: string): RunningProgram {
@@ -37,7 +45,10 @@ export function place(): string {
 }
 
 /** Serves `image` in this thread until the test ends; resolves with the session's options when the server listens. */
-export async function serving(image: string | Buffer, { ip = '127.0.0.1', at = place() }: { ip?: string; at?: string } = {}): Promise<string> {
+export async function serving(
+  image: string | Buffer,
+  { ip = '127.0.0.1', at = place() }: { ip?: string; at?: string } = {},
+): Promise<string> {
   const imagePath = typeof image === 'string' ? image : join(temporaryFolder(), 'served');
   if (typeof image !== 'string') writeFileSync(imagePath, image);
   const [, group = '', , port = ''] = at.split(' ');

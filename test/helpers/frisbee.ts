@@ -32,9 +32,13 @@ export function testSession(): { group: string; port: number } {
 }
 
 /** A server in this thread; stopped when the test ends. Its events are collected. */
-export async function serve(options: Omit<ServerOptions, 'localIp' | 'loopback' | 'rateBps'> & Partial<ServerOptions>): Promise<{ server: ServerShell; events: ServerEvent[] }> {
+export async function serve(
+  options: Omit<ServerOptions, 'localIp' | 'loopback' | 'rateBps'> & Partial<ServerOptions>,
+): Promise<{ server: ServerShell; events: ServerEvent[] }> {
   const events: ServerEvent[] = [];
-  const server = await ServerShell.start({ localIp: '127.0.0.1', loopback: true, rateBps: 400_000_000, ...options }, (event) => events.push(event));
+  const server = await ServerShell.start({ localIp: '127.0.0.1', loopback: true, rateBps: 400_000_000, ...options }, (event) =>
+    events.push(event),
+  );
   onTestFinished(async () => void (await server.stop()));
   return { server, events };
 }

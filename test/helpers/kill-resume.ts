@@ -48,7 +48,12 @@ function halfLines(testbed: ChildTestbed, run: string): string[] {
  * until its nodes are done; `again` may kill the first resume in its turn. Throws a `RoundFailed` unless every disk is the
  * image, no link is left and the last resume says that all is well.
  */
-export async function killAndResume(testbed: ChildTestbed, env: Record<string, string>, moment: (load: Running) => Promise<unknown>, again: ((resume: Running) => Promise<unknown>) | null = null): Promise<Round> {
+export async function killAndResume(
+  testbed: ChildTestbed,
+  env: Record<string, string>,
+  moment: (load: Running) => Promise<unknown>,
+  again: ((resume: Running) => Promise<unknown>) | null = null,
+): Promise<Round> {
   spoilDisks(testbed);
   const before = new Set(runsOf(testbed));
   const killed = await kill(testbed.start('imaging-load', ['-i', 'demo', '1-4', '--progress', 'json'], env), moment);
@@ -65,7 +70,10 @@ export async function killAndResume(testbed: ChildTestbed, env: Record<string, s
   }
   const wrong = wrongDisks(testbed);
   const left = [...testbed.links(), ...halfLines(testbed, run)];
-  if (wrong.length > 0 || left.length > 0 || last?.code !== 0) throw new RoundFailed(`run ${run}: exit code ${last?.code}, wrong disks: ${wrong.join(' ')}; left: ${left.join(' ')}\n${last?.stdout.slice(-1500)}\n${last?.stderr.slice(-1500)}`);
+  if (wrong.length > 0 || left.length > 0 || last?.code !== 0)
+    throw new RoundFailed(
+      `run ${run}: exit code ${last?.code}, wrong disks: ${wrong.join(' ')}; left: ${left.join(' ')}\n${last?.stdout.slice(-1500)}\n${last?.stderr.slice(-1500)}`,
+    );
   return { run, hadEnded: killed.signal === null, doneBefore, resumesMs };
 }
 

@@ -26,7 +26,7 @@ export type LeaseServer = {
 export type ServedLease = { id: number; resource_id: number; slice_id: number; slice_name: string | null; t_from: string; t_until: string };
 
 /** An R2lab API: what it serves can be changed at any time, and what was booked is found in `leases`. */
-export type R2labServer = LeaseServer & { leases: ServedLease[]; tokens: Set<string>; /** How often somebody logged in. */ logins: number };
+export type R2labServer = LeaseServer & { leases: ServedLease[]; tokens: Set<string> /** How often somebody logged in. */; logins: number };
 
 export const RESOURCE = 'r2lab.inria.fr';
 export const ACCOUNT = { email: 'me@example.org', password: 's3cret' };
@@ -37,17 +37,24 @@ export function lease(slice: string | null, from: number | string, until: number
   return { id: nextId++, resource_id: 1, slice_id: 7, slice_name: slice, t_from: iso(from), t_until: iso(until) };
 }
 
-export async function r2labServer(leases: ServedLease[] = [], options: { tls?: boolean; granularityS?: number } = {}): Promise<R2labServer> {
+export async function r2labServer(
+  leases: ServedLease[] = [],
+  options: { tls?: boolean; granularityS?: number } = {},
+): Promise<R2labServer> {
   const base = await serve(options.tls === true, async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://x');
-    const say = (status: number, body?: unknown): void => void response.writeHead(status, { 'content-type': 'application/json' }).end(body === undefined ? '' : JSON.stringify(body));
+    const say = (status: number, body?: unknown): void =>
+      void response.writeHead(status, { 'content-type': 'application/json' }).end(body === undefined ? '' : JSON.stringify(body));
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
     const allowed = token !== undefined && state.tokens.has(token);
     const body = await jsonOf(request);
     if (request.method === 'GET' && pathname === '/leases') {
       const after = Date.parse(searchParams.get('after') ?? '');
       if (Number.isNaN(after)) return say(422, { detail: 'after' });
-      return say(200, state.leases.filter((each) => !(Date.parse(each.t_until) <= after)));
+      return say(
+        200,
+        state.leases.filter((each) => !(Date.parse(each.t_until) <= after)),
+      );
     }
     if (request.method === 'POST' && pathname === '/auth/login') {
       if (body.email !== ACCOUNT.email || body.password !== ACCOUNT.password) return say(401, { detail: 'Invalid credentials' });
@@ -57,14 +64,18 @@ export async function r2labServer(leases: ServedLease[] = [], options: { tls?: b
     }
     const resource = /^\/resources\/by-name\/(.+)$/.exec(pathname)?.[1];
     if (request.method === 'GET' && resource !== undefined) {
-      return decodeURIComponent(resource) === RESOURCE ? say(200, { id: 1, name: RESOURCE, granularity: options.granularityS ?? 600 }) : say(404, { detail: 'Resource not found' });
+      return decodeURIComponent(resource) === RESOURCE
+        ? say(200, { id: 1, name: RESOURCE, granularity: options.granularityS ?? 600 })
+        : say(404, { detail: 'Resource not found' });
     }
     if (!allowed) return say(401, { detail: 'Could not validate credentials' });
     if (request.method === 'POST' && pathname === '/leases') {
       if (body.resource_name !== RESOURCE) return say(404, { detail: 'Resource not found' });
       if (body.slice_name === 'notmine') return say(403, { detail: 'Not a member of this slice' });
       const made = lease(String(body.slice_name), String(body.t_from), String(body.t_until));
-      const taken = state.leases.some((each) => Date.parse(each.t_from) < Date.parse(made.t_until) && Date.parse(made.t_from) < Date.parse(each.t_until));
+      const taken = state.leases.some(
+        (each) => Date.parse(each.t_from) < Date.parse(made.t_until) && Date.parse(made.t_from) < Date.parse(each.t_until),
+      );
       if (taken) return say(409, { detail: 'Overlapping lease' });
       state.leases.push(made);
       return say(201, made);
@@ -86,11 +97,16 @@ export async function r2labServer(leases: ServedLease[] = [], options: { tls?: b
 export async function omfServer(resources: () => unknown, options: { tls?: boolean } = {}): Promise<LeaseServer> {
   return serve(options.tls === true, (request, response) => {
     const found = request.method === 'GET' && request.url === '/resources/leases';
-    response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(found ? { resource_response: { type: 'resource_list', resources: resources() } } : { exception: {} }));
+    response
+      .writeHead(found ? 200 : 404, { 'content-type': 'application/json' })
+      .end(JSON.stringify(found ? { resource_response: { type: 'resource_list', resources: resources() } } : { exception: {} }));
   });
 }
 
-async function serve(tls: boolean, answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>): Promise<LeaseServer> {
+async function serve(
+  tls: boolean,
+  answer: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>,
+): Promise<LeaseServer> {
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
   const server: LeaseServer = {
@@ -117,7 +133,9 @@ async function serve(tls: boolean, answer: (request: IncomingMessage, response: 
     else if (server.mood === 'huge') endless(response);
   };
   const http = tls ? createHttps({ key: readFileSync(keyPath), cert: readFileSync(certPath) }, listener) : createHttp(listener);
-  http.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => sockets.add(socket.on('close', () => sockets.delete(socket)).on('error', () => {})));
+  http.on(tls ? 'secureConnection' : 'connection', (socket: Socket) =>
+    sockets.add(socket.on('close', () => sockets.delete(socket)).on('error', () => {})),
+  );
   http.on('tlsClientError', () => {});
   http.listen(0, HOST);
   await once(http, 'listening');

@@ -50,10 +50,12 @@ export class TestNetwork {
     child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
     child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
     const started: Started = {
-      done: new Promise((resolve) => child.on('close', (code) => {
-        this.#running.delete(started);
-        resolve({ code, stdout, stderr });
-      })),
+      done: new Promise((resolve) =>
+        child.on('close', (code) => {
+          this.#running.delete(started);
+          resolve({ code, stdout, stderr });
+        }),
+      ),
       stderr: () => stderr,
       kill: (signal) => void child.kill(signal),
     };
@@ -68,7 +70,10 @@ export class TestNetwork {
 
   /** Throws away so many per mille of the UDP datagrams a host receives, until `loseAt(host, 0)`. False when this machine cannot. */
   loseAt(host: number, perMille: number): boolean {
-    const rules = perMille === 0 ? 'delete table ip lossy' : `add table ip lossy; add chain ip lossy in { type filter hook input priority 0; }; add rule ip lossy in meta l4proto udp numgen random mod 1000 < ${perMille} drop`;
+    const rules =
+      perMille === 0
+        ? 'delete table ip lossy'
+        : `add table ip lossy; add chain ip lossy in { type filter hook input priority 0; }; add rule ip lossy in meta l4proto udp numgen random mod 1000 < ${perMille} drop`;
     try {
       execFileSync('ip', ['netns', 'exec', `${this.#prefix}-${host}`, 'nft', rules], { stdio: 'pipe' });
       return true;

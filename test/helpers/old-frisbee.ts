@@ -27,7 +27,10 @@ export class ScriptedParty {
   async open(bufferBytes: number, onHeard: (heard: Heard) => void): Promise<void> {
     this.#onHeard = onHeard;
     const { group, port } = this.#session;
-    for (const [address, shared] of [[this.#ip, false], [group, true]] as const) {
+    for (const [address, shared] of [
+      [this.#ip, false],
+      [group, true],
+    ] as const) {
       const socket = createSocket({ type: 'udp4', reuseAddr: shared, recvBufferSize: bufferBytes });
       this.#sockets.push(socket);
       await new Promise<void>((resolve, reject) => socket.once('error', reject).bind({ port, address, exclusive: true }, resolve));
@@ -64,9 +67,14 @@ const BUFFER_BYTES: Record<Release, number> = { '2011': 512 * 1024, '2015': 1 <<
  * that it must ask for the whole chunk again; then it drops every 100th block, and asks for those.
  * Resolves with what it received, and how its join was answered.
  */
-export async function receiveAsRelease(release: Release, ip: string, session: Session, raw = false): Promise<{ content: Buffer; heard: readonly Heard[] }> {
+export async function receiveAsRelease(
+  release: Release,
+  ip: string,
+  session: Session,
+  raw = false,
+): Promise<{ content: Buffer; heard: readonly Heard[] }> {
   const party = new ScriptedParty(ip, session);
-  const clientId = 1 + ipToNumber(ip) % 1000;
+  const clientId = 1 + (ipToNumber(ip) % 1000);
   let onBlock: (message: Message & { kind: 'block' }) => void = () => undefined;
   let onJoined: (message: Message & { kind: 'joined' }) => void = () => undefined;
   await party.open(BUFFER_BYTES[release], ({ message, viaGroup }) => {
@@ -74,7 +82,9 @@ export async function receiveAsRelease(release: Release, ip: string, session: Se
     // with SO_REUSEADDR the 2016 client hears only what is sent to the group
     else if (message.kind === 'joined' && (viaGroup || release !== '2016')) onJoined(message);
   });
-  const join: Message = raw ? { kind: 'join', version: 2, clientId, blocks: 0, chunkBlocks: 1024, blockBytes: 1024, sizeBytes: 0n } : { kind: 'join', version: 1, clientId };
+  const join: Message = raw
+    ? { kind: 'join', version: 2, clientId, blocks: 0, chunkBlocks: 1024, blockBytes: 1024, sizeBytes: 0n }
+    : { kind: 'join', version: 1, clientId };
   const geometry = await new Promise<Geometry>((resolve) => {
     party.say(join);
     const again = setInterval(() => party.say(join), JOIN_RETRY_MS);
@@ -90,7 +100,8 @@ export async function receiveAsRelease(release: Release, ip: string, session: Se
   for (let chunk = 0; chunk < geometry.chunks; chunk++) {
     await receiveChunk(chunk, geometry);
     const summary = { chunksReceived: chunk + 1, chunksWritten: chunk, bytesWritten: BigInt(chunk) };
-    if (release === 'later') party.say({ kind: 'progress', clientId, who: 0, when: 1_700_000_000, what: 1, seq: chunk + 1, summary }, server);
+    if (release === 'later')
+      party.say({ kind: 'progress', clientId, who: 0, when: 1_700_000_000, what: 1, seq: chunk + 1, summary }, server);
   }
   if (release === '2011') party.say({ kind: 'leave', clientId, elapsedSeconds: 1 });
   else party.say({ kind: 'leave2', clientId, elapsedSeconds: 1, statsVersion: 1, stats: emptyClientStats() });
@@ -134,14 +145,29 @@ export async function serveAsLater(content: Buffer, ip: string, session: Session
   const send = (chunk: number, map: BlockMap): void => {
     for (let block = 0; block < 1024; block++) {
       const at = chunk * (1 << 20) + block * 1024;
-      if (map.has(block) && at < content.length) party.say({ kind: 'block', chunk, block, data: Buffer.concat([content.subarray(at, at + 1024), Buffer.alloc(1024)]).subarray(0, 1024) });
+      if (map.has(block) && at < content.length)
+        party.say({
+          kind: 'block',
+          chunk,
+          block,
+          data: Buffer.concat([content.subarray(at, at + 1024), Buffer.alloc(1024)]).subarray(0, 1024),
+        });
     }
   };
   await party.open(1 << 20, ({ message }) => {
     if (message.kind === 'join') {
       const { clientId } = message;
       if (message.version === 1) party.say({ kind: 'joined', version: 1, blocks: content.length / 1024 });
-      else party.say({ kind: 'joined', version: 2, clientId, blocks: 0, chunkBlocks: 1024, blockBytes: 1024, sizeBytes: BigInt(content.length) });
+      else
+        party.say({
+          kind: 'joined',
+          version: 2,
+          clientId,
+          blocks: 0,
+          chunkBlocks: 1024,
+          blockBytes: 1024,
+          sizeBytes: BigInt(content.length),
+        });
       party.say({ kind: 'progress-request', clientId, who: 0, when: 1, what: 1, seq: 1 });
     } else if (message.kind === 'request') send(message.chunk, BlockMap.ofRun(message.first, message.count));
     else if (message.kind === 'prequest') send(message.chunk, message.map);

@@ -22,7 +22,17 @@ export type Pty = {
 export function startPty(command: string, { columns = 80, rows = 24, env = {} }: PtyOptions = {}): Pty {
   const child = spawn('script', ['-qec', `stty rows ${rows} cols ${columns}; ${command}`, '/dev/null'], {
     cwd: scratch(),
-    env: { ...process.env, TERM: 'xterm', SHELL: '/bin/sh', CI: undefined, NO_COLOR: undefined, NODES: undefined, ALL_NODES: undefined, ...env, PATH: `${bin}:${process.env.PATH}` },
+    env: {
+      ...process.env,
+      TERM: 'xterm',
+      SHELL: '/bin/sh',
+      CI: undefined,
+      NO_COLOR: undefined,
+      NODES: undefined,
+      ALL_NODES: undefined,
+      ...env,
+      PATH: `${bin}:${process.env.PATH}`,
+    },
   });
   let text = '';
   const watchers = new Set<() => void>();

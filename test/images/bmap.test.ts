@@ -7,22 +7,40 @@ import { checkBmap, findBmap, readBmap } from '../../src/images/bmap.js';
 import { parseBmap as parseBytes } from '../../src/images/bmap-text.js';
 import { temporaryFolder } from '../ndz/images.js';
 
-const failure = (code: string, words: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
+const failure = (code: string, words: string): unknown =>
+  expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
 
 const parseBmap = (content: string, path: string): ReturnType<typeof parseBytes> => parseBytes(Buffer.from(content), path);
 
 /** A bmap as bmaptool 2 writes it. */
 const text = (changes: Partial<Record<string, string>> = {}, ranges = '<Range> 0-1 </Range><Range>4</Range>'): string => {
   const fields = { ImageSize: '20000', BlockSize: '4096', BlocksCount: '5', MappedBlocksCount: '3', ChecksumType: 'sha256', ...changes };
-  return `<?xml version="1.0" ?>\n<bmap version="2.0">\n<!-- <Range>9</Range> -->\n${Object.entries(fields).map(([name, value]) => `<${name}> ${value} </${name}>\n`).join('')}<BlockMap>${ranges}</BlockMap></bmap>\n`;
+  return `<?xml version="1.0" ?>\n<bmap version="2.0">\n<!-- <Range>9</Range> -->\n${Object.entries(fields)
+    .map(([name, value]) => `<${name}> ${value} </${name}>\n`)
+    .join('')}<BlockMap>${ranges}</BlockMap></bmap>\n`;
 };
 
 it('is read: size, blocks, ranges, their checksums', async () => {
   expect(await parseBmap(text({}, '<Range chksum="ABcd"> 0-1 </Range>\n<Range chksum="00">4</Range>'), 'x')).toEqual({
-    path: 'x', sizeBytes: 20_000, blockBytes: 4096, checksumType: 'sha256', ranges: [{ first: 0, last: 1, checksum: 'abcd' }, { first: 4, last: 4, checksum: '00' }],
+    path: 'x',
+    sizeBytes: 20_000,
+    blockBytes: 4096,
+    checksumType: 'sha256',
+    ranges: [
+      { first: 0, last: 1, checksum: 'abcd' },
+      { first: 4, last: 4, checksum: '00' },
+    ],
   });
   // version 1.3 had SHA-1s only
-  expect(await parseBmap(text({ ChecksumType: undefined, MappedBlocksCount: '1' } as never, '<Range sha1="ab">0</Range>').replace('<ChecksumType> undefined </ChecksumType>', ''), 'x')).toMatchObject({ checksumType: 'sha1', ranges: [{ first: 0, last: 0, checksum: 'ab' }] });
+  expect(
+    await parseBmap(
+      text({ ChecksumType: undefined, MappedBlocksCount: '1' } as never, '<Range sha1="ab">0</Range>').replace(
+        '<ChecksumType> undefined </ChecksumType>',
+        '',
+      ),
+      'x',
+    ),
+  ).toMatchObject({ checksumType: 'sha1', ranges: [{ first: 0, last: 0, checksum: 'ab' }] });
 });
 
 it.each([
@@ -36,7 +54,11 @@ it.each([
   ['another XML', '<html><body>404</body></html>', 'it is no block map: it begins with "html"'],
   ['a version to come', text().replace('version="2.0"', 'version="3.0"'), 'it has version "3.0" of the format'],
   ['entities of its own', `<!DOCTYPE bmap [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]>${text().slice(22)}`, 'it has a document type'],
-  ['a range cut short by its end', '<bmap><ImageSize>1048576</ImageSize><BlockSize>4096</BlockSize><BlockMap><Range>' + ' '.repeat(4_000_000) + '</bmap>', 'it has a range ""'],
+  [
+    'a range cut short by its end',
+    '<bmap><ImageSize>1048576</ImageSize><BlockSize>4096</BlockSize><BlockMap><Range>' + ' '.repeat(4_000_000) + '</bmap>',
+    'it has a range ""',
+  ],
   ['tags that never end', `<bmap>${'<Range '.repeat(200_000)}`, 'it is no XML'],
   ['comments that never end', `<bmap>${'<!--'.repeat(300_000)}`, 'it is no XML'],
   ['one comment that never ends', `<bmap><!--${'a'.repeat(8_000_000)}`, 'it is no XML'],
@@ -62,7 +84,12 @@ it('that has been changed since is found by its checksum of itself', async () =>
 
 it('is found beside an image, by any of the names bmaptool knows', async () => {
   const folder = await temporaryFolder();
-  for (const [bmap, image] of [['a.raw.xz.bmap', 'a.raw.xz'], ['b.raw.bmap', 'b.raw.xz'], ['c.bmap', 'c.raw.xz'], ['d.1.bmap', 'd.1.img']] as const) {
+  for (const [bmap, image] of [
+    ['a.raw.xz.bmap', 'a.raw.xz'],
+    ['b.raw.bmap', 'b.raw.xz'],
+    ['c.bmap', 'c.raw.xz'],
+    ['d.1.bmap', 'd.1.img'],
+  ] as const) {
     expect(await findBmap(join(folder, image))).toBeNull();
     await writeFile(join(folder, bmap), text());
     expect(await findBmap(join(folder, image))).toEqual({ path: join(folder, bmap), isGuessed: false });
@@ -79,8 +106,15 @@ it('can be stopped while it is read', async () => {
 });
 
 it('of version 1.0 has no checksums', async () => {
-  const old = '<?xml version="1.0" ?><bmap version="1.0"><ImageSize> 20000 </ImageSize><BlockSize> 4096 </BlockSize><BlocksCount> 5 </BlocksCount><MappedBlocksCount> 2 </MappedBlocksCount><BlockMap><Range> 0-1 </Range></BlockMap></bmap>';
-  expect(await parseBmap(old, 'x')).toEqual({ path: 'x', sizeBytes: 20_000, blockBytes: 4096, checksumType: null, ranges: [{ first: 0, last: 1, checksum: null }] });
+  const old =
+    '<?xml version="1.0" ?><bmap version="1.0"><ImageSize> 20000 </ImageSize><BlockSize> 4096 </BlockSize><BlocksCount> 5 </BlocksCount><MappedBlocksCount> 2 </MappedBlocksCount><BlockMap><Range> 0-1 </Range></BlockMap></bmap>';
+  expect(await parseBmap(old, 'x')).toEqual({
+    path: 'x',
+    sizeBytes: 20_000,
+    blockBytes: 4096,
+    checksumType: null,
+    ranges: [{ first: 0, last: 1, checksum: null }],
+  });
 });
 
 describe('an image is compared with it', () => {

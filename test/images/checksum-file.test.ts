@@ -32,8 +32,11 @@ it.each([
   expect(await readChecksum(path)).toBe(expected);
 });
 
-it.each(['', 'hello\n', `${HASH}  other.ndz\n`, `${HASH.slice(1)}  x.ndz\n`])('that says nothing of the file is an error: %j', async (text) => {
-  const path = join(await temporaryFolder(), 'x.ndz');
-  await writeFile(`${path}.sha256`, text);
-  await expect(readChecksum(path)).rejects.toThrow(expect.objectContaining({ code: 'checksum-unreadable' }));
-});
+it.each(['', 'hello\n', `${HASH}  other.ndz\n`, `${HASH.slice(1)}  x.ndz\n`])(
+  'that says nothing of the file is an error: %j',
+  async (text) => {
+    const path = join(await temporaryFolder(), 'x.ndz');
+    await writeFile(`${path}.sha256`, text);
+    await expect(readChecksum(path)).rejects.toThrow(expect.objectContaining({ code: 'checksum-unreadable' }));
+  },
+);

@@ -15,7 +15,8 @@ import { systemHost } from '../../src/util/host.js';
 import { descriptorsOf, temporaryFolder } from '../ndz/images.js';
 
 const MIB = 1024 * 1024;
-const failure = (code: string, words: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
+const failure = (code: string, words: string): unknown =>
+  expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
 const has = (program: string): boolean => {
   try {
     execFileSync(program, ['--version'], { stdio: 'ignore' });
@@ -50,7 +51,8 @@ let cacheDir: string;
 /** What is in the user's own folder of the cache. */
 const own = (...names: string[]): string => join(cacheDir, String(systemHost.uid()), ...names);
 const path = (name: string): string => join(folder, name);
-const convert = (name: string, options: Partial<ConvertOptions> = {}): ReturnType<typeof ensureNdz> => ensureNdz(path(name), { cacheDir, ...options });
+const convert = (name: string, options: Partial<ConvertOptions> = {}): ReturnType<typeof ensureNdz> =>
+  ensureNdz(path(name), { cacheDir, ...options });
 const restored = async (ndz: string): Promise<Buffer> => {
   await applyImage(ndz, path('restored'));
   return readFile(path('restored'));
@@ -63,17 +65,33 @@ beforeEach(async () => {
 });
 
 it.each([
-  ['ndz', '6c696969'], ['ndz', '69696969'], ['gzip', '1f8b08000000'], ['xz', 'fd377a585a0000'], ['zstd', '28b52ffd00'], ['bzip2', '425a68393141592653'],
-  ['raw', '6d696969'], ['raw', '1f8b00'], ['raw', '425a68656c6c6f'], ['raw', ''], ['raw', 'eb63'],
+  ['ndz', '6c696969'],
+  ['ndz', '69696969'],
+  ['gzip', '1f8b08000000'],
+  ['xz', 'fd377a585a0000'],
+  ['zstd', '28b52ffd00'],
+  ['bzip2', '425a68393141592653'],
+  ['raw', '6d696969'],
+  ['raw', '1f8b00'],
+  ['raw', '425a68656c6c6f'],
+  ['raw', ''],
+  ['raw', 'eb63'],
 ])('%s is told by how it begins: %s', (format, hex) => {
   expect(formatOf(Buffer.from(hex, 'hex'))).toBe(format);
 });
 
 describe('becomes an .ndz that is the disk', () => {
-  const compress = (program: string, args: string[] = []) => (bytes: Buffer): Buffer => execFileSync(program, ['-c', ...args], { input: bytes, maxBuffer: 64 * MIB });
+  const compress =
+    (program: string, args: string[] = []) =>
+    (bytes: Buffer): Buffer =>
+      execFileSync(program, ['-c', ...args], { input: bytes, maxBuffer: 64 * MIB });
   const forms: [string, (bytes: Buffer) => Buffer, string | null][] = [
-    ['raw', (bytes) => bytes, null], ['gzip', (bytes) => gzipSync(bytes), null], ['gzip of two members', (bytes) => Buffer.concat([gzipSync(bytes.subarray(0, 100)), gzipSync(bytes.subarray(100))]), null],
-    ['xz', compress('xz', ['-1']), 'xz'], ['zstd', compress('zstd', ['-q']), 'zstd'], ['bzip2', compress('bzip2'), 'bzip2'],
+    ['raw', (bytes) => bytes, null],
+    ['gzip', (bytes) => gzipSync(bytes), null],
+    ['gzip of two members', (bytes) => Buffer.concat([gzipSync(bytes.subarray(0, 100)), gzipSync(bytes.subarray(100))]), null],
+    ['xz', compress('xz', ['-1']), 'xz'],
+    ['zstd', compress('zstd', ['-q']), 'zstd'],
+    ['bzip2', compress('bzip2'), 'bzip2'],
   ];
   for (const [name, pack, program] of forms) {
     // needs the program
@@ -81,7 +99,11 @@ describe('becomes an .ndz that is the disk', () => {
       await writeFile(path('image'), pack(disk)); // its name says nothing
       const phases = new Set<ConvertPhase>();
       const first = await convert('image', { onProgress: (phase) => phases.add(phase) });
-      expect(first).toMatchObject({ converted: true, format: name.split(' ')[0], sha256: createHash('sha256').update(pack(disk)).digest('hex') });
+      expect(first).toMatchObject({
+        converted: true,
+        format: name.split(' ')[0],
+        sha256: createHash('sha256').update(pack(disk)).digest('hex'),
+      });
       expect(await verifyImage(first.path)).toMatchObject({ version: 4, checksums: true, diskBytes: disk.byteLength });
       expect(Buffer.compare(await restored(first.path), disk)).toBe(0);
       expect(first.notes.join()).toContain('saved raw');
@@ -197,7 +219,9 @@ describe('is refused, and leaves nothing', () => {
   it('one whose program is missing: says how to get it', async () => {
     await writeFile(path('image'), Buffer.concat([Buffer.from('fd377a585a00', 'hex'), Buffer.alloc(1_000_000)]));
     const host = { ...systemHost, env: { PATH: folder } };
-    await expect(convert('image', { host })).rejects.toThrow(expect.objectContaining({ code: 'program-missing', hint: 'install it: apt install xz-utils, or dnf install xz' }));
+    await expect(convert('image', { host })).rejects.toThrow(
+      expect.objectContaining({ code: 'program-missing', hint: 'install it: apt install xz-utils, or dnf install xz' }),
+    );
     expect(await leftovers()).toEqual([]);
   });
 
@@ -206,7 +230,9 @@ describe('is refused, and leaves nothing', () => {
     for (const wanted of ['hash', 'unpack', 'zip']) {
       const controller = new AbortController();
       const reason = new Error('enough');
-      await expect(convert('image', { signal: controller.signal, onProgress: (phase) => phase === wanted && controller.abort(reason) })).rejects.toBe(reason);
+      await expect(
+        convert('image', { signal: controller.signal, onProgress: (phase) => phase === wanted && controller.abort(reason) }),
+      ).rejects.toBe(reason);
       expect((await readdir(own())).filter((each) => each.endsWith('.ndz') || each.startsWith('.'))).toEqual([]);
     }
     expect(await descriptorsOf(folder)).toBe(0);
@@ -236,13 +262,24 @@ describe('is refused, and leaves nothing', () => {
 
 describe('with a .bmap beside it', () => {
   const bmap = (bytes: Buffer, ranges: [number, number][]): string => {
-    const lines = ranges.map(([first, last]) => `<Range chksum="${createHash('sha256').update(bytes.subarray(first * 4096, (last + 1) * 4096)).digest('hex')}">${first}-${last}</Range>`);
+    const lines = ranges.map(
+      ([first, last]) =>
+        `<Range chksum="${createHash('sha256')
+          .update(bytes.subarray(first * 4096, (last + 1) * 4096))
+          .digest('hex')}">${first}-${last}</Range>`,
+    );
     return `<bmap version="2.0"><ImageSize>${bytes.byteLength}</ImageSize><BlockSize>4096</BlockSize><ChecksumType>sha256</ChecksumType><BlockMap>${lines.join('')}</BlockMap></bmap>`;
   };
 
   it('it is checked', async () => {
     await writeFile(path('x.raw'), disk);
-    await writeFile(path('x.bmap'), bmap(disk, [[0, 0], [256, 767]]));
+    await writeFile(
+      path('x.bmap'),
+      bmap(disk, [
+        [0, 0],
+        [256, 767],
+      ]),
+    );
     const good = await convert('x.raw');
     expect(Buffer.compare(await restored(good.path), disk)).toBe(0);
     const changed = Buffer.from(disk).fill('x', 2 * MIB, 2 * MIB + 10);
@@ -264,7 +301,12 @@ describe('with a .bmap beside it', () => {
   it('names the given file, not what it was unpacked to', async () => {
     await writeFile(path('x.img.gz'), gzipSync(disk));
     await writeFile(path('x.bmap'), bmap(Buffer.concat([disk, disk]), [[0, 0]]));
-    await expect(convert('x.img.gz')).rejects.toThrow(failure('bmap-mismatch', `${path('x.img.gz')} is not what ${path('x.bmap')} describes: it has ${disk.byteLength} bytes when it is unpacked`));
+    await expect(convert('x.img.gz')).rejects.toThrow(
+      failure(
+        'bmap-mismatch',
+        `${path('x.img.gz')} is not what ${path('x.bmap')} describes: it has ${disk.byteLength} bytes when it is unpacked`,
+      ),
+    );
   });
 
   it('an image that nobody understands is saved by it', async () => {
@@ -272,7 +314,13 @@ describe('with a .bmap beside it', () => {
     content.fill(0, 440, 520);
     await writeFile(path('y.img'), content);
     await expect(convert('y.img')).rejects.toThrow(failure('image-unknown', 'y.img'));
-    await writeFile(path('y.img.bmap'), bmap(content, [[0, 255], [768, 1023]]));
+    await writeFile(
+      path('y.img.bmap'),
+      bmap(content, [
+        [0, 255],
+        [768, 1023],
+      ]),
+    );
     const { path: ndz } = await convert('y.img');
     expect(await verifyImage(ndz)).toMatchObject({ actualBytes: 2 * MIB, diskBytes: 4 * MIB });
     expect(Buffer.compare(await restored(ndz), content)).toBe(0);

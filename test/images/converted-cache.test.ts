@@ -67,10 +67,13 @@ describe('what others may have written is not believed', () => {
     ['a record that others may write', () => chmod(join(own, 'r.json'), 0o664)],
     ['an image that others may write', () => chmod(join(own, NDZ), 0o666)],
     ['an image with another name elsewhere', () => link(join(own, NDZ), join(cacheDir, 'elsewhere'))],
-    ['a link to an image', async () => {
-      await rename(join(own, NDZ), join(cacheDir, 'elsewhere'));
-      await symlink(join(cacheDir, 'elsewhere'), join(own, NDZ));
-    }],
+    [
+      'a link to an image',
+      async () => {
+        await rename(join(own, NDZ), join(cacheDir, 'elsewhere'));
+        await symlink(join(cacheDir, 'elsewhere'), join(own, NDZ));
+      },
+    ],
     ['a record that leads out of the folder', () => writeFile(join(own, 'r.json'), JSON.stringify({ ...known, ndz: '../x.ndz' }))],
     ['notes that are no texts', () => writeFile(join(own, 'r.json'), JSON.stringify({ ...known, notes: [{}] }))],
   ];
@@ -90,7 +93,9 @@ describe('what others may have written is not believed', () => {
 
 describe('a folder in the place of one’s own is refused', () => {
   const refused = async (words: string): Promise<void> => {
-    await expect(ConvertedCache.open(cacheDir, systemHost)).rejects.toThrow(expect.objectContaining({ code: 'cache-unusable', message: expect.stringContaining(words) as unknown }));
+    await expect(ConvertedCache.open(cacheDir, systemHost)).rejects.toThrow(
+      expect.objectContaining({ code: 'cache-unusable', message: expect.stringContaining(words) as unknown }),
+    );
     expect(await descriptorsOf(cacheDir)).toBe(0);
   };
 

@@ -11,7 +11,10 @@ import { chunksOf, descriptorsOf, sha256, temporaryFolder } from '../ndz/images.
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 const has = (program: string): boolean => spawnSync(program, ['-V'], { env: { PATH }, stdio: 'ignore' }).error === undefined;
-const withoutMke2fs: Host = { ...systemHost, spawn: ((_: string, ...rest: [string[], object]) => spawn('/nonexistent/mke2fs', ...rest)) as Host['spawn'] };
+const withoutMke2fs: Host = {
+  ...systemHost,
+  spawn: ((_: string, ...rest: [string[], object]) => spawn('/nonexistent/mke2fs', ...rest)) as Host['spawn'],
+};
 
 async function restoredFrom(ndzPath: string, path: string): Promise<Buffer> {
   const sink = await openDiskSink(path);
@@ -26,7 +29,10 @@ function partitionOf(disk: Buffer): { start: number; size: number; type: number 
   return { start: disk.readUInt32LE(454) * 512, size: disk.readUInt32LE(458) * 512, type: disk.readUInt8(450) };
 }
 
-describe.each([['with mke2fs', systemHost, has('mke2fs')], ['without', withoutMke2fs, false]])('a demo image, %s', (_, host, hasFileSystem) => {
+describe.each([
+  ['with mke2fs', systemHost, has('mke2fs')],
+  ['without', withoutMke2fs, false],
+])('a demo image, %s', (_, host, hasFileSystem) => {
   it.each([1024 * 1024, 5_000_000])('of %i bytes is the image of its disk', async (sizeBytes) => {
     const dir = join(await temporaryFolder(), 'images');
     const image = await makeDemoImage(dir, { sizeBytes, host });
@@ -69,7 +75,8 @@ it.skipIf(!has('mke2fs') || !has('debugfs') || !has('e2fsck'))('holds a sound fi
   const part = join(dir, 'part');
   await writeFile(part, disk.subarray(partitionOf(disk).start));
   execFileSync('e2fsck', ['-fn', part], { env: { PATH }, stdio: 'ignore' });
-  const read = (path: string): string => execFileSync('debugfs', ['-R', `cat ${path}`, part], { env: { PATH }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const read = (path: string): string =>
+    execFileSync('debugfs', ['-R', `cat ${path}`, part], { env: { PATH }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   expect(read('/etc/imaging-image')).toMatch(/^\d{4}-\d\d-\d\d@\d\d:\d\d - node none - image demo - by imaging\n$/);
   expect(read('/etc/hostname')).toBe('demo\n');
 });

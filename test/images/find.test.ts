@@ -13,7 +13,17 @@ beforeEach(async () => {
   const folder = await temporaryFolder();
   [cwd, imagesDir] = [join(folder, 'here'), join(folder, 'images')];
   for (const dir of [cwd, imagesDir, join(cwd, 'sub'), join(imagesDir, 'users'), join(imagesDir, 'dir.ndz')]) await mkdir(dir);
-  const files = ['fedora-21.ndz', 'fedora-23.ndz', 'ubuntu-14.10.ndz', 'plain', 'users/mine.ndz', 'both.ndz', 'debian.img.xz', 'arch.raw', 'arch.ndz'];
+  const files = [
+    'fedora-21.ndz',
+    'fedora-23.ndz',
+    'ubuntu-14.10.ndz',
+    'plain',
+    'users/mine.ndz',
+    'both.ndz',
+    'debian.img.xz',
+    'arch.raw',
+    'arch.ndz',
+  ];
   for (const file of files) await writeFile(join(imagesDir, file), 'x');
   for (const file of ['both.ndz', 'local.ndz', 'sub/deep.ndz']) await writeFile(join(cwd, file), 'yy');
   await symlink('fedora-21.ndz', join(imagesDir, 'default.ndz'));
@@ -23,7 +33,8 @@ beforeEach(async () => {
 describe('an image is found', () => {
   it('in the current folder only when it is asked for: the default is not somebody else’s file of that name', async () => {
     await writeFile(join(cwd, 'default.ndz'), 'planted');
-    const path = async (asked: string | undefined): Promise<string> => (await findImage('default.ndz', placesFor(asked, { imagesDir, cwd }))).path;
+    const path = async (asked: string | undefined): Promise<string> =>
+      (await findImage('default.ndz', placesFor(asked, { imagesDir, cwd }))).path;
     expect([await path(undefined), await path('default.ndz')]).toEqual([join(imagesDir, 'default.ndz'), join(cwd, 'default.ndz')]);
   });
 
@@ -51,7 +62,12 @@ describe('an image is found', () => {
 
   it('with name, size, date and the file behind a link', async () => {
     const image = await find('default');
-    expect(image).toMatchObject({ name: 'default', path: join(imagesDir, 'default.ndz'), realPath: join(imagesDir, 'fedora-21.ndz'), sizeBytes: 1 });
+    expect(image).toMatchObject({
+      name: 'default',
+      path: join(imagesDir, 'default.ndz'),
+      realPath: join(imagesDir, 'fedora-21.ndz'),
+      sizeBytes: 1,
+    });
     expect(Math.abs(Date.now() - image.mtimeMs)).toBeLessThan(60_000);
   });
 
@@ -83,7 +99,10 @@ describe('an image that somebody saved', () => {
   it('gives way to one that is shared under that name', async () => {
     const path = await saved(join(cwd, 'saving__fit01__2026-11-20@01-16__fedora-21.ndz'), 0);
     expect((await find('fedora-21')).path).toBe(join(imagesDir, 'fedora-21.ndz'));
-    expect((await findCandidates('fedora-21', { imagesDir, cwd })).map(({ path: each }) => each)).toEqual([join(imagesDir, 'fedora-21.ndz'), path]);
+    expect((await findCandidates('fedora-21', { imagesDir, cwd })).map(({ path: each }) => each)).toEqual([
+      join(imagesDir, 'fedora-21.ndz'),
+      path,
+    ]);
   });
 
   it('is not meant by a path', async () => {

@@ -35,7 +35,13 @@ it.each([
   expect(foreignFormat(bytes)?.is).toContain(words);
   const path = join(await temporaryFolder(), 'image');
   await writeFile(path, bytes);
-  await expect(formatOfFile(path)).rejects.toThrow(expect.objectContaining({ code: 'image-unknown', message: expect.stringContaining(`${path} is ${words}`) as unknown, hint: expect.stringMatching(/\w/) as unknown }));
+  await expect(formatOfFile(path)).rejects.toThrow(
+    expect.objectContaining({
+      code: 'image-unknown',
+      message: expect.stringContaining(`${path} is ${words}`) as unknown,
+      hint: expect.stringMatching(/\w/) as unknown,
+    }),
+  );
 });
 
 it('a boot sector is a disk, whatever else it is', () => {
@@ -46,7 +52,10 @@ it('a boot sector is a disk, whatever else it is', () => {
   expect(foreignFormat(Buffer.alloc(65_536))).toBeNull();
 });
 
-it.each([['zstd', '28b52ffd0000'], ['compressed by lz4', '04224d180000']])('behind skippable frames: %s', async (words, hex) => {
+it.each([
+  ['zstd', '28b52ffd0000'],
+  ['compressed by lz4', '04224d180000'],
+])('behind skippable frames: %s', async (words, hex) => {
   const path = join(await temporaryFolder(), 'image');
   await writeFile(path, Buffer.from(`502a4d180300000000ffff5f2a4d1800000000${hex}`, 'hex'));
   expect(await formatOfFile(path).catch((error: unknown) => String(error))).toContain(words);

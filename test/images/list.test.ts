@@ -4,11 +4,18 @@ import { expect, it } from 'vitest';
 import { listImages } from '../../src/images/list.js';
 import { temporaryFolder } from '../ndz/images.js';
 
-it('lists a folder\'s images by name, with their aliases', async () => {
+it("lists a folder's images by name, with their aliases", async () => {
   const dir = await temporaryFolder();
   const elsewhere = join(await temporaryFolder(), 'elsewhere.ndz');
   await writeFile(elsewhere, '12345');
-  for (const [name, content] of [['b.ndz', 'bb'], ['a.ndz', 'a'], ['raw.img', ''], ['.b.ndz.1.tmp', ''], ['.hidden.ndz', '']] as const) await writeFile(join(dir, name), content);
+  for (const [name, content] of [
+    ['b.ndz', 'bb'],
+    ['a.ndz', 'a'],
+    ['raw.img', ''],
+    ['.b.ndz.1.tmp', ''],
+    ['.hidden.ndz', ''],
+  ] as const)
+    await writeFile(join(dir, name), content);
   await utimes(join(dir, 'b.ndz'), 1_450_000_000, 1_450_000_000);
   await mkdir(join(dir, 'folder.ndz'));
   await symlink('b.ndz', join(dir, 'default.ndz'));
@@ -38,16 +45,28 @@ it('takes hard links, and links to one file elsewhere, for names of one image', 
   await symlink('best.ndz', join(dir, 'default.ndz'));
   for (const name of ['x.ndz', 'y.ndz']) await symlink(elsewhere, join(dir, name));
   const images = await listImages(dir);
-  expect(images.map(({ name, aliases }) => [name, aliases])).toEqual([['best', ['default', 'saving__fit07__2026-11-21@01-16__mine']], ['x', ['y']]]);
+  expect(images.map(({ name, aliases }) => [name, aliases])).toEqual([
+    ['best', ['default', 'saving__fit07__2026-11-21@01-16__mine']],
+    ['x', ['y']],
+  ]);
 });
 
 it('tells from which node an image was saved, and what it was called', async () => {
   const dir = await temporaryFolder();
   for (const name of ['saving__fit07__2026-11-21@01-16__mine.ndz', 'fedora.ndz']) await writeFile(join(dir, name), 'x');
-  expect((await listImages(dir)).map(({ node, radical }) => [node, radical])).toEqual([[null, 'fedora'], ['fit07', 'mine']]);
+  expect((await listImages(dir)).map(({ node, radical }) => [node, radical])).toEqual([
+    [null, 'fedora'],
+    ['fit07', 'mine'],
+  ]);
 });
 
 it('says which folder cannot be read, and where that is set', async () => {
   const dir = join(await temporaryFolder(), 'none');
-  await expect(listImages(dir)).rejects.toThrow(expect.objectContaining({ kind: 'environment', message: expect.stringContaining(dir) as unknown, hint: expect.stringContaining('images_dir') as unknown }));
+  await expect(listImages(dir)).rejects.toThrow(
+    expect.objectContaining({
+      kind: 'environment',
+      message: expect.stringContaining(dir) as unknown,
+      hint: expect.stringContaining('images_dir') as unknown,
+    }),
+  );
 });

@@ -56,6 +56,9 @@ it('leaves nothing when a side file cannot be written', async () => {
   await writeFile(file, 'image');
   await link(file, join(dir, 'other'));
   const bad = { path: join(dir, 'none', 'x.json'), text: '' };
-  await expect(placeImage(file, path, [checksumFile(path, 'ab'.repeat(32)), bad])).rejects.toMatchObject({ code: 'image-write-failed', message: expect.stringContaining(bad.path) as unknown });
+  await expect(placeImage(file, path, [checksumFile(path, 'ab'.repeat(32)), bad])).rejects.toMatchObject({
+    code: 'image-write-failed',
+    message: expect.stringContaining(bad.path) as unknown,
+  });
   expect((await readdir(dir)).sort()).toEqual(['other', 'partial']);
 });

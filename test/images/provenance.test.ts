@@ -7,7 +7,19 @@ import { doubtOf, readProvenance, writeProvenance, type Provenance } from '../..
 import { temporaryFolder } from '../ndz/images.js';
 
 const provenance: Provenance = {
-  sha256: 'ab'.repeat(32), sizeBytes: 5, image: 'mine', node: 'fit01', by: 'ann', gateway: 'faraday', savedAt: '2026-11-21T01:16:00.000Z', comment: `"; rm -rf / #`, base: null, stamp: null, verified: true, disk: null, notStamped: null,
+  sha256: 'ab'.repeat(32),
+  sizeBytes: 5,
+  image: 'mine',
+  node: 'fit01',
+  by: 'ann',
+  gateway: 'faraday',
+  savedAt: '2026-11-21T01:16:00.000Z',
+  comment: `"; rm -rf / #`,
+  base: null,
+  stamp: null,
+  verified: true,
+  disk: null,
+  notStamped: null,
 };
 
 it('is read back as it was written, by the name of a link too', async () => {
@@ -33,7 +45,9 @@ it('of before disks were marked has no mark', async () => {
 
 it('says what is against an image, of that very content', () => {
   expect(doubtOf(provenance, 5)).toBeNull();
-  expect(doubtOf({ ...provenance, disk: 'half-written' }, 5)).toBe('saved from fit01 by ann while the disk was half-written, as a load onto it had not ended well');
+  expect(doubtOf({ ...provenance, disk: 'half-written' }, 5)).toBe(
+    'saved from fit01 by ann while the disk was half-written, as a load onto it had not ended well',
+  );
   expect(doubtOf({ ...provenance, disk: 'half-written' }, 6)).toBeNull();
   expect(doubtOf({ ...provenance, verified: false }, 5)).toContain('not read back');
   expect(doubtOf(null, 5)).toBeNull();
@@ -48,8 +62,19 @@ it('nobody waits for a pipe, and nobody is quoted', async () => {
   await expect(readProvenance(path)).rejects.toThrow(/it is not JSON$/);
 });
 
-it.each(['', '{', '[]', 'null', '{"schema":1}', JSON.stringify({ schema: 2, ...provenance }), JSON.stringify({ schema: 1, ...provenance, comment: 7 }), JSON.stringify({ schema: 1, ...provenance, disk: 7 })])('is not made up from %s', async (text) => {
+it.each([
+  '',
+  '{',
+  '[]',
+  'null',
+  '{"schema":1}',
+  JSON.stringify({ schema: 2, ...provenance }),
+  JSON.stringify({ schema: 1, ...provenance, comment: 7 }),
+  JSON.stringify({ schema: 1, ...provenance, disk: 7 }),
+])('is not made up from %s', async (text) => {
   const path = join(await temporaryFolder(), 'mine.ndz');
   await writeFile(`${path}.json`, text);
-  await expect(readProvenance(path)).rejects.toThrow(expect.objectContaining({ code: 'provenance-unreadable', message: expect.stringContaining('mine.ndz.json') as unknown }));
+  await expect(readProvenance(path)).rejects.toThrow(
+    expect.objectContaining({ code: 'provenance-unreadable', message: expect.stringContaining('mine.ndz.json') as unknown }),
+  );
 });

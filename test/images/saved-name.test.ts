@@ -18,12 +18,27 @@ it.each([
 
 it('any name that is given comes back', () => {
   const names = fc.string({ minLength: 1, unit: 'grapheme' }).filter((name) => !/[\p{Cc}\p{Zl}\p{Zp}/]/u.test(name));
-  fc.assert(fc.property(names, fc.integer({ min: 1, max: 99 }), fc.integer({ min: 0, max: 4_000_000_000_000 }), (name, nth, atMs) => {
-    expect(parseSavedName(savedName('fit07', atMs, name, nth))).toMatchObject({ node: 'fit07', radical: name });
-  }));
+  fc.assert(
+    fc.property(names, fc.integer({ min: 1, max: 99 }), fc.integer({ min: 0, max: 4_000_000_000_000 }), (name, nth, atMs) => {
+      expect(parseSavedName(savedName('fit07', atMs, name, nth))).toMatchObject({ node: 'fit07', radical: name });
+    }),
+  );
 });
 
 it('tells images from what lies beside them', () => {
-  const names = ['a.ndz', 'b.raw', 'c.img.xz', 'd.ndz.gz', '.e.ndz', 'f.ndz.sha256', 'f.ndz.json', 'g.ndz.0a-1-2.partial', 'h.tar.gz', 'i.bmap', '.img', 'notes.txt'];
+  const names = [
+    'a.ndz',
+    'b.raw',
+    'c.img.xz',
+    'd.ndz.gz',
+    '.e.ndz',
+    'f.ndz.sha256',
+    'f.ndz.json',
+    'g.ndz.0a-1-2.partial',
+    'h.tar.gz',
+    'i.bmap',
+    '.img',
+    'notes.txt',
+  ];
   expect(names.filter(isImageFile)).toEqual(['a.ndz', 'b.raw', 'c.img.xz', 'd.ndz.gz']);
 });

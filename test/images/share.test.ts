@@ -1,6 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { linkSync, renameSync, symlinkSync } from 'node:fs';
-import { chmod, chown, link, mkdir, open, readFile, readdir, readlink, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  link,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readChecksum, writeChecksum } from '../../src/images/checksum-file.js';
@@ -13,9 +28,16 @@ import { sha256, temporaryFolder } from '../ndz/images.js';
 let cwd: string;
 let imagesDir: string;
 const plan = async (name: string, options: { alias?: string; force?: boolean; clean?: boolean } = {}): Promise<ShareStep[]> =>
-  (await planShare(name, { cwd, imagesDir, alias: options.alias ?? null, force: options.force ?? false, clean: options.clean ?? false })).steps;
+  (await planShare(name, { cwd, imagesDir, alias: options.alias ?? null, force: options.force ?? false, clean: options.clean ?? false }))
+    .steps;
 const warnings: string[] = [];
-const options = { uid: process.getuid?.() ?? 0, force: false, signal: new AbortController().signal, onBytes: () => {}, warn: (text: string) => void warnings.push(text) };
+const options = {
+  uid: process.getuid?.() ?? 0,
+  force: false,
+  signal: new AbortController().signal,
+  onBytes: () => {},
+  warn: (text: string) => void warnings.push(text),
+};
 const share = async (...args: Parameters<typeof plan>): Promise<void> => {
   for (const step of await plan(...args)) await performShare(step, { ...options, force: args[1]?.force ?? false });
 };
@@ -23,7 +45,19 @@ const share = async (...args: Parameters<typeof plan>): Promise<void> => {
 const OLD = 'saving__fit07__2026-11-21@01-16__mine.ndz';
 const NEW = 'saving__fit07__2026-11-22@01-16__mine.ndz';
 const provenanceOf = (content: string, by = 'ann'): Provenance => ({
-  sha256: sha256(Buffer.from(content)), sizeBytes: content.length, image: 'mine', node: 'fit07', by, gateway: 'g', savedAt: '2026-11-21T01:16:00.000Z', comment: null, base: null, stamp: null, verified: true, disk: null, notStamped: null,
+  sha256: sha256(Buffer.from(content)),
+  sizeBytes: content.length,
+  image: 'mine',
+  node: 'fit07',
+  by,
+  gateway: 'g',
+  savedAt: '2026-11-21T01:16:00.000Z',
+  comment: null,
+  base: null,
+  stamp: null,
+  verified: true,
+  disk: null,
+  notStamped: null,
 });
 
 async function save(path: string, content: string, ageSeconds: number, by?: string): Promise<void> {
@@ -35,7 +69,10 @@ async function save(path: string, content: string, ageSeconds: number, by?: stri
 }
 
 async function refusal(promise: Promise<unknown>): Promise<UserError> {
-  const error: unknown = await promise.then(() => null, (reason: unknown) => reason);
+  const error: unknown = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
   if (!(error instanceof UserError)) throw new Error(`not refused: ${String(error)}`);
   return error;
 }
@@ -75,7 +112,11 @@ describe('sharing', () => {
 
   it('overwrites nothing without --force', async () => {
     await save(join(imagesDir, 'mine.ndz'), 'theirs', 30);
-    expect(await refusal(plan('mine'))).toMatchObject({ kind: 'refused', message: expect.stringContaining('mine.ndz exists already') as unknown, hint: expect.stringContaining('--force') as unknown });
+    expect(await refusal(plan('mine'))).toMatchObject({
+      kind: 'refused',
+      message: expect.stringContaining('mine.ndz exists already') as unknown,
+      hint: expect.stringContaining('--force') as unknown,
+    });
     await share('mine', { force: true });
     expect(await readFile(join(imagesDir, 'mine.ndz'), 'utf8')).toBe('new');
     expect(await readChecksum(join(imagesDir, 'mine.ndz'))).toBe(sha256(Buffer.from('new')));
@@ -92,7 +133,8 @@ describe('sharing', () => {
   it('takes an alias from another image only with --force, and never puts one in the place of an image', async () => {
     for (const name of ['other.ndz', 'image.ndz']) await writeFile(join(imagesDir, name), 'x');
     await symlink('other.ndz', join(imagesDir, 'best.ndz'));
-    for (const force of [false, true]) expect((await refusal(plan('mine', { alias: 'image', force }))).message).toContain('is an image itself');
+    for (const force of [false, true])
+      expect((await refusal(plan('mine', { alias: 'image', force }))).message).toContain('is an image itself');
     expect((await refusal(plan('mine', { alias: 'best' }))).message).toContain('exists already and leads to other.ndz');
     await share('mine', { alias: 'best.ndz', force: true });
     expect(await readlink(join(imagesDir, 'best.ndz'))).toBe('mine.ndz');
@@ -119,7 +161,11 @@ describe('sharing', () => {
     await save(join(imagesDir, 'saving__fit04__2026-11-20@01-16__mine-too.ndz'), 'another', 40);
     await share('mine', { clean: true });
     expect(await readdir(cwd)).toEqual([]);
-    expect((await readdir(imagesDir)).filter((name) => name.endsWith('.ndz')).sort()).toEqual(['mine.ndz', 'saving__fit03__2026-11-20@01-16__mine.ndz', 'saving__fit04__2026-11-20@01-16__mine-too.ndz']);
+    expect((await readdir(imagesDir)).filter((name) => name.endsWith('.ndz')).sort()).toEqual([
+      'mine.ndz',
+      'saving__fit03__2026-11-20@01-16__mine.ndz',
+      'saving__fit04__2026-11-20@01-16__mine-too.ndz',
+    ]);
   });
 
   it('shares images of other formats under their file names', async () => {
@@ -161,7 +207,8 @@ describe.skipIf(!(await otherFileSystem()))('onto another file system', () => {
       expect(await readFile(join(cwd, OLD), 'utf8')).toBe('changed since');
       const ended = new AbortController();
       ended.abort(new Error('Ctrl-C'));
-      for (const step of await plan('mine')) await expect(performShare(step, { ...options, signal: ended.signal })).rejects.toThrow('Ctrl-C');
+      for (const step of await plan('mine'))
+        await expect(performShare(step, { ...options, signal: ended.signal })).rejects.toThrow('Ctrl-C');
       expect(await readdir(imagesDir)).toEqual([]);
       const { mtimeMs } = await stat(join(cwd, NEW));
       await share('mine');
@@ -230,7 +277,9 @@ describe('an image in somebody else’s hands', () => {
     await symlink(elsewhere, cwd);
     const [step] = steps;
     if (!step) throw new Error('nothing to do');
-    await expect(performShare(step, options)).rejects.toMatchObject({ message: expect.stringMatching(/ENOTDIR|ELOOP|not what it was/) as unknown });
+    await expect(performShare(step, options)).rejects.toMatchObject({
+      message: expect.stringMatching(/ENOTDIR|ELOOP|not what it was/) as unknown,
+    });
     const parent = dirname(cwd);
     await rm(cwd);
     await rename(`${cwd}.kept`, cwd);
@@ -258,7 +307,10 @@ describe('an image in somebody else’s hands', () => {
     await symlink(secret, join(cwd, NEW + suffix));
     const [step] = await plan('mine');
     if (!step) throw new Error('nothing to do');
-    const error: unknown = await performShare(step, options).then(() => null, (reason: unknown) => reason);
+    const error: unknown = await performShare(step, options).then(
+      () => null,
+      (reason: unknown) => reason,
+    );
     expect(String(error)).toContain('it is a link');
     expect(String(error)).not.toContain('root');
     expect(await readdir(imagesDir)).toEqual([]);
@@ -292,7 +344,11 @@ describe('an image in somebody else’s hands', () => {
 });
 
 describe('an image with something against its origin', () => {
-  it.each([['half-written', 'while the disk was half-written'], ['unverified', 'nothing had been read back'], ['melted', 'a disk that was melted']])('of a disk that was %s is shared with --force only, and says so still', async (disk, said) => {
+  it.each([
+    ['half-written', 'while the disk was half-written'],
+    ['unverified', 'nothing had been read back'],
+    ['melted', 'a disk that was melted'],
+  ])('of a disk that was %s is shared with --force only, and says so still', async (disk, said) => {
     await writeProvenance(join(cwd, NEW), { ...provenanceOf('new'), disk });
     await expect(share('mine')).rejects.toMatchObject({ kind: 'refused', message: expect.stringContaining(said) as unknown });
     expect(await readdir(imagesDir)).toEqual([]);

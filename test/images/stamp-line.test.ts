@@ -1,7 +1,14 @@
 import { expect, it } from 'vitest';
 import { holdsControls, imageOfLine, isStampLine, stampLine } from '../../src/images/stamp-line.js';
 
-const stamp = { savedAtMs: new Date(2026, 10, 21, 1, 16).getTime(), node: 'fit07', image: 'my - set', by: 'ann', base: null, comment: null };
+const stamp = {
+  savedAtMs: new Date(2026, 10, 21, 1, 16).getTime(),
+  node: 'fit07',
+  image: 'my - set',
+  by: 'ann',
+  base: null,
+  comment: null,
+};
 
 it('is the line that has been written for years, with base and comment behind', () => {
   expect(stampLine(stamp)).toBe('2026-11-21@01:16 - node fit07 - image my - set - by ann');
@@ -22,10 +29,17 @@ it.each([
 });
 
 it('takes nothing else a terminal shows for one', () => {
-  for (const line of ['', '/ # tail -n 1 /mnt/etc/imaging-image', "tail: can't open '/mnt'", 'x 2016-05-28@08:20 - node fit38 - image a - by b']) expect(isStampLine(line)).toBe(false);
+  for (const line of [
+    '',
+    '/ # tail -n 1 /mnt/etc/imaging-image',
+    "tail: can't open '/mnt'",
+    'x 2016-05-28@08:20 - node fit38 - image a - by b',
+  ])
+    expect(isStampLine(line)).toBe(false);
 });
 
 it('knows what would end a line or drive a terminal', () => {
-  for (const text of ['a\nb', '\r', '\t', '\0', '\u001b[m', '\u007f', '\u009b', '\u2028', 'caf\ufffd']) expect(holdsControls(text)).toBe(true);
+  for (const text of ['a\nb', '\r', '\t', '\0', '\u001b[m', '\u007f', '\u009b', '\u2028', 'caf\ufffd'])
+    expect(holdsControls(text)).toBe(true);
   for (const text of ['', `"; rm -rf / #`, 'naïve', '値', '😀', "it's \\n"]) expect(holdsControls(text)).toBe(false);
 });

@@ -6,8 +6,14 @@ import { makeDemoImage } from '../../src/images/demo-image.js';
 import { lastLine, parseStamp, stampOfImage } from '../../src/images/stamp.js';
 
 it.each([
-  ['2026-11-21@08:20 - node fit38 - image fedora-21 - by alice', { savedAt: '2026-11-21@08:20', node: 'fit38', image: 'fedora-21', by: 'alice', comment: null }],
-  ['2016-05-28@08-20 - node fit38 - image a - b - by bob - with - dashes', { savedAt: '2016-05-28@08-20', node: 'fit38', image: 'a - b', by: 'bob', comment: 'with - dashes' }],
+  [
+    '2026-11-21@08:20 - node fit38 - image fedora-21 - by alice',
+    { savedAt: '2026-11-21@08:20', node: 'fit38', image: 'fedora-21', by: 'alice', comment: null },
+  ],
+  [
+    '2016-05-28@08-20 - node fit38 - image a - b - by bob - with - dashes',
+    { savedAt: '2016-05-28@08-20', node: 'fit38', image: 'a - b', by: 'bob', comment: 'with - dashes' },
+  ],
   ['fedora-21', null],
   ['2026-11-21@08:20 - node fit38 - image x', null],
   ['', null],
@@ -25,5 +31,7 @@ it('the stamp of an image is read out of its file system', async () => {
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const { ndzPath, hasFileSystem } = await makeDemoImage(dir, { sizeBytes: 4 << 20 });
   const stamp = await stampOfImage(ndzPath);
-  expect(hasFileSystem ? parseStamp(stamp ?? '') : stamp).toEqual(hasFileSystem ? { savedAt: expect.any(String), node: 'none', image: 'demo', by: 'imaging', comment: null } : null);
+  expect(hasFileSystem ? parseStamp(stamp ?? '') : stamp).toEqual(
+    hasFileSystem ? { savedAt: expect.any(String), node: 'none', image: 'demo', by: 'imaging', comment: null } : null,
+  );
 });

@@ -35,7 +35,9 @@ it.skipIf(!hasZstd).each([
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'image'), bomb(2_000_000, head)); // 244 GiB
   const cacheDir = join(folder, 'cache');
-  await expect(ensureNdz(join(folder, 'image'), { cacheDir })).rejects.toThrow(expect.objectContaining({ code: 'source-too-large', message: expect.stringContaining(words) as unknown }));
+  await expect(ensureNdz(join(folder, 'image'), { cacheDir })).rejects.toThrow(
+    expect.objectContaining({ code: 'source-too-large', message: expect.stringContaining(words) as unknown }),
+  );
   expect(await readdir(join(cacheDir, String(systemHost.uid())))).toEqual([]);
   expect(await descriptorsOf(folder)).toBe(0);
 });

@@ -23,7 +23,9 @@ const has = (program: string): boolean => {
 };
 const missing = FORMATS.filter((format) => format !== 'gzip' && !has(PROGRAMS[format]));
 const pack = (format: PackedFormat, bytes: Buffer, args: string[] = []): Buffer =>
-  format === 'gzip' ? gzipSync(bytes) : execFileSync(PROGRAMS[format], ['-q', '-c', ...args], { input: bytes, maxBuffer: 64 * MIB, stdio: ['pipe', 'pipe', 'ignore'] });
+  format === 'gzip'
+    ? gzipSync(bytes)
+    : execFileSync(PROGRAMS[format], ['-q', '-c', ...args], { input: bytes, maxBuffer: 64 * MIB, stdio: ['pipe', 'pipe', 'ignore'] });
 
 const [one, two] = [Buffer.concat([randomBytes(300_000), Buffer.alloc(2 * MIB)]), Buffer.concat([Buffer.alloc(MIB), randomBytes(200_000)])];
 const both = Buffer.concat([one, two]);
@@ -44,7 +46,10 @@ async function unpacked(format: PackedFormat, bytes: Buffer, options: Partial<Un
 }
 
 async function refused(format: PackedFormat, bytes: Buffer, words: string | RegExp, options: Partial<UnpackOptions> = {}): Promise<void> {
-  const error: unknown = await unpacked(format, bytes, options).then(() => 'nothing was wrong', (thrown: unknown) => thrown);
+  const error: unknown = await unpacked(format, bytes, options).then(
+    () => 'nothing was wrong',
+    (thrown: unknown) => thrown,
+  );
   expect(error).toMatchObject({ name: 'Failure', message: expect.stringMatching(words) as unknown });
   expect(String(error)).toContain(join(folder, `d${count}.img`));
   expect(String(error)).not.toContain('temporary-');
@@ -57,7 +62,8 @@ beforeEach(async () => {
 
 describe.each(FORMATS)('%s', (format) => {
   const skip = missing.includes(format);
-  const test = (name: string, run: () => Promise<void>): void => it.skipIf(skip)(`${name}${skip ? ` (there is no ${PROGRAMS[format]})` : ''}`, run);
+  const test = (name: string, run: () => Promise<void>): void =>
+    it.skipIf(skip)(`${name}${skip ? ` (there is no ${PROGRAMS[format]})` : ''}`, run);
 
   test('all parts of a file are unpacked, with holes for zeros', async () => {
     const { bytes, notes, sizeBytes } = await unpacked(format, Buffer.concat([pack(format, one), pack(format, two)]));
@@ -74,14 +80,21 @@ describe.each(FORMATS)('%s', (format) => {
   test('other bytes behind are left out, and told', async () => {
     for (const behind of [signature, Buffer.concat([Buffer.alloc(8), signature])]) {
       const { bytes, notes } = await unpacked(format, Buffer.concat([pack(format, one), behind]));
-      expect([bytes.equals(one), notes]).toEqual([true, [`${behind.byteLength} bytes behind the compressed data were ignored: signatures are often there`]]);
+      expect([bytes.equals(one), notes]).toEqual([
+        true,
+        [`${behind.byteLength} bytes behind the compressed data were ignored: signatures are often there`],
+      ]);
     }
   });
 
   test('a second part whose first byte is damaged is no signature', async () => {
     const second = pack(format, two);
     second[0] = 0;
-    await refused(format, Buffer.concat([pack(format, one), second]), /looks like (another part|a damaged frame)|between two parts|xz says/);
+    await refused(
+      format,
+      Buffer.concat([pack(format, one), second]),
+      /looks like (another part|a damaged frame)|between two parts|xz says/,
+    );
   });
 
   test('cut anywhere in the last part it is refused', async () => {
@@ -111,8 +124,12 @@ describe.each(FORMATS)('%s', (format) => {
   });
 
   test('more than a disk may have here is refused', async () => {
-    await refused(format, pack(format, both), 'is more than the 0.0 GB that disks may have here', { limits: { largestDiskBytes: 2 * MIB, exactBytes: null } });
-    await refused(format, pack(format, both), 'is more than the 1000 bytes that its .bmap says', { limits: { ...limits, exactBytes: 1000 } });
+    await refused(format, pack(format, both), 'is more than the 0.0 GB that disks may have here', {
+      limits: { largestDiskBytes: 2 * MIB, exactBytes: null },
+    });
+    await refused(format, pack(format, both), 'is more than the 1000 bytes that its .bmap says', {
+      limits: { ...limits, exactBytes: 1000 },
+    });
   });
 
   test('it can be stopped', async () => {
@@ -125,12 +142,21 @@ describe.each(FORMATS)('%s', (format) => {
 
 it.skipIf(missing.includes('bzip2'))('of bzip2 the first line of its words is told', async () => {
   const packed = pack('bzip2', one);
-  await refused('bzip2', packed.subarray(0, packed.byteLength - 5000), 'cannot be unpacked: bzip2 says: Compressed file ends unexpectedly;');
+  await refused(
+    'bzip2',
+    packed.subarray(0, packed.byteLength - 5000),
+    'cannot be unpacked: bzip2 says: Compressed file ends unexpectedly;',
+  );
 });
 
 it('a gzip part behind zeros is unpacked, and headers may have everything', async () => {
   const plain = gzipSync(two);
-  const header = Buffer.concat([plain.subarray(0, 3), Buffer.from([0x1e]), plain.subarray(4, 10), Buffer.from('\x03\x00abcname\x00comment\x00\x00\x00', 'latin1')]);
+  const header = Buffer.concat([
+    plain.subarray(0, 3),
+    Buffer.from([0x1e]),
+    plain.subarray(4, 10),
+    Buffer.from('\x03\x00abcname\x00comment\x00\x00\x00', 'latin1'),
+  ]);
   const { bytes } = await unpacked('gzip', Buffer.concat([gzipSync(one), zeros, header, plain.subarray(10), Buffer.alloc(3)]));
   expect(bytes.equals(both)).toBe(true);
   const wrong = Buffer.from(plain);

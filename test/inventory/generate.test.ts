@@ -20,7 +20,8 @@ const MAP = `
 40 00:03:1d:0e:04:00 greece intel
 41 00:03:1d:0e:05:67 15      intel atheros
 `;
-const SITE = '[site]\nname = here\nmode = production\nmap = machines.map\n[networks]\ncmc = 10.1.1.0/24\ncontrol = 10.1.3.0/24\ndata = 10.1.2.0/24\n';
+const SITE =
+  '[site]\nname = here\nmode = production\nmap = machines.map\n[networks]\ncmc = 10.1.1.0/24\ncontrol = 10.1.3.0/24\ndata = 10.1.2.0/24\n';
 
 function network(text: string): Network {
   const parsed = parseNetwork(text);
@@ -41,7 +42,17 @@ const placed = (ini: string, map = MAP) => placeMachines(site(ini), parseMachine
 const summary = (ini: string, map = MAP): unknown[] => {
   const { nodes, problems } = placed(ini, map);
   expect(problems).toEqual([]);
-  return nodes.map(({ physical, cmc, control, data }) => [physical, cmc.hostname, cmc.ip, cmc.mac, control.hostname, control.ip, control.mac, data?.ip, data?.mac]);
+  return nodes.map(({ physical, cmc, control, data }) => [
+    physical,
+    cmc.hostname,
+    cmc.ip,
+    cmc.mac,
+    control.hostname,
+    control.ip,
+    control.mac,
+    data?.ip,
+    data?.mac,
+  ]);
 };
 
 describe('networks', () => {
@@ -56,7 +67,17 @@ describe('networks', () => {
     expect(netmask(network('10.0.0.0/8'))).toBe('255.0.0.0');
   });
 
-  it.each(['192.168.1.0', '192.168.1.1/24', '192.168.1.128/25', '192.168.1.0/16', '192.168.1.0/33', '192.168.1.0/24/24', '192.168.1.0/x', '256.1.1.0/24', '0.0.0.0/0'])('%s is none', (text) => {
+  it.each([
+    '192.168.1.0',
+    '192.168.1.1/24',
+    '192.168.1.128/25',
+    '192.168.1.0/16',
+    '192.168.1.0/33',
+    '192.168.1.0/24/24',
+    '192.168.1.0/x',
+    '256.1.1.0/24',
+    '0.0.0.0/0',
+  ])('%s is none', (text) => {
     expect(parseNetwork(text)).toBeNull();
   });
 
@@ -76,10 +97,12 @@ describe('MAC addresses', () => {
     expect(dataMac('00:03:1d:0e:03:19')).toBe('00:03:1d:0e:03:18');
     expect(dataMac('00:03:1d:0e:04:00')).toBe('00:03:1d:0e:03:ff');
     expect(dataMac('00:00:00:00:00:00')).toBeNull();
-    fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 48 - 1 }), (number) => {
-      const written = (value: number): string => (value.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
-      expect(dataMac(written(number))).toBe(written(number - 1));
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 48 - 1 }), (number) => {
+        const written = (value: number): string => (value.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
+        expect(dataMac(written(number))).toBe(written(number - 1));
+      }),
+    );
   });
 });
 
@@ -113,8 +136,14 @@ describe('a map of machines', () => {
   });
 
   it('with the same number, MAC or slot twice: all of it is told, with both lines', () => {
-    const map = '1 00:03:1d:0e:03:19 1\n2 00:03:1d:0e:03:21 2\n1 00:03:1D:0E:03:21 2\n3 zz 3\n5 00:03:1d:0e:03:25 preplab\n6 00:03:1d:0e:03:27 preplab';
-    expect(mapProblems(map)).toEqual(['m, line 3: machine 1 is already on line 1', 'm, line 3: 00:03:1d:0e:03:21 is already on line 2', 'm, line 3: slot 2 is already on line 2', 'm, line 4: "zz" is not a MAC address (six hex pairs)']);
+    const map =
+      '1 00:03:1d:0e:03:19 1\n2 00:03:1d:0e:03:21 2\n1 00:03:1D:0E:03:21 2\n3 zz 3\n5 00:03:1d:0e:03:25 preplab\n6 00:03:1d:0e:03:27 preplab';
+    expect(mapProblems(map)).toEqual([
+      'm, line 3: machine 1 is already on line 1',
+      'm, line 3: 00:03:1d:0e:03:21 is already on line 2',
+      'm, line 3: slot 2 is already on line 2',
+      'm, line 4: "zz" is not a MAC address (six hex pairs)',
+    ]);
   });
 });
 
@@ -128,11 +157,18 @@ describe('machines at their places', () => {
 
   it('preparation lab: the spare ones, or all; numbered by their own number; -a means the spare ones', () => {
     const lab = SITE.replace('production', 'preplab');
-    expect(placed(lab).nodes.map((node) => [node.number, node.inScope])).toEqual([[15, true], [38, true]]);
+    expect(placed(lab).nodes.map((node) => [node.number, node.inScope])).toEqual([
+      [15, true],
+      [38, true],
+    ]);
     expect(placed(lab.replace('[site]', '[site]\nplace = Greece')).nodes.map((node) => node.number)).toEqual([40]);
     const all = placed(lab.replace('[site]', '[site]\nmachines = all'));
     expect(all.nodes.map((node) => [node.number, node.physical, node.control.ip, node.inScope])).toEqual([
-      [14, 14, '10.1.3.14', false], [15, 15, '10.1.3.15', true], [38, 38, '10.1.3.38', true], [40, 40, '10.1.3.40', false], [41, 41, '10.1.3.41', false],
+      [14, 14, '10.1.3.14', false],
+      [15, 15, '10.1.3.15', true],
+      [38, 38, '10.1.3.38', true],
+      [40, 40, '10.1.3.40', false],
+      [41, 41, '10.1.3.41', false],
     ]);
   });
 
@@ -147,18 +183,27 @@ describe('machines at their places', () => {
       "m, line 7: slot 15 would have 10.1.3.15, the gateway's address in the control network of here",
       "m, line 7: slot 15 would have 10.1.2.15, the gateway's address in the data network of here",
     ]);
-    expect(placed(SITE, '1 00:03:1d:0e:03:19 1\n2 00:03:1d:0e:03:18 2').problems).toEqual(['m, line 2: 00:03:1d:0e:03:18, the control MAC address of machine 2, is already the data MAC address of line 1']);
+    expect(placed(SITE, '1 00:03:1d:0e:03:19 1\n2 00:03:1d:0e:03:18 2').problems).toEqual([
+      'm, line 2: 00:03:1d:0e:03:18, the control MAC address of machine 2, is already the data MAC address of line 1',
+    ]);
     expect(placed(SITE, '1 00:03:1d:0e:03:19 preplab').problems).toEqual(['m: no machine is in a slot, so here would be empty']);
-    expect(placed(SITE.replace('production', 'preplab'), '1 00:03:1d:0e:03:19 1').problems).toEqual(['m: no machine is at preplab, so here would be empty']);
+    expect(placed(SITE.replace('production', 'preplab'), '1 00:03:1d:0e:03:19 1').problems).toEqual([
+      'm: no machine is at preplab, so here would be empty',
+    ]);
   });
 });
 
 describe('a site description', () => {
   it('has the keys of docs/inventory.md, with these defaults', async () => {
     const table = (await readFile(join(packageRoot, 'docs/inventory.md'), 'utf8')).split('### Every key')[1]?.split('\n## ')[0] ?? '';
-    const rows = table.split('\n').filter((line) => line.startsWith('| `')).map((line) => line.split('|').map((cell) => cell.trim()));
+    const rows = table
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((line) => line.split('|').map((cell) => cell.trim()));
     const shown = (text: string | null): string => (text === null ? '' : text === '' ? '(empty)' : `\`${text}\``);
-    expect(rows.map(([, key, value, , allowed]) => [key, value, allowed])).toEqual(siteKeys.map((spec) => [`\`${spec.key}\``, shown(spec.default), spec.allowed]));
+    expect(rows.map(([, key, value, , allowed]) => [key, value, allowed])).toEqual(
+      siteKeys.map((spec) => [`\`${spec.key}\``, shown(spec.default), spec.allowed]),
+    );
   });
 
   it('that says nothing: every key that must be given is told', () => {
@@ -182,18 +227,26 @@ describe('a site description', () => {
       'here.ini: [names] control and data are both fit: host names would not be unique',
       'here.ini: [networks] control = 10.1.0.0/16 and data = 10.1.2.0/24 overlap',
     ]);
-    expect(siteProblems(SITE.replace('10.1.1.0/24', '10.1.1.0/27'))).toEqual(['here.ini: [networks] cmc = 10.1.1.0/27 has no address for the gateway, number 100']);
+    expect(siteProblems(SITE.replace('10.1.1.0/24', '10.1.1.0/27'))).toEqual([
+      'here.ini: [networks] cmc = 10.1.1.0/27 has no address for the gateway, number 100',
+    ]);
   });
 });
 
 describe('the files of a site', () => {
-  const files = (ini: string): Record<string, string> => Object.fromEntries(outputFiles(site(ini), placed(ini).nodes, '/some/where/here.ini').map(({ name, text }) => [name, text]));
+  const files = (ini: string): Record<string, string> =>
+    Object.fromEntries(outputFiles(site(ini), placed(ini).nodes, '/some/where/here.ini').map(({ name, text }) => [name, text]));
   const header = '# here: made by imaging-inventory generate from here.ini and machines.map; change those, not this\n';
 
   it('inventory: what every command reads', () => {
-    const { nodes, problems } = parseInventory(JSON.parse(files(SITE)['here.inventory.json'] ?? ''), { regularName: 'fit', rebootName: 'reboot' });
+    const { nodes, problems } = parseInventory(JSON.parse(files(SITE)['here.inventory.json'] ?? ''), {
+      regularName: 'fit',
+      rebootName: 'reboot',
+    });
     expect(problems).toEqual([]);
-    expect(nodes).toEqual(placed(SITE).nodes.map(({ number, control, cmc, data }) => ({ number, name: control.hostname, cmc, control, data })));
+    expect(nodes).toEqual(
+      placed(SITE).nodes.map(({ number, control, cmc, data }) => ({ number, name: control.hostname, cmc, control, data })),
+    );
   });
 
   it('hosts, dnsmasq and configuration, to the byte', () => {
@@ -207,8 +260,11 @@ describe('the files of a site', () => {
 10.1.2.15       data15.example.org data15
 `);
     expect(made['here.dnsmasq']?.split('\n').slice(2)).toEqual([
-      'dhcp-host=set:control,00:03:1d:0e:03:55,10.1.3.14,fit14', 'dhcp-host=set:control,00:03:1d:0e:05:67,10.1.3.15,fit15',
-      'dhcp-host=set:data,00:03:1d:0e:03:54,10.1.2.14,data14', 'dhcp-host=set:data,00:03:1d:0e:05:66,10.1.2.15,data15', '',
+      'dhcp-host=set:control,00:03:1d:0e:03:55,10.1.3.14,fit14',
+      'dhcp-host=set:control,00:03:1d:0e:05:67,10.1.3.15,fit15',
+      'dhcp-host=set:data,00:03:1d:0e:03:54,10.1.2.14,data14',
+      'dhcp-host=set:data,00:03:1d:0e:05:66,10.1.2.15,data15',
+      '',
     ]);
     expect(made['here.conf']).toBe(`${header}[testbed]
 regularname = fit
@@ -224,9 +280,17 @@ local_control_ip = 10.1.3.100
   it('OMF: a resource for each node, or one for the testbed', () => {
     const [, second]: unknown[] = JSON.parse(files(SITE)['here.omf.json'] ?? '');
     expect(second).toEqual({
-      name: 'fit15', hostname: 'fit15', hardware_type: 'PC', urn: 'urn:publicid:IDN+omf:here+node+fit15',
+      name: 'fit15',
+      hostname: 'fit15',
+      hardware_type: 'PC',
+      urn: 'urn:publicid:IDN+omf:here+node+fit15',
       interfaces: [
-        { name: 'fit15:if0', role: 'control', mac: '00:03:1d:0e:05:67', ip: { address: '10.1.3.15', netmask: '255.255.255.0', ip_type: 'ipv4' } },
+        {
+          name: 'fit15:if0',
+          role: 'control',
+          mac: '00:03:1d:0e:05:67',
+          ip: { address: '10.1.3.15', netmask: '255.255.255.0', ip_type: 'ipv4' },
+        },
         { name: 'fit15:if1', role: 'experimental', mac: '00:03:1d:0e:05:66' },
       ],
       cmc: { name: 'fit15:cm', mac: '02:00:00:00:00:41', ip: { address: '10.1.1.41', netmask: '255.255.255.0', ip_type: 'ipv4' } },
@@ -238,7 +302,9 @@ local_control_ip = 10.1.3.100
 
   it('follow the prefixes, and do without domain and data network', () => {
     const made = files(`${SITE.replace('data = 10.1.2.0/24\n', '')}[names]\ncontrol = node\ncmc = cm`);
-    expect(made['here.hosts']).toBe(`${header}10.1.3.100      here\n10.1.1.14       cm14\n10.1.1.41       cm15\n10.1.3.14       node14\n10.1.3.15       node15\n`);
+    expect(made['here.hosts']).toBe(
+      `${header}10.1.3.100      here\n10.1.1.14       cm14\n10.1.1.41       cm15\n10.1.3.14       node14\n10.1.3.15       node15\n`,
+    );
     expect(made['here.conf']).toContain('regularname = node\nrebootname = cm\n');
     expect(made['here.dnsmasq']).not.toContain('data');
     expect(parseInventory(JSON.parse(made['here.inventory.json'] ?? ''), { regularName: 'node', rebootName: 'cm' }).problems).toEqual([]);

@@ -47,7 +47,11 @@ async function problems(value: unknown): Promise<string[]> {
 describe('an inventory', () => {
   it('is read as the example has it', async () => {
     const inventory = await loadInventory(join(packageRoot, 'inventory/example.json'), names);
-    expect(inventory.nodes.map(({ number, name }) => [number, name])).toEqual([[1, 'fit01'], [2, 'fit02'], [18, 'fit18']]);
+    expect(inventory.nodes.map(({ number, name }) => [number, name])).toEqual([
+      [1, 'fit01'],
+      [2, 'fit02'],
+      [18, 'fit18'],
+    ]);
     expect(inventory.byNumber(18)).toEqual({
       number: 18,
       name: 'fit18',
@@ -87,14 +91,42 @@ describe('an inventory', () => {
 
 describe('a wrong inventory is refused, naming file, entry and field', () => {
   it.each<[string, Entry, string]>([
-    ['a short MAC', { control: { ...nic('fit', 3, 2), mac: '00:03' } }, 'entry 2: control.mac: "00:03" is not a MAC address (six hex pairs)'],
-    ['a MAC of mixed separators', { cmc: { ...nic('reboot', 1, 2), mac: '00:03-1d:0e:03:19' } }, 'entry 2: cmc.mac: "00:03-1d:0e:03:19" is not a MAC address (six hex pairs)'],
-    ['an address above 255', { data: { ...nic('data', 2, 2), ip: '192.168.2.256' } }, 'entry 2: data.ip: "192.168.2.256" is not an IPv4 address'],
-    ['an address with leading zeros', { cmc: { ...nic('reboot', 1, 2), ip: '192.168.1.010' } }, 'entry 2: cmc.ip: "192.168.1.010" is not an IPv4 address'],
+    [
+      'a short MAC',
+      { control: { ...nic('fit', 3, 2), mac: '00:03' } },
+      'entry 2: control.mac: "00:03" is not a MAC address (six hex pairs)',
+    ],
+    [
+      'a MAC of mixed separators',
+      { cmc: { ...nic('reboot', 1, 2), mac: '00:03-1d:0e:03:19' } },
+      'entry 2: cmc.mac: "00:03-1d:0e:03:19" is not a MAC address (six hex pairs)',
+    ],
+    [
+      'an address above 255',
+      { data: { ...nic('data', 2, 2), ip: '192.168.2.256' } },
+      'entry 2: data.ip: "192.168.2.256" is not an IPv4 address',
+    ],
+    [
+      'an address with leading zeros',
+      { cmc: { ...nic('reboot', 1, 2), ip: '192.168.1.010' } },
+      'entry 2: cmc.ip: "192.168.1.010" is not an IPv4 address',
+    ],
     ['a number for an address', { cmc: { ...nic('reboot', 1, 2), ip: 3 } }, 'entry 2: cmc.ip: 3 is not an IPv4 address'],
-    ['a host name with a blank', { cmc: { ...nic('reboot', 1, 2), hostname: 'reboot 2' } }, 'entry 2: cmc.hostname: "reboot 2" is not a host name'],
-    ['a host name of another kind', { control: { ...nic('fit', 3, 2), hostname: 'fitness' } }, 'entry 2: control.hostname: "fitness" is not fit and a number (testbed.regularname)'],
-    ['a CMC of another node', { cmc: { ...nic('reboot', 1, 2), hostname: 'reboot05' } }, 'entry 2: cmc.hostname: "reboot05" is the card of another node than fit02'],
+    [
+      'a host name with a blank',
+      { cmc: { ...nic('reboot', 1, 2), hostname: 'reboot 2' } },
+      'entry 2: cmc.hostname: "reboot 2" is not a host name',
+    ],
+    [
+      'a host name of another kind',
+      { control: { ...nic('fit', 3, 2), hostname: 'fitness' } },
+      'entry 2: control.hostname: "fitness" is not fit and a number (testbed.regularname)',
+    ],
+    [
+      'a CMC of another node',
+      { cmc: { ...nic('reboot', 1, 2), hostname: 'reboot05' } },
+      'entry 2: cmc.hostname: "reboot05" is the card of another node than fit02',
+    ],
     ['no control', { control: undefined }, 'entry 2: control: missing'],
     ['no mac', { control: { hostname: 'fit02', ip: '192.168.3.2' } }, 'entry 2: control.mac: missing'],
     ['a list for an interface', { cmc: [] }, 'entry 2: cmc: an object with hostname, ip and mac is expected, this is a list'],
@@ -104,7 +136,11 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
   });
 
   it('duplicates of host name, ip and mac, over all interfaces', async () => {
-    const second = { ...entry(2), control: { ...nic('fit', 3, 2), ip: '192.168.1.1' }, data: { ...nic('data', 2, 2), mac: '02:00:00:00:03:01', hostname: 'DATA01' } };
+    const second = {
+      ...entry(2),
+      control: { ...nic('fit', 3, 2), ip: '192.168.1.1' },
+      data: { ...nic('data', 2, 2), mac: '02:00:00:00:03:01', hostname: 'DATA01' },
+    };
     expect(await problems([entry(1), second])).toEqual([
       'entry 2: control.ip: "192.168.1.1" is already entry 1\'s cmc.ip',
       'entry 2: data.hostname: "DATA01" is already entry 1\'s data.hostname',
@@ -112,7 +148,9 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
     ]);
     const upper = { ...nic('fit', 3, 2), mac: 'AA:00:00:00:00:01' };
     const lower = { ...nic('data', 2, 2), mac: 'aa:00:00:00:00:01' };
-    expect(await problems([entry(2, { control: upper, data: lower })])).toEqual(['entry 1: data.mac: "aa:00:00:00:00:01" is already entry 1\'s control.mac']);
+    expect(await problems([entry(2, { control: upper, data: lower })])).toEqual([
+      'entry 1: data.mac: "aa:00:00:00:00:01" is already entry 1\'s control.mac',
+    ]);
   });
 
   it('two host names of one node', async () => {
@@ -140,7 +178,10 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
     expect((await problems('[{"cmc": }]'))[0]).toMatch(/^not JSON: /);
     expect((await problems(''))[0]).toMatch(/^not JSON: /);
     const missing = await rejected(UserError, loadInventory(join(folder, 'none.json'), names));
-    expect(missing).toMatchObject({ kind: 'environment', message: `cannot read the inventory ${join(folder, 'none.json')}: there is no such file` });
+    expect(missing).toMatchObject({
+      kind: 'environment',
+      message: `cannot read the inventory ${join(folder, 'none.json')}: there is no such file`,
+    });
     expect(missing.hint).toContain('inventory_path');
     expect((await rejected(UserError, loadInventory(folder, names))).message).toContain('EISDIR');
   });

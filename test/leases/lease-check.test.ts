@@ -25,7 +25,9 @@ const silences: string[] = [];
 /** Waits long for a server that will answer, and briefly for one that will not: a busy machine must not make it look silent. */
 function permitOf(owner: string): LeasePermit {
   silences.length = 0;
-  const [patient, hasty] = [10_000, 100].map((timeoutMs) => createR2labLeases(settings({ backend: 'r2labapi', url: server.url, timeoutMs }), host));
+  const [patient, hasty] = [10_000, 100].map((timeoutMs) =>
+    createR2labLeases(settings({ backend: 'r2labapi', url: server.url, timeoutMs }), host),
+  );
   if (!patient || !hasty) throw new Error('two were made');
   cleanup.push(() => hasty.close());
   return permitOn({ ...patient, list: (sinceMs, signal) => (server.mood === 'silent' ? hasty : patient).list(sinceMs, signal) }, owner);
@@ -33,12 +35,22 @@ function permitOf(owner: string): LeasePermit {
 
 function permitOn(backend: LeaseBackend, owner: string): LeasePermit {
   const permit = createPermit({ backend, owner, host, onSilence: (text) => silences.push(text) });
-  cleanup.push(() => backend.close(), () => permit.close());
+  cleanup.push(
+    () => backend.close(),
+    () => permit.close(),
+  );
   return permit;
 }
 
 const checks = (permit: LeasePermit, ...nodes: string[]): Promise<(string | null)[]> =>
-  Promise.all(nodes.map((node) => permit.check(node, never).then(() => null, (error: unknown) => (error instanceof Failure ? error.code : String(error)))));
+  Promise.all(
+    nodes.map((node) =>
+      permit.check(node, never).then(
+        () => null,
+        (error: unknown) => (error instanceof Failure ? error.code : String(error)),
+      ),
+    ),
+  );
 
 describe('a permit', () => {
   it('is given to the owner of the lease that runs, and to nobody else', async () => {
@@ -149,31 +161,37 @@ describe('a server that falls silent', () => {
   it('at the beginning: nothing is known', async () => {
     server.mood = 'silent';
     const permit = permitOf('alice');
-    expect(await rejected(Failure, permit.initial(['fit01'], never))).toMatchObject({ code: 'lease-unknown', message: expect.stringContaining('cannot tell whether alice has a lease: GET') });
+    expect(await rejected(Failure, permit.initial(['fit01'], never))).toMatchObject({
+      code: 'lease-unknown',
+      message: expect.stringContaining('cannot tell whether alice has a lease: GET'),
+    });
     expect(await checks(permit, 'fit01', 'fit02')).toEqual(['lease-unknown', 'lease-unknown']);
     expect(server.seen).toHaveLength(1); // a silence counts for a second, too
   });
 
-  it.each(['silent', 'error', 'garbage', 'drops'] as const)('in the middle (%s): the lease it told of counts while it runs, with one warning, and no longer', async (mood) => {
-    const permit = permitOf('alice');
-    await permit.initial(['fit01'], never);
-    server.mood = mood;
-    host.advance(1_000);
-    expect(await checks(permit, 'fit01', 'fit02')).toEqual([null, null]);
-    host.advance(1_000);
-    expect(await checks(permit, 'fit01')).toEqual([null]);
-    expect(silences).toEqual([expect.stringContaining('going on with the lease it told of before')]);
-    host.advance(HOUR);
-    expect(await checks(permit, 'fit01')).toEqual(['lease-unknown']);
-    server.mood = 'well';
-    server.leases.push(lease('alice', host.nowMs, host.nowMs + HOUR));
-    host.advance(1_000);
-    expect(await checks(permit, 'fit01')).toEqual([null]);
-    server.mood = mood; // a new silence is told again
-    host.advance(1_000);
-    await permit.check('fit01', never);
-    expect(silences).toHaveLength(2);
-  });
+  it.each(['silent', 'error', 'garbage', 'drops'] as const)(
+    'in the middle (%s): the lease it told of counts while it runs, with one warning, and no longer',
+    async (mood) => {
+      const permit = permitOf('alice');
+      await permit.initial(['fit01'], never);
+      server.mood = mood;
+      host.advance(1_000);
+      expect(await checks(permit, 'fit01', 'fit02')).toEqual([null, null]);
+      host.advance(1_000);
+      expect(await checks(permit, 'fit01')).toEqual([null]);
+      expect(silences).toEqual([expect.stringContaining('going on with the lease it told of before')]);
+      host.advance(HOUR);
+      expect(await checks(permit, 'fit01')).toEqual(['lease-unknown']);
+      server.mood = 'well';
+      server.leases.push(lease('alice', host.nowMs, host.nowMs + HOUR));
+      host.advance(1_000);
+      expect(await checks(permit, 'fit01')).toEqual([null]);
+      server.mood = mood; // a new silence is told again
+      host.advance(1_000);
+      await permit.check('fit01', never);
+      expect(silences).toHaveLength(2);
+    },
+  );
 
   it('never gives what was not told of', async () => {
     const permit = permitOf('carol');

@@ -25,7 +25,8 @@ beforeEach(() => {
   leases = createLocalLeases({ file, timeoutMs: 5_000 }, host);
 });
 
-const book = (owner: string, fromMs: number, untilMs: number, nodes: string[] | null = null) => leases.book({ owner, fromMs, untilMs, nodes }, never);
+const book = (owner: string, fromMs: number, untilMs: number, nodes: string[] | null = null) =>
+  leases.book({ owner, fromMs, untilMs, nodes }, never);
 
 describe('the file', () => {
   it('is not made by listing', async () => {
@@ -62,7 +63,10 @@ describe('the file', () => {
   it('that is something else is refused, and stays as it is', async () => {
     mkdirSync(folder);
     writeFileSync(file, 'precious '.repeat(1_000));
-    expect(await rejected(UserError, book('alice', AT, AT + HOUR))).toMatchObject({ kind: 'environment', message: expect.stringContaining('no file of leases') });
+    expect(await rejected(UserError, book('alice', AT, AT + HOUR))).toMatchObject({
+      kind: 'environment',
+      message: expect.stringContaining('no file of leases'),
+    });
     expect(await rejected(UserError, leases.list(0, never))).toMatchObject({ kind: 'environment' });
     expect(statSync(file).size).toBe(9_000);
   });
@@ -70,9 +74,14 @@ describe('the file', () => {
   it('is not used through a link, and is no folder', async () => {
     mkdirSync(folder);
     symlinkSync(join(folder, 'elsewhere'), file);
-    expect(await rejected(UserError, book('alice', AT, AT + HOUR))).toMatchObject({ kind: 'environment', message: expect.stringContaining('not a regular file') });
+    expect(await rejected(UserError, book('alice', AT, AT + HOUR))).toMatchObject({
+      kind: 'environment',
+      message: expect.stringContaining('not a regular file'),
+    });
     expect(existsSync(join(folder, 'elsewhere'))).toBe(false);
-    expect(await rejected(UserError, createLocalLeases({ file: folder, timeoutMs: 1 }, host).list(0, never))).toMatchObject({ kind: 'environment' });
+    expect(await rejected(UserError, createLocalLeases({ file: folder, timeoutMs: 1 }, host).list(0, never))).toMatchObject({
+      kind: 'environment',
+    });
   });
 
   it('of a later version is left alone', async () => {
@@ -80,7 +89,10 @@ describe('the file', () => {
     const db = new Database(file);
     db.exec('PRAGMA user_version = 9');
     db.close();
-    expect(await rejected(UserError, leases.list(0, never))).toMatchObject({ kind: 'environment', message: expect.stringContaining('later version') });
+    expect(await rejected(UserError, leases.list(0, never))).toMatchObject({
+      kind: 'environment',
+      message: expect.stringContaining('later version'),
+    });
     expect(await rejected(UserError, book('bob', AT + HOUR, AT + 2 * HOUR))).toMatchObject({ kind: 'environment' });
   });
 
@@ -102,7 +114,11 @@ describe('the file', () => {
     for (let n = 0; n < 80; n += 1) await book('alice', AT + n * HOUR, AT + (n + 1) * HOUR);
     const left = Math.max(0, statSync(file).size - bytes);
     truncateSync(file, left);
-    expect(await rejected(UserError, leases.list(0, never))).toMatchObject({ kind: 'environment', message: expect.stringContaining('damaged'), hint: expect.stringContaining('backup') });
+    expect(await rejected(UserError, leases.list(0, never))).toMatchObject({
+      kind: 'environment',
+      message: expect.stringContaining('damaged'),
+      hint: expect.stringContaining('backup'),
+    });
     expect(await rejected(UserError, book('bob', AT, AT + HOUR))).toMatchObject({ kind: 'environment' });
     expect(statSync(file).size).toBe(left);
   });
@@ -110,7 +126,9 @@ describe('the file', () => {
   it('rows that make no sense are counted', async () => {
     await book('alice', AT, AT + HOUR);
     const db = new Database(file);
-    db.exec("INSERT INTO lease (owner, from_ms, until_ms, nodes, booked_by, booked_ms) VALUES ('x', 1, 2, '[5]', 'x', 0), ('x', 1, 2, 'fit01', 'x', 0)");
+    db.exec(
+      "INSERT INTO lease (owner, from_ms, until_ms, nodes, booked_by, booked_ms) VALUES ('x', 1, 2, '[5]', 'x', 0), ('x', 1, 2, 'fit01', 'x', 0)",
+    );
     db.close();
     expect(await leases.list(0, never)).toMatchObject({ leases: [{ owner: 'alice' }], unreadable: 2 });
   });
@@ -127,7 +145,15 @@ describe('overlap', () => {
     ['up to its beginning', { fromMs: 5, untilMs: 10 }, false],
     ['from its end on', { fromMs: 20, untilMs: 25 }, false],
   ])('%s', (_, other, expected) => {
-    for (const [a, b] of [[null, null], [['fit01'], null], [null, ['fit01']], [['fit01', 'fit02'], ['fit02', 'fit03']]] as const) {
+    for (const [a, b] of [
+      [null, null],
+      [['fit01'], null],
+      [null, ['fit01']],
+      [
+        ['fit01', 'fit02'],
+        ['fit02', 'fit03'],
+      ],
+    ] as const) {
       expect(overlap({ ...one, nodes: a }, { ...other, nodes: b })).toBe(expected);
       expect(overlap({ ...other, nodes: b }, { ...one, nodes: a })).toBe(expected);
     }
@@ -140,8 +166,13 @@ describe('book and cancel', () => {
   it('refuses what overlaps, and says who has what when', async () => {
     await book('bob', AT, AT + HOUR, ['fit01', 'fit02']);
     const error = await rejected(UserError, book('alice', AT + HOUR / 2, AT + 2 * HOUR, ['fit02', 'fit03']));
-    expect(error).toMatchObject({ kind: 'refused', message: expect.stringMatching(/^not free at that time: bob has fit02 from .* until .* \(lease 1\)$/) });
-    expect(await rejected(UserError, book('bob', AT, AT + HOUR))).toMatchObject({ message: expect.stringContaining('bob has fit01 fit02') });
+    expect(error).toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/^not free at that time: bob has fit02 from .* until .* \(lease 1\)$/),
+    });
+    expect(await rejected(UserError, book('bob', AT, AT + HOUR))).toMatchObject({
+      message: expect.stringContaining('bob has fit01 fit02'),
+    });
     expect((await leases.list(0, never)).leases).toHaveLength(1);
     await book('alice', AT, AT + HOUR, ['fit03']);
   });
@@ -158,12 +189,18 @@ describe('book and cancel', () => {
     await leases.cancel(id, 'alice', never);
     expect((await leases.list(0, never)).leases).toMatchObject([{ id, untilMs: AT }]);
     await book('bob', AT, AT + HOUR);
-    expect(await rejected(UserError, leases.cancel(id, 'alice', never))).toMatchObject({ kind: 'usage', message: expect.stringContaining('ended at') });
+    expect(await rejected(UserError, leases.cancel(id, 'alice', never))).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('ended at'),
+    });
   });
 
   it("somebody else's lease is refused, but for the privileged", async () => {
     const { id } = await book('bob', AT + HOUR, AT + 2 * HOUR);
-    expect(await rejected(UserError, leases.cancel(id, 'alice', never))).toMatchObject({ kind: 'refused', message: `lease ${id} belongs to bob` });
+    expect(await rejected(UserError, leases.cancel(id, 'alice', never))).toMatchObject({
+      kind: 'refused',
+      message: `lease ${id} belongs to bob`,
+    });
     await leases.cancel(id, null, never);
     expect((await leases.list(0, never)).leases).toEqual([]);
   });
@@ -176,7 +213,9 @@ describe('book and cancel', () => {
 
   it('the signal ends it', async () => {
     const reason = new Error('enough');
-    await expect(leases.book({ owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: null }, AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(leases.book({ owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: null }, AbortSignal.abort(reason))).rejects.toBe(
+      reason,
+    );
   });
 });
 
@@ -184,7 +223,16 @@ describe('many processes', () => {
   let program: string;
   beforeAll(async () => {
     program = join(scratch(), 'booker.mjs');
-    await build({ entryPoints: [join(import.meta.dirname, 'booker.ts')], bundle: true, platform: 'node', format: 'esm', outfile: program, logLevel: 'error', external: ['libsql'], plugins: [libsqlHere] });
+    await build({
+      entryPoints: [join(import.meta.dirname, 'booker.ts')],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile: program,
+      logLevel: 'error',
+      external: ['libsql'],
+      plugins: [libsqlHere],
+    });
   });
 
   type Booker = { child: ChildProcess; say(line: string): void; hear(): Promise<string>; ended: Promise<unknown> };
@@ -192,14 +240,22 @@ describe('many processes', () => {
     const child = spawn(process.execPath, [program, file, owner], { stdio: ['pipe', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     child.stdin.on('error', () => {}); // it may have been killed
-    return { child, say: (line) => void child.stdin.write(`${line}\n`), hear: async () => String((await lines.next()).value), ended: once(child, 'exit') };
+    return {
+      child,
+      say: (line) => void child.stdin.write(`${line}\n`),
+      hear: async () => String((await lines.next()).value),
+      ended: once(child, 'exit'),
+    };
   }
 
   it('twenty book overlapping times on a new file, some are killed meanwhile: nothing overlaps, nothing is lost', async () => {
     const bookers = Array.from({ length: 20 }, (_, index) => booker(`user${index}`));
     await Promise.all(bookers.map((one) => one.hear())); // 'ready'
     // at first all want the same; then windows of two hours that begin each hour, on one of two nodes
-    const orders = [`${AT} ${AT + HOUR} 0`, ...Array.from({ length: 5 }, (_, index) => `${AT + (1 + index) * HOUR} ${AT + (3 + index) * HOUR} ${1 + (index % 2)}`)];
+    const orders = [
+      `${AT} ${AT + HOUR} 0`,
+      ...Array.from({ length: 5 }, (_, index) => `${AT + (1 + index) * HOUR} ${AT + (3 + index) * HOUR} ${1 + (index % 2)}`),
+    ];
     const answers = await Promise.all(
       bookers.map(async (one, index) => {
         // everybody in another order
@@ -237,5 +293,8 @@ describe('many processes', () => {
 const libsqlHere = {
   name: 'libsql-here',
   setup: (builder: { onResolve(options: { filter: RegExp }, found: () => { path: string; external: boolean }): void }) =>
-    builder.onResolve({ filter: /^libsql$/ }, () => ({ path: join(import.meta.dirname, '../../node_modules/libsql/index.js'), external: true })),
+    builder.onResolve({ filter: /^libsql$/ }, () => ({
+      path: join(import.meta.dirname, '../../node_modules/libsql/index.js'),
+      external: true,
+    })),
 };

@@ -7,15 +7,23 @@ import { rejected } from '../nodes/thrown.js';
 import { AT, HOUR, never, settings } from './settings.js';
 
 const reservation = (owner: string, from: string, until: string, ...components: string[]) => ({
-  urn: `urn:publicid:IDN+omf:faraday+lease+${owner}`, uuid: `uuid-${owner}`, resource_type: 'lease', account: { name: owner, resource_type: 'account' },
-  components: components.map((name) => ({ name, resource_type: 'node' })), valid_from: from, valid_until: until,
+  urn: `urn:publicid:IDN+omf:faraday+lease+${owner}`,
+  uuid: `uuid-${owner}`,
+  resource_type: 'lease',
+  account: { name: owner, resource_type: 'account' },
+  components: components.map((name) => ({ name, resource_type: 'node' })),
+  valid_from: from,
+  valid_until: until,
 });
 
 let server: LeaseServer;
 let backend: LeaseBackend;
 let resources: unknown[];
 beforeEach(async () => {
-  resources = [reservation('bob', '2026-11-26T15:00:00Z', '2026-11-26T16:00:00Z', 'r2lab.inria.fr'), reservation('alice', '2026-11-26T14:00:00Z', '2026-11-26T15:00:00Z', 'fit01', 'fit02')];
+  resources = [
+    reservation('bob', '2026-11-26T15:00:00Z', '2026-11-26T16:00:00Z', 'r2lab.inria.fr'),
+    reservation('alice', '2026-11-26T14:00:00Z', '2026-11-26T15:00:00Z', 'fit01', 'fit02'),
+  ];
   server = await omfServer(() => resources);
   backend = createOmfLeases(settings({ backend: 'omf', url: `${server.url}/` }));
 });
@@ -42,7 +50,15 @@ describe('omf', () => {
 
   it('counts what makes no sense, and keeps the rest', async () => {
     const whole = reservation('carol', '2026-11-26T15:00:00Z', '2026-11-26T16:00:00Z', 'fit03');
-    resources = [null, {}, { ...whole, account: null }, { ...whole, components: [{}] }, { ...whole, components: 'fit03' }, { ...whole, valid_until: 'later' }, whole];
+    resources = [
+      null,
+      {},
+      { ...whole, account: null },
+      { ...whole, components: [{}] },
+      { ...whole, components: 'fit03' },
+      { ...whole, valid_until: 'later' },
+      whole,
+    ];
     const { leases, unreadable } = await backend.list(AT, never);
     expect([leases.map(({ owner }) => owner), unreadable]).toEqual([['carol'], 6]);
   });
@@ -56,14 +72,22 @@ describe('omf', () => {
     expect(parseOmfLeases(body, 'x')).toBeNull();
   });
 
-  it.each([['garbage', 'lease-api-garbled'], ['error', 'lease-api-http-500'], ['drops', 'lease-api-closed'], ['huge', 'lease-api-garbled']] as const)('%s is %s', async (mood, code) => {
+  it.each([
+    ['garbage', 'lease-api-garbled'],
+    ['error', 'lease-api-http-500'],
+    ['drops', 'lease-api-closed'],
+    ['huge', 'lease-api-garbled'],
+  ] as const)('%s is %s', async (mood, code) => {
     server.mood = mood;
     expect((await rejected(Failure, backend.list(AT, never))).code).toBe(code);
   });
 
   it('an answer of another kind is garbled', async () => {
     resources = {} as unknown[]; // as: what a server should never do
-    expect(await rejected(Failure, backend.list(AT, never))).toMatchObject({ code: 'lease-api-garbled', message: expect.stringContaining('resource_list') });
+    expect(await rejected(Failure, backend.list(AT, never))).toMatchObject({
+      code: 'lease-api-garbled',
+      message: expect.stringContaining('resource_list'),
+    });
   });
 
   it('without a url, the server of the permissions section is asked, over TLS', async () => {
@@ -72,7 +96,10 @@ describe('omf', () => {
     const asked = { backend: 'omf', leasesServer: hostname, leasesPort: Number(port) } as const;
     const [strict, lenient] = [createOmfLeases(settings(asked)), createOmfLeases(settings({ ...asked, verifyTls: false }))];
     try {
-      expect(await rejected(Failure, strict.list(AT, never))).toMatchObject({ code: 'lease-api-tls', hint: expect.stringContaining('verify_tls') });
+      expect(await rejected(Failure, strict.list(AT, never))).toMatchObject({
+        code: 'lease-api-tls',
+        hint: expect.stringContaining('verify_tls'),
+      });
       expect((await lenient.list(AT, never)).leases).toHaveLength(2);
     } finally {
       await Promise.all([strict.close(), lenient.close(), tls.close()]);
@@ -80,7 +107,9 @@ describe('omf', () => {
   });
 
   it('is only read', async () => {
-    expect(await rejected(UserError, backend.book({ owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: null }, never))).toMatchObject({ kind: 'usage' });
+    expect(await rejected(UserError, backend.book({ owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: null }, never))).toMatchObject({
+      kind: 'usage',
+    });
     expect(await rejected(UserError, backend.cancel('1', null, never))).toMatchObject({ kind: 'usage' });
     expect(server.seen).toEqual([]);
   });

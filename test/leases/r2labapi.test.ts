@@ -44,7 +44,16 @@ describe('list', () => {
     expect(found.unreadable).toBe(2);
   });
 
-  it.each([[null], [5], ['x'], [[]], [{}], [{ ...lease('a', AT, AT), id: null }], [{ ...lease('', AT, AT) }], [{ ...lease('a', AT, AT), t_from: 5 }]])('%j is no lease', (entry) => {
+  it.each([
+    [null],
+    [5],
+    ['x'],
+    [[]],
+    [{}],
+    [{ ...lease('a', AT, AT), id: null }],
+    [{ ...lease('', AT, AT) }],
+    [{ ...lease('a', AT, AT), t_from: 5 }],
+  ])('%j is no lease', (entry) => {
     expect(parseR2labLease(entry)).toBeNull();
   });
 });
@@ -64,18 +73,26 @@ describe('a server that does not answer as it should', () => {
 
   it('silent: its own deadline', async () => {
     server.mood = 'silent';
-    expect(await rejected(Failure, backend({ timeoutMs: 100 }).list(AT, never))).toMatchObject({ code: 'lease-api-silent', message: expect.stringContaining('no answer within 0.1 s') });
+    expect(await rejected(Failure, backend({ timeoutMs: 100 }).list(AT, never))).toMatchObject({
+      code: 'lease-api-silent',
+      message: expect.stringContaining('no answer within 0.1 s'),
+    });
   });
 
   it('gone: refused', async () => {
     const url = server.url;
     await server.close();
-    expect(await rejected(Failure, backend({ url }).list(AT, never))).toMatchObject({ code: 'lease-api-refused', hint: expect.stringContaining('leases.url') });
+    expect(await rejected(Failure, backend({ url }).list(AT, never))).toMatchObject({
+      code: 'lease-api-refused',
+      hint: expect.stringContaining('leases.url'),
+    });
     server = await r2labServer();
   });
 
   it('something else than leases is garbled', async () => {
-    expect(await rejected(Failure, backend({ url: `${server.url}/resources/by-name/r2lab.inria.fr?` }).list(AT, never))).toMatchObject({ code: expect.stringMatching(/garbled|http/) });
+    expect(await rejected(Failure, backend({ url: `${server.url}/resources/by-name/r2lab.inria.fr?` }).list(AT, never))).toMatchObject({
+      code: expect.stringMatching(/garbled|http/),
+    });
   });
 
   it('the signal ends it', async () => {
@@ -93,10 +110,16 @@ describe('TLS', () => {
   it('a certificate that nobody vouches for is refused, and the setting is named; with it, it works', async () => {
     const tls = await r2labServer([lease('bob', AT, AT + HOUR)], { tls: true });
     try {
-      expect(await rejected(Failure, backend({ url: tls.url }).list(AT, never))).toMatchObject({ code: 'lease-api-tls', hint: expect.stringContaining('verify_tls') });
+      expect(await rejected(Failure, backend({ url: tls.url }).list(AT, never))).toMatchObject({
+        code: 'lease-api-tls',
+        hint: expect.stringContaining('verify_tls'),
+      });
       expect(tls.seen).toEqual([]);
       expect((await backend({ url: tls.url, verifyTls: false }).list(AT, never)).leases).toHaveLength(1);
-      expect(await rejected(Failure, backend({ url: server.url.replace('http', 'https') }).list(AT, never))).toMatchObject({ code: 'lease-api-tls', message: expect.stringContaining('no TLS there') });
+      expect(await rejected(Failure, backend({ url: server.url.replace('http', 'https') }).list(AT, never))).toMatchObject({
+        code: 'lease-api-tls',
+        message: expect.stringContaining('no TLS there'),
+      });
     } finally {
       await tls.close();
     }
@@ -105,14 +128,25 @@ describe('TLS', () => {
 
 describe('book', () => {
   it('creates with POST, with the login of the environment', async () => {
-    const made = await backend({}, { R2LABAPI_EMAIL: ACCOUNT.email, R2LABAPI_PASSWORD: ACCOUNT.password }).book(booking(AT + HOUR, AT + 2 * HOUR), never);
-    expect(server.leases[1]).toMatchObject({ id: Number(made.id), slice_name: 'alice', t_from: '2026-11-26T15:00:00Z', t_until: '2026-11-26T16:00:00Z' });
+    const made = await backend({}, { R2LABAPI_EMAIL: ACCOUNT.email, R2LABAPI_PASSWORD: ACCOUNT.password }).book(
+      booking(AT + HOUR, AT + 2 * HOUR),
+      never,
+    );
+    expect(server.leases[1]).toMatchObject({
+      id: Number(made.id),
+      slice_name: 'alice',
+      t_from: '2026-11-26T15:00:00Z',
+      t_until: '2026-11-26T16:00:00Z',
+    });
     expect(made).toEqual({ id: made.id, owner: 'alice', fromMs: AT + HOUR, untilMs: AT + 2 * HOUR, nodes: null });
     expect(server.seen).toEqual(['POST /auth/login', 'GET /resources/by-name/r2lab.inria.fr', 'POST /leases']);
   });
 
   it('the environment beats the configuration', async () => {
-    await backend({ email: 'no@example.org', password: 'no' }, { R2LABAPI_EMAIL: ACCOUNT.email, R2LABAPI_PASSWORD: ACCOUNT.password }).book(booking(AT + HOUR, AT + 2 * HOUR), never);
+    await backend({ email: 'no@example.org', password: 'no' }, { R2LABAPI_EMAIL: ACCOUNT.email, R2LABAPI_PASSWORD: ACCOUNT.password }).book(
+      booking(AT + HOUR, AT + 2 * HOUR),
+      never,
+    );
     expect(server.leases).toHaveLength(2);
   });
 
@@ -152,7 +186,10 @@ describe('book', () => {
   });
 
   it('without any way in, nothing is sent', async () => {
-    expect(await rejected(UserError, backend().book(booking(AT + HOUR, AT + 2 * HOUR), never))).toMatchObject({ kind: 'environment', hint: expect.stringContaining('R2LABAPI_EMAIL') });
+    expect(await rejected(UserError, backend().book(booking(AT + HOUR, AT + 2 * HOUR), never))).toMatchObject({
+      kind: 'environment',
+      hint: expect.stringContaining('R2LABAPI_EMAIL'),
+    });
     expect(server.seen).toEqual([]);
   });
 
@@ -164,12 +201,18 @@ describe('book', () => {
 
   it('409: not free, and who has it', async () => {
     const error = await rejected(UserError, backend(ACCOUNT).book(booking(AT, AT + 2 * HOUR), never));
-    expect(error).toMatchObject({ kind: 'refused', message: expect.stringMatching(/not free at that time: bob has it from .* until .* \(lease \d+\)/) });
+    expect(error).toMatchObject({
+      kind: 'refused',
+      message: expect.stringMatching(/not free at that time: bob has it from .* until .* \(lease \d+\)/),
+    });
     expect(server.leases).toHaveLength(1);
   });
 
   it('403: the server’s own words', async () => {
-    expect(await rejected(UserError, backend(ACCOUNT).book(booking(AT + HOUR, AT + 2 * HOUR, 'notmine'), never))).toMatchObject({ kind: 'refused', message: expect.stringContaining('Not a member of this slice') });
+    expect(await rejected(UserError, backend(ACCOUNT).book(booking(AT + HOUR, AT + 2 * HOUR, 'notmine'), never))).toMatchObject({
+      kind: 'refused',
+      message: expect.stringContaining('Not a member of this slice'),
+    });
   });
 
   it('times off the granularity are refused before anything is booked', async () => {
@@ -179,7 +222,9 @@ describe('book', () => {
   });
 
   it('a resource that is not there', async () => {
-    expect(await rejected(UserError, backend({ ...ACCOUNT, resourceName: 'my lab' }).book(booking(AT + HOUR, AT + 2 * HOUR), never))).toMatchObject({ kind: 'environment', hint: expect.stringContaining('resource_name') });
+    expect(
+      await rejected(UserError, backend({ ...ACCOUNT, resourceName: 'my lab' }).book(booking(AT + HOUR, AT + 2 * HOUR), never)),
+    ).toMatchObject({ kind: 'environment', hint: expect.stringContaining('resource_name') });
     expect(server.seen).toContain('GET /resources/by-name/my%20lab');
   });
 
@@ -198,7 +243,10 @@ describe('cancel', () => {
   });
 
   it('a lease that is not there', async () => {
-    expect(await rejected(UserError, backend(ACCOUNT).cancel('999999', null, never))).toMatchObject({ kind: 'usage', message: expect.stringContaining('no lease "999999"') });
+    expect(await rejected(UserError, backend(ACCOUNT).cancel('999999', null, never))).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('no lease "999999"'),
+    });
   });
 
   it('an id cannot lead to another path', async () => {

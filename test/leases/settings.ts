@@ -4,8 +4,18 @@ import type { LeaseSettings } from '../../src/leases/backend.js';
 /** Settings of a backend, with nothing but the defaults. */
 export function settings(more: Partial<LeaseSettings>): LeaseSettings {
   return {
-    backend: 'none', file: '/nonexistent/leases.db', url: null, resourceName: 'r2lab.inria.fr', token: null, email: null, password: null, timeoutMs: 10_000, verifyTls: true,
-    leasesServer: 'faraday.inria.fr', leasesPort: 12_346, ...more,
+    backend: 'none',
+    file: '/nonexistent/leases.db',
+    url: null,
+    resourceName: 'r2lab.inria.fr',
+    token: null,
+    email: null,
+    password: null,
+    timeoutMs: 10_000,
+    verifyTls: true,
+    leasesServer: 'faraday.inria.fr',
+    leasesPort: 12_346,
+    ...more,
   };
 }
 

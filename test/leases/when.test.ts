@@ -57,14 +57,34 @@ describe('parseWhen', () => {
     expect(local(parseWhen(text, { nowMs: now, baseMs: from, afterMs: from }))).toBe(expected);
   });
 
-  it.each(['', 'x', '25', '14:60', '14:5', '24:01', '+', '+2', '+2x', '+h', '2h', '32T10', '0T10', '13-10T10', '2-30T10', '2026-02-30T10:00', '26T', 'T10', '1e3', '-2', '14:30:99', '2026-13-45T99:99Z'])(
-    '%j is no time, and the forms are told',
-    (text) => {
-      const error = thrown(UserError, () => parseWhen(text, { nowMs: now }));
-      expect(error).toMatchObject({ kind: 'usage', hint: expect.stringContaining('14:30') });
-      expect(error.message).toContain(JSON.stringify(text));
-    },
-  );
+  it.each([
+    '',
+    'x',
+    '25',
+    '14:60',
+    '14:5',
+    '24:01',
+    '+',
+    '+2',
+    '+2x',
+    '+h',
+    '2h',
+    '32T10',
+    '0T10',
+    '13-10T10',
+    '2-30T10',
+    '2026-02-30T10:00',
+    '26T',
+    'T10',
+    '1e3',
+    '-2',
+    '14:30:99',
+    '2026-13-45T99:99Z',
+  ])('%j is no time, and the forms are told', (text) => {
+    const error = thrown(UserError, () => parseWhen(text, { nowMs: now }));
+    expect(error).toMatchObject({ kind: 'usage', hint: expect.stringContaining('14:30') });
+    expect(error.message).toContain(JSON.stringify(text));
+  });
 
   it('refuses a time that a change of clocks leaves out', () => {
     expect(thrown(UserError, () => parseWhen('2027-03-28T02:30', { nowMs: now })).message).toContain('the clocks leave that time out');
@@ -73,16 +93,21 @@ describe('parseWhen', () => {
 
   it('a day never lies before today, and never further than a year ahead but for 29 February', () => {
     fc.assert(
-      fc.property(fc.date({ min: new Date('2020-01-01'), max: new Date('2090-01-01'), noInvalidDate: true }), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 28 }), (date, month, day) => {
-        const today = new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
-        const ms = parseWhen(`${month}-${day}T12`, { nowMs: date.getTime() });
-        expect(ms).toBeGreaterThan(today);
-        expect(ms - today).toBeLessThan(367 * 86_400_000);
-        expect(new Date(ms).getDate()).toBe(day);
-        const inMonth = parseWhen(`${day}T12`, { nowMs: date.getTime() });
-        expect(inMonth - today).toBeLessThan(33 * 86_400_000);
-        expect(inMonth).toBeGreaterThan(today);
-      }),
+      fc.property(
+        fc.date({ min: new Date('2020-01-01'), max: new Date('2090-01-01'), noInvalidDate: true }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 28 }),
+        (date, month, day) => {
+          const today = new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+          const ms = parseWhen(`${month}-${day}T12`, { nowMs: date.getTime() });
+          expect(ms).toBeGreaterThan(today);
+          expect(ms - today).toBeLessThan(367 * 86_400_000);
+          expect(new Date(ms).getDate()).toBe(day);
+          const inMonth = parseWhen(`${day}T12`, { nowMs: date.getTime() });
+          expect(inMonth - today).toBeLessThan(33 * 86_400_000);
+          expect(inMonth).toBeGreaterThan(today);
+        },
+      ),
     );
   });
 });

@@ -16,7 +16,15 @@ function run(command: string, details: Record<string, unknown>, nodes: string[],
 }
 
 const step = (node: string, name: Step, attempt = 1): EventBody => ({ type: 'node.step', node, step: name, attempt });
-const cut = (node: string, name: Step): EventBody => ({ type: 'node.failed', node, step: name, code: 'interrupted', message: 'interrupted by SIGINT', hint: null, elapsedMs: 1 });
+const cut = (node: string, name: Step): EventBody => ({
+  type: 'node.failed',
+  node,
+  step: name,
+  code: 'interrupted',
+  message: 'interrupted by SIGINT',
+  hint: null,
+  elapsedMs: 1,
+});
 const stop: EventBody = { type: 'run.interrupted', signal: 'SIGINT', then: 'stop' };
 const way = (node: string, ...steps: Step[]): EventBody[] => [...steps.map((name) => step(node, name)), cut(node, steps.at(-1) ?? 'lock')];
 
@@ -31,8 +39,24 @@ test.each<[command: string, details: Record<string, unknown>, events: EventBody[
   ['load', {}, way('a', 'boot', 'write', 'check', 'verify'), /was written, and not read back/],
   ['load', {}, way('a', 'write', 'check', 'verify', 'reboot'), /was written; perhaps the reset/],
   ['load', {}, way('a', 'write', 'check', 'verify', 'reboot', 'ssh'), /nobody has waited for ssh/],
-  ['load', {}, [step('a', 'write'), { type: 'node.retry', node: 'a', step: 'write', reason: 'no' }, step('a', 'reset', 2), cut('a', 'reset')], /between two tries: .*nothing bootable/],
-  ['load', {}, [step('a', 'write'), step('a', 'verify'), { type: 'node.retry', node: 'a', step: 'verify', reason: 'no' }, step('a', 'boot', 2), cut('a', 'boot')], /between two tries: .*nothing bootable/],
+  [
+    'load',
+    {},
+    [step('a', 'write'), { type: 'node.retry', node: 'a', step: 'write', reason: 'no' }, step('a', 'reset', 2), cut('a', 'reset')],
+    /between two tries: .*nothing bootable/,
+  ],
+  [
+    'load',
+    {},
+    [
+      step('a', 'write'),
+      step('a', 'verify'),
+      { type: 'node.retry', node: 'a', step: 'verify', reason: 'no' },
+      step('a', 'boot', 2),
+      cut('a', 'boot'),
+    ],
+    /between two tries: .*nothing bootable/,
+  ],
   ['save', {}, way('a', 'boot', 'stamp', 'read'), /was being read.*no image is kept/],
   ['reset', {}, way('a', 'cmc'), /may have done/],
   ['wait', {}, way('a', 'ssh'), null],
@@ -45,7 +69,16 @@ test.each<[command: string, details: Record<string, unknown>, events: EventBody[
 });
 
 test('the table has nodes of one fate in one line, and those that failed by themselves as ever', () => {
-  const events: EventBody[] = [step('a', 'write'), step('b', 'write'), step('c', 'boot'), { type: 'node.failed', node: 'd', step: 'write', code: 'frisbee-failed', message: 'status 1', hint: 'h', elapsedMs: 1 }, stop, cut('a', 'write'), cut('b', 'write'), cut('c', 'boot')];
+  const events: EventBody[] = [
+    step('a', 'write'),
+    step('b', 'write'),
+    step('c', 'boot'),
+    { type: 'node.failed', node: 'd', step: 'write', code: 'frisbee-failed', message: 'status 1', hint: 'h', elapsedMs: 1 },
+    stop,
+    cut('a', 'write'),
+    cut('b', 'write'),
+    cut('c', 'boot'),
+  ];
   const lines = renderSummary(run('load', {}, ['a', 'b', 'c', 'd'], events), fold);
   expect(lines).toContain('  a,b  at write: interrupted by SIGINT [interrupted]');
   expect(lines).toContain('  d  at write: status 1 [frisbee-failed]');
@@ -58,10 +91,16 @@ test('a run that nobody has interrupted says nothing of it', () => {
 
 test('the question says how many disks ending would spoil', () => {
   const writing = [step('a', 'write'), step('b', 'write'), step('c', 'boot')];
-  const ask = (details: Record<string, unknown>, events: EventBody[], width = 80): string => leavingQuestion(run('load', details, ['a', 'b', 'c'], events), width).join(' / ');
-  expect(ask({}, writing)).toBe('2 nodes are being written: their disks will be unusable until loaded again / q again ends the run and leaves nodes as they are then; any other key: go on');
+  const ask = (details: Record<string, unknown>, events: EventBody[], width = 80): string =>
+    leavingQuestion(run('load', details, ['a', 'b', 'c'], events), width).join(' / ');
+  expect(ask({}, writing)).toBe(
+    '2 nodes are being written: their disks will be unusable until loaded again / q again ends the run and leaves nodes as they are then; any other key: go on',
+  );
   expect(ask({}, [step('a', 'boot')])).toBe('q again ends the run and leaves nodes as they are then; any other key: go on');
   expect(ask({ onInterrupt: 'finish' }, writing)).toMatch(/^2 nodes are being written: that is brought to its end/);
-  expect(ask({ onInterrupt: 'finish' }, [...writing, { type: 'run.interrupted', signal: 'SIGINT', then: 'finish' }])).toMatch(/^2 nodes are being written: their disks will be unusable/);
-  for (const width of [40, 59, 80]) for (const line of leavingQuestion(run('load', {}, ['a', 'b', 'c'], writing), width)) expect(line.length).toBeLessThanOrEqual(width);
+  expect(ask({ onInterrupt: 'finish' }, [...writing, { type: 'run.interrupted', signal: 'SIGINT', then: 'finish' }])).toMatch(
+    /^2 nodes are being written: their disks will be unusable/,
+  );
+  for (const width of [40, 59, 80])
+    for (const line of leavingQuestion(run('load', {}, ['a', 'b', 'c'], writing), width)) expect(line.length).toBeLessThanOrEqual(width);
 });

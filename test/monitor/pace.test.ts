@@ -20,7 +20,8 @@ function after(seconds: number, rates: Record<string, number>, extra: string[] =
   for (const node of Object.keys(rates)) tell({ type: 'node.step', node, step: 'write', attempt: 1 });
   let pace = meter.observe(state, 0);
   for (let second = 0; second <= seconds; second += 0.5) {
-    for (const [node, rate] of Object.entries(rates)) tell({ type: 'node.progress', node, doneBytes: rate * second + 1, totalBytes: 100 * MB });
+    for (const [node, rate] of Object.entries(rates))
+      tell({ type: 'node.progress', node, doneBytes: rate * second + 1, totalBytes: 100 * MB });
     pace = meter.observe(state, second * 1000 + 1);
   }
   return pace;

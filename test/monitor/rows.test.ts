@@ -16,13 +16,33 @@ function stateOf(count: number, events: EventBody[]) {
   all.forEach((body, seq) => applyEvent(state, { at: 1_000, run: 'r', seq, ...body }));
   return state;
 }
-const renderRows = (state: ReturnType<typeof emptyState>, width: number, height: number, nowMs: number, shown: Partial<Shown> = {}): string[] => layout(state, width, height, nowMs, { ...plainly, ...shown }).map(({ text }) => text);
-const failed = (node: string): EventBody => ({ type: 'node.failed', node, step: 'boot', code: 'telnet-silent', message: 'silent\nfor 80 s', hint: 'look at it', elapsedMs: 80_000 });
+const renderRows = (
+  state: ReturnType<typeof emptyState>,
+  width: number,
+  height: number,
+  nowMs: number,
+  shown: Partial<Shown> = {},
+): string[] => layout(state, width, height, nowMs, { ...plainly, ...shown }).map(({ text }) => text);
+const failed = (node: string): EventBody => ({
+  type: 'node.failed',
+  node,
+  step: 'boot',
+  code: 'telnet-silent',
+  message: 'silent\nfor 80 s',
+  hint: 'look at it',
+  elapsedMs: 80_000,
+});
 const done = (node: string): EventBody => ({ type: 'node.done', node, elapsedMs: 1_000, detail: null });
 
 test('never as tall as the terminal, never wider', () => {
   for (const count of [1, 10, 100]) {
-    for (const [width, height] of [[80, 24], [40, 10], [200, 60], [20, 3], [10, 1]] as const) {
+    for (const [width, height] of [
+      [80, 24],
+      [40, 10],
+      [200, 60],
+      [20, 3],
+      [10, 1],
+    ] as const) {
       const rows = renderRows(stateOf(count, [failed('fit01')]), width, height, 2_000);
       expect(rows.length).toBeLessThanOrEqual(Math.max(0, height - 2));
       expect(rows.every((row) => row.length <= width)).toBe(true);
@@ -39,21 +59,33 @@ test('failed first, then active, then the rest folded into a count', () => {
 });
 
 test('progress of a node and of all', () => {
-  const state = stateOf(2, [{ type: 'node.step', node: 'fit01', step: 'write', attempt: 1 }, { type: 'node.progress', node: 'fit01', doneBytes: 50, totalBytes: 100 }, done('fit02')]);
+  const state = stateOf(2, [
+    { type: 'node.step', node: 'fit01', step: 'write', attempt: 1 },
+    { type: 'node.progress', node: 'fit01', doneBytes: 50, totalBytes: 100 },
+    done('fit02'),
+  ]);
   const rows = renderRows(state, 100, 24, 2_000);
   expect(rows[1]).toContain(' 75 %');
   expect(rows[2]).toContain(' 50 %');
 });
 
 test('reading back has a bar of its own, and does not take from what all have written', () => {
-  const state = stateOf(2, [{ type: 'node.step', node: 'fit01', step: 'verify', attempt: 1 }, { type: 'node.progress', node: 'fit01', doneBytes: 30, totalBytes: 100 }, done('fit02')]);
+  const state = stateOf(2, [
+    { type: 'node.step', node: 'fit01', step: 'verify', attempt: 1 },
+    { type: 'node.progress', node: 'fit01', doneBytes: 30, totalBytes: 100 },
+    done('fit02'),
+  ]);
   const rows = renderRows(state, 100, 24, 2_000);
   expect(rows[1]).toContain('100 %');
   expect(rows[2]).toMatch(/verify .* 30 %/);
 });
 
 test('of how much nobody knows, only what has come is told, and at what rate', () => {
-  const events: EventBody[] = [{ type: 'node.step', node: 'fit01', step: 'read', attempt: 1 }, { type: 'node.note', node: 'fit01', step: 'read', text: 'its last image here has 615.0 MB' }, { type: 'node.progress', node: 'fit01', doneBytes: 30_000_000, totalBytes: 0 }];
+  const events: EventBody[] = [
+    { type: 'node.step', node: 'fit01', step: 'read', attempt: 1 },
+    { type: 'node.note', node: 'fit01', step: 'read', text: 'its last image here has 615.0 MB' },
+    { type: 'node.progress', node: 'fit01', doneBytes: 30_000_000, totalBytes: 0 },
+  ];
   const rows = renderRows(stateOf(2, events), 100, 24, 4_000);
   expect(rows[1]).toContain('  0 %');
   expect(rows[2]).toBe('> fit01  read   30.0 MB, 10.0 MB/s  its last image here has 615.0 MB');
@@ -62,7 +94,11 @@ test('of how much nobody knows, only what has come is told, and at what rate', (
 test('as plain lines it is told every ten seconds', () => {
   let text = '';
   const state = emptyState();
-  const monitor = openPlain(new Writable({ write: (bytes: Buffer, _encoding, done) => (text += bytes.toString(), done()) }), state, false);
+  const monitor = openPlain(
+    new Writable({ write: (bytes: Buffer, _encoding, done) => ((text += bytes.toString()), done()) }),
+    state,
+    false,
+  );
   const tell = (at: number, body: EventBody): void => {
     const event = { at, run: 'r', seq: 0, ...body };
     applyEvent(state, event);
@@ -70,17 +106,31 @@ test('as plain lines it is told every ten seconds', () => {
   };
   tell(0, { type: 'run.started', schema: 1, command: 'save', nodes: ['fit01'], details: {} });
   tell(5_000, { type: 'node.step', node: 'fit01', step: 'read', attempt: 1 });
-  for (let at = 5_250; at <= 40_000; at += 250) tell(at, { type: 'node.progress', node: 'fit01', doneBytes: (at - 5_000) * 1_000, totalBytes: 0 });
-  expect(text.split('\n').filter((line) => line.includes('MB'))).toEqual(['+015s fit01 read: 10.0 MB, 1.0 MB/s', '+025s fit01 read: 20.0 MB, 1.0 MB/s', '+035s fit01 read: 30.0 MB, 1.0 MB/s']);
+  for (let at = 5_250; at <= 40_000; at += 250)
+    tell(at, { type: 'node.progress', node: 'fit01', doneBytes: (at - 5_000) * 1_000, totalBytes: 0 });
+  expect(text.split('\n').filter((line) => line.includes('MB'))).toEqual([
+    '+015s fit01 read: 10.0 MB, 1.0 MB/s',
+    '+025s fit01 read: 20.0 MB, 1.0 MB/s',
+    '+035s fit01 read: 30.0 MB, 1.0 MB/s',
+  ]);
 });
 
 test('what a peer says cannot paint the screen', () => {
-  const state = stateOf(1, [{ type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' }, { type: 'node.step', node: 'fit01', step: 'boot', attempt: 1 }, { type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' }]);
+  const state = stateOf(1, [
+    { type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' },
+    { type: 'node.step', node: 'fit01', step: 'boot', attempt: 1 },
+    { type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' },
+  ]);
   expect(renderRows(state, 80, 24, 0).join('')).not.toContain('\u001b');
 });
 
 test('the final table names who failed, where and why', () => {
-  const state = stateOf(3, [done('fit01'), failed('fit02'), done('fit03'), { type: 'run.finished', ok: [], failed: [], skipped: [], exitCode: 1, elapsedMs: 61_000 }]);
+  const state = stateOf(3, [
+    done('fit01'),
+    failed('fit02'),
+    done('fit03'),
+    { type: 'run.finished', ok: [], failed: [], skipped: [], exitCode: 1, elapsedMs: 61_000 },
+  ]);
   expect(renderSummary(state, (names) => names.join(','))).toEqual([
     'ok          2  fit01,fit03',
     'failed      1  fit02',
@@ -98,7 +148,11 @@ test('formats', () => {
 });
 
 test('a try again is shown, before nodes that go well', () => {
-  const state = stateOf(3, [{ type: 'node.step', node: 'fit01', step: 'lock', attempt: 1 }, { type: 'node.step', node: 'fit02', step: 'write', attempt: 2 }, { type: 'node.progress', node: 'fit02', doneBytes: 30, totalBytes: 100 }]);
+  const state = stateOf(3, [
+    { type: 'node.step', node: 'fit01', step: 'lock', attempt: 1 },
+    { type: 'node.step', node: 'fit02', step: 'write', attempt: 2 },
+    { type: 'node.progress', node: 'fit02', doneBytes: 30, totalBytes: 100 },
+  ]);
   const rows = renderRows(state, 80, 24, 2_000);
   expect(rows[2]).toMatch(/^> fit02 +write {2}\(try 2\) #+\.+ +30 %$/);
   expect(rows[3]).toMatch(/^> fit01 +lock$/);
@@ -119,19 +173,29 @@ test('rate and ETA stand beside the bar, with fewer words on a narrow terminal',
 });
 
 test('a server that nobody listens to has no rate', () => {
-  const server: EventBody[] = [{ type: 'server.started', engine: 'embedded', group: 'g', port: 1, rateBps: 1, image: 'i' }, { type: 'server.rate', port: 1, rateBps: 21_000_000, sentBlocks: 5, repeatedBlocks: 0, reason: 'measured' }];
-  const at = (step: 'write' | 'reset') => renderRows(stateOf(1, [...server, { type: 'node.step', node: 'fit01', step, attempt: 1 }]), 80, 24, 2_000)[1];
+  const server: EventBody[] = [
+    { type: 'server.started', engine: 'embedded', group: 'g', port: 1, rateBps: 1, image: 'i' },
+    { type: 'server.rate', port: 1, rateBps: 21_000_000, sentBlocks: 5, repeatedBlocks: 0, reason: 'measured' },
+  ];
+  const at = (step: 'write' | 'reset') =>
+    renderRows(stateOf(1, [...server, { type: 'node.step', node: 'fit01', step, attempt: 1 }]), 80, 24, 2_000)[1];
   expect(at('write')).toContain('21 Mbit/s');
   expect(at('reset')).not.toContain('Mbit/s');
 });
 
 test('five rows are enough for the run as a whole', () => {
-  expect(renderRows(stateOf(100, [failed('fit01'), done('fit02')]), 40, 5, 2_000)).toEqual(['  1 % 1 ok, 1 FAILED, 98 waiting of 100~', 'x fit01   FAILED at boot: silent | for ~', '... 99 more: 98 waiting 1 ok']);
+  expect(renderRows(stateOf(100, [failed('fit01'), done('fit02')]), 40, 5, 2_000)).toEqual([
+    '  1 % 1 ok, 1 FAILED, 98 waiting of 100~',
+    'x fit01   FAILED at boot: silent | for ~',
+    '... 99 more: 98 waiting 1 ok',
+  ]);
 });
 
 test('failed only', () => {
   const view = { ...firstView, failedOnly: true };
-  expect(renderRows(stateOf(3, [failed('fit02')]), 80, 24, 2_000, { view }).slice(2)).toEqual(['x fit02  FAILED at boot: silent | for 80 s']);
+  expect(renderRows(stateOf(3, [failed('fit02')]), 80, 24, 2_000, { view }).slice(2)).toEqual([
+    'x fit02  FAILED at boot: silent | for 80 s',
+  ]);
   expect(renderRows(stateOf(3, []), 80, 24, 2_000, { view }).slice(2)).toEqual(['no node has failed']);
 });
 
@@ -153,11 +217,24 @@ test('one node: why it failed in full, and the end of its log', () => {
 });
 
 test('the question whether to end the run takes a line wherever there is one', () => {
-  for (const height of [5, 24]) expect(renderRows(stateOf(9, []), 80, height, 2_000, { keys: true, view: { ...firstView, mode: 'leave' } }).at(-1)).toMatch(/^q again ends the run/);
+  for (const height of [5, 24])
+    expect(renderRows(stateOf(9, []), 80, height, 2_000, { keys: true, view: { ...firstView, mode: 'leave' } }).at(-1)).toMatch(
+      /^q again ends the run/,
+    );
 });
 
 test('the newest warning is shown', () => {
-  expect(renderRows(stateOf(1, [{ type: 'run.warning', text: 'one' }, { type: 'run.warning', text: 'two' }]), 80, 24, 2_000).at(-1)).toBe('! warning: two (2 in all)');
+  expect(
+    renderRows(
+      stateOf(1, [
+        { type: 'run.warning', text: 'one' },
+        { type: 'run.warning', text: 'two' },
+      ]),
+      80,
+      24,
+      2_000,
+    ).at(-1),
+  ).toBe('! warning: two (2 in all)');
 });
 
 test('colours repeat what words say, and can be left out', () => {
@@ -170,7 +247,8 @@ test('a live screen needs a terminal that can move its cursor, and that no build
   const tty = { isTTY: true };
   expect(resolveMode('auto', tty, { TERM: 'xterm' })).toBe('tty');
   expect(resolveMode('auto', {}, { TERM: 'xterm' })).toBe('plain');
-  for (const env of [{ TERM: 'dumb' }, { TERM: 'xterm', CI: 'true' }, { CONTINUOUS_INTEGRATION: '1' }]) for (const mode of ['auto', 'tty'] as const) expect(resolveMode(mode, tty, env)).toBe('plain');
+  for (const env of [{ TERM: 'dumb' }, { TERM: 'xterm', CI: 'true' }, { CONTINUOUS_INTEGRATION: '1' }])
+    for (const mode of ['auto', 'tty'] as const) expect(resolveMode(mode, tty, env)).toBe('plain');
   expect(resolveMode('auto', tty, { CI: 'false' })).toBe('tty');
   expect(resolveMode('json', tty, {})).toBe('json');
 });

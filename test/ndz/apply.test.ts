@@ -11,7 +11,8 @@ import { zipDisk } from '../../src/ndz/zip.js';
 import { chunkOf, chunksOf, descriptorsOf, expectedOf, fixture, fixtureNames, headerOf, sha256, temporaryFolder } from './images.js';
 import { hasLoop, loopDevice, loopOf } from './loop.js';
 
-const failure = (code: string, words: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
+const failure = (code: string, words: string): unknown =>
+  expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
 
 async function imageFile(bytes: Uint8Array): Promise<{ folder: string; image: string; disk: string }> {
   const folder = await temporaryFolder();
@@ -23,7 +24,7 @@ async function imageFile(bytes: Uint8Array): Promise<{ folder: string; image: st
 describe.each(fixtureNames)('%s', (name) => {
   const { writtenBytes, writtenSha256, diskBytes, effectiveBytes, actualBytes, inflatedBytes } = expectedOf(name);
 
-  it.each(['file', 'stream'])('from a %s: what the 2015 imageunzip writes, in a file of the disk\'s size', async (kind) => {
+  it.each(['file', 'stream'])("from a %s: what the 2015 imageunzip writes, in a file of the disk's size", async (kind) => {
     const { image, disk } = await imageFile(fixture(name));
     await writeFile(disk, Buffer.alloc(1_000_000, 'old content'));
     const result = await applyImage(kind === 'file' ? image : Readable.from([fixture(name)]), disk);
@@ -51,10 +52,13 @@ it('takes chunks that inflate to more than 32 MiB, next to small ones', async ()
   const { image, disk } = await imageFile(Buffer.alloc(0));
   const big = (40 * 1024 * 1024) / 512;
   const marked = Buffer.alloc(big * 512, 'zero or not');
-  await writeFile(image, Buffer.concat([
-    chunkOf(headerOf({ lastSector: 8 })),
-    chunkOf(headerOf({ index: 1, firstSector: 8, lastSector: 8 + big, regions: [{ startSector: 8, sectorCount: big }] }), marked),
-  ]));
+  await writeFile(
+    image,
+    Buffer.concat([
+      chunkOf(headerOf({ lastSector: 8 })),
+      chunkOf(headerOf({ index: 1, firstSector: 8, lastSector: 8 + big, regions: [{ startSector: 8, sectorCount: big }] }), marked),
+    ]),
+  );
   expect(await applyImage(image, disk, { workers: 2 })).toMatchObject({ diskBytes: 4096 + marked.byteLength, chunkCount: 2 });
   expect(Buffer.compare((await readFile(disk)).subarray(4096), marked)).toBe(0);
 });
@@ -67,7 +71,12 @@ describe('an image that is no good', () => {
     ['cut within a chunk', () => three().subarray(0, -5), 'ndz-truncated', 'has only 1048571'],
     ['longer than whole chunks', () => Buffer.concat([three(), Buffer.alloc(9)]), 'ndz-truncated', 'has only 9'],
     ['with a chunk twice', twice, 'ndz-chunk-order', 'numbered 2'],
-    ['of another uuid', () => Buffer.concat([three().subarray(0, CHUNK_BYTES), three().subarray(CHUNK_BYTES).fill(1, 328, 344)]), 'ndz-uuid-mismatch', 'uuid 0101'],
+    [
+      'of another uuid',
+      () => Buffer.concat([three().subarray(0, CHUNK_BYTES), three().subarray(CHUNK_BYTES).fill(1, 328, 344)]),
+      'ndz-uuid-mismatch',
+      'uuid 0101',
+    ],
     ['empty', () => Buffer.alloc(0), 'ndz-empty', 'empty'],
   ])('%s is refused before the disk is touched', async (_, bytes, code, words) => {
     const { image, disk } = await imageFile(bytes());
@@ -89,7 +98,12 @@ describe('an image that is no good', () => {
 
   it.each<[string, () => Uint8Array, string, string]>([
     ['cut', () => three().subarray(0, -5), 'ndz-truncated', 'has only 1048571'],
-    ['with a chunk missing', () => Buffer.concat([three().subarray(0, CHUNK_BYTES), three().subarray(2 * CHUNK_BYTES)]), 'ndz-chunk-order', 'numbered 2'],
+    [
+      'with a chunk missing',
+      () => Buffer.concat([three().subarray(0, CHUNK_BYTES), three().subarray(2 * CHUNK_BYTES)]),
+      'ndz-chunk-order',
+      'numbered 2',
+    ],
     ['damaged', damaged, 'ndz-bad-stream', 'chunk 2'],
     ['that is none', () => Buffer.alloc(2 * CHUNK_BYTES, 'x'), 'ndz-bad-magic', 'chunk 0'],
   ])('from a pipe, %s, leaves no file', async (_, bytes, code, words) => {
@@ -99,11 +113,16 @@ describe('an image that is no good', () => {
   });
 
   const lost = 'its last chunks are missing';
-  it.each([['partition table', 2, () => three()], ['file system', 1, () => partOf('frag-ext2-F0')]] as const)('without the end that its %s speaks of: refused, from a file before the disk is touched', async (what, kept, bytes) => {
+  it.each([
+    ['partition table', 2, () => three()],
+    ['file system', 1, () => partOf('frag-ext2-F0')],
+  ] as const)('without the end that its %s speaks of: refused, from a file before the disk is touched', async (what, kept, bytes) => {
     const cut = (await bytes()).subarray(0, kept * CHUNK_BYTES);
     const { folder, image, disk } = await imageFile(cut);
     await writeFile(disk, 'old');
-    await expect(applyImage(image, disk)).rejects.toThrow(failure('ndz-cut', `its ${what === 'file system' ? 'ext ' : ''}${what} speaks of`));
+    await expect(applyImage(image, disk)).rejects.toThrow(
+      failure('ndz-cut', `its ${what === 'file system' ? 'ext ' : ''}${what} speaks of`),
+    );
     expect(await readFile(disk, 'utf8')).toBe('old');
     await expect(applyImage(Readable.from([cut]), disk, { atomic: true })).rejects.toThrow(failure('ndz-cut', lost));
     expect(await readFile(disk, 'utf8')).toBe('old');
@@ -113,10 +132,24 @@ describe('an image that is no good', () => {
   });
 
   it('of version 1, that comes in part through a pipe, is refused', async () => {
-    const chunks = [0, 1].map((index) => chunkOf(headerOf({ version: 1, index, total: 2, uuid: null, firstSector: index * 8, lastSector: index * 8 + 8, regions: [{ startSector: index * 8, sectorCount: 8 }] })));
+    const chunks = [0, 1].map((index) =>
+      chunkOf(
+        headerOf({
+          version: 1,
+          index,
+          total: 2,
+          uuid: null,
+          firstSector: index * 8,
+          lastSector: index * 8 + 8,
+          regions: [{ startSector: index * 8, sectorCount: 8 }],
+        }),
+      ),
+    );
     const { disk } = await imageFile(three());
     expect(await applyImage(Readable.from(chunks), disk)).toMatchObject({ chunkCount: 2 });
-    await expect(applyImage(Readable.from(chunks.slice(0, 1)), disk, { atomic: true })).rejects.toThrow(failure('ndz-truncated', 'says the image has 2 chunks, and 1 came'));
+    await expect(applyImage(Readable.from(chunks.slice(0, 1)), disk, { atomic: true })).rejects.toThrow(
+      failure('ndz-truncated', 'says the image has 2 chunks, and 1 came'),
+    );
   });
 
   it('or is the disk itself is refused', async () => {
@@ -138,7 +171,9 @@ it('stops when told to, and leaves no atomic file', async () => {
   await writeImage(join(folder, 'raw'), image, { level: 0 });
   const controller = new AbortController();
   const reason = new Error('enough');
-  await expect(applyImage(image, disk, { atomic: true, signal: controller.signal, workers: 1, onProgress: () => controller.abort(reason) })).rejects.toBe(reason);
+  await expect(
+    applyImage(image, disk, { atomic: true, signal: controller.signal, workers: 1, onProgress: () => controller.abort(reason) }),
+  ).rejects.toBe(reason);
   await expect(applyImage(image, disk, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   expect((await readdir(folder)).sort()).toEqual(['raw', 'x.ndz']);
   expect(await descriptorsOf(folder)).toBe(0);
@@ -156,7 +191,10 @@ async function partOf(name: string): Promise<Buffer> {
 function partitioned(): Buffer {
   const disk = Buffer.alloc(8 * 1024 * 1024, 'old!');
   disk.fill(0, 446, 510);
-  for (const [number, start, count] of [[0, 2048, 4096], [1, 6144, 8192]] as const) {
+  for (const [number, start, count] of [
+    [0, 2048, 4096],
+    [1, 6144, 8192],
+  ] as const) {
     disk[446 + 16 * number + 4] = 0x83;
     disk.writeUInt32LE(start, 446 + 16 * number + 8);
     disk.writeUInt32LE(count, 446 + 16 * number + 12);
@@ -170,7 +208,12 @@ describe('into a partition', () => {
     const { folder, image } = await imageFile(Buffer.alloc(0));
     const content = randomBytes(sizeBytes);
     await writeFile(join(folder, 'raw'), content);
-    await writeImage(join(folder, 'raw'), image, { ranges: [{ startSector: 0, endSector: 16 }, { startSector: 1000, endSector: sizeBytes / 512 }] });
+    await writeImage(join(folder, 'raw'), image, {
+      ranges: [
+        { startSector: 0, endSector: 16 },
+        { startSector: 1000, endSector: sizeBytes / 512 },
+      ],
+    });
     return { folder, image, content };
   };
 
@@ -214,7 +257,8 @@ describe('into a partition', () => {
 // needs root and loop devices
 describe.skipIf(!hasLoop)('a block device', () => {
   const old = (sizeBytes: number): Buffer => Buffer.alloc(sizeBytes, 'old');
-  const contentOf = (device: string, sizeBytes: number): Buffer => execFileSync('dd', [`if=${device}`, 'bs=1M', 'status=none'], { maxBuffer: 2 * sizeBytes });
+  const contentOf = (device: string, sizeBytes: number): Buffer =>
+    execFileSync('dd', [`if=${device}`, 'bs=1M', 'status=none'], { maxBuffer: 2 * sizeBytes });
 
   it('keeps what lies in free space and beyond, or is zeroed to its end', async () => {
     const { image } = await imageFile(fixture('ext4'));
@@ -226,7 +270,13 @@ describe.skipIf(!hasLoop)('a block device', () => {
     const gap = [6524 * 512, 18_434 * 512] as const;
     expect(Buffer.compare(disk.subarray(...gap), old(sizeBytes).subarray(...gap))).toBe(0);
     expect(Buffer.compare(disk.subarray(writtenBytes), old(sizeBytes).subarray(writtenBytes))).toBe(0);
-    expect(sha256(Buffer.from(disk).fill(0, ...gap).subarray(0, writtenBytes))).toBe(writtenSha256);
+    expect(
+      sha256(
+        Buffer.from(disk)
+          .fill(0, ...gap)
+          .subarray(0, writtenBytes),
+      ),
+    ).toBe(writtenSha256);
     expect(await applyImage(image, device, { zeroFill: true })).toMatchObject({ effectiveBytes: sizeBytes, actualBytes: sizeBytes });
     const zeroed = contentOf(device, sizeBytes);
     expect(sha256(zeroed.subarray(0, writtenBytes))).toBe(writtenSha256);
@@ -240,7 +290,9 @@ describe.skipIf(!hasLoop)('a block device', () => {
     await expect(applyImage(image, device)).rejects.toThrow(failure('disk-too-small', 'has 10485760 bytes, the image needs 18874368'));
     expect(Buffer.compare(contentOf(device, sizeBytes), old(sizeBytes))).toBe(0);
     await writeFile(join(folder, 'y.ndz'), fixture('ext4'));
-    expect((await applyImage(join(folder, 'y.ndz'), device)).notes).toEqual([expect.stringContaining('the imaged disk had 16777216 bytes, the target has 10485760')]);
+    expect((await applyImage(join(folder, 'y.ndz'), device)).notes).toEqual([
+      expect.stringContaining('the imaged disk had 16777216 bytes, the target has 10485760'),
+    ]);
   });
 
   it('gets a partition, by its own table', async () => {
@@ -286,7 +338,12 @@ describe.skipIf(!hasLoop)('a block device', () => {
 it('every chunk of an image is applied once, whatever their number and the threads', async () => {
   const { image, disk } = await imageFile(Buffer.alloc(0));
   const count = 70;
-  const chunks = Array.from({ length: count }, (_, index) => chunkOf(headerOf({ index, firstSector: index * 8, lastSector: index * 8 + 8, regions: [{ startSector: index * 8, sectorCount: 8 }] }), Buffer.alloc(4096, `chunk ${index} `)));
+  const chunks = Array.from({ length: count }, (_, index) =>
+    chunkOf(
+      headerOf({ index, firstSector: index * 8, lastSector: index * 8 + 8, regions: [{ startSector: index * 8, sectorCount: 8 }] }),
+      Buffer.alloc(4096, `chunk ${index} `),
+    ),
+  );
   await writeFile(image, Buffer.concat(chunks));
   const wanted = Buffer.concat(Array.from({ length: count }, (_, index) => Buffer.alloc(4096, `chunk ${index} `)));
   for (const workers of [1, 3]) {

@@ -6,8 +6,20 @@ export const UUID = '000102030405060708090a0b0c0d0e0f';
 /** A V4 chunk of one region from sector 0 on, with what `changes` says. */
 export function headerOf(changes: Partial<ChunkHeader> = {}): ChunkHeader {
   return {
-    version: 4, sizeBytes: 100, index: 0, total: 0, firstSector: 0, lastSector: 8, regions: [{ startSector: 0, sectorCount: 8 }],
-    relocations: [], checksumType: 'none', checksum: null, cipher: 'none', uuid: UUID, endMark: null, ...changes,
+    version: 4,
+    sizeBytes: 100,
+    index: 0,
+    total: 0,
+    firstSector: 0,
+    lastSector: 8,
+    regions: [{ startSector: 0, sectorCount: 8 }],
+    relocations: [],
+    checksumType: 'none',
+    checksum: null,
+    cipher: 'none',
+    uuid: UUID,
+    endMark: null,
+    ...changes,
   };
 }
 

@@ -17,10 +17,20 @@ import { writeImage } from '../../src/ndz/writer.js';
 import { chunksOf, descriptorsOf, temporaryFolder, UUID } from './images.js';
 
 const memorySource = (bytes: Uint8Array): ImageSource => ({
-  name: 'memory', sizeBytes: bytes.byteLength, read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)), close: () => Promise.resolve(),
+  name: 'memory',
+  sizeBytes: bytes.byteLength,
+  read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
+  close: () => Promise.resolve(),
 });
 
-async function build(bytes: Uint8Array, { level = 4, workers = 2, ranges = [{ startSector: 0, endSector: Math.ceil(bytes.byteLength / 512) }] }: { level?: number; workers?: number; ranges?: SectorRange[] } = {}): Promise<BuiltChunk[]> {
+async function build(
+  bytes: Uint8Array,
+  {
+    level = 4,
+    workers = 2,
+    ranges = [{ startSector: 0, endSector: Math.ceil(bytes.byteLength / 512) }],
+  }: { level?: number; workers?: number; ranges?: SectorRange[] } = {},
+): Promise<BuiltChunk[]> {
   const reader = new SectorReader(memorySource(bytes), ranges);
   const chunks: BuiltChunk[] = [];
   for await (const chunk of buildChunks(reader, { level, workers })) chunks.push(chunk);
@@ -38,23 +48,37 @@ const dataOf = ({ bytes, streamBytes, regions }: BuiltChunk): Buffer => {
 /** Text, zeros and noise: 12 MB. */
 let mixed: Buffer;
 beforeAll(() => {
-  const text = Buffer.from(Array.from({ length: 75_000 }, (_, i) => `line ${i} ${(i * 2_654_435_761) % 4_294_967_296} of a text that compresses\n`).join(''));
-  mixed = Buffer.concat([text.subarray(0, 3_000_000), Buffer.alloc(2_000_000), randomBytes(2_500_000), text.subarray(500_000, 3_000_000), Buffer.alloc(634_567, 'abc'), randomBytes(1_500_000)]);
+  const text = Buffer.from(
+    Array.from({ length: 75_000 }, (_, i) => `line ${i} ${(i * 2_654_435_761) % 4_294_967_296} of a text that compresses\n`).join(''),
+  );
+  mixed = Buffer.concat([
+    text.subarray(0, 3_000_000),
+    Buffer.alloc(2_000_000),
+    randomBytes(2_500_000),
+    text.subarray(500_000, 3_000_000),
+    Buffer.alloc(634_567, 'abc'),
+    randomBytes(1_500_000),
+  ]);
   mixed = mixed.subarray(0, Math.floor(mixed.byteLength / 512) * 512);
 });
 
 describe('Adler-32', () => {
-  it('is zlib\'s', () => {
+  it("is zlib's", () => {
     const { byteLength } = deflateSync(mixed.subarray(0, 300_000));
     expect(adler32(mixed.subarray(0, 300_000))).toBe(deflateSync(mixed.subarray(0, 300_000)).readUInt32BE(byteLength - 4));
     expect(adler32(new Uint8Array(0))).toBe(ADLER_START);
   });
 
   it('of two parts joins to that of both', () => {
-    const part = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 0, max: 200_000 }).map((length) => new Uint8Array(length).fill(255)));
-    fc.assert(fc.property(part, part, (a, b) => {
-      expect(joinAdler(adler32(a), adler32(b), b.byteLength)).toBe(adler32(Buffer.concat([a, b])));
-    }));
+    const part = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.integer({ min: 0, max: 200_000 }).map((length) => new Uint8Array(length).fill(255)),
+    );
+    fc.assert(
+      fc.property(part, part, (a, b) => {
+        expect(joinAdler(adler32(a), adler32(b), b.byteLength)).toBe(adler32(Buffer.concat([a, b])));
+      }),
+    );
   });
 });
 
@@ -89,7 +113,7 @@ describe('chunks made by threads', () => {
     }
   });
 
-  it('end right at the data\'s end, wherever a chunk happens to be full', async () => {
+  it("end right at the data's end, wherever a chunk happens to be full", async () => {
     const noise = randomBytes(2_200_064);
     for (let size = 1_030_144; size < 1_180_000; size += 512 * 41) {
       const chunks = await build(noise.subarray(0, size), { level: 1 });
@@ -100,19 +124,29 @@ describe('chunks made by threads', () => {
   });
 
   it('hold fragments, as many as a header has room for', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 9 })), { minLength: 1, maxLength: 1500 }), async (steps) => {
-      let sector = 0;
-      const ranges = steps.map(([gap, count]) => ({ startSector: (sector += gap), endSector: (sector += count) }));
-      const disk = mixed.subarray(0, Math.min(mixed.byteLength, sector * 512));
-      const inside = ranges.filter(({ endSector }) => endSector * 512 <= disk.byteLength);
-      if (inside.length === 0) return;
-      const chunks = await build(disk, { ranges: inside, level: 1 });
-      const wanted = Buffer.concat(inside.map(({ startSector, endSector }) => disk.subarray(startSector * 512, endSector * 512)));
-      expect(Buffer.compare(Buffer.concat(chunks.map(dataOf)), wanted)).toBe(0);
-      expect(chunks.flatMap(({ regions }) => regions).map(({ startSector, sectorCount }) => ({ startSector, endSector: startSector + sectorCount }))).toEqual(inside);
-      for (const { regions } of chunks) expect(regions.length).toBeLessThanOrEqual(MAX_REGIONS - 4);
-      expect(chunks.length).toBe(Math.ceil(inside.length / (MAX_REGIONS - 4)));
-    }), { numRuns: 8 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 9 })), { minLength: 1, maxLength: 1500 }),
+        async (steps) => {
+          let sector = 0;
+          const ranges = steps.map(([gap, count]) => ({ startSector: (sector += gap), endSector: (sector += count) }));
+          const disk = mixed.subarray(0, Math.min(mixed.byteLength, sector * 512));
+          const inside = ranges.filter(({ endSector }) => endSector * 512 <= disk.byteLength);
+          if (inside.length === 0) return;
+          const chunks = await build(disk, { ranges: inside, level: 1 });
+          const wanted = Buffer.concat(inside.map(({ startSector, endSector }) => disk.subarray(startSector * 512, endSector * 512)));
+          expect(Buffer.compare(Buffer.concat(chunks.map(dataOf)), wanted)).toBe(0);
+          expect(
+            chunks
+              .flatMap(({ regions }) => regions)
+              .map(({ startSector, sectorCount }) => ({ startSector, endSector: startSector + sectorCount })),
+          ).toEqual(inside);
+          for (const { regions } of chunks) expect(regions.length).toBeLessThanOrEqual(MAX_REGIONS - 4);
+          expect(chunks.length).toBe(Math.ceil(inside.length / (MAX_REGIONS - 4)));
+        },
+      ),
+      { numRuns: 8 },
+    );
   });
 
   it('of zeros are few', async () => {
@@ -124,9 +158,14 @@ describe('chunks made by threads', () => {
 });
 
 describe('an image on its way', () => {
-  it('takes a bounded amount of memory, whatever the disk\'s size and the reader\'s pace', async () => {
+  it("takes a bounded amount of memory, whatever the disk's size and the reader's pace", async () => {
     const noise = randomBytes(1024 * 1024);
-    const source: ImageSource = { name: 'noise', sizeBytes: 200 * 1024 * 1024, read: (_, length) => Promise.resolve(noise.subarray(0, length)), close: () => Promise.resolve() };
+    const source: ImageSource = {
+      name: 'noise',
+      sizeBytes: 200 * 1024 * 1024,
+      read: (_, length) => Promise.resolve(noise.subarray(0, length)),
+      close: () => Promise.resolve(),
+    };
     let peak = 0;
     const start = process.memoryUsage().rss;
     const slow = new Writable({
@@ -150,9 +189,19 @@ describe('an image on its way', () => {
     expect(headers.reduce((sum, header) => sum + inflatedBytes(header), 0)).toBe(mixed.byteLength);
   });
 
-  it.each([['at once', 0], ['in the middle', 5_000_000], ['near the end', 11_000_000]])('whose disk fails %s leaves nothing', async (_, failsAt) => {
+  it.each([
+    ['at once', 0],
+    ['in the middle', 5_000_000],
+    ['near the end', 11_000_000],
+  ])('whose disk fails %s leaves nothing', async (_, failsAt) => {
     const folder = await temporaryFolder();
-    const source: ImageSource = { ...memorySource(mixed), read: (offset, length) => (offset + length > failsAt ? Promise.reject(new Error('EIO: a bad sector')) : Promise.resolve(mixed.subarray(offset, offset + length))) };
+    const source: ImageSource = {
+      ...memorySource(mixed),
+      read: (offset, length) =>
+        offset + length > failsAt
+          ? Promise.reject(new Error('EIO: a bad sector'))
+          : Promise.resolve(mixed.subarray(offset, offset + length)),
+    };
     await expect(writeImage(source, join(folder, 'x.ndz'))).rejects.toThrow('EIO: a bad sector');
     expect(await readdir(folder)).toEqual([]);
     expect(await descriptorsOf(folder)).toBe(0);
@@ -164,10 +213,13 @@ describe('an image on its way', () => {
     const reason = new Error('enough');
     const before = process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;
     let reads = 0;
-    const source: ImageSource = { ...memorySource(mixed), read: (offset, length) => {
-      if (++reads === 9) controller.abort(reason);
-      return Promise.resolve(mixed.subarray(offset, offset + length));
-    } };
+    const source: ImageSource = {
+      ...memorySource(mixed),
+      read: (offset, length) => {
+        if (++reads === 9) controller.abort(reason);
+        return Promise.resolve(mixed.subarray(offset, offset + length));
+      },
+    };
     await expect(writeImage(source, join(folder, 'x.ndz'), { level: 9, signal: controller.signal })).rejects.toBe(reason);
     expect(await readdir(folder)).toEqual([]);
     expect(process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length).toBe(before);

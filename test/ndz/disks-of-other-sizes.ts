@@ -4,9 +4,21 @@ const MIB = 1024 * 1024;
 
 /** Disks that are whole, and whose tables or file systems speak of more sectors than they have. */
 export const LARGER_BY_WORD: readonly (readonly [what: string, make: () => Buffer, says: RegExp])[] = [
-  ['a GPT disk that was copied to a smaller one', () => gptDisk(64 * MIB, [{ first: 2048, last: 40_000 }]).subarray(0, 32 * MIB), /its partition table speaks of 131072 sectors, and the disk that was imaged had 65536/],
-  ['an MBR disk whose last partition ends behind it', () => mbrDisk(32 * MIB, [{ type: 0x83, start: 2048, count: 100_000 }]), /its partition table speaks of 102048 sectors, and the disk that was imaged had 65536/],
-  ['a bare ext file system, cut to a smaller place', () => extOf(64 * MIB).subarray(0, 40 * MIB), /its ext file system speaks of 131072 sectors, and the disk that was imaged had 81920/],
+  [
+    'a GPT disk that was copied to a smaller one',
+    () => gptDisk(64 * MIB, [{ first: 2048, last: 40_000 }]).subarray(0, 32 * MIB),
+    /its partition table speaks of 131072 sectors, and the disk that was imaged had 65536/,
+  ],
+  [
+    'an MBR disk whose last partition ends behind it',
+    () => mbrDisk(32 * MIB, [{ type: 0x83, start: 2048, count: 100_000 }]),
+    /its partition table speaks of 102048 sectors, and the disk that was imaged had 65536/,
+  ],
+  [
+    'a bare ext file system, cut to a smaller place',
+    () => extOf(64 * MIB).subarray(0, 40 * MIB),
+    /its ext file system speaks of 131072 sectors, and the disk that was imaged had 81920/,
+  ],
 ];
 
 /** Disks whose protective entry has the largest size there is. */

@@ -2,16 +2,76 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../src/util/errors.js';
 import {
-  decodeChunkHeader, encodeChunkHeader, endOfRegions, HEADER_BYTES, inflatedBytes, MAX_REGIONS, type ChunkHeader, type ChunkVersion,
+  decodeChunkHeader,
+  encodeChunkHeader,
+  endOfRegions,
+  HEADER_BYTES,
+  inflatedBytes,
+  MAX_REGIONS,
+  type ChunkHeader,
+  type ChunkVersion,
 } from '../../src/ndz/format.js';
 import { chunksOf, fixture, headerOf } from './images.js';
 
 describe('headers the 2015 imagezip wrote', () => {
   it.each([
-    ['ext4', { version: 4, sizeBytes: 103_100, firstSector: 0, lastSector: 32_768, regions: [[0, 6524], [18_434, 114]], uuid: '000102030405060708090a0b0c0d0e0f' }],
-    ['ext4-v3', { version: 3, sizeBytes: 103_100, firstSector: 0, lastSector: 32_768, regions: [[0, 6524], [18_434, 114]], uuid: null }],
-    ['ext4-v1', { version: 1, sizeBytes: 103_100, firstSector: 0, lastSector: 18_548, regions: [[0, 6524], [18_434, 114]], uuid: null }],
-    ['gpt', { version: 4, sizeBytes: 103_378, firstSector: 0, lastSector: 36_864, regions: [[0, 6524], [18_434, 114], [36_831, 33]], uuid: '000102030405060708090a0b0c0d0e0f' }],
+    [
+      'ext4',
+      {
+        version: 4,
+        sizeBytes: 103_100,
+        firstSector: 0,
+        lastSector: 32_768,
+        regions: [
+          [0, 6524],
+          [18_434, 114],
+        ],
+        uuid: '000102030405060708090a0b0c0d0e0f',
+      },
+    ],
+    [
+      'ext4-v3',
+      {
+        version: 3,
+        sizeBytes: 103_100,
+        firstSector: 0,
+        lastSector: 32_768,
+        regions: [
+          [0, 6524],
+          [18_434, 114],
+        ],
+        uuid: null,
+      },
+    ],
+    [
+      'ext4-v1',
+      {
+        version: 1,
+        sizeBytes: 103_100,
+        firstSector: 0,
+        lastSector: 18_548,
+        regions: [
+          [0, 6524],
+          [18_434, 114],
+        ],
+        uuid: null,
+      },
+    ],
+    [
+      'gpt',
+      {
+        version: 4,
+        sizeBytes: 103_378,
+        firstSector: 0,
+        lastSector: 36_864,
+        regions: [
+          [0, 6524],
+          [18_434, 114],
+          [36_831, 33],
+        ],
+        uuid: '000102030405060708090a0b0c0d0e0f',
+      },
+    ],
   ])('%s', (name, { regions, ...rest }) => {
     const header = decodeChunkHeader(fixture(name));
     expect(header).toMatchObject({ ...rest, index: 0, relocations: [], checksumType: 'none', checksum: null, cipher: 'none' });
@@ -26,7 +86,9 @@ describe('headers the 2015 imagezip wrote', () => {
   it('fills the header area with regions, and goes on in the next chunk', () => {
     const headers = chunksOf(fixture('frag-ext2-F0')).map((chunk) => decodeChunkHeader(chunk));
     expect(headers.map(({ regions, firstSector, lastSector }) => [regions.length, firstSector, lastSector])).toEqual([
-      [469, 0, 10_342], [469, 10_342, 26_252], [365, 26_252, 65_536],
+      [469, 0, 10_342],
+      [469, 10_342, 26_252],
+      [365, 26_252, 65_536],
     ]);
   });
 
@@ -60,7 +122,11 @@ const arbitraryHeader: fc.Arbitrary<ChunkHeader> = fc
     const hasIdentity = version === 4;
     const checksumType = !hasIdentity || !checksum ? 'none' : signed ? 'sha1-signed' : 'sha1';
     return {
-      version, index, regions, total: 0, sizeBytes: 1_044_480,
+      version,
+      index,
+      regions,
+      total: 0,
+      sizeBytes: 1_044_480,
       firstSector: version === 1 ? (regions[0]?.startSector ?? 0) : before,
       lastSector: version === 1 ? sector : sector + after,
       relocations: version === 1 || shortBytes === null ? [] : [{ type: 6, sector: sector - 1, offsetBytes: 0, sizeBytes: shortBytes }],
@@ -74,9 +140,11 @@ const arbitraryHeader: fc.Arbitrary<ChunkHeader> = fc
 
 describe('any header', () => {
   it('comes back from its bytes as it was', () => {
-    fc.assert(fc.property(arbitraryHeader, (header) => {
-      expect(decodeChunkHeader(encodeChunkHeader(header))).toEqual(header);
-    }));
+    fc.assert(
+      fc.property(arbitraryHeader, (header) => {
+        expect(decodeChunkHeader(encodeChunkHeader(header))).toEqual(header);
+      }),
+    );
   });
 
   it('is decoded whatever lies before it in memory', () => {
@@ -110,19 +178,24 @@ describe('hostile bytes', () => {
   it('never do more than fail', () => {
     fc.assert(fc.property(fc.uint8Array({ minLength: HEADER_BYTES, maxLength: HEADER_BYTES }), survives));
     const magics = fc.constantFrom(0x69, 0x6a, 0x6b, 0x6c);
-    fc.assert(fc.property(magics, fc.uint8Array({ minLength: HEADER_BYTES, maxLength: HEADER_BYTES }), (magic, bytes) => {
-      bytes.set([magic, 0x69, 0x69, 0x69]);
-      survives(bytes);
-    }));
+    fc.assert(
+      fc.property(magics, fc.uint8Array({ minLength: HEADER_BYTES, maxLength: HEADER_BYTES }), (magic, bytes) => {
+        bytes.set([magic, 0x69, 0x69, 0x69]);
+        survives(bytes);
+      }),
+    );
   });
 
   it('in a header that was right survive too', () => {
     const change = fc.array(fc.tuple(fc.nat(399), fc.constantFrom(0, 1, 0x7f, 0x80, 0xff)), { minLength: 1, maxLength: 6 });
-    fc.assert(fc.property(arbitraryHeader, change, (header, changes) => {
-      const bytes = encodeChunkHeader(header);
-      for (const [offset, value] of changes) bytes[offset] = value;
-      survives(bytes);
-    }), { numRuns: 500 });
+    fc.assert(
+      fc.property(arbitraryHeader, change, (header, changes) => {
+        const bytes = encodeChunkHeader(header);
+        for (const [offset, value] of changes) bytes[offset] = value;
+        survives(bytes);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('of any length below a header are told as truncated', () => {
@@ -132,7 +205,10 @@ describe('hostile bytes', () => {
     }
   });
 
-  const word = (offset: number, value: number) => (bytes: DataView): void => bytes.setUint32(offset, value, true);
+  const word =
+    (offset: number, value: number) =>
+    (bytes: DataView): void =>
+      bytes.setUint32(offset, value, true);
   it.each([
     ['magic', word(0, 0x6969_696d), 'ndz-bad-magic', 'starts with 0x6969696d'],
     ['no stream', word(4, 0), 'ndz-bad-header', 'size is 0, not 1 to 1044480'],
@@ -149,14 +225,21 @@ describe('hostile bytes', () => {
     ['a region beyond 2 TiB', word(344, 0xffff_fffe), 'ndz-bad-header', 'region 0 ends at sector 4294967302, beyond 2 TiB'],
     ['a region before the first sector', word(24, 1), 'ndz-bad-header', 'firstsect is 1, after the first region (sector 0)'],
     ['a region after the last sector', word(28, 7), 'ndz-bad-header', 'lastsect is 7, before the end of the last region (sector 8)'],
-    ['regions no stream can hold', (bytes: DataView) => {
-      word(348, 202)(bytes);
-      word(28, 202)(bytes);
-    }, 'ndz-bad-header', 'the regions have 103424 bytes, more than a stream of 100 bytes'],
+    [
+      'regions no stream can hold',
+      (bytes: DataView) => {
+        word(348, 202)(bytes);
+        word(28, 202)(bytes);
+      },
+      'ndz-bad-header',
+      'the regions have 103424 bytes, more than a stream of 100 bytes',
+    ],
   ])('%s', (_, damage, code, message) => {
     const bytes = encodeChunkHeader(headerOf());
     damage(new DataView(bytes.buffer));
-    expect(() => decodeChunkHeader(bytes, 5)).toThrow(expect.objectContaining({ code, message: expect.stringContaining(`chunk 5: ${message}`) as unknown }));
+    expect(() => decodeChunkHeader(bytes, 5)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(`chunk 5: ${message}`) as unknown }),
+    );
   });
 
   it.each([
@@ -165,11 +248,20 @@ describe('hostile bytes', () => {
     [{ type: 6, sector: 7, offsetBytes: 4, sizeBytes: 5 }, 'keeps 5 bytes at offset 4'],
   ])('a SHORTSECTOR relocation that %o', (relocation, message) => {
     const bytes = encodeChunkHeader(headerOf({ relocations: [relocation] }));
-    expect(() => decodeChunkHeader(bytes)).toThrow(expect.objectContaining({ code: 'ndz-bad-header', message: expect.stringContaining(message) as unknown }));
+    expect(() => decodeChunkHeader(bytes)).toThrow(
+      expect.objectContaining({ code: 'ndz-bad-header', message: expect.stringContaining(message) as unknown }),
+    );
   });
 
   it('overlapping regions', () => {
-    const bytes = encodeChunkHeader(headerOf({ regions: [{ startSector: 0, sectorCount: 4 }, { startSector: 3, sectorCount: 5 }] }));
+    const bytes = encodeChunkHeader(
+      headerOf({
+        regions: [
+          { startSector: 0, sectorCount: 4 },
+          { startSector: 3, sectorCount: 5 },
+        ],
+      }),
+    );
     expect(() => decodeChunkHeader(bytes)).toThrow(/region 1 starts at sector 3, before the end of the region ahead of it \(4\)/);
   });
 });

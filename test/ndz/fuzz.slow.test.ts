@@ -7,7 +7,19 @@ const MAX_BYTES = 1024 * 1024 * 1024;
 // scripts/fuzz-ndz.mjs does a hundred thousand, and every byte
 it('damaged images are refused, or are the very disk they were', { timeout: 60_000 }, async () => {
   const report = await fuzzImages(await temporaryFolder(), 800, 20_150_514);
-  expect(Object.keys(report.refused).sort()).toEqual(expect.arrayContaining(['ndz-bad-header', 'ndz-bad-magic', 'ndz-bad-stream', 'ndz-checksum', 'ndz-chunk-order', 'ndz-cut', 'ndz-empty', 'ndz-truncated', 'ndz-uuid-mismatch']));
+  expect(Object.keys(report.refused).sort()).toEqual(
+    expect.arrayContaining([
+      'ndz-bad-header',
+      'ndz-bad-magic',
+      'ndz-bad-stream',
+      'ndz-checksum',
+      'ndz-chunk-order',
+      'ndz-cut',
+      'ndz-empty',
+      'ndz-truncated',
+      'ndz-uuid-mismatch',
+    ]),
+  );
   expect(report.accepted).toBeGreaterThan(0);
   expect(report.peakBytes).toBeLessThan(MAX_BYTES);
 });

@@ -57,7 +57,8 @@ async function judgeAll(folder: string, mutants: Iterable<[Base, Mutant]>, name:
         report.accepted++;
         judge(base, mutant, diskFd, where);
       } else report.refused[code] = (report.refused[code] ?? 0) + 1;
-      if (report.count % 4 === 0 && (code === null) !== (await isStreamed(mutant.bytes))) throw new Error(`${where}: from a file ${code ?? 'accepted'}, from a pipe not so`);
+      if (report.count % 4 === 0 && (code === null) !== (await isStreamed(mutant.bytes)))
+        throw new Error(`${where}: from a file ${code ?? 'accepted'}, from a pipe not so`);
     }
   } finally {
     closeSync(imageFd);
@@ -120,7 +121,8 @@ function judge(base: Base, { bytes, isResealed }: Mutant, diskFd: number, where:
 
 /** Whether any chunk says so; one image put in the place of another may have none, and is then what it is. */
 function hasChecksums(bytes: Buffer): boolean {
-  for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) if (bytes.readUInt16LE(at + 38) !== 0 || bytes.subarray(at + 72, at + 92).some((byte) => byte !== 0)) return true;
+  for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES)
+    if (bytes.readUInt16LE(at + 38) !== 0 || bytes.subarray(at + 72, at + 92).some((byte) => byte !== 0)) return true;
   return false;
 }
 

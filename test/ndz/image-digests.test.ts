@@ -10,7 +10,13 @@ import { writeImage } from '../../src/ndz/writer.js';
 import { seededRandom } from '../../src/frisbee/random.js';
 import { descriptorsOf, temporaryFolder } from './images.js';
 
-const options = (more: Partial<ImageDigestsOptions> = {}): ImageDigestsOptions => ({ mode: 'full', maxPieces: 14, random: seededRandom(7), signal: new AbortController().signal, ...more });
+const options = (more: Partial<ImageDigestsOptions> = {}): ImageDigestsOptions => ({
+  mode: 'full',
+  maxPieces: 14,
+  random: seededRandom(7),
+  signal: new AbortController().signal,
+  ...more,
+});
 
 /** A disk of `mebibytes` and 123 bytes, of which two thirds are saved, in pieces; its last sector is a short one. */
 async function saved(mebibytes: number): Promise<{ folder: string; image: string; content: Buffer }> {
@@ -18,9 +24,15 @@ async function saved(mebibytes: number): Promise<{ folder: string; image: string
   const [image, disk, content] = [join(folder, 'x.ndz'), join(folder, 'disk'), randomBytes(mebibytes * 1024 * 1024 + 123)];
   await writeFile(disk, content);
   const sectors = Math.ceil(content.byteLength / SECTOR_BYTES);
-  const ranges = Array.from({ length: Math.ceil(sectors / 900) }, (_, i) => ({ startSector: i * 900, endSector: Math.min(sectors, i * 900 + 600) }));
+  const ranges = Array.from({ length: Math.ceil(sectors / 900) }, (_, i) => ({
+    startSector: i * 900,
+    endSector: Math.min(sectors, i * 900 + 600),
+  }));
   ranges.push({ startSector: sectors - 1, endSector: sectors });
-  await writeImage(disk, image, { ranges: ranges.filter(({ startSector }, i) => startSector >= (ranges[i - 1]?.endSector ?? 0)), level: 1 });
+  await writeImage(disk, image, {
+    ranges: ranges.filter(({ startSector }, i) => startSector >= (ranges[i - 1]?.endSector ?? 0)),
+    level: 1,
+  });
   return { folder, image, content };
 }
 
@@ -59,7 +71,9 @@ it('a sample of little data is all of it; of much, the first region, the last an
   expect(whole.checkedBytes).toBe(whole.imageBytes);
   await whole.close();
   const { image, content } = await saved(40);
-  const [one, same, other] = await Promise.all([7, 7, 8].map((seed) => ImageDigests.open(image, options({ mode: 'sample', random: seededRandom(seed) }))));
+  const [one, same, other] = await Promise.all(
+    [7, 7, 8].map((seed) => ImageDigests.open(image, options({ mode: 'sample', random: seededRandom(seed) }))),
+  );
   if (!one || !same || !other) throw new Error('three were opened');
   const found = await all(one);
   for (const { group, digest } of found) expect(digest).toBe(sha1(content, group));
@@ -73,23 +87,33 @@ it('a sample of little data is all of it; of much, the first region, the last an
   await Promise.all([one, same, other].map((each) => each.close()));
 });
 
-it.each([17, 18, 20, 24, 28])('a sample of little more data (%i MB) reads no byte twice, and all of it when it would be no smaller', async (mebibytes) => {
-  const { image } = await saved(mebibytes * 1.5); // two thirds are saved
-  for (const seed of [1, 2, 3]) {
-    const digests = await ImageDigests.open(image, options({ mode: 'sample', random: seededRandom(seed) }));
-    const ranges = (await all(digests)).flatMap(({ group }) => group);
-    for (const [i, { offset }] of ranges.entries()) expect(offset).toBeGreaterThanOrEqual((ranges[i - 1]?.offset ?? 0) + (ranges[i - 1]?.sizeBytes ?? 0));
-    expect(ranges.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBe(digests.checkedBytes);
-    expect(digests.checkedBytes).toBeLessThanOrEqual(digests.imageBytes);
-    await digests.close();
-  }
-});
+it.each([17, 18, 20, 24, 28])(
+  'a sample of little more data (%i MB) reads no byte twice, and all of it when it would be no smaller',
+  async (mebibytes) => {
+    const { image } = await saved(mebibytes * 1.5); // two thirds are saved
+    for (const seed of [1, 2, 3]) {
+      const digests = await ImageDigests.open(image, options({ mode: 'sample', random: seededRandom(seed) }));
+      const ranges = (await all(digests)).flatMap(({ group }) => group);
+      for (const [i, { offset }] of ranges.entries())
+        expect(offset).toBeGreaterThanOrEqual((ranges[i - 1]?.offset ?? 0) + (ranges[i - 1]?.sizeBytes ?? 0));
+      expect(ranges.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBe(digests.checkedBytes);
+      expect(digests.checkedBytes).toBeLessThanOrEqual(digests.imageBytes);
+      await digests.close();
+    }
+  },
+);
 
 it('two large regions, of which a sample would read everything, are read whole', async () => {
   const folder = await temporaryFolder();
   const [image, disk] = [join(folder, 'x.ndz'), join(folder, 'disk')];
   await writeFile(disk, Buffer.alloc(20 * 1024 * 1024, 'one chunk'));
-  await writeImage(disk, image, { ranges: [{ startSector: 0, endSector: 20_000 }, { startSector: 20_008, endSector: 40_960 }], level: 1 });
+  await writeImage(disk, image, {
+    ranges: [
+      { startSector: 0, endSector: 20_000 },
+      { startSector: 20_008, endSector: 40_960 },
+    ],
+    level: 1,
+  });
   const digests = await ImageDigests.open(image, options({ mode: 'sample' }));
   expect([digests.checkedBytes, digests.itemCount]).toEqual([digests.imageBytes, 1]);
   await digests.close();

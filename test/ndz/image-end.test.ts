@@ -33,15 +33,21 @@ async function threeChunks(options: Partial<WriteOptions> = {}): Promise<{ image
   return { image, bytes: await readFile(image) };
 }
 
-describe.each([['ours', {}], ['of a writer without marks', { endMark: false }]])('an image %s', (_, options) => {
-  it.each(LARGER_BY_WORD)('of %s is whole, and says so in a note; it is written, from a file and from a pipe, and verifies', async (_what, make, says) => {
-    const { folder, raw, image } = await zipped(make(), options);
-    expect(await endOf(image)).toMatchObject({ cut: null, note: expect.stringMatching(says) as unknown });
-    expect((await applyImage(image, join(folder, 'out'))).notes).toEqual([expect.stringMatching(says)]);
-    expect((await applyImage(createReadStream(image), join(folder, 'piped'))).notes).toEqual([expect.stringMatching(says)]);
-    expect(Buffer.compare(await readFile(join(folder, 'out')), await readFile(raw))).toBe(0);
-    expect((await verifyDisk(image, raw)).difference).toBeNull();
-  });
+describe.each([
+  ['ours', {}],
+  ['of a writer without marks', { endMark: false }],
+])('an image %s', (_, options) => {
+  it.each(LARGER_BY_WORD)(
+    'of %s is whole, and says so in a note; it is written, from a file and from a pipe, and verifies',
+    async (_what, make, says) => {
+      const { folder, raw, image } = await zipped(make(), options);
+      expect(await endOf(image)).toMatchObject({ cut: null, note: expect.stringMatching(says) as unknown });
+      expect((await applyImage(image, join(folder, 'out'))).notes).toEqual([expect.stringMatching(says)]);
+      expect((await applyImage(createReadStream(image), join(folder, 'piped'))).notes).toEqual([expect.stringMatching(says)]);
+      expect(Buffer.compare(await readFile(join(folder, 'out')), await readFile(raw))).toBe(0);
+      expect((await verifyDisk(image, raw)).difference).toBeNull();
+    },
+  );
 
   it.each(WIDE_PROTECTIVE)('of %s whose protective entry has the largest size needs no note', async (_what, make) => {
     const { image } = await zipped(make(), options);
@@ -50,7 +56,11 @@ describe.each([['ours', {}], ['of a writer without marks', { endMark: false }]])
 });
 
 it('tells the sectors that a GPT counts in, and nothing for other tables', async () => {
-  const seen = await Promise.all([WIDE_PROTECTIVE[0], WIDE_PROTECTIVE[1], LARGER_BY_WORD[1]].map(async (each) => (await endOf((await zipped(each?.[1]() ?? Buffer.alloc(0))).image)).tableSectorBytes));
+  const seen = await Promise.all(
+    [WIDE_PROTECTIVE[0], WIDE_PROTECTIVE[1], LARGER_BY_WORD[1]].map(
+      async (each) => (await endOf((await zipped(each?.[1]() ?? Buffer.alloc(0))).image)).tableSectorBytes,
+    ),
+  );
   expect(seen).toEqual([512, 4096, null]);
 });
 
@@ -62,9 +72,13 @@ describe('an image that was cut between two chunks', () => {
       for (const kept of [1, 2]) {
         const cut = bytes.subarray(0, kept * CHUNK_BYTES);
         await writeFile(image, cut);
-        expect((await endOf(image)).cut).toMatch(/^it ends at sector \d+, in a chunk that says that others follow: its last chunks are missing$/);
+        expect((await endOf(image)).cut).toMatch(
+          /^it ends at sector \d+, in a chunk that says that others follow: its last chunks are missing$/,
+        );
         await expect(applyImage(image, `${image}.out`)).rejects.toThrow(expect.objectContaining({ code: 'ndz-cut' }));
-        await expect(applyImage(Readable.from([cut]), `${image}.out`, { atomic: true })).rejects.toThrow(expect.objectContaining({ code: 'ndz-cut' }));
+        await expect(applyImage(Readable.from([cut]), `${image}.out`, { atomic: true })).rejects.toThrow(
+          expect.objectContaining({ code: 'ndz-cut' }),
+        );
         await expect(verifyDisk(image, image)).rejects.toThrow(expect.objectContaining({ code: 'ndz-cut' }));
       }
     }
@@ -75,7 +89,9 @@ describe('an image that was cut between two chunks', () => {
     const image = join(folder, 'x.ndz');
     for (const kept of [1, 2]) {
       await writeFile(image, fixture('frag-ext2-F0').subarray(0, kept * CHUNK_BYTES));
-      expect((await endOf(image)).cut).toMatch(/^its partition table speaks of 63488 sectors, and it ends at sector \d+: its last chunks are missing$/);
+      expect((await endOf(image)).cut).toMatch(
+        /^its partition table speaks of 63488 sectors, and it ends at sector \d+: its last chunks are missing$/,
+      );
     }
   });
 
@@ -84,7 +100,12 @@ describe('an image that was cut between two chunks', () => {
     const more = Buffer.from(bytes.subarray(-CHUNK_BYTES));
     more.writeUInt32LE(3, 8);
     await writeFile(image, Buffer.concat([bytes, more]));
-    await expect(inspectImage(image)).rejects.toThrow(expect.objectContaining({ code: 'ndz-chunk-order', message: expect.stringMatching(/chunk 3: says that it is the last of 3/) as unknown }));
+    await expect(inspectImage(image)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'ndz-chunk-order',
+        message: expect.stringMatching(/chunk 3: says that it is the last of 3/) as unknown,
+      }),
+    );
   });
 });
 
@@ -99,7 +120,9 @@ it('every image of the 2015 imagezip is whole', async () => {
 });
 
 it('the mark is in bytes that no other reader looks at: behind regions and relocations, before the stream', async () => {
-  const [marked, plain] = await Promise.all([{}, { endMark: false }].map(async (options) => (await threeChunks({ uuid: '0'.repeat(32), ...options })).bytes));
+  const [marked, plain] = await Promise.all(
+    [{}, { endMark: false }].map(async (options) => (await threeChunks({ uuid: '0'.repeat(32), ...options })).bytes),
+  );
   const isMark = (byte: number): boolean => byte % CHUNK_BYTES >= HEADER_BYTES - 16 && byte % CHUNK_BYTES < HEADER_BYTES;
   for (const bytes of [marked, plain]) {
     for (let at = 0; at < (bytes?.byteLength ?? 0); at += CHUNK_BYTES) {

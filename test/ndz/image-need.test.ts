@@ -4,7 +4,8 @@ import { openDiskSink } from '../../src/ndz/sink.js';
 import { chunkOf, headerOf } from './images.js';
 import { hasLoop, loopDevice } from './loop.js';
 
-const header = (index: number): ReturnType<typeof headerOf> => headerOf({ index, firstSector: 100 * index, lastSector: 100 * (index + 1), regions: [{ startSector: 100 * index, sectorCount: 100 }] });
+const header = (index: number): ReturnType<typeof headerOf> =>
+  headerOf({ index, firstSector: 100 * index, lastSector: 100 * (index + 1), regions: [{ startSector: 100 * index, sectorCount: 100 }] });
 const tooSmall = (message: string): unknown => expect.objectContaining({ code: 'disk-too-small', message: `/dev/x ${message}` });
 
 it('a chunk that does not fit waits for the last one, which says what the whole image needs', () => {
@@ -27,6 +28,9 @@ it.skipIf(!hasLoop)('on a small disk the first chunk that does not fit is not th
   const sink = await openDiskSink(device);
   await sink.begin?.(10 << 20);
   await sink.write(chunkOf(header(4)), 4);
-  await expect(sink.write(chunkOf(header(9)), 9)).rejects.toMatchObject({ code: 'disk-too-small', message: `${device} has ${300 * 512} bytes, the image needs ${1000 * 512}` });
+  await expect(sink.write(chunkOf(header(9)), 9)).rejects.toMatchObject({
+    code: 'disk-too-small',
+    message: `${device} has ${300 * 512} bytes, the image needs ${1000 * 512}`,
+  });
   await sink.abort();
 });

@@ -19,12 +19,15 @@ it.each(fixtureNames)('%s reads as the disk that a restore makes', async (name) 
   const disk = await readFile(join(folder, 'disk'));
   const { source, info } = await openImageSource(image);
   expect(info.diskBytes).toBe(expectedOf(name).diskBytes);
-  await fc.assert(fc.asyncProperty(fc.nat(disk.byteLength + 5000), fc.integer({ min: 0, max: 3_000_000 }), async (offset, length) => {
-    const seen = await source.read(offset, length);
-    const wanted = Buffer.alloc(Math.max(0, Math.min(length, (source.sizeBytes ?? 0) - offset)));
-    wanted.set(disk.subarray(offset, offset + wanted.byteLength));
-    expect(Buffer.compare(seen, wanted)).toBe(0);
-  }), { numRuns: 25 });
+  await fc.assert(
+    fc.asyncProperty(fc.nat(disk.byteLength + 5000), fc.integer({ min: 0, max: 3_000_000 }), async (offset, length) => {
+      const seen = await source.read(offset, length);
+      const wanted = Buffer.alloc(Math.max(0, Math.min(length, (source.sizeBytes ?? 0) - offset)));
+      wanted.set(disk.subarray(offset, offset + wanted.byteLength));
+      expect(Buffer.compare(seen, wanted)).toBe(0);
+    }),
+    { numRuns: 25 },
+  );
   await source.close();
   expect(await descriptorsOf(image)).toBe(0);
 });
@@ -35,7 +38,12 @@ it('tells data and what is left out, in order and without gaps', async () => {
   const { fd, index, info, close } = await openIndexed(image);
   const sectors = info.diskBytes / 512;
   const reader = new ImageReader(fd, image, index);
-  for (const [from, to] of [[0, sectors], [5, 6], [10_000, 30_000], [sectors - 3, sectors]] as const) {
+  for (const [from, to] of [
+    [0, sectors],
+    [5, 6],
+    [10_000, 30_000],
+    [sectors - 3, sectors],
+  ] as const) {
     const segments: Segment[] = [];
     for await (const segment of reader.segments(from, to)) segments.push(segment);
     let at = from;
@@ -85,5 +93,7 @@ it('an image of another program whose last chunks are gone is told by a full las
     expect(await endOfImage(await inspectImage(image)), name).toMatchObject({ cut: null, note: null });
   }
   await writeFile(image, fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES));
-  expect((await endOfImage(await inspectImage(image))).cut).toMatch(/speaks of 63488 sectors, and it ends at sector 26252: its last chunks are missing/);
+  expect((await endOfImage(await inspectImage(image))).cut).toMatch(
+    /speaks of 63488 sectors, and it ends at sector 26252: its last chunks are missing/,
+  );
 });

@@ -7,7 +7,14 @@ import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 import { CHUNK_BYTES } from '../../src/ndz/format.js';
 
-export type Expected = { inflatedBytes: number; effectiveBytes: number; actualBytes: number; writtenBytes: number; writtenSha256: string; diskBytes: number };
+export type Expected = {
+  inflatedBytes: number;
+  effectiveBytes: number;
+  actualBytes: number;
+  writtenBytes: number;
+  writtenSha256: string;
+  diskBytes: number;
+};
 
 const folder = new URL('../fixtures/ndz/', import.meta.url);
 

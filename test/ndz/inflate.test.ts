@@ -8,7 +8,10 @@ import { inflateChunk } from '../../src/ndz/reader.js';
 import { chunkOf, chunksOf, expectedOf, fixture, fixtureNames, headerOf } from './images.js';
 
 const failsWith = (code: string, message: string | RegExp): unknown =>
-  expect.objectContaining({ code, message: typeof message === 'string' ? (expect.stringContaining(message) as unknown) : (expect.stringMatching(message) as unknown) });
+  expect.objectContaining({
+    code,
+    message: typeof message === 'string' ? (expect.stringContaining(message) as unknown) : (expect.stringMatching(message) as unknown),
+  });
 
 it.each(fixtureNames)('%s inflates to what its regions say', (name) => {
   const lengths = chunksOf(fixture(name)).map((chunk, i) => inflateChunk(chunk, i).data.byteLength);
@@ -31,7 +34,12 @@ describe('a chunk with a SHA1', () => {
     expect(inflateChunk(chunk).header.checksumType).toBe('sha1');
   });
 
-  it.each([['the uuid', 330], ['a region', 4095], ['the stream', HEADER_BYTES + 50], ['the checksum', 72]])('is refused when %s changed', (_, offset) => {
+  it.each([
+    ['the uuid', 330],
+    ['a region', 4095],
+    ['the stream', HEADER_BYTES + 50],
+    ['the checksum', 72],
+  ])('is refused when %s changed', (_, offset) => {
     const chunk = sealed();
     chunk[offset] = (chunk[offset] ?? 0) ^ 1;
     expect(() => inflateChunk(chunk, 3)).toThrow(failsWith('ndz-checksum', 'chunk 3: its SHA1 does not match'));
@@ -56,7 +64,11 @@ describe('a stream that is not what the header says', () => {
     ['too long', patched(() => undefined, randomBytes(4608)), /inflates to more than 4096 bytes, its regions have 4096/],
     ['too short', patched(() => undefined, randomBytes(3584)), /inflates to 3584 bytes, its regions have 4096/],
     ['cut', patched((chunk, size) => chunk.writeUInt32LE(size - 1, 4)), /stream is damaged \(unexpected end of file\)/],
-    ['over before its size', patched((chunk, size) => chunk.writeUInt32LE(size + 100, 4)), /stream ends after \d+ bytes, the header says \d+/],
+    [
+      'over before its size',
+      patched((chunk, size) => chunk.writeUInt32LE(size + 100, 4)),
+      /stream ends after \d+ bytes, the header says \d+/,
+    ],
     ['damaged', patched((chunk) => void (chunk[HEADER_BYTES + 60] = (chunk[HEADER_BYTES + 60] ?? 0) ^ 0xff)), /stream is damaged \(.+\)/],
     ['not zlib', patched((chunk) => chunk.write('not a zlib stream', HEADER_BYTES)), /stream is damaged \(.+\)/],
   ])('%s', (_, chunk, message) => {
@@ -78,7 +90,8 @@ describe('a chunk that grows a hundredfold', () => {
   const big = headerOf({ lastSector: sectorCount, regions: [{ startSector: 0, sectorCount }] });
   const drain = async (chunk: Buffer): Promise<{ total: number; largest: number }> => {
     let [total, largest] = [0, 0];
-    for await (const piece of inflatePieces(chunk, openChunk(chunk))) [total, largest] = [total + piece.byteLength, Math.max(largest, piece.byteLength)];
+    for await (const piece of inflatePieces(chunk, openChunk(chunk)))
+      [total, largest] = [total + piece.byteLength, Math.max(largest, piece.byteLength)];
     return { total, largest };
   };
 
@@ -88,7 +101,10 @@ describe('a chunk that grows a hundredfold', () => {
     expect(largest).toBeLessThanOrEqual(1024 * 1024);
   });
 
-  it.each([['longer', 512, /more than 104857600/], ['shorter', -512, /inflates to 104857088 bytes/]])('is refused when it is %s than it says', async (_, difference, message) => {
+  it.each([
+    ['longer', 512, /more than 104857600/],
+    ['shorter', -512, /inflates to 104857088 bytes/],
+  ])('is refused when it is %s than it says', async (_, difference, message) => {
     await expect(drain(chunkOf(big, Buffer.alloc(inflatedBytes(big) + difference)))).rejects.toThrow(failsWith('ndz-bad-stream', message));
   });
 

@@ -26,9 +26,31 @@ const SECTORS = 96;
 /** A disk of 96 sectors in three chunks, with a partition table that speaks of all of it, and gaps between regions. */
 function disk(version: 1 | 3 | 4, seal: boolean, roll: Dice): Buffer {
   const plans = [
-    { firstSector: 0, lastSector: 30, regions: [[0, 10], [12, 8], [25, 5]] },
-    { firstSector: 30, lastSector: 64, regions: [[30, 20], [60, 1]] },
-    { firstSector: 64, lastSector: SECTORS, regions: [[70, 4], [80, 10]] },
+    {
+      firstSector: 0,
+      lastSector: 30,
+      regions: [
+        [0, 10],
+        [12, 8],
+        [25, 5],
+      ],
+    },
+    {
+      firstSector: 30,
+      lastSector: 64,
+      regions: [
+        [30, 20],
+        [60, 1],
+      ],
+    },
+    {
+      firstSector: 64,
+      lastSector: SECTORS,
+      regions: [
+        [70, 4],
+        [80, 10],
+      ],
+    },
   ];
   const chunks = plans.map(({ firstSector, lastSector, regions }, index) => {
     const sectors = regions.reduce((sum, [, count]) => sum + (count ?? 0), 0);
@@ -41,10 +63,18 @@ function disk(version: 1 | 3 | 4, seal: boolean, roll: Dice): Buffer {
       data.writeUInt16LE(0xaa55, 510);
     }
     const header = headerOf({
-      version, index, total: version === 1 ? plans.length : 0, firstSector, lastSector, uuid: version !== 4 ? null : seal ? UUID : UUID.replace('00', 'ff'),
-      checksumType: seal ? 'sha1' : 'none', regions: regions.map(([startSector = 0, sectorCount = 0]) => ({ startSector, sectorCount })),
+      version,
+      index,
+      total: version === 1 ? plans.length : 0,
+      firstSector,
+      lastSector,
+      uuid: version !== 4 ? null : seal ? UUID : UUID.replace('00', 'ff'),
+      checksumType: seal ? 'sha1' : 'none',
+      regions: regions.map(([startSector = 0, sectorCount = 0]) => ({ startSector, sectorCount })),
       ...(version === 4 ? { endMark: { chunkCount: index === 2 ? 3 : 0 } } : {}),
-      ...(index === 2 && version !== 1 ? { lastSector: SECTORS, relocations: [{ type: 6, sector: 89, offsetBytes: 0, sizeBytes: 100 }] } : {}),
+      ...(index === 2 && version !== 1
+        ? { lastSector: SECTORS, relocations: [{ type: 6, sector: 89, offsetBytes: 0, sizeBytes: 100 }] }
+        : {}),
     });
     const chunk = chunkOf(header, data);
     if (seal) sealChunk(chunk, chunk.readUInt32LE(4));
@@ -64,7 +94,10 @@ export function bases(seed: number): Base[] {
   ];
 }
 
-const WORDS = [0, 1, 2, 7, 8, 255, 256, 468, 469, 470, 511, 512, 4095, 4096, 65_535, 1_044_479, 1_044_480, 1_044_481, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_fffe, 0xffff_ffff];
+const WORDS = [
+  0, 1, 2, 7, 8, 255, 256, 468, 469, 470, 511, 512, 4095, 4096, 65_535, 1_044_479, 1_044_480, 1_044_481, 0x7fff_ffff, 0x8000_0000,
+  0xffff_fff0, 0xffff_fffe, 0xffff_ffff,
+];
 /** Header fields, then regions and relocations. */
 const FIELDS = [...Array.from({ length: 10 }, (_, i) => 4 * i), 72, 328, 340, ...Array.from({ length: 20 }, (_, i) => 344 + 4 * i)];
 
@@ -93,12 +126,14 @@ const shiftField: Way = (copy, _, __, roll) => {
   copy.writeUInt32LE((copy.readUInt32LE(at) + roll(33) - 16) >>> 0, at);
   return copy;
 };
-const flipIn = (length: (base: Base, chunkAt: number) => number): Way => (copy, base, _, roll) => {
-  const chunkAt = roll(3) * CHUNK_BYTES;
-  const at = chunkAt + roll(length(base, chunkAt));
-  copy[at] = (copy[at] ?? 0) ^ (1 << roll(8));
-  return copy;
-};
+const flipIn =
+  (length: (base: Base, chunkAt: number) => number): Way =>
+  (copy, base, _, roll) => {
+    const chunkAt = roll(3) * CHUNK_BYTES;
+    const at = chunkAt + roll(length(base, chunkAt));
+    copy[at] = (copy[at] ?? 0) ^ (1 << roll(8));
+    return copy;
+  };
 const usedBytes = ({ bytes }: Base, chunkAt: number): number => HEADER_BYTES + bytes.readUInt32LE(chunkAt + 4);
 const noise: Way = (copy, base, _, roll) => {
   const chunkAt = roll(3) * CHUNK_BYTES;
@@ -126,7 +161,19 @@ const resize: Way = (copy, _, __, roll) => {
   return Buffer.concat([copy, roll(2) === 0 ? copy.subarray(0, CHUNK_BYTES) : Buffer.alloc(1 + roll(600), roll(256))]);
 };
 const WAYS: readonly Way[] = [
-  setField, setField, setField, shiftField, shiftField, flipIn(usedBytes), flipIn(usedBytes), flipIn(() => 460), noise, moveChunk, moveChunk, splice, resize,
+  setField,
+  setField,
+  setField,
+  shiftField,
+  shiftField,
+  flipIn(usedBytes),
+  flipIn(usedBytes),
+  flipIn(() => 460),
+  noise,
+  moveChunk,
+  moveChunk,
+  splice,
+  resize,
 ];
 
 function resealed(bytes: Buffer): Mutant {

@@ -2,7 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dataExtents } from '../../src/ndz/extents.js';
 import { RELOCATION_SHORT_SECTOR, SECTOR_BYTES, type ChunkHeader } from '../../src/ndz/format.js';
-import { edgeRegion, pickSample, rangeOfPick, readPieces, SAMPLE_RANGE_BYTES, SAMPLE_RANGES, split, wholeChunk, withoutOverlaps } from '../../src/ndz/read-back.js';
+import {
+  edgeRegion,
+  pickSample,
+  rangeOfPick,
+  readPieces,
+  SAMPLE_RANGE_BYTES,
+  SAMPLE_RANGES,
+  split,
+  wholeChunk,
+  withoutOverlaps,
+} from '../../src/ndz/read-back.js';
 import { seededRandom } from '../../src/frisbee/random.js';
 import { headerOf } from './bytes.js';
 
@@ -10,7 +20,14 @@ const MAX_PIECES = 14;
 
 /** Chunks with regions of all sizes anywhere below 2 TiB, now and then with a short last sector. */
 const chunks = fc
-  .tuple(fc.integer({ min: 0, max: 1e9 }), fc.array(fc.tuple(fc.integer({ min: 0, max: 5_000 }), fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 3_000_000 }))), { minLength: 1, maxLength: 40 }), fc.integer({ min: 0, max: 511 }))
+  .tuple(
+    fc.integer({ min: 0, max: 1e9 }),
+    fc.array(
+      fc.tuple(fc.integer({ min: 0, max: 5_000 }), fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 3_000_000 }))),
+      { minLength: 1, maxLength: 40 },
+    ),
+    fc.integer({ min: 0, max: 511 }),
+  )
   .map(([base, gaps, shortBytes]): ChunkHeader => {
     let at = base;
     const regions = gaps.map(([gap, sectorCount]) => {
@@ -21,7 +38,10 @@ const chunks = fc
     const relocations = shortBytes === 0 ? [] : [{ type: RELOCATION_SHORT_SECTOR, sector: at - 1, offsetBytes: 0, sizeBytes: shortBytes }];
     return headerOf({ firstSector: base, lastSector: at, regions, relocations });
   });
-const ranges = fc.record({ offset: fc.integer({ min: 0, max: 2 ** 32 - 1 }).map((sector) => sector * SECTOR_BYTES), sizeBytes: fc.integer({ min: 1, max: 200_000_000 }) });
+const ranges = fc.record({
+  offset: fc.integer({ min: 0, max: 2 ** 32 - 1 }).map((sector) => sector * SECTOR_BYTES),
+  sizeBytes: fc.integer({ min: 1, max: 200_000_000 }),
+});
 
 describe('reads in blocks', () => {
   it('give exactly a range, in few pieces that no old dd misunderstands', () => {
@@ -62,8 +82,11 @@ describe('reads in blocks', () => {
 
 describe('ranges that overlap', () => {
   it('become the same bytes, each once, in disk order', () => {
-    const some = fc.array(fc.record({ offset: fc.integer({ min: 0, max: 60 }), sizeBytes: fc.integer({ min: 1, max: 20 }) }), { maxLength: 12 });
-    const bytesOf = (list: readonly { offset: number; sizeBytes: number }[]): number[] => list.flatMap(({ offset, sizeBytes }) => Array.from({ length: sizeBytes }, (_, i) => offset + i));
+    const some = fc.array(fc.record({ offset: fc.integer({ min: 0, max: 60 }), sizeBytes: fc.integer({ min: 1, max: 20 }) }), {
+      maxLength: 12,
+    });
+    const bytesOf = (list: readonly { offset: number; sizeBytes: number }[]): number[] =>
+      list.flatMap(({ offset, sizeBytes }) => Array.from({ length: sizeBytes }, (_, i) => offset + i));
     fc.assert(
       fc.property(some, (list) => {
         expect(bytesOf(withoutOverlaps(list))).toEqual([...new Set(bytesOf(list))].sort((a, b) => a - b));
@@ -100,7 +123,10 @@ describe('everything of a chunk', () => {
 });
 
 describe('a sample', () => {
-  const images = fc.array(fc.integer({ min: 1, max: 40_000 }).map((sectors) => sectors * SECTOR_BYTES), { minLength: 1, maxLength: 200 });
+  const images = fc.array(
+    fc.integer({ min: 1, max: 40_000 }).map((sectors) => sectors * SECTOR_BYTES),
+    { minLength: 1, maxLength: 200 },
+  );
 
   it('is 64 ranges, one in each part of the data, the same for the same seed', () => {
     fc.assert(
@@ -115,7 +141,12 @@ describe('a sample', () => {
           expect(dataOffset % SECTOR_BYTES).toBe(0);
           expect(dataOffset).toBeLessThan(chunkBytes[position] ?? 0);
           const start = (starts[position] ?? 0) + dataOffset;
-          parts.add(Array.from({ length: SAMPLE_RANGES }, (_, part) => Math.floor((part * total) / SECTOR_BYTES / SAMPLE_RANGES) * SECTOR_BYTES).findLastIndex((from) => from <= start));
+          parts.add(
+            Array.from(
+              { length: SAMPLE_RANGES },
+              (_, part) => Math.floor((part * total) / SECTOR_BYTES / SAMPLE_RANGES) * SECTOR_BYTES,
+            ).findLastIndex((from) => from <= start),
+          );
         }
         expect(parts.size).toBe(picks.length);
       }),
@@ -123,17 +154,32 @@ describe('a sample', () => {
   });
 
   it('is as likely to read one sector as another', () => {
-    const regions = [{ startSector: 0, sectorCount: 700 }, { startSector: 1_000, sectorCount: 8 }, { startSector: 2_000, sectorCount: 1_340 }];
+    const regions = [
+      { startSector: 0, sectorCount: 700 },
+      { startSector: 1_000, sectorCount: 8 },
+      { startSector: 2_000, sectorCount: 1_340 },
+    ];
     const header = headerOf({ lastSector: 3_340, regions });
     const reads = new Map<number, number>();
     for (let seed = 0; seed < 300; seed++) {
-      for (const pick of pickSample(Array.from({ length: 40 }, () => 1 << 20), seededRandom(seed))) {
+      for (const pick of pickSample(
+        Array.from({ length: 40 }, () => 1 << 20),
+        seededRandom(seed),
+      )) {
         const range = pick.position === 17 ? rangeOfPick(header, pick) : null;
-        for (let at = range?.offset ?? 0; range && at < range.offset + range.sizeBytes; at += SECTOR_BYTES) reads.set(at, (reads.get(at) ?? 0) + 1);
+        for (let at = range?.offset ?? 0; range && at < range.offset + range.sizeBytes; at += SECTOR_BYTES)
+          reads.set(at, (reads.get(at) ?? 0) + 1);
       }
     }
     // a block of 512 sectors is met in 64 x 256 KiB of 40 MiB, smaller ones by their size less often
-    for (const [sector, block] of [[0, 512], [511, 512], [512, 188], [2_000, 512], [2_511, 512], [3_339, 316]] as const) {
+    for (const [sector, block] of [
+      [0, 512],
+      [511, 512],
+      [512, 188],
+      [2_000, 512],
+      [2_511, 512],
+      [3_339, 316],
+    ] as const) {
       const expected = (300 * SAMPLE_RANGES * block) / (40 * 2_048);
       expect(Math.abs((reads.get(sector * SECTOR_BYTES) ?? 0) - expected), String(sector)).toBeLessThan(5 * Math.sqrt(expected));
     }
@@ -145,7 +191,9 @@ describe('a sample', () => {
         const total = header.regions.reduce((sum, { sectorCount }) => sum + sectorCount, 0);
         const extents = dataExtents(header);
         const inside = (range: { offset: number; sizeBytes: number }): boolean =>
-          extents.some(({ diskOffset, sizeBytes }) => range.offset >= diskOffset && range.offset + range.sizeBytes <= diskOffset + sizeBytes);
+          extents.some(
+            ({ diskOffset, sizeBytes }) => range.offset >= diskOffset && range.offset + range.sizeBytes <= diskOffset + sizeBytes,
+          );
         const range = rangeOfPick(header, { position: 0, dataOffset: (place % total) * SECTOR_BYTES });
         expect(range !== null && range.sizeBytes > 0 && range.sizeBytes <= SAMPLE_RANGE_BYTES && inside(range)).toBe(true);
         const [first, last] = [edgeRegion(header, 'first'), edgeRegion(header, 'last')];

@@ -10,7 +10,8 @@ const image = async (bytes: Uint8Array): Promise<string> => {
   await writeFile(path, bytes);
   return path;
 };
-const refused = (code: string, message: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(message) as unknown });
+const refused = (code: string, message: string): unknown =>
+  expect.objectContaining({ code, message: expect.stringContaining(message) as unknown });
 const at = (index: number, firstSector: number, lastSector: number, start = firstSector, changes = {}): Buffer =>
   chunkOf(headerOf({ index, firstSector, lastSector, regions: [{ startSector: start, sectorCount: lastSector - start }], ...changes }));
 
@@ -20,8 +21,16 @@ it.each(fixtureNames)('%s: the numbers a client prints after loading it', async 
   const path = await image(bytes);
   const version = name.endsWith('v1') ? 1 : name.endsWith('v3') ? 3 : 4;
   const info = {
-    path, effectiveBytes, actualBytes, diskBytes, version,
-    sizeBytes: bytes.byteLength, chunkCount: bytes.byteLength / CHUNK_BYTES, uuid: version === 4 ? UUID : null, checksums: false, ending: version === 1 ? 'marked' : 'open',
+    path,
+    effectiveBytes,
+    actualBytes,
+    diskBytes,
+    version,
+    sizeBytes: bytes.byteLength,
+    chunkCount: bytes.byteLength / CHUNK_BYTES,
+    uuid: version === 4 ? UUID : null,
+    checksums: false,
+    ending: version === 1 ? 'marked' : 'open',
   };
   expect(await inspectImage(path)).toEqual(info);
   expect(await verifyImage(path)).toEqual(info);
@@ -34,14 +43,44 @@ describe('a file that is no whole image', () => {
     ['shorter than a header', () => Buffer.alloc(100), 'ndz-truncated', '100 bytes, not a multiple of 1048576'],
     ['random', () => Buffer.alloc(CHUNK_BYTES, 'x'), 'ndz-bad-magic', 'chunk 0: starts with 0x78787878'],
     ['without its first chunk', () => fixture('frag-ext2-F0').subarray(CHUNK_BYTES), 'ndz-chunk-order', 'chunk 0: numbered 1'],
-    ['with chunks in another order', () => Buffer.concat(chunksOf(fixture('frag-ext2-F0')).reverse()), 'ndz-chunk-order', 'chunk 0: numbered 2'],
-    ['a V1 image cut between chunks', () => fixture('frag-ext2-F0-v1').subarray(0, 2 * CHUNK_BYTES), 'ndz-truncated', 'says the image has 3 chunks, the file has 2'],
+    [
+      'with chunks in another order',
+      () => Buffer.concat(chunksOf(fixture('frag-ext2-F0')).reverse()),
+      'ndz-chunk-order',
+      'chunk 0: numbered 2',
+    ],
+    [
+      'a V1 image cut between chunks',
+      () => fixture('frag-ext2-F0-v1').subarray(0, 2 * CHUNK_BYTES),
+      'ndz-truncated',
+      'says the image has 3 chunks, the file has 2',
+    ],
     ['not beginning at sector 0', () => at(0, 8, 16), 'ndz-chunk-order', 'chunk 0: speaks for sectors from 8 on, expected 0'],
-    ['with a gap between chunks', () => Buffer.concat([at(0, 0, 8), at(1, 9, 16)]), 'ndz-chunk-order', 'chunk 1: speaks for sectors from 9 on, expected 8'],
-    ['of two images', () => Buffer.concat([at(0, 0, 8), at(1, 8, 16, 8, { uuid: UUID.replace('00', 'ff') })]), 'ndz-uuid-mismatch', 'chunk 1: uuid ff'],
-    ['of two versions', () => Buffer.concat([at(0, 0, 8), at(1, 8, 16, 8, { version: 3, uuid: null })]), 'ndz-uuid-mismatch', 'chunk 1: version 3, chunk 0 has version 4'],
+    [
+      'with a gap between chunks',
+      () => Buffer.concat([at(0, 0, 8), at(1, 9, 16)]),
+      'ndz-chunk-order',
+      'chunk 1: speaks for sectors from 9 on, expected 8',
+    ],
+    [
+      'of two images',
+      () => Buffer.concat([at(0, 0, 8), at(1, 8, 16, 8, { uuid: UUID.replace('00', 'ff') })]),
+      'ndz-uuid-mismatch',
+      'chunk 1: uuid ff',
+    ],
+    [
+      'of two versions',
+      () => Buffer.concat([at(0, 0, 8), at(1, 8, 16, 8, { version: 3, uuid: null })]),
+      'ndz-uuid-mismatch',
+      'chunk 1: version 3, chunk 0 has version 4',
+    ],
     ['encrypted', () => at(0, 0, 8, 0, { cipher: 'blowfish' }), 'ndz-encrypted', 'chunk 0: encrypted'],
-    ['with V1 chunks that overlap', () => Buffer.concat([at(0, 0, 8, 0, { version: 1, uuid: null }), at(1, 7, 16, 7, { version: 1, uuid: null })]), 'ndz-chunk-order', 'chunk 1: starts at sector 7, the chunk before ends at 8'],
+    [
+      'with V1 chunks that overlap',
+      () => Buffer.concat([at(0, 0, 8, 0, { version: 1, uuid: null }), at(1, 7, 16, 7, { version: 1, uuid: null })]),
+      'ndz-chunk-order',
+      'chunk 1: starts at sector 7, the chunk before ends at 8',
+    ],
   ])('%s', async (_, bytes, code, message) => {
     const path = await image(bytes());
     await expect(inspectImage(path)).rejects.toThrow(refused(code, message));

@@ -8,14 +8,21 @@ import { chunkOf, chunksOf, descriptorsOf, expectedOf, fixture, fixtureNames, he
 const target = async (): Promise<string> => join(await temporaryFolder(), 'disk.img');
 const failure = (code: string, ...words: string[]): unknown =>
   expect.objectContaining({ code, message: expect.stringMatching(words.map((word) => `(?=.*${word})`).join('')) as unknown });
-const region = (startSector: number, sectorCount: number, index = 0, firstSector = startSector): Parameters<typeof headerOf>[0] =>
-  ({ index, firstSector, lastSector: startSector + sectorCount, regions: [{ startSector, sectorCount }] });
+const region = (startSector: number, sectorCount: number, index = 0, firstSector = startSector): Parameters<typeof headerOf>[0] => ({
+  index,
+  firstSector,
+  lastSector: startSector + sectorCount,
+  regions: [{ startSector, sectorCount }],
+});
 
 describe.each(fixtureNames)('%s', (name) => {
   const { writtenBytes, writtenSha256, diskBytes, ...numbers } = expectedOf(name);
   const { effectiveBytes, actualBytes, inflatedBytes } = numbers;
 
-  it.each([['in order', false], ['backwards', true]])('restored %s is what imageunzip writes, in a file of the disk\'s size', async (_, backwards) => {
+  it.each([
+    ['in order', false],
+    ['backwards', true],
+  ])("restored %s is what imageunzip writes, in a file of the disk's size", async (_, backwards) => {
     const path = await target();
     await writeFile(path, Buffer.alloc(1_000_000, 'old content'));
     const sink = await openDiskSink(path);
@@ -34,11 +41,15 @@ describe.each(fixtureNames)('%s', (name) => {
     for (const chunk of chunksOf(fixture(name))) await sink.write(chunk);
     // as the 2015 imageunzip -z counts: a short last sector is the one thing not written
     const cut = name === 'file-odd' ? 512 - 369 : 0;
-    expect(await sink.finish()).toMatchObject({ effectiveBytes, actualBytes: effectiveBytes - cut, zeroBytes: effectiveBytes - cut - actualBytes });
+    expect(await sink.finish()).toMatchObject({
+      effectiveBytes,
+      actualBytes: effectiveBytes - cut,
+      zeroBytes: effectiveBytes - cut - actualBytes,
+    });
   });
 });
 
-it('lets the caller use the chunk\'s memory again', async () => {
+it("lets the caller use the chunk's memory again", async () => {
   const path = await target();
   const sink = await openDiskSink(path);
   const memory = Buffer.alloc(1 << 20);
@@ -48,20 +59,29 @@ it('lets the caller use the chunk\'s memory again', async () => {
     memory.fill(0xee);
   }
   await sink.finish();
-  expect(sha256((await readFile(path)).subarray(0, expectedOf('frag-ext2-F0').writtenBytes))).toBe(expectedOf('frag-ext2-F0').writtenSha256);
+  expect(sha256((await readFile(path)).subarray(0, expectedOf('frag-ext2-F0').writtenBytes))).toBe(
+    expectedOf('frag-ext2-F0').writtenSha256,
+  );
 });
 
 it('restores a chunk of more than 32 MiB, regions across its pieces', async () => {
   const path = await target();
   const mark = (sector: number): Buffer => Buffer.alloc(512, `sector ${sector} `);
-  const regions = [{ startSector: 2, sectorCount: 3001 }, { startSector: 5000, sectorCount: 70_000 }, { startSector: 80_000, sectorCount: 1 }];
-  const data = Buffer.concat(regions.flatMap(({ startSector, sectorCount }) => Array.from({ length: sectorCount }, (_, i) => mark(startSector + i))));
+  const regions = [
+    { startSector: 2, sectorCount: 3001 },
+    { startSector: 5000, sectorCount: 70_000 },
+    { startSector: 80_000, sectorCount: 1 },
+  ];
+  const data = Buffer.concat(
+    regions.flatMap(({ startSector, sectorCount }) => Array.from({ length: sectorCount }, (_, i) => mark(startSector + i))),
+  );
   const sink = await openDiskSink(path);
   await sink.write(chunkOf(headerOf({ firstSector: 0, lastSector: 90_000, regions }), data));
   expect(await sink.finish()).toMatchObject({ actualBytes: data.byteLength, effectiveBytes: 90_000 * 512 });
   const disk = await readFile(path);
   expect(disk.byteLength).toBe(90_000 * 512);
-  const kept = (sector: number): boolean => regions.some(({ startSector, sectorCount }) => sector >= startSector && sector < startSector + sectorCount);
+  const kept = (sector: number): boolean =>
+    regions.some(({ startSector, sectorCount }) => sector >= startSector && sector < startSector + sectorCount);
   for (let sector = 0; sector < 90_000; sector++) {
     const seen = disk.subarray(sector * 512, sector * 512 + 512);
     if (Buffer.compare(seen, kept(sector) ? mark(sector) : Buffer.alloc(512)) !== 0) throw new Error(`sector ${sector} is wrong`);
@@ -71,7 +91,12 @@ it('restores a chunk of more than 32 MiB, regions across its pieces', async () =
 describe('chunks that cannot be of one image', () => {
   it.each([
     ['another uuid', headerOf({ ...region(8, 8, 1), uuid: UUID.replace('00', 'ff') }), 'ndz-uuid-mismatch', 'uuid ff010203'],
-    ['another version', headerOf({ ...region(8, 8, 1), version: 3, uuid: null }), 'ndz-uuid-mismatch', 'version 3, the first chunk had version 4'],
+    [
+      'another version',
+      headerOf({ ...region(8, 8, 1), version: 3, uuid: null }),
+      'ndz-uuid-mismatch',
+      'version 3, the first chunk had version 4',
+    ],
     ['the same again', headerOf(), 'ndz-duplicate-chunk', 'chunk 0 came twice'],
   ])('%s', async (_, second, code, words) => {
     const path = await target();
@@ -94,10 +119,12 @@ describe('chunks that cannot be of one image', () => {
 describe('a target that fails', () => {
   it('is named with the place and the cause', async () => {
     const sink = await openDiskSink('/dev/full');
-    await expect((async () => {
-      await sink.write(chunkOf(headerOf(region(16, 8)), Buffer.alloc(4096, 1)));
-      await sink.finish();
-    })()).rejects.toThrow(failure('disk-write-failed', '/dev/full', 'byte 8192', 'ENOSPC'));
+    await expect(
+      (async () => {
+        await sink.write(chunkOf(headerOf(region(16, 8)), Buffer.alloc(4096, 1)));
+        await sink.finish();
+      })(),
+    ).rejects.toThrow(failure('disk-write-failed', '/dev/full', 'byte 8192', 'ENOSPC'));
     await sink.abort();
     expect(await descriptorsOf('/dev/full')).toBe(0);
   });
@@ -149,16 +176,19 @@ describe('a raw sink', () => {
   it('puts blocks where they belong, in any order', async () => {
     const path = await target();
     const blocks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 3000 }), { minLength: 1, maxLength: 20 });
-    await fc.assert(fc.asyncProperty(blocks, fc.infiniteStream(fc.nat()), async (parts, dice) => {
-      const whole = Buffer.concat(parts);
-      let offset = 0;
-      const placed = parts.map((bytes) => ({ bytes, offset: (offset += bytes.byteLength) - bytes.byteLength }));
-      placed.sort(() => ((dice.next().value ?? 0) % 2) - 0.5);
-      const sink = await openRawSink(path, whole.byteLength);
-      for (const part of placed) await sink.writeAt(part.offset, part.bytes);
-      expect(await sink.finish()).toMatchObject({ effectiveBytes: whole.byteLength, actualBytes: whole.byteLength });
-      expect(Buffer.compare(await readFile(path), whole)).toBe(0);
-    }), { numRuns: 30 });
+    await fc.assert(
+      fc.asyncProperty(blocks, fc.infiniteStream(fc.nat()), async (parts, dice) => {
+        const whole = Buffer.concat(parts);
+        let offset = 0;
+        const placed = parts.map((bytes) => ({ bytes, offset: (offset += bytes.byteLength) - bytes.byteLength }));
+        placed.sort(() => ((dice.next().value ?? 0) % 2) - 0.5);
+        const sink = await openRawSink(path, whole.byteLength);
+        for (const part of placed) await sink.writeAt(part.offset, part.bytes);
+        expect(await sink.finish()).toMatchObject({ effectiveBytes: whole.byteLength, actualBytes: whole.byteLength });
+        expect(Buffer.compare(await readFile(path), whole)).toBe(0);
+      }),
+      { numRuns: 30 },
+    );
     expect(await descriptorsOf(path)).toBe(0);
   });
 

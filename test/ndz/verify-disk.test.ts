@@ -19,7 +19,10 @@ async function saved(): Promise<{ folder: string; image: string; disk: string; c
   if (!made) {
     const content = randomBytes(20 * 1024 * 1024);
     await writeFile(disk, content);
-    await writeImage(disk, image, { level: 0, ranges: Array.from({ length: 50 }, (_, i) => ({ startSector: i * 800, endSector: i * 800 + 600 })) });
+    await writeImage(disk, image, {
+      level: 0,
+      ranges: Array.from({ length: 50 }, (_, i) => ({ startSector: i * 800, endSector: i * 800 + 600 })),
+    });
     made = { bytes: await readFile(image), content };
   }
   await writeFile(disk, made.content);
@@ -38,18 +41,22 @@ it('a disk that holds an image is found to', async () => {
   expect(await descriptorsOf(folder)).toBe(0);
 });
 
-it.each([0, 511, 512, 300_000, 3 * 800 * 512 + 77_777, 49 * 800 * 512 + 600 * 512 - 1])('a byte that differs at %i is found, and its region', async (at) => {
-  const { image, disk, content } = await saved();
-  content[at] = (content[at] ?? 0) ^ 0x10;
-  content[content.byteLength - 200 * 512 - 5] = 0; // a later one is not what is told
-  content[49 * 800 * 512 + 600 * 512 - 1] = (content[49 * 800 * 512 + 600 * 512 - 1] ?? 0) ^ (at === 49 * 800 * 512 + 600 * 512 - 1 ? 0 : 1);
-  await writeFile(disk, content);
-  const { difference } = await verifyDisk(image, disk, { workers: 3 });
-  expect(difference?.offset).toBe(at);
-  const sector = Math.floor(at / 512);
-  expect(difference?.region.startSector).toBeLessThanOrEqual(sector);
-  expect((difference?.region.startSector ?? 0) + (difference?.region.sectorCount ?? 0)).toBeGreaterThan(sector);
-});
+it.each([0, 511, 512, 300_000, 3 * 800 * 512 + 77_777, 49 * 800 * 512 + 600 * 512 - 1])(
+  'a byte that differs at %i is found, and its region',
+  async (at) => {
+    const { image, disk, content } = await saved();
+    content[at] = (content[at] ?? 0) ^ 0x10;
+    content[content.byteLength - 200 * 512 - 5] = 0; // a later one is not what is told
+    content[49 * 800 * 512 + 600 * 512 - 1] =
+      (content[49 * 800 * 512 + 600 * 512 - 1] ?? 0) ^ (at === 49 * 800 * 512 + 600 * 512 - 1 ? 0 : 1);
+    await writeFile(disk, content);
+    const { difference } = await verifyDisk(image, disk, { workers: 3 });
+    expect(difference?.offset).toBe(at);
+    const sector = Math.floor(at / 512);
+    expect(difference?.region.startSector).toBeLessThanOrEqual(sector);
+    expect((difference?.region.startSector ?? 0) + (difference?.region.sectorCount ?? 0)).toBeGreaterThan(sector);
+  },
+);
 
 it('a disk that is too short differs at its end', async () => {
   const { image, disk, content } = await saved();

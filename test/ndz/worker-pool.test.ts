@@ -58,18 +58,28 @@ it('does urgent jobs before those that wait', async () => {
 
 it('a job that fails is one failure, with its code', async () => {
   const opened = await pool();
-  await expect(opened.run({ kind: 'fail' })).rejects.toThrow(expect.objectContaining({ name: 'Failure', code: 'no-luck', message: 'it failed', hint: 'again' }));
+  await expect(opened.run({ kind: 'fail' })).rejects.toThrow(
+    expect.objectContaining({ name: 'Failure', code: 'no-luck', message: 'it failed', hint: 'again' }),
+  );
   expect((await opened.run({ kind: 'work' })).kind).toBe('work');
 });
 
-it.each([['throw', 'lost my mind'], ['exit', 'exit code 7'], ['memory', 'memory limit']])('a thread that dies (%s) fails its job, and those that come later', async (kind, words) => {
-  const opened = await pool();
-  const crashed: unknown = expect.objectContaining({ code: 'worker-crashed', message: expect.stringContaining(words) as unknown });
-  const jobs = [opened.run({ kind }), ...Array.from({ length: 10 }, () => opened.run({ kind: 'work', ms: 50 }))];
-  const outcomes = await Promise.allSettled(jobs);
-  expect(outcomes[0]).toMatchObject({ status: 'rejected', reason: crashed });
-  await expect(opened.run({ kind: 'work' })).rejects.toThrow(crashed as Error);
-}, 60_000);
+it.each([
+  ['throw', 'lost my mind'],
+  ['exit', 'exit code 7'],
+  ['memory', 'memory limit'],
+])(
+  'a thread that dies (%s) fails its job, and those that come later',
+  async (kind, words) => {
+    const opened = await pool();
+    const crashed: unknown = expect.objectContaining({ code: 'worker-crashed', message: expect.stringContaining(words) as unknown });
+    const jobs = [opened.run({ kind }), ...Array.from({ length: 10 }, () => opened.run({ kind: 'work', ms: 50 }))];
+    const outcomes = await Promise.allSettled(jobs);
+    expect(outcomes[0]).toMatchObject({ status: 'rejected', reason: crashed });
+    await expect(opened.run({ kind: 'work' })).rejects.toThrow(crashed as Error);
+  },
+  60_000,
+);
 
 it('closing ends threads that never end, and their jobs', async () => {
   const opened = await pool();

@@ -29,15 +29,23 @@ async function restore(imagePath: string): Promise<Buffer> {
   return disk;
 }
 
-const headersOf = async (path: string): Promise<ChunkHeader[]> => chunksOf(await readFile(path)).map((chunk, i) => decodeChunkHeader(chunk, i));
+const headersOf = async (path: string): Promise<ChunkHeader[]> =>
+  chunksOf(await readFile(path)).map((chunk, i) => decodeChunkHeader(chunk, i));
 const image = async (): Promise<string> => join(await temporaryFolder(), 'image.ndz');
-const failure = (code: string, words: string): unknown => expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
+const failure = (code: string, words: string): unknown =>
+  expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });
 
 /** Text, zeros and random bytes in turn: 3.5 MiB, three chunks. */
 let mixed: Buffer;
 beforeAll(() => {
   const text = Buffer.from(Array.from({ length: 30_000 }, (_, i) => `line ${i} of a text that compresses\n`).join(''));
-  mixed = Buffer.concat([text.subarray(0, 1_000_000), Buffer.alloc(300_000), randomBytes(2_300_000), Buffer.alloc(40_000), text.subarray(0, 12_345)]);
+  mixed = Buffer.concat([
+    text.subarray(0, 1_000_000),
+    Buffer.alloc(300_000),
+    randomBytes(2_300_000),
+    Buffer.alloc(40_000),
+    text.subarray(0, 12_345),
+  ]);
 });
 
 describe('whatever the disk', () => {
@@ -54,14 +62,22 @@ describe('whatever the disk', () => {
 
   it('it comes back byte for byte', async () => {
     const path = await image();
-    await fc.assert(fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 12 }), options, async (parts, { level, skipHoles, identity }) => {
-      const disk = Buffer.concat(parts);
-      const result = await writeImage(memorySource(disk), path, { level, skipHoles, ...identity });
-      const info = await verifyImage(path);
-      expect(info).toMatchObject({ diskBytes: disk.byteLength, version: result.version, uuid: result.uuid, checksums: identity.checksum ?? false });
-      expect(result).toMatchObject({ diskBytes: disk.byteLength, sizeBytes: info.sizeBytes, chunkCount: info.chunkCount });
-      expect(Buffer.compare(await restore(path), disk)).toBe(0);
-    }), { numRuns: 25 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 12 }), options, async (parts, { level, skipHoles, identity }) => {
+        const disk = Buffer.concat(parts);
+        const result = await writeImage(memorySource(disk), path, { level, skipHoles, ...identity });
+        const info = await verifyImage(path);
+        expect(info).toMatchObject({
+          diskBytes: disk.byteLength,
+          version: result.version,
+          uuid: result.uuid,
+          checksums: identity.checksum ?? false,
+        });
+        expect(result).toMatchObject({ diskBytes: disk.byteLength, sizeBytes: info.sizeBytes, chunkCount: info.chunkCount });
+        expect(Buffer.compare(await restore(path), disk)).toBe(0);
+      }),
+      { numRuns: 25 },
+    );
   });
 });
 
@@ -76,7 +92,9 @@ describe('chunks', () => {
     for (const header of headers.slice(0, -1)) expect(header.sizeBytes).toBeGreaterThan(MAX_STREAM_BYTES - 8192);
     expect(headers.map(({ firstSector }) => firstSector)).toEqual([0, ...headers.slice(0, -1).map(({ lastSector }) => lastSector)]);
     expect(headers.at(-1)).toMatchObject({ lastSector: Math.ceil(mixed.byteLength / 512) });
-    expect(headers.at(-1)?.relocations).toEqual([{ type: 6, sector: Math.floor(mixed.byteLength / 512), offsetBytes: 0, sizeBytes: mixed.byteLength % 512 }]);
+    expect(headers.at(-1)?.relocations).toEqual([
+      { type: 6, sector: Math.floor(mixed.byteLength / 512), offsetBytes: 0, sizeBytes: mixed.byteLength % 512 },
+    ]);
     expect(Buffer.compare(await restore(path), mixed)).toBe(0);
   });
 
@@ -118,7 +136,15 @@ describe('chunks', () => {
 
 describe('holes', () => {
   const kib = 1024;
-  const disk = Buffer.concat([Buffer.alloc(100 * kib), Buffer.alloc(10 * kib, 1), Buffer.alloc(31 * kib), Buffer.alloc(512, 2), Buffer.alloc(32 * kib), Buffer.alloc(512, 3), Buffer.alloc(3000 * kib)]);
+  const disk = Buffer.concat([
+    Buffer.alloc(100 * kib),
+    Buffer.alloc(10 * kib, 1),
+    Buffer.alloc(31 * kib),
+    Buffer.alloc(512, 2),
+    Buffer.alloc(32 * kib),
+    Buffer.alloc(512, 3),
+    Buffer.alloc(3000 * kib),
+  ]);
 
   it('are kept unless asked otherwise', async () => {
     const path = await image();
@@ -130,7 +156,10 @@ describe('holes', () => {
     const path = await image();
     const { dataBytes } = await writeImage(memorySource(disk), path, { skipHoles: true });
     const [header] = await headersOf(path);
-    expect(header?.regions).toEqual([{ startSector: 200, sectorCount: 20 + 62 + 1 }, { startSector: 200 + 83 + 64, sectorCount: 1 }]);
+    expect(header?.regions).toEqual([
+      { startSector: 200, sectorCount: 20 + 62 + 1 },
+      { startSector: 200 + 83 + 64, sectorCount: 1 },
+    ]);
     expect(header).toMatchObject({ firstSector: 0, lastSector: disk.byteLength / 512 });
     expect(dataBytes).toBe(84 * 512);
     expect(Buffer.compare(await restore(path), disk)).toBe(0);
@@ -178,9 +207,17 @@ describe('an output file', () => {
     await writeFile(path, 'older');
     const controller = new AbortController();
     const reason = new Error('enough');
-    await expect(writeImage(memorySource(mixed), path, { signal: controller.signal, onProgress: () => controller.abort(reason) })).rejects.toBe(reason);
-    await expect(writeImage(memorySource(mixed, mixed.byteLength + 5000), path)).rejects.toThrow(failure('source-read-failed', `memory ends at byte ${mixed.byteLength}, it had ${mixed.byteLength + 5000}`));
-    const broken: ImageSource = { ...memorySource(mixed), read: (offset, length) => (offset > 2_000_000 ? Promise.reject(new Error('EIO')) : Promise.resolve(mixed.subarray(offset, offset + length))) };
+    await expect(
+      writeImage(memorySource(mixed), path, { signal: controller.signal, onProgress: () => controller.abort(reason) }),
+    ).rejects.toBe(reason);
+    await expect(writeImage(memorySource(mixed, mixed.byteLength + 5000), path)).rejects.toThrow(
+      failure('source-read-failed', `memory ends at byte ${mixed.byteLength}, it had ${mixed.byteLength + 5000}`),
+    );
+    const broken: ImageSource = {
+      ...memorySource(mixed),
+      read: (offset, length) =>
+        offset > 2_000_000 ? Promise.reject(new Error('EIO')) : Promise.resolve(mixed.subarray(offset, offset + length)),
+    };
     await expect(writeImage(broken, path)).rejects.toThrow('EIO');
     expect(await readdir(folder)).toEqual(['image.ndz']);
     expect(await readFile(path, 'utf8')).toBe('older');
@@ -199,13 +236,15 @@ describe('an output file', () => {
   it('that cannot be written is named', async () => {
     await expect(writeImage(memorySource(mixed), '/dev/full')).rejects.toThrow(failure('image-write-failed', 'writing /dev/full: ENOSPC'));
     const folder = await temporaryFolder();
-    await expect(writeImage(memorySource(mixed), join(folder, 'none', 'x'))).rejects.toThrow(failure('image-write-failed', 'none/x: ENOENT'));
+    await expect(writeImage(memorySource(mixed), join(folder, 'none', 'x'))).rejects.toThrow(
+      failure('image-write-failed', 'none/x: ENOENT'),
+    );
     await expect(writeImage(memorySource(mixed), folder)).rejects.toThrow(failure('image-write-failed', 'it is a folder'));
   });
 });
 
 describe('a stream', () => {
-  it('gets the same image, at the reader\'s pace, and is left open', async () => {
+  it("gets the same image, at the reader's pace, and is left open", async () => {
     const path = await image();
     await writeImage(memorySource(mixed), path, { uuid: UUID });
     const parts: Buffer[] = [];
@@ -241,7 +280,9 @@ describe('a stream', () => {
 describe('a disk', () => {
   it('that comes through a pipe is saved up to its end', async () => {
     const path = await image();
-    const pieces = Readable.from(Array.from({ length: Math.ceil(mixed.byteLength / 7777) }, (_, i) => mixed.subarray(i * 7777, (i + 1) * 7777)));
+    const pieces = Readable.from(
+      Array.from({ length: Math.ceil(mixed.byteLength / 7777) }, (_, i) => mixed.subarray(i * 7777, (i + 1) * 7777)),
+    );
     expect(await writeImage(streamSource(pieces, 'pipe'), path)).toMatchObject({ diskBytes: mixed.byteLength });
     expect(Buffer.compare(await restore(path), mixed)).toBe(0);
   });
@@ -267,7 +308,10 @@ describe('a disk', () => {
     await truncate(raw, 160 * 1024 * 1024);
     const before = process.memoryUsage().arrayBuffers;
     let peak = 0;
-    await writeImage(raw, join(folder, 'x.ndz'), { level: 1, onProgress: () => void (peak = Math.max(peak, process.memoryUsage().arrayBuffers - before)) });
+    await writeImage(raw, join(folder, 'x.ndz'), {
+      level: 1,
+      onProgress: () => void (peak = Math.max(peak, process.memoryUsage().arrayBuffers - before)),
+    });
     expect(peak).toBeLessThan(64 * 1024 * 1024);
     expect(await descriptorsOf(folder)).toBe(0);
   });
@@ -275,7 +319,11 @@ describe('a disk', () => {
 
 // the path of a real imageunzip, where there is one: IMAGEUNZIP=/usr/local/bin/imageunzip
 describe.skipIf(!process.env.IMAGEUNZIP)('the real imageunzip', () => {
-  it.each([['version 3', { version: 3 }], ['checksums', { checksum: true }], ['holes left out', { skipHoles: true }]] as const)('restores it: %s', async (_, options) => {
+  it.each([
+    ['version 3', { version: 3 }],
+    ['checksums', { checksum: true }],
+    ['holes left out', { skipHoles: true }],
+  ] as const)('restores it: %s', async (_, options) => {
     const folder = await temporaryFolder();
     await writeImage(memorySource(mixed), join(folder, 'x.ndz'), options);
     execFileSync(process.env.IMAGEUNZIP ?? '', ['-z', join(folder, 'x.ndz'), join(folder, 'disk')]);

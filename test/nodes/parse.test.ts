@@ -62,14 +62,34 @@ describe('the grammar of node specs', () => {
     expect(show('0 7 99-101')).toEqual(['fit00', 'fit07', 'fit99', 'fit100', 'fit101']);
   });
 
-  it.each(['ubuntu', 'fedora-21', '', ',', '~', '1-', '-', '1.5', '1 2', '-5', 'refit', '5-1--1', '1_0', '+3', ' 4', '٣', '1e3', '0x10', '~~4', 'FIT01', '1\n', '１'])(
-    'refuses %j as misformed, naming it',
-    (word) => {
-      const error = thrown(UserError, () => parseNodeSpecs(['3', word], names));
-      expect(error.kind).toBe('usage');
-      expect(error.message).toContain(`"${word.replace('\n', '?')}" is neither a node nor a range`);
-    },
-  );
+  it.each([
+    'ubuntu',
+    'fedora-21',
+    '',
+    ',',
+    '~',
+    '1-',
+    '-',
+    '1.5',
+    '1 2',
+    '-5',
+    'refit',
+    '5-1--1',
+    '1_0',
+    '+3',
+    ' 4',
+    '٣',
+    '1e3',
+    '0x10',
+    '~~4',
+    'FIT01',
+    '1\n',
+    '１',
+  ])('refuses %j as misformed, naming it', (word) => {
+    const error = thrown(UserError, () => parseNodeSpecs(['3', word], names));
+    expect(error.kind).toBe('usage');
+    expect(error.message).toContain(`"${word.replace('\n', '?')}" is neither a node nor a range`);
+  });
 
   it.each(['ubuntu', 'fedora-21', 'u24', '/tmp/1', 'refit', 'default.ndz'])('asks after -i for %s', (word) => {
     expect(thrown(UserError, () => parseNodeSpecs([word], names)).hint).toContain('did you forget -i?');
@@ -88,7 +108,9 @@ describe('the grammar of node specs', () => {
   it('refuses more nodes than any testbed has, whatever way they add up', () => {
     expect(parseNodeSpecs([`1-${MAX_NODES}`], names)).toHaveLength(MAX_NODES);
     for (const words of [['1-999999999'], [`0-${MAX_NODES}`], [`1-${MAX_NODES}`, String(MAX_NODES + 1)]]) {
-      expect(thrown(UserError, () => parseNodeSpecs(words, names)).message).toContain(`"${words.at(-1)}" brings the selection above 100000 nodes`);
+      expect(thrown(UserError, () => parseNodeSpecs(words, names)).message).toContain(
+        `"${words.at(-1)}" brings the selection above 100000 nodes`,
+      );
     }
     expect(thrown(UserError, () => parseNodeSpecs(['99999999999999999999'], names)).message).toContain('holds a number above');
   });
@@ -140,17 +162,22 @@ describe('set algebra', () => {
   });
 
   it('knows no sets unless it is told what they are', () => {
-    expect(thrown(UserError, () => parseNodeSpecs(['@usrp'], names))).toMatchObject({ kind: 'usage', message: expect.stringContaining('@usrp') });
+    expect(thrown(UserError, () => parseNodeSpecs(['@usrp'], names))).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('@usrp'),
+    });
   });
 
   it('does not take a set or an operator for an image', () => {
-    for (const word of ['@failed:last', 'and:1-x', '~@usrp', 'xor:@usrp']) expect(looksLikeImage(word, names), word).toBe(word === 'and:1-x');
+    for (const word of ['@failed:last', 'and:1-x', '~@usrp', 'xor:@usrp'])
+      expect(looksLikeImage(word, names), word).toBe(word === 'and:1-x');
     expect(looksLikeImage('saving__fit01__2015-11-25@01-16__x', names)).toBe(true);
   });
 
   it('is bounded whatever sets hold', () => {
     const many = Array.from({ length: MAX_NODES + 1 }, (_, n) => n);
-    for (const word of ['@many', '^@many']) expect(thrown(UserError, () => parseNodeSpecs([word], names, undefined, () => many)).message).toContain('above 100000 nodes');
+    for (const word of ['@many', '^@many'])
+      expect(thrown(UserError, () => parseNodeSpecs([word], names, undefined, () => many)).message).toContain('above 100000 nodes');
     expect(thrown(UserError, () => parseNodeSpecs(['^1-999999999'], names)).message).toContain('above 100000 nodes');
     expect(fold(parseNodeSpecs(['1-9 &3-999999999'.split(' ')].flat(), names))).toBe('3-9');
   });
@@ -195,7 +222,14 @@ describe('node sets, whatever the numbers', () => {
         const sorted = [...expected].sort((a, b) => a - b);
         expect(parseNodeSpecs(words, names)).toEqual(sorted);
         expect(parseNodeSpecs([words.join(',')], names)).toEqual(sorted);
-        expect(parseNodeSpecs(words.map((word) => word.replace(/\d+-\d+$/, (range) => `@${range}`)), names, undefined, (range) => parseNodeSpecs([range], names))).toEqual(sorted);
+        expect(
+          parseNodeSpecs(
+            words.map((word) => word.replace(/\d+-\d+$/, (range) => `@${range}`)),
+            names,
+            undefined,
+            (range) => parseNodeSpecs([range], names),
+          ),
+        ).toEqual(sorted);
       }),
     );
   });

@@ -38,7 +38,10 @@ describe('which nodes a command works on', () => {
   });
 
   it('says where a misformed word comes from', () => {
-    expect(thrown(UserError, () => select({ env: { NODES: '1 ubuntu' } }))).toMatchObject({ kind: 'usage', message: expect.stringMatching(/^NODES: "ubuntu"/) });
+    expect(thrown(UserError, () => select({ env: { NODES: '1 ubuntu' } }))).toMatchObject({
+      kind: 'usage',
+      message: expect.stringMatching(/^NODES: "ubuntu"/),
+    });
     expect(thrown(UserError, () => select({ allNodes: true, env: { ALL_NODES: '1-' } })).message).toMatch(/^ALL_NODES: "1-"/);
     const config = thrown(UserError, () => select({ allNodes: true, allScope: '1-37-0' }));
     expect(config).toMatchObject({ kind: 'environment', message: expect.stringMatching(/^testbed.all_scope: "1-37-0"/) });
@@ -74,7 +77,10 @@ describe('nodes against the inventory', () => {
   });
 
   it('has an error for commands that need a node', () => {
-    expect(emptySelection({ numbers: [], words: ['1-3', '~1-3'] }, names)).toMatchObject({ kind: 'usage', message: 'the selection is empty: 1-3 ~1-3' });
+    expect(emptySelection({ numbers: [], words: ['1-3', '~1-3'] }, names)).toMatchObject({
+      kind: 'usage',
+      message: 'the selection is empty: 1-3 ~1-3',
+    });
     expect(emptySelection({ numbers: [], words: ['2015-11-25'] }, names).hint).toContain('did you forget -i?');
   });
 });

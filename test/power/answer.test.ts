@@ -23,8 +23,17 @@ describe('parsePowerAnswer', () => {
   });
 
   const garbled: [PowerVerb, string][] = [
-    ['status', ''], ['status', 'ok'], ['status', 'on off'], ['status', '<html>on</html>'], ['on', 'on'], ['on', 'already off'],
-    ['reset', 'already on'], ['reset', ''], ['info', ' \r\n'], ['usrpstatus', 'ok'], ['off', 'failed'],
+    ['status', ''],
+    ['status', 'ok'],
+    ['status', 'on off'],
+    ['status', '<html>on</html>'],
+    ['on', 'on'],
+    ['on', 'already off'],
+    ['reset', 'already on'],
+    ['reset', ''],
+    ['info', ' \r\n'],
+    ['usrpstatus', 'ok'],
+    ['off', 'failed'],
   ];
   it.each(garbled)('%s answered %j is garbled', (verb, text) => {
     expect(parsePowerAnswer(verb, text)).toEqual({ type: 'garbled' });
@@ -35,9 +44,12 @@ describe('parsePowerAnswer', () => {
   });
 
   it('property: never throws, and never makes a state of what is not exactly a word the cards say', () => {
-    fc.assert(fc.property(fc.constantFrom(...POWER_VERBS), fc.string(), (verb, text) => {
-      const parsed = parsePowerAnswer(verb, text);
-      if (parsed.type === 'answer' && parsed.answer.state !== null) expect(text.trim().toLowerCase()).toMatch(/^(ok|(usrp)?(on|off)|already (usrp)?(on|off))$/);
-    }));
+    fc.assert(
+      fc.property(fc.constantFrom(...POWER_VERBS), fc.string(), (verb, text) => {
+        const parsed = parsePowerAnswer(verb, text);
+        if (parsed.type === 'answer' && parsed.answer.state !== null)
+          expect(text.trim().toLowerCase()).toMatch(/^(ok|(usrp)?(on|off)|already (usrp)?(on|off))$/);
+      }),
+    );
   });
 });

@@ -96,17 +96,25 @@ describe('PowerClient', () => {
 
   it('a deadline that ends while the card is busy says busy, not timeout', async () => {
     const cmc = await says('CM card busy');
-    await expect(client({ busyPauseMs: 60_000 }).send(cmc, 'off', { signal: never, timeoutMs: 100 })).rejects.toMatchObject({ code: 'cmc-busy' });
+    await expect(client({ busyPauseMs: 60_000 }).send(cmc, 'off', { signal: never, timeoutMs: 100 })).rejects.toMatchObject({
+      code: 'cmc-busy',
+    });
   });
 
   it('pauses grow, with jitter', async () => {
     const cmc = await says('CM card busy');
     const at: number[] = [];
-    await client({ busyPauseMs: 16, random: () => 0.5 }).send(cmc, 'off', { signal: never, onAgain: () => at.push(performance.now()) }).catch(() => {});
+    await client({ busyPauseMs: 16, random: () => 0.5 })
+      .send(cmc, 'off', { signal: never, onAgain: () => at.push(performance.now()) })
+      .catch(() => {});
     expect((at[4] ?? 0) - (at[3] ?? 0)).toBeGreaterThan(100);
   });
 
-  it.each([['status', 'maybe', '"maybe"'], ['reset', '', 'nothing'], ['on', '<html>', '"<html>"']] as const)('%s answered %j is garbled, and shown', async (verb, text, shown) => {
+  it.each([
+    ['status', 'maybe', '"maybe"'],
+    ['reset', '', 'nothing'],
+    ['on', '<html>', '"<html>"'],
+  ] as const)('%s answered %j is garbled, and shown', async (verb, text, shown) => {
     const cmc = await says(text);
     await expect(client().send(cmc, verb, { signal: never })).rejects.toMatchObject({
       code: 'cmc-garbled',
@@ -116,7 +124,10 @@ describe('PowerClient', () => {
 
   it.each([404, 500, 302])('HTTP %i is a failure of its own', async (code) => {
     const cmc = await says('on', code);
-    await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({ code: `cmc-http-${code}`, message: expect.stringContaining('"on"') });
+    await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({
+      code: `cmc-http-${code}`,
+      message: expect.stringContaining('"on"'),
+    });
   });
 
   it('something that is not HTTP is garbled', async () => {
@@ -132,18 +143,24 @@ describe('PowerClient', () => {
       const more = (): void => void (response.destroyed || response.write('x'.repeat(10_000), () => setImmediate(more)));
       more();
     });
-    await expect(client().send(cmc, 'info', { signal: never })).rejects.toMatchObject({ code: 'cmc-garbled', message: `reboot05 (127.24.0.5:${port}): info was answered with more than 64 KiB, which no card says to that` });
+    await expect(client().send(cmc, 'info', { signal: never })).rejects.toMatchObject({
+      code: 'cmc-garbled',
+      message: `reboot05 (127.24.0.5:${port}): info was answered with more than 64 KiB, which no card says to that`,
+    });
     await hungUp;
   });
 
   it.each([
     ['accepts and says nothing', (): void => {}],
     ['sends headers and no body', (socket: Socket): void => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n')],
-    ['drips its headers', (socket: Socket): void => {
-      socket.write('HTTP/1.1 200 OK\r\nX-Slow: ');
-      const timer = setInterval(() => socket.write('x'), 10);
-      socket.on('close', () => clearInterval(timer));
-    }],
+    [
+      'drips its headers',
+      (socket: Socket): void => {
+        socket.write('HTTP/1.1 200 OK\r\nX-Slow: ');
+        const timer = setInterval(() => socket.write('x'), 10);
+        socket.on('close', () => clearInterval(timer));
+      },
+    ],
   ])('a card that %s runs into its own deadline, on time', async (_, onSocket) => {
     const cmc = await raw(onSocket);
     const started = performance.now();
@@ -154,20 +171,23 @@ describe('PowerClient', () => {
     expect(performance.now() - started).toBeLessThan(600); // the HTTP client's own timers would take 1 s
   });
 
-  it.each(['status', 'info', 'on', 'off', 'usrpstatus', 'usrpon', 'usrpoff'] as const)('%s: a card in trouble that passes is asked again', async (verb) => {
-    let requests = 0;
-    const good = { status: 'on', info: 'x', on: 'ok', off: 'ok', usrpstatus: 'usrpon', usrpon: 'ok', usrpoff: 'ok' }[verb];
-    const cmc = await card((request, response) => {
-      requests += 1;
-      if (requests === 1) response.writeHead(503).end('try later');
-      else if (requests === 2) response.writeHead(504).end();
-      else if (requests === 3) request.socket.resetAndDestroy();
-      else response.end(good);
-    });
-    const told: string[] = [];
-    expect(await client().send(cmc, verb, { signal: never, onAgain: (why) => told.push(why) })).toMatchObject({ text: good });
-    expect(told).toEqual(['answered HTTP 503', 'answered HTTP 504', 'lost the connection']);
-  });
+  it.each(['status', 'info', 'on', 'off', 'usrpstatus', 'usrpon', 'usrpoff'] as const)(
+    '%s: a card in trouble that passes is asked again',
+    async (verb) => {
+      let requests = 0;
+      const good = { status: 'on', info: 'x', on: 'ok', off: 'ok', usrpstatus: 'usrpon', usrpon: 'ok', usrpoff: 'ok' }[verb];
+      const cmc = await card((request, response) => {
+        requests += 1;
+        if (requests === 1) response.writeHead(503).end('try later');
+        else if (requests === 2) response.writeHead(504).end();
+        else if (requests === 3) request.socket.resetAndDestroy();
+        else response.end(good);
+      });
+      const told: string[] = [];
+      expect(await client().send(cmc, verb, { signal: never, onAgain: (why) => told.push(why) })).toMatchObject({ text: good });
+      expect(told).toEqual(['answered HTTP 503', 'answered HTTP 504', 'lost the connection']);
+    },
+  );
 
   it('a reset is asked for again where it surely was not done, and nowhere else', async () => {
     let requests = 0;
@@ -181,15 +201,22 @@ describe('PowerClient', () => {
 
   it('trouble that stays is told with how often it was seen, at the latest when time is up', async () => {
     const cmc = await says('overloaded', 503);
-    await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({ code: 'cmc-http-503', message: `reboot05 (127.24.0.5:${port}): status was answered HTTP 503 "overloaded", 8 times` });
-    await expect(client({ busyPauseMs: 60_000 }).send(cmc, 'status', { signal: never, timeoutMs: 100 })).rejects.toMatchObject({ code: 'cmc-http-503' });
+    await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({
+      code: 'cmc-http-503',
+      message: `reboot05 (127.24.0.5:${port}): status was answered HTTP 503 "overloaded", 8 times`,
+    });
+    await expect(client({ busyPauseMs: 60_000 }).send(cmc, 'status', { signal: never, timeoutMs: 100 })).rejects.toMatchObject({
+      code: 'cmc-http-503',
+    });
   });
 
   it('what is under way when the client is closed is not tried again', async () => {
     const power = client({ busyPauseMs: 60_000 });
     const cmc = await card(() => void power.close());
     const told: string[] = [];
-    await expect(power.send(cmc, 'status', { signal: never, onAgain: (why) => told.push(why) })).rejects.toMatchObject({ code: 'cmc-closed' });
+    await expect(power.send(cmc, 'status', { signal: never, onAgain: (why) => told.push(why) })).rejects.toMatchObject({
+      code: 'cmc-closed',
+    });
     expect(told).toEqual([]);
   });
 

@@ -14,15 +14,28 @@ const OTHER = 'ffffffffffffffffffffffffffffffff';
 
 /** Chunks of 8 sectors each, one after the other; `changes` are made to single ones. */
 function image(count: number, changes: Record<number, Partial<ChunkHeader>> = {}, all: Partial<ChunkHeader> = {}): Buffer {
-  return Buffer.concat(Array.from({ length: count }, (_, index) => {
-    const start = 8 * index;
-    const header = headerOf({ index, firstSector: start, lastSector: start + 8, regions: [{ startSector: start, sectorCount: 8 }], ...all, ...changes[index] });
-    return chunkOf(header, randomBytes(8 * 512));
-  }));
+  return Buffer.concat(
+    Array.from({ length: count }, (_, index) => {
+      const start = 8 * index;
+      const header = headerOf({
+        index,
+        firstSector: start,
+        lastSector: start + 8,
+        regions: [{ startSector: start, sectorCount: 8 }],
+        ...all,
+        ...changes[index],
+      });
+      return chunkOf(header, randomBytes(8 * 512));
+    }),
+  );
 }
 
 /** Receives into a file that holds `old`; what became of it. */
-async function receive(served: Buffer, options = '', env: Record<string, string> = {}): Promise<{ code: number; text: string; content: string }> {
+async function receive(
+  served: Buffer,
+  options = '',
+  env: Record<string, string> = {},
+): Promise<{ code: number; text: string; content: string }> {
   const path = join(temporaryFolder(), 'disk');
   writeFileSync(path, 'old');
   const at = await serving(served);
@@ -33,7 +46,12 @@ async function receive(served: Buffer, options = '', env: Record<string, string>
 describe('an image UUID that was asked for', () => {
   test('is accepted when every chunk has it, however it is written', async () => {
     const dashed = `${UUID.slice(0, 8)}-${UUID.slice(8, 12)}-${UUID.slice(12, 16)}-${UUID.slice(16, 20)}-${UUID.slice(20)}`.toUpperCase();
-    for (const [options, env] of [[`--image-uuid ${UUID}`, {}], [`--image-uuid=${dashed}`, {}], [`-u 0x${UUID}`, {}], ['', { IMAGING_FRISBEE_UUID: UUID }]] as const) {
+    for (const [options, env] of [
+      [`--image-uuid ${UUID}`, {}],
+      [`--image-uuid=${dashed}`, {}],
+      [`-u 0x${UUID}`, {}],
+      ['', { IMAGING_FRISBEE_UUID: UUID }],
+    ] as const) {
       const { code, content } = await receive(image(2), options, env);
       expect(code).toBe(0);
       expect(content).toHaveLength(2 * 8 * 512);
@@ -41,7 +59,11 @@ describe('an image UUID that was asked for', () => {
   });
 
   test('another image: 65 (with -u 1), both UUIDs are named, and the output is as it was', async () => {
-    for (const [options, env, status] of [[`--image-uuid ${OTHER}`, {}, 65], [`-u ${OTHER}`, {}, 1], ['', { IMAGING_FRISBEE_UUID: OTHER }, 65]] as const) {
+    for (const [options, env, status] of [
+      [`--image-uuid ${OTHER}`, {}, 65],
+      [`-u ${OTHER}`, {}, 1],
+      ['', { IMAGING_FRISBEE_UUID: OTHER }, 65],
+    ] as const) {
       const { code, text, content } = await receive(image(3), options, env);
       expect(code).toBe(status);
       expect(text).toContain(`belongs to image ${UUID}; expected image ${OTHER} (does another server use this group and port?)\n`);
@@ -65,7 +87,11 @@ describe('an image UUID that was asked for', () => {
   });
 
   test('nonsense, or a transfer without decompression, is refused at once', async () => {
-    for (const [options, reason] of [['--image-uuid 12', 'not 32 hexadecimal digits'], [`-N --image-uuid ${UUID}`, 'do not go together'], ['--image-uuid', 'requires an argument']] as const) {
+    for (const [options, reason] of [
+      ['--image-uuid 12', 'not 32 hexadecimal digits'],
+      [`-N --image-uuid ${UUID}`, 'do not go together'],
+      ['--image-uuid', 'requires an argument'],
+    ] as const) {
       const { done, stderr } = client(`-i 127.0.3.1 ${place()} ${join(temporaryFolder(), 'disk')} ${options}`);
       expect(await done).toBe(1);
       expect(stderr.text).toContain(reason);
@@ -75,7 +101,10 @@ describe('an image UUID that was asked for', () => {
 
 describe('chunks that do not make one image', () => {
   test('end the client with 1, whatever was asked for', async () => {
-    for (const [served, reason] of [[image(3, { 1: { uuid: OTHER } }), 'belongs to another image'], [image(3, { 1: { index: 2 } }), 'chunk 1 is numbered 2']] as const) {
+    for (const [served, reason] of [
+      [image(3, { 1: { uuid: OTHER } }), 'belongs to another image'],
+      [image(3, { 1: { index: 2 } }), 'chunk 1 is numbered 2'],
+    ] as const) {
       const { code, text } = await receive(served);
       expect(code).toBe(1);
       expect(text).toMatch(new RegExp(`\\nfrisbee: .*${reason}`));
@@ -87,10 +116,30 @@ describe('chunks that do not make one image', () => {
     ['a number out of range', image(3, { 2: { index: 7 } }), 'ndz-chunk-order', 'chunk 2 is numbered 7'],
     ['more chunks than the session has', image(4), 'ndz-chunk-order', 'chunk 3 of an image of 3 chunks'],
     ['fewer', image(2), 'ndz-missing-chunk', 'chunk 2 of the image never came'],
-    ['a count that is not that of the session', image(3, {}, { version: 1, uuid: null, total: 4 }), 'ndz-truncated', 'says the image has 4 chunks, 3 are sent'],
-    ['sectors nobody speaks for', image(3, { 1: { firstSector: 9, lastSector: 17, regions: [{ startSector: 9, sectorCount: 8 }] } }), 'ndz-chunk-order', 'speaks for sectors from 9 on'],
-    ['a first chunk that is not the first', image(3, { 0: { firstSector: 1, lastSector: 9, regions: [{ startSector: 1, sectorCount: 8 }] } }), 'ndz-chunk-order', 'chunk 0 speaks for sectors from 1 on'],
-    ['sectors written twice', image(3, { 1: { regions: [{ startSector: 4, sectorCount: 8 }] } }, { version: 1, uuid: null }), 'ndz-chunk-order', 'chunk 1'],
+    [
+      'a count that is not that of the session',
+      image(3, {}, { version: 1, uuid: null, total: 4 }),
+      'ndz-truncated',
+      'says the image has 4 chunks, 3 are sent',
+    ],
+    [
+      'sectors nobody speaks for',
+      image(3, { 1: { firstSector: 9, lastSector: 17, regions: [{ startSector: 9, sectorCount: 8 }] } }),
+      'ndz-chunk-order',
+      'speaks for sectors from 9 on',
+    ],
+    [
+      'a first chunk that is not the first',
+      image(3, { 0: { firstSector: 1, lastSector: 9, regions: [{ startSector: 1, sectorCount: 8 }] } }),
+      'ndz-chunk-order',
+      'chunk 0 speaks for sectors from 1 on',
+    ],
+    [
+      'sectors written twice',
+      image(3, { 1: { regions: [{ startSector: 4, sectorCount: 8 }] } }, { version: 1, uuid: null }),
+      'ndz-chunk-order',
+      'chunk 1',
+    ],
     ['noise', Buffer.concat([image(1), randomBytes(2 << 20)]), 'ndz-bad-magic', 'chunk 1'],
   ] as const)('%s', async (_, served, code, reason) => {
     const sink = await openDiskSink(join(temporaryFolder(), 'disk'));
@@ -110,7 +159,10 @@ describe('-S', () => {
     const [wanted, other] = [image(2), image(3)];
     await serving(other, { at, ip: '127.0.0.2' });
     await serving(wanted, { at, ip: '127.0.0.9' });
-    for (const [server, sizeBytes] of [['127.0.0.9', 2 * 4096], ['127.0.0.2', 3 * 4096]] as const) {
+    for (const [server, sizeBytes] of [
+      ['127.0.0.9', 2 * 4096],
+      ['127.0.0.2', 3 * 4096],
+    ] as const) {
       const path = join(temporaryFolder(), 'disk');
       const { done } = client(`-q -S ${server} -i 127.0.3.1 ${at} ${path}`);
       expect(await done).toBe(0);
@@ -121,8 +173,17 @@ describe('-S', () => {
 
 describe('options', () => {
   test.each([
-    ['-F x', 'master server'], ['-Q x', 'master server'], ['-X mcast', 'transfer method'], ['-B 3', 'master server'], ['-c key', 'signed images'], ['-e key', 'encrypted images'],
-    ['-D 7', '-D needs -s'], ['-N -s 1', 'do not go together'], ['-D x -s 1', '-D takes a number'], ['-S not.a.host.invalid', '-S not.a.host.invalid: '], ['-b', 'contradict'],
+    ['-F x', 'master server'],
+    ['-Q x', 'master server'],
+    ['-X mcast', 'transfer method'],
+    ['-B 3', 'master server'],
+    ['-c key', 'signed images'],
+    ['-e key', 'encrypted images'],
+    ['-D 7', '-D needs -s'],
+    ['-N -s 1', 'do not go together'],
+    ['-D x -s 1', '-D takes a number'],
+    ['-S not.a.host.invalid', '-S not.a.host.invalid: '],
+    ['-b', 'contradict'],
   ])('%s is refused with a reason', async (options, reason) => {
     const path = join(temporaryFolder(), 'disk');
     const { done, stderr } = client(`${options} -i 127.0.3.1 -m 239.77.0.1 -p 19999 ${path}`);
@@ -139,7 +200,9 @@ describe('options', () => {
     const at = await serving(image(3));
     const tuned = client(`-d -f -n -r -W 8 -M 4 -R 1 -I 50 -i 127.0.3.1 ${at} ${path}`);
     expect(await tuned.done).toBe(0);
-    expect(tuned.stderr.text).toMatch(/start delay: +0\.\d{3} sec\n[^]*chunk buffers: +2\n[^]*readahead\/inprogress: 1\/2\n[^]*re-request delay: +50000\n/);
+    expect(tuned.stderr.text).toMatch(
+      /start delay: +0\.\d{3} sec\n[^]*chunk buffers: +2\n[^]*readahead\/inprogress: 1\/2\n[^]*re-request delay: +50000\n/,
+    );
   });
 });
 
@@ -172,7 +235,10 @@ describe('a disk that fails', () => {
     onTestFinished(() => void execFileSync('umount', [folder]));
     const large = [0, 1].map((index) => {
       const region = { startSector: 3000 * index, sectorCount: 3000 };
-      return chunkOf(headerOf({ index, firstSector: region.startSector, lastSector: region.startSector + 3000, regions: [region] }), Buffer.alloc(3000 * 512, 'text'));
+      return chunkOf(
+        headerOf({ index, firstSector: region.startSector, lastSector: region.startSector + 3000, regions: [region] }),
+        Buffer.alloc(3000 * 512, 'text'),
+      );
     });
     for (const options of ['', '-N ']) {
       const at = await serving(Buffer.concat(large));

@@ -16,7 +16,10 @@ const MIB = 1 << 20;
 function mbrDisk(): Buffer {
   const disk = Buffer.alloc(8 * MIB, 'what was there before. ');
   disk.fill(0, 0, 512);
-  writeMbr(disk, 0, [{ type: 0x83, start: 2048, count: 2048 }, { type: 0x82, start: 4096, count: 4096 }]);
+  writeMbr(disk, 0, [
+    { type: 0x83, start: 2048, count: 2048 },
+    { type: 0x82, start: 4096, count: 4096 },
+  ]);
   return disk;
 }
 
@@ -24,7 +27,10 @@ function gptDisk(): Buffer {
   const disk = Buffer.alloc(8 * MIB, 'what was there before. ');
   disk.fill(0, 0, 34 * 512);
   disk.fill(0, disk.length - 33 * 512);
-  writeGpt(disk, [{ first: 2048, last: 4095 }, { first: 4096, last: 8191 }]);
+  writeGpt(disk, [
+    { first: 2048, last: 4095 },
+    { first: 4096, last: 8191 },
+  ]);
   return disk;
 }
 
@@ -57,7 +63,9 @@ describe('-s', () => {
     const { code, text, after } = await load(content, '-s 1', mbrDisk());
     expect(after.equals(withSlice1(mbrDisk(), content))).toBe(true);
     expect(code).toBe(0);
-    expect(text).toMatch(/\nWARNING: image too large for target slice, truncating\nLeft the team [^]*\nWrote 1048576 bytes \(1048576 actual\)\n/);
+    expect(text).toMatch(
+      /\nWARNING: image too large for target slice, truncating\nLeft the team [^]*\nWrote 1048576 bytes \(1048576 actual\)\n/,
+    );
   });
 
   test('-z makes zeros up to the end of the partition, and none behind it', async () => {
@@ -69,7 +77,12 @@ describe('-s', () => {
     expect(text).not.toContain('WARNING');
   });
 
-  test.each([['-s 3', /no partition 3/], ['-s 1 -D 0', /type 0x0 /], ['-s 1 -D 5', /type 0x5 /], ['-s 1 -D 0x8300', /type 0x8300 is no type of an MBR/]])('%s is refused before anything is received', async (options, reason) => {
+  test.each([
+    ['-s 3', /no partition 3/],
+    ['-s 1 -D 0', /type 0x0 /],
+    ['-s 1 -D 5', /type 0x5 /],
+    ['-s 1 -D 0x8300', /type 0x8300 is no type of an MBR/],
+  ])('%s is refused before anything is received', async (options, reason) => {
     const path = join(temporaryFolder(), 'disk');
     writeFileSync(path, mbrDisk());
     const { done, stderr } = client(`${options} -i 127.0.3.1 -m 239.77.0.1 -p 19999 ${path}`);
@@ -103,11 +116,17 @@ describe('-s', () => {
 describe('-D', () => {
   test('changes one byte of an MBR, also of a logical partition’s', async () => {
     const disk = mbrDisk();
-    writeMbr(disk, 0, [{ type: 0x83, start: 2048, count: 2048 }, { type: 0x05, start: 4096, count: 8192 }]);
+    writeMbr(disk, 0, [
+      { type: 0x83, start: 2048, count: 2048 },
+      { type: 0x05, start: 4096, count: 8192 },
+    ]);
     disk.fill(0, 4096 * 512, 4097 * 512);
     writeMbr(disk, 4096, [{ type: 0x83, start: 64, count: 2000 }]);
     const content = randomBytes(4096);
-    for (const [options, at, typeAt] of [['-s 1 -D 0x82', 2048 * 512, 450], ['-s 5 -D 142', 4160 * 512, 4096 * 512 + 450]] as const) {
+    for (const [options, at, typeAt] of [
+      ['-s 1 -D 0x82', 2048 * 512, 450],
+      ['-s 5 -D 142', 4160 * 512, 4096 * 512 + 450],
+    ] as const) {
       const { code, text, after } = await load(content, options, disk);
       const wanted = Buffer.from(disk);
       wanted.set(content, at);
@@ -119,7 +138,11 @@ describe('-D', () => {
   });
 
   test('changes both copies of a GPT, by short code or by MBR type; sgdisk agrees', async () => {
-    for (const [code, guid] of [['0x8200', '0657fd6d'], ['0x83', '0fc63daf'], ['61184', 'c12a7328']] as const) {
+    for (const [code, guid] of [
+      ['0x8200', '0657fd6d'],
+      ['0x83', '0fc63daf'],
+      ['61184', 'c12a7328'],
+    ] as const) {
       const content = randomBytes(4096);
       const { after, text } = await load(content, `-s 2 -D ${code}`, gptDisk());
       const stored = Buffer.from(guid, 'hex').reverse();

@@ -25,7 +25,11 @@ function capturedImage(): string {
   return path;
 }
 
-const shape = (text: string): string => text.replace(/\d{2}:\d{2}:\d{2}/g, 'TIME').replace(/\d+/g, 'N').replace(/0x\w+/g, 'N');
+const shape = (text: string): string =>
+  text
+    .replace(/\d{2}:\d{2}:\d{2}/g, 'TIME')
+    .replace(/\d+/g, 'N')
+    .replace(/0x\w+/g, 'N');
 
 /** A busy machine takes its time. */
 const PATIENCE = { timeout: 30_000 };
@@ -47,8 +51,12 @@ describe('frisbee and frisbeed', () => {
     expect(shape(receiving.stderr.text)).toBe(shape(real));
     expect(receiving.stderr.text).toContain('\nWrote 16777216 bytes (7001088 actual)\n');
     const words = serving.stderr.text.replaceAll(image, 's3.ndz');
-    expect(words).toMatch(/^Opened s3\.ndz: 3072 blocks \(3145728 bytes\)\nclock resolution: 1000 us\nMaximum socket buffer size of \d+ bytes\nMaximum send bandwidth 296\.208 Mbits\/sec \(33000 blocks\/sec\)\n {2}burstsize=33, burstinterval=1000us\nBound to port \d+\nUsing Multicast [\d.]+\n127\.0\.3\.1 \(id \d+, image s3\.ndz\) joins \(v1\) at \d\d:\d\d:\d\d! {2}1 active clients\.\n/);
-    expect(words).toMatch(/\n127\.0\.3\.1 \(id \d+, image s3\.ndz\): leaves at \d\d:\d\d:\d\d, ran for \d+ seconds\. {2}0 active clients\nClient \d+ Performance:\n/);
+    expect(words).toMatch(
+      /^Opened s3\.ndz: 3072 blocks \(3145728 bytes\)\nclock resolution: 1000 us\nMaximum socket buffer size of \d+ bytes\nMaximum send bandwidth 296\.208 Mbits\/sec \(33000 blocks\/sec\)\n {2}burstsize=33, burstinterval=1000us\nBound to port \d+\nUsing Multicast [\d.]+\n127\.0\.3\.1 \(id \d+, image s3\.ndz\) joins \(v1\) at \d\d:\d\d:\d\d! {2}1 active clients\.\n/,
+    );
+    expect(words).toMatch(
+      /\n127\.0\.3\.1 \(id \d+, image s3\.ndz\): leaves at \d\d:\d\d:\d\d, ran for \d+ seconds\. {2}0 active clients\nClient \d+ Performance:\n/,
+    );
     expect(words).toMatch(/\nLast client left!\nParams:\n[^]*\n {2}1k blocks sent: {4}\d+ \(\d+ repeated\)\n[^]*\nExiting!\n$/);
   });
 
@@ -67,7 +75,9 @@ describe('frisbee and frisbeed', () => {
     expect(receiving.stderr.text).toContain('File is 1 chunks (70001 bytes)');
     serving.stop.abort(new Error('SIGTERM'));
     expect(await serving.done).toBe(0);
-    expect(serving.stderr.text).toMatch(/^NOTE: serving non-image file, will ignore V1 JOINs\n[^]*joins \(v2\)[^]*Interrupted!\nParams:[^]*Exiting!\n$/);
+    expect(serving.stderr.text).toMatch(
+      /^NOTE: serving non-image file, will ignore V1 JOINs\n[^]*joins \(v2\)[^]*Interrupted!\nParams:[^]*Exiting!\n$/,
+    );
   });
 
   test('what is no image ends the client with 1 and leaves no thread behind', async () => {
@@ -85,7 +95,9 @@ describe('frisbee and frisbeed', () => {
   test('a server that falls silent: 110', async () => {
     const at = place();
     const serving = server(`-i 127.0.0.1 -W 9000000 ${at} ${randomFile(8 << 20).path}`);
-    const receiving = client(`-q -T 1 -i 127.0.3.1 ${at} ${join(temporaryFolder(), 'disk')}`, { openOutput: async () => new MemoryOutput() });
+    const receiving = client(`-q -T 1 -i 127.0.3.1 ${at} ${join(temporaryFolder(), 'disk')}`, {
+      openOutput: async () => new MemoryOutput(),
+    });
     await expect.poll(() => receiving.stderr.text, PATIENCE).toContain('Joined the team');
     serving.stop.abort(new Error('SIGTERM'));
     await serving.done;
@@ -108,7 +120,10 @@ describe('frisbee and frisbeed', () => {
   });
 
   test('a signal ends a waiting client with 128 + its number', async () => {
-    for (const [name, code] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
+    for (const [name, code] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+    ] as const) {
       const receiving = client(`-i 127.0.3.1 ${place()} ${join(temporaryFolder(), 'disk')}`);
       await expect.poll(() => receiving.stderr.text, PATIENCE).toContain('Using Multicast');
       receiving.stop.abort(new Error(name));
@@ -124,7 +139,19 @@ describe('frisbee and frisbeed', () => {
 
   test('usage errors and unusable files', async () => {
     const disk = join(temporaryFolder(), 'disk');
-    for (const words of ['', `${disk}`, `-m 239.1.1.1 ${disk}`, `-m 239.1.1.1 -p 70000 ${disk}`, `-m nowhere -p 5 ${disk}`, '-m 239.1.1.1 -p 5000', `-m 239.1.1.1 -p 5000 -x ${disk}`, `-s x -m 239.1.1.1 -p 5000 ${disk}`, `-m 239.1.1.1 -p 5000 -`, `-T x -i 127.0.3.1 -m 239.1.1.1 -p 5000 ${disk}`, '-m']) {
+    for (const words of [
+      '',
+      `${disk}`,
+      `-m 239.1.1.1 ${disk}`,
+      `-m 239.1.1.1 -p 70000 ${disk}`,
+      `-m nowhere -p 5 ${disk}`,
+      '-m 239.1.1.1 -p 5000',
+      `-m 239.1.1.1 -p 5000 -x ${disk}`,
+      `-s x -m 239.1.1.1 -p 5000 ${disk}`,
+      `-m 239.1.1.1 -p 5000 -`,
+      `-T x -i 127.0.3.1 -m 239.1.1.1 -p 5000 ${disk}`,
+      '-m',
+    ]) {
       const { done, stderr } = client(words);
       expect(await done, words).toBe(1);
       expect(stderr.text, words).toContain('usage: frisbee');
@@ -140,28 +167,50 @@ describe('frisbee and frisbeed', () => {
 
 describe('lines', () => {
   test('67 dots, then seconds and what is left', () => {
-    const dots = Array.from({ length: 202 }, (_, i) => chunkDot({ doneChunks: i + 1, totalChunks: 202, elapsedMs: 1000 * Math.floor(i / 66) })).join('');
+    const dots = Array.from({ length: 202 }, (_, i) =>
+      chunkDot({ doneChunks: i + 1, totalChunks: 202, elapsedMs: 1000 * Math.floor(i / 66) }),
+    ).join('');
     expect(dots).toBe(`${'.'.repeat(67)}   1    135\n${'.'.repeat(67)}   2     68\n${'.'.repeat(67)}   3      1\n.`);
   });
 
   test('a client’s statistics as the 2015 programs print them', () => {
-    const leave = udpDatagrams(fixture('session-1chunk-loss1pct.pcap.gz')).map(({ payload }) => decode(payload)?.message).find((message) => message?.kind === 'leave2');
+    const leave = udpDatagrams(fixture('session-1chunk-loss1pct.pcap.gz'))
+      .map(({ payload }) => decode(payload)?.message)
+      .find((message) => message?.kind === 'leave2');
     if (leave?.kind !== 'leave2') throw new Error('no leave in the capture');
     expect(clientStatsLines(leave.clientId, leave.stats)).toBe(readFileSync(fixture('client-stats-1chunk.txt'), 'utf8'));
-    expect(clientStatsLines(1, { ...emptyClientStats(), runSeconds: 11, realBytesWritten: 335544320 })).toContain('335544320 (30504029 Bps)');
+    expect(clientStatsLines(1, { ...emptyClientStats(), runSeconds: 11, realBytesWritten: 335544320 })).toContain(
+      '335544320 (30504029 Bps)',
+    );
   });
 
   test('getopt', () => {
     expect(getopt(['-qN', '-p5005', '-m', '239.1.1.1', 'out', '-z', '--', '-x'], 'qNz', 'pm')).toEqual({
-      flags: new Set(['q', 'N', 'z']), values: new Map([['p', '5005'], ['m', '239.1.1.1']]), words: ['out', '-x'],
+      flags: new Set(['q', 'N', 'z']),
+      values: new Map([
+        ['p', '5005'],
+        ['m', '239.1.1.1'],
+      ]),
+      words: ['out', '-x'],
     });
     expect(getopt(['-T', '-1', '-'], '', 'T')).toEqual({ flags: new Set(), values: new Map([['T', '-1']]), words: ['-'] });
     expect(getopt(['-qx'], 'q', 'p')).toBe("invalid option -- 'x'");
     expect(getopt(['-p'], 'q', 'p')).toBe("option requires an argument -- 'p'");
     expect(getopt(['--loopback', '--other'], 'q', 'p', ['--loopback'])).toBe("invalid option -- '-'");
-    expect(getopt(['--id=a=b', 'w', '--id', '-q', '-q'], 'q', '', ['--id='])).toEqual({ flags: new Set(['q']), values: new Map([['--id', '-q']]), words: ['w'] });
+    expect(getopt(['--id=a=b', 'w', '--id', '-q', '-q'], 'q', '', ['--id='])).toEqual({
+      flags: new Set(['q']),
+      values: new Map([['--id', '-q']]),
+      words: ['w'],
+    });
     expect(getopt(['--id'], 'q', '', ['--id='])).toBe("option requires an argument -- '--id'");
-    const hexadecimal = { flags: new Set<string>(), values: new Map([['D', '0x8300'], ['E', '0xg']]), words: [] };
+    const hexadecimal = {
+      flags: new Set<string>(),
+      values: new Map([
+        ['D', '0x8300'],
+        ['E', '0xg'],
+      ]),
+      words: [],
+    };
     expect([numberValue(hexadecimal, 'D', 0), numberValue(hexadecimal, 'E', 0)]).toEqual([0x8300, null]);
   });
 });

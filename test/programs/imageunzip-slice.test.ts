@@ -13,7 +13,7 @@ async function run(...argv: string[]): Promise<{ code: number; stderr: string }>
   const text = stderr.toArray();
   const code = await runImageunzip(argv, { stdout: new PassThrough().resume(), stderr });
   stderr.end();
-  return { code, stderr: Buffer.concat(await text as Buffer[]).toString() };
+  return { code, stderr: Buffer.concat((await text) as Buffer[]).toString() };
 }
 
 it('-s writes into one partition, by the table that is there', async () => {
@@ -34,7 +34,11 @@ it('-s writes into one partition, by the table that is there', async () => {
   wanted.set(content, 1024 * 1024);
   expect(Buffer.compare(await readFile(disk), wanted)).toBe(0);
   expect(await run('-s', '2', image, disk)).toMatchObject({ code: 1, stderr: expect.stringContaining('no partition 2') as unknown });
-  for (const argv of [['-s', '0', image, disk], ['-s', 'x', image, disk], ['-s', '1', image]]) {
+  for (const argv of [
+    ['-s', '0', image, disk],
+    ['-s', 'x', image, disk],
+    ['-s', '1', image],
+  ]) {
     expect(await run(...argv)).toMatchObject({ code: 1, stderr: expect.stringContaining('usage: imageunzip') as unknown });
   }
 });
@@ -43,6 +47,9 @@ it('refuses an image whose last chunks are missing, before the disk is touched',
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'disk'), 'old');
   await writeFile(join(folder, 'x.ndz'), fixture('frag-ext2-F0').subarray(0, CHUNK_BYTES));
-  expect(await run(join(folder, 'x.ndz'), join(folder, 'disk'))).toMatchObject({ code: 1, stderr: expect.stringContaining('its last chunks are missing') as unknown });
+  expect(await run(join(folder, 'x.ndz'), join(folder, 'disk'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('its last chunks are missing') as unknown,
+  });
   expect(await readFile(join(folder, 'disk'), 'utf8')).toBe('old');
 });

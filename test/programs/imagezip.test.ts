@@ -17,7 +17,7 @@ type Program = (argv: readonly string[], io: ProgramIo) => Promise<number>;
 /** Runs a program in this process, with pipes of its own. */
 async function run(program: Program, argv: readonly string[], io: { stdin?: Readable; signal?: AbortSignal } = {}): Promise<Run> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const collected = [stdout, stderr].map(async (stream) => Buffer.concat(await stream.toArray() as Buffer[]));
+  const collected = [stdout, stderr].map(async (stream) => Buffer.concat((await stream.toArray()) as Buffer[]));
   const code = await program(argv, { ...io, stdout, stderr });
   stdout.end();
   stderr.end();
@@ -45,23 +45,37 @@ describe('imagezip', () => {
     const { sizeBytes, version, uuid } = await verifyImage(image);
     const wholeSectors = Math.ceil(disk.byteLength / 512) * 512;
     expect({ sizeBytes, version, uuid }).toEqual({ sizeBytes: 2 * 1_048_576, version: 3, uuid: null });
-    expect(stderr).toMatch(new RegExp([
-      `^${wholeSectors} input \\(${wholeSectors} compressed\\) bytes in \\d+\\.\\d{3} seconds`,
-      'Image size: 2097152 bytes', '\\d+\\.\\d{3}MB/second compressed', 'Finished in \\d+\\.\\d{3} seconds', '$',
-    ].join('\n')));
+    expect(stderr).toMatch(
+      new RegExp(
+        [
+          `^${wholeSectors} input \\(${wholeSectors} compressed\\) bytes in \\d+\\.\\d{3} seconds`,
+          'Image size: 2097152 bytes',
+          '\\d+\\.\\d{3}MB/second compressed',
+          'Finished in \\d+\\.\\d{3} seconds',
+          '$',
+        ].join('\n'),
+      ),
+    );
   });
 
   it('saves a disk that it does not know whole, and says so', async () => {
     const { raw, image } = await folderWithDisk();
     const { code, stderr } = await run(runImagezip, [raw, image]);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^imagezip: the disk has no partition table.*\nimagezip: the disk holds nothing that is known here: saved raw\n3100672 input \(3100672 compressed\)/);
+    expect(stderr).toMatch(
+      /^imagezip: the disk has no partition table.*\nimagezip: the disk holds nothing that is known here: saved raw\n3100672 input \(3100672 compressed\)/,
+    );
   });
 
   it('says that a pipe is saved whole', async () => {
     const { image } = await folderWithDisk();
-    expect((await run(runImagezip, ['-', image], { stdin: Readable.from([disk]) })).stderr).toMatch(/^imagezip: saving raw: a pipe can only be saved whole\n/);
-    expect(await run(runImagezip, ['-s1', '-', image], { stdin: Readable.from([disk]) })).toMatchObject({ code: 1, stderr: expect.stringContaining('a pipe cannot be looked into') as unknown });
+    expect((await run(runImagezip, ['-', image], { stdin: Readable.from([disk]) })).stderr).toMatch(
+      /^imagezip: saving raw: a pipe can only be saved whole\n/,
+    );
+    expect(await run(runImagezip, ['-s1', '-', image], { stdin: Readable.from([disk]) })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('a pipe cannot be looked into') as unknown,
+    });
   });
 
   it('-o shows a dot per filled chunk, 61 to a line', async () => {
@@ -141,7 +155,9 @@ describe('imagezip, of partitions', () => {
     return { ...(await run(runImagezip, [...options, path, image])), image, raw, path };
   }
   const regionsOf = async (image: string): Promise<[number, number][]> =>
-    chunksOf(await readFile(image)).flatMap((chunk, i) => decodeChunkHeader(chunk, i).regions.map(({ startSector, sectorCount }): [number, number] => [startSector, startSector + sectorCount]));
+    chunksOf(await readFile(image)).flatMap((chunk, i) =>
+      decodeChunkHeader(chunk, i).regions.map(({ startSector, sectorCount }): [number, number] => [startSector, startSector + sectorCount]),
+    );
   const lines = (stderr: string): string[] => stderr.split('\n').filter((line) => !/seconds|second compressed|^Image size|^$/.test(line));
 
   it('leaves out what is free, in the words of the 2015 program', async () => {
@@ -149,7 +165,9 @@ describe('imagezip, of partitions', () => {
     expect(code).toBe(0);
     expect(lines(stderr)).toEqual([
       `imagezip: ${TAIL_NOTE}`,
-      'P2: unused, NOT SAVING.', 'P3: unused, NOT SAVING.', 'P4: unused, NOT SAVING.',
+      'P2: unused, NOT SAVING.',
+      'P3: unused, NOT SAVING.',
+      'P4: unused, NOT SAVING.',
       'partitioner value (28672) different than computed value (26624); using the former',
     ]);
     const { diskBytes } = await verifyImage(image);
@@ -160,7 +178,8 @@ describe('imagezip, of partitions', () => {
   });
 
   it('-F keeps more free space, -F 0 none', async () => {
-    const sectorsOf = async (...options: string[]): Promise<number> => (await regionsOf((await zipped('ext4-meta-bg', ...options)).image)).reduce((sum, [first, end]) => sum + end - first, 0);
+    const sectorsOf = async (...options: string[]): Promise<number> =>
+      (await regionsOf((await zipped('ext4-meta-bg', ...options)).image)).reduce((sum, [first, end]) => sum + end - first, 0);
     const [none, usual, more] = [await sectorsOf('-F', '0'), await sectorsOf(), await sectorsOf('-F', '2000')];
     expect(none).toBeLessThan(usual);
     expect(usual).toBeLessThan(more);
@@ -176,8 +195,12 @@ describe('imagezip, of partitions', () => {
     await run(runImageunzip, [image, out]);
     const slice = raw.subarray(20_480 * 512, 26_624 * 512);
     const restored = await readFile(out);
-    for (const [first, end] of await regionsOf(image)) expect(restored.subarray(first * 512, end * 512).equals(slice.subarray(first * 512, end * 512))).toBe(true);
-    expect(await zipped('ext4', '-s', '2')).toMatchObject({ code: 1, stderr: expect.stringContaining('has no partition 2: it has partitions 1') as unknown });
+    for (const [first, end] of await regionsOf(image))
+      expect(restored.subarray(first * 512, end * 512).equals(slice.subarray(first * 512, end * 512))).toBe(true);
+    expect(await zipped('ext4', '-s', '2')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('has no partition 2: it has partitions 1') as unknown,
+    });
   });
 
   it('-rs saves every sector of it', async () => {
@@ -186,7 +209,13 @@ describe('imagezip, of partitions', () => {
 
   it('-R saves every sector of a partition, -I none; both may come again', async () => {
     const raw = await zipped('extended', '-R', '5', '-R1');
-    expect(lines(raw.stderr)).toEqual(expect.arrayContaining(['P1: forcing raw compression.', 'P5: forcing raw compression.', 'P7: Type 0x8e not supported, forcing raw compression.']));
+    expect(lines(raw.stderr)).toEqual(
+      expect.arrayContaining([
+        'P1: forcing raw compression.',
+        'P5: forcing raw compression.',
+        'P7: Type 0x8e not supported, forcing raw compression.',
+      ]),
+    );
     expect((await regionsOf(raw.image))[0]?.[0]).toBe(0);
     expect((await regionsOf(raw.image))[0]?.[1]).toBeGreaterThan(16_384);
     const skipped = await zipped('extended', '-I6', '-I', '7');
@@ -200,7 +229,10 @@ describe('imagezip, of partitions', () => {
     await writeFile(path, diskFixture('ext2').subarray(PARTITION * 512, PARTITION * 512 + 6 * 1_048_576));
     expect(await run(runImagezip, ['-l', path, image])).toMatchObject({ code: 0 });
     expect((await regionsOf(image)).length).toBeGreaterThan(1);
-    expect(await run(runImagezip, ['-n', path, image])).toMatchObject({ code: 1, stderr: expect.stringContaining('holds no NTFS file system') as unknown });
+    expect(await run(runImagezip, ['-n', path, image])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('holds no NTFS file system') as unknown,
+    });
   });
 
   it('-i says what would be saved, and saves nothing', async () => {
@@ -217,7 +249,7 @@ describe('imagezip, of partitions', () => {
 });
 
 describe('imageunzip', () => {
-  it.each(['ext4', 'gpt', 'file-odd', 'frag-ext2-F0', 'ext4-v1'])('restores %s with the 2015 program\'s numbers', async (name) => {
+  it.each(['ext4', 'gpt', 'file-odd', 'frag-ext2-F0', 'ext4-v1'])("restores %s with the 2015 program's numbers", async (name) => {
     const folder = await temporaryFolder();
     const [image, out] = [join(folder, 'x.ndz'), join(folder, 'disk')];
     await writeFile(image, fixture(name));
@@ -225,7 +257,11 @@ describe('imageunzip', () => {
     const { code, stderr } = await run(runImageunzip, [image, out]);
     expect(code).toBe(0);
     const lines = stderr.split('\n');
-    expect(lines[0]).toMatch(new RegExp(`^Decompressed ${inflatedBytes} bytes, wrote ${effectiveBytes} bytes \\(${actualBytes} actual\\) in \\d+\\.\\d{3} seconds$`));
+    expect(lines[0]).toMatch(
+      new RegExp(
+        `^Decompressed ${inflatedBytes} bytes, wrote ${effectiveBytes} bytes \\(${actualBytes} actual\\) in \\d+\\.\\d{3} seconds$`,
+      ),
+    );
     expect(lines[1]).toMatch(new RegExp(`^${actualBytes} bytes of data in \\d+ ops \\(\\d+ bytes/op\\), \\d+ seeks$`));
     expect(lines[2]).toMatch(/^\d+ max bufs, \d+ max memory$/);
     expect(lines[3]).toMatch(/^0 buffers split, \d+ blocked on buf memory$/);
@@ -268,7 +304,11 @@ describe('imageunzip', () => {
 
   it('takes what imagezip sends through a pipe', async () => {
     const pipe = new PassThrough();
-    const zipping = runImagezip(['-z1', '-', '-'], { stdin: Readable.from([disk]), stdout: pipe, stderr: new PassThrough().resume() }).finally(() => pipe.end());
+    const zipping = runImagezip(['-z1', '-', '-'], {
+      stdin: Readable.from([disk]),
+      stdout: pipe,
+      stderr: new PassThrough().resume(),
+    }).finally(() => pipe.end());
     const { code, stdout } = await run(runImageunzip, ['-', '-'], { stdin: pipe });
     expect([await zipping, code]).toEqual([0, 0]);
     expect(Buffer.compare(stdout, disk)).toBe(0);
@@ -287,19 +327,30 @@ describe('imageunzip', () => {
     const [image, out] = [join(folder, 'x.ndz'), join(folder, 'disk')];
     await writeFile(out, 'old');
     await writeFile(image, fixture('ext4').subarray(0, -1));
-    expect(await run(runImageunzip, [image, out])).toMatchObject({ code: 1, stderr: expect.stringMatching(/^imageunzip: .*not a multiple of 1048576/) as unknown });
+    expect(await run(runImageunzip, [image, out])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^imageunzip: .*not a multiple of 1048576/) as unknown,
+    });
     await writeFile(image, fixture('ext4'));
-    expect(await run(runImageunzip, [image, image])).toMatchObject({ code: 1, stderr: expect.stringContaining('is the image itself') as unknown });
+    expect(await run(runImageunzip, [image, image])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is the image itself') as unknown,
+    });
     expect(await readFile(out, 'utf8')).toBe('old');
     expect(Buffer.compare(await readFile(image), fixture('ext4'))).toBe(0);
   });
 
   it('fails on a cut pipe, a full disk, a missing image', async () => {
     const folder = await temporaryFolder();
-    const cut = await run(runImageunzip, ['-', join(folder, 'disk')], { stdin: Readable.from([fixture('frag-ext2-F0').subarray(0, 2_500_000)]) });
+    const cut = await run(runImageunzip, ['-', join(folder, 'disk')], {
+      stdin: Readable.from([fixture('frag-ext2-F0').subarray(0, 2_500_000)]),
+    });
     expect(cut).toMatchObject({ code: 1, stderr: expect.stringContaining('chunk 2 has only 402848 of 1048576 bytes') as unknown });
     const full = await run(runImageunzip, ['-', '/dev/full'], { stdin: Readable.from([fixture('ext4')]) });
-    expect(full).toMatchObject({ code: 1, stderr: expect.stringMatching(/^imageunzip: writing \/dev\/full at byte \d+: ENOSPC/) as unknown });
+    expect(full).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^imageunzip: writing \/dev\/full at byte \d+: ENOSPC/) as unknown,
+    });
     expect((await run(runImageunzip, [join(folder, 'none'), join(folder, 'disk')])).code).toBe(1);
     expect((await run(runImageunzip, ['-Q'])).stderr).toContain('usage: imageunzip ');
     expect(await descriptorsOf(folder)).toBe(0);

@@ -34,7 +34,10 @@ test('imageunzip reads an image from a pipe, from a file as its standard input, 
   writeFileSync(image, fixture('ext4'));
   expect(await program('imaging-imageunzip', [image, wanted], null)).toMatchObject({ code: 0 });
   const whole = readFileSync(wanted);
-  const ways: [string, string, string | Buffer | null][] = [['pipe', '-', fixture('ext4')], ['file', '-', image]];
+  const ways: [string, string, string | Buffer | null][] = [
+    ['pipe', '-', fixture('ext4')],
+    ['file', '-', image],
+  ];
   for (const [name, word, feed] of ways) {
     const out = join(folder, name);
     expect(await program('imaging-imageunzip', ['-d', word, out], feed)).toMatchObject({ code: 0 });
@@ -56,7 +59,10 @@ test('imagezip saves a disk from a pipe, from a file as its standard input, and 
     expect(await program('imaging-imageunzip', [out, `${out}.disk`], null)).toMatchObject({ code: 0 });
     expect(readFileSync(`${out}.disk`).equals(content)).toBe(true);
   };
-  for (const [name, feed] of [['pipe.ndz', content], ['file.ndz', disk]] as const) {
+  for (const [name, feed] of [
+    ['pipe.ndz', content],
+    ['file.ndz', disk],
+  ] as const) {
     const out = join(folder, name);
     expect(await program('imaging-imagezip', ['-r', '-', out], feed)).toMatchObject({ code: 0 });
     await check(out);

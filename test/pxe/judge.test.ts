@@ -44,7 +44,11 @@ test.each<[string, Who, number]>([
   ['a process of this boot that is gone', { process: dead, machine: gone }, 0],
   ['one of another pid namespace: its pid means nothing here', { process: dead, machine: { ...gone, pidNamespace: '1' } }, SILENT_HERE_MS],
   ['one with our very pid in another namespace', { process: us.process, machine: { ...gone, pidNamespace: '1' } }, SILENT_HERE_MS],
-  ['one of this machine before a reboot, or of a clone', { process: { ...us.process, bootId: 'other' }, machine: { ...gone, id: here.id || 'x' } }, here.id === '' ? SILENT_MS : SILENT_HERE_MS],
+  [
+    'one of this machine before a reboot, or of a clone',
+    { process: { ...us.process, bootId: 'other' }, machine: { ...gone, id: here.id || 'x' } },
+    here.id === '' ? SILENT_MS : SILENT_HERE_MS,
+  ],
   ['another machine', { process: { ...us.process, bootId: 'other' }, machine: { ...gone, id: 'other' } }, SILENT_MS],
   ['two machines without a machine id', { process: { ...us.process, bootId: 'other' }, machine: { ...gone, id: '' } }, SILENT_MS],
   ['an earlier version, this boot, running', { process: us.process, machine: null }, Infinity],

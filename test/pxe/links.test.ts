@@ -1,6 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -46,7 +61,12 @@ describe('place', () => {
     expect(readlinkSync(join(folder, LINK))).toBe('pxefrisbee');
     expect(readdirSync(folder).sort()).toEqual([RECORD, LINK].sort());
     expect(JSON.parse(readFileSync(join(folder, RECORD), 'utf8'))).toMatchObject({
-      process: processIdentity(process.pid), run: 'run-1', node: 'fit07', login: systemHost.login(), target: 'pxefrisbee', at: expect.any(Number),
+      process: processIdentity(process.pid),
+      run: 'run-1',
+      node: 'fit07',
+      login: systemHost.login(),
+      target: 'pxefrisbee',
+      at: expect.any(Number),
     });
   });
 
@@ -65,7 +85,10 @@ describe('place', () => {
   it.each(['file', 'folder'])('does not touch a %s written by hand', async (kind) => {
     if (kind === 'file') writeFileSync(join(folder, LINK), 'DEFAULT local');
     else mkdirSync(join(folder, LINK));
-    await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({ code: 'pxe-occupied', message: expect.stringContaining(LINK) });
+    await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({
+      code: 'pxe-occupied',
+      message: expect.stringContaining(LINK),
+    });
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 
@@ -101,14 +124,19 @@ describe('place', () => {
     expect(readdirSync(folder).sort()).toEqual([RECORD, LINK].sort());
   });
 
-  it.each([['', 'empty'], ['{"process":', 'cut short'], ['null', 'no object'], ['{"process":{"pid":"1"}}', 'wrong types'], [deadRecord({ process: processIdentity(systemHost.pid), at: 1e300 }), 'a moment beyond all time'], [deadRecord({ process: { ...processIdentity(systemHost.pid), pid: 1e12 } }), 'no pid'], ['x'.repeat(100_000), 'huge']])(
-    'takes over a garbled record (%#: $1)',
-    async (contents) => {
-      writeFileSync(join(folder, RECORD), contents);
-      await links().place(MAC, 'fit07');
-      expect(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')).run).toBe('run-1');
-    },
-  );
+  it.each([
+    ['', 'empty'],
+    ['{"process":', 'cut short'],
+    ['null', 'no object'],
+    ['{"process":{"pid":"1"}}', 'wrong types'],
+    [deadRecord({ process: processIdentity(systemHost.pid), at: 1e300 }), 'a moment beyond all time'],
+    [deadRecord({ process: { ...processIdentity(systemHost.pid), pid: 1e12 } }), 'no pid'],
+    ['x'.repeat(100_000), 'huge'],
+  ])('takes over a garbled record (%#: $1)', async (contents) => {
+    writeFileSync(join(folder, RECORD), contents);
+    await links().place(MAC, 'fit07');
+    expect(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')).run).toBe('run-1');
+  });
 
   it.each(['', 'fit07', '00:03:1d:0e:03', '../../etc/passwd', '00:03:1d:0e:03:53/..'])('refuses %j as a MAC', async (mac) => {
     await expect(links().place(mac, 'fit07')).rejects.toThrow(UserError);
@@ -117,10 +145,13 @@ describe('place', () => {
   it('says that the folder is missing, as the person has to set it', async () => {
     const missing = createLinks({ configDir: join(folder, 'none'), target: 'pxefrisbee', host: systemHost });
     for (const attempt of [() => missing.place(MAC, 'fit07'), () => missing.sweep()]) {
-      await expect(attempt()).rejects.toMatchObject({ name: 'UserError', kind: 'environment', message: expect.stringContaining(join(folder, 'none')) });
+      await expect(attempt()).rejects.toMatchObject({
+        name: 'UserError',
+        kind: 'environment',
+        message: expect.stringContaining(join(folder, 'none')),
+      });
     }
   });
-
 });
 
 describe('claim', () => {
@@ -129,8 +160,16 @@ describe('claim', () => {
     await ours.claim(MAC, 'fit07');
     await ours.claim(MAC, 'fit07');
     expect(readdirSync(folder)).toEqual([RECORD]);
-    await expect(links('run-2').claim(MAC, 'fit07')).rejects.toMatchObject({ code: 'node-busy', hint: expect.stringContaining('--wait-lock') });
-    expect(await links('run-2').holder(MAC)).toMatchObject({ run: 'run-1', login: OWNER, pid: process.pid, host: systemHost.shortHostname() });
+    await expect(links('run-2').claim(MAC, 'fit07')).rejects.toMatchObject({
+      code: 'node-busy',
+      hint: expect.stringContaining('--wait-lock'),
+    });
+    expect(await links('run-2').holder(MAC)).toMatchObject({
+      run: 'run-1',
+      login: OWNER,
+      pid: process.pid,
+      host: systemHost.shortHostname(),
+    });
     expect(await ours.holder(MAC)).toBeNull();
     await ours.place(MAC, 'fit07');
     await ours.release(MAC);
@@ -150,7 +189,10 @@ describe('claim', () => {
     const path = join(folder, RECORD);
     const otherBoot = { pid: 1, startTime: '1', bootId: 'of another machine' };
     writeFileSync(path, deadRecord({ host: 'othergateway', process: otherBoot }));
-    await expect(links().claim(MAC, 'fit07')).rejects.toMatchObject({ code: 'node-busy', message: expect.stringContaining('on othergateway') });
+    await expect(links().claim(MAC, 'fit07')).rejects.toMatchObject({
+      code: 'node-busy',
+      message: expect.stringContaining('on othergateway'),
+    });
     expect(await links().sweep()).toEqual([]);
     silent(RECORD, 301);
     await links().claim(MAC, 'fit07');
@@ -185,7 +227,10 @@ describe('a node that another run took over meanwhile', () => {
   it('is seen before the next step, and neither its link nor its record is touched', async () => {
     const ours = await stolen();
     const before = readFileSync(join(folder, RECORD), 'utf8');
-    await expect(ours.check(MAC, 'fit07')).rejects.toMatchObject({ code: 'lock-lost', message: expect.stringContaining('in the hands of run run-2') });
+    await expect(ours.check(MAC, 'fit07')).rejects.toMatchObject({
+      code: 'lock-lost',
+      message: expect.stringContaining('in the hands of run run-2'),
+    });
     await expect(ours.place(MAC, 'fit07')).rejects.toMatchObject({ code: 'lock-lost' });
     await ours.unlink(MAC);
     await ours.release(MAC);
@@ -278,16 +323,19 @@ describe('release', () => {
 });
 
 describe('sweep', () => {
-  it.skipIf(process.getuid?.() !== 0)('keeps a link of root’s beside which somebody else has put a record (needs root to make one)', async () => {
-    for (const contents of [deadRecord({ target: 'localboot' }), 'garbage']) {
-      rmSync(join(folder, LINK), { force: true });
-      symlinkSync('localboot', join(folder, LINK));
-      writeFileSync(join(folder, RECORD), contents);
-      chownSync(join(folder, RECORD), 54_321, 54_321);
-      await links().sweep();
-      expect(readdirSync(folder)).toEqual([LINK]);
-    }
-  });
+  it.skipIf(process.getuid?.() !== 0)(
+    'keeps a link of root’s beside which somebody else has put a record (needs root to make one)',
+    async () => {
+      for (const contents of [deadRecord({ target: 'localboot' }), 'garbage']) {
+        rmSync(join(folder, LINK), { force: true });
+        symlinkSync('localboot', join(folder, LINK));
+        writeFileSync(join(folder, RECORD), contents);
+        chownSync(join(folder, RECORD), 54_321, 54_321);
+        await links().sweep();
+        expect(readdirSync(folder)).toEqual([LINK]);
+      }
+    },
+  );
 
   it('removes what dead runs left, and says whose it was', async () => {
     writeFileSync(join(folder, RECORD), deadRecord());
@@ -355,7 +403,9 @@ describe('sweep', () => {
 
 describe('check', () => {
   it('warns when the links would lead nowhere', async () => {
-    expect(await checkTarget(folder, 'pxefrisbee')).toBe(`${folder}/pxefrisbee does not exist: nodes told to boot it will boot something else`);
+    expect(await checkTarget(folder, 'pxefrisbee')).toBe(
+      `${folder}/pxefrisbee does not exist: nodes told to boot it will boot something else`,
+    );
     writeFileSync(join(folder, 'pxefrisbee'), '');
     expect(await checkTarget(folder, 'pxefrisbee')).toBeNull();
   });
@@ -369,7 +419,14 @@ describe('several processes at once', () => {
     programs = mkdtempSync(join(tmpdir(), 'imaging-pxe-race-'));
     chmodSync(programs, 0o755); // one of them runs as nobody
     program = join(programs, 'racer.mjs');
-    await build({ entryPoints: [join(import.meta.dirname, 'racer.ts')], bundle: true, platform: 'node', format: 'esm', outfile: program, logLevel: 'error' });
+    await build({
+      entryPoints: [join(import.meta.dirname, 'racer.ts')],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outfile: program,
+      logLevel: 'error',
+    });
   });
   afterAll(() => rmSync(programs, { recursive: true, force: true }));
 
@@ -396,7 +453,10 @@ describe('several processes at once', () => {
     for (let round = 0; racers.length > 1; round++) {
       for (const one of racers) one.say('place');
       const answers = await Promise.all(racers.map((one) => one.hear()));
-      expect(answers.filter((answer) => answer === 'placed'), `round ${round}: ${answers.join(' ')}`).toHaveLength(1);
+      expect(
+        answers.filter((answer) => answer === 'placed'),
+        `round ${round}: ${answers.join(' ')}`,
+      ).toHaveLength(1);
       expect(answers.filter((answer) => answer === 'node-busy')).toHaveLength(racers.length - 1);
       const winner = racers.splice(answers.indexOf('placed'), 1)[0];
       await winner?.end(); // kill -9: its link and record stay
@@ -437,7 +497,10 @@ describe('several processes at once', () => {
       await enter(round < 6 ? 1_000_000 : 30);
     }
     const answers = await Promise.all([...fate, ...fighters.map((one) => one.hear())]);
-    expect(answers.slice(0, 9).every((answer) => answer === 'undefined'), answers.join('\n')).toBe(true); // killed before any violation
+    expect(
+      answers.slice(0, 9).every((answer) => answer === 'undefined'),
+      answers.join('\n'),
+    ).toBe(true); // killed before any violation
     expect(answers.slice(9)).toEqual(['done', 'done', 'done']);
     await Promise.all(fighters.map((one) => one.end()));
     await links().sweep();

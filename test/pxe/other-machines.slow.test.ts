@@ -18,7 +18,14 @@ let programs: string;
 beforeAll(async () => {
   programs = mkdtempSync(join(tmpdir(), 'imaging-machines-'));
   program = join(programs, 'racer.mjs');
-  await build({ entryPoints: [join(import.meta.dirname, 'racer.ts')], bundle: true, platform: 'node', format: 'esm', outfile: program, logLevel: 'error' });
+  await build({
+    entryPoints: [join(import.meta.dirname, 'racer.ts')],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: program,
+    logLevel: 'error',
+  });
 });
 afterAll(() => rmSync(programs, { recursive: true, force: true }));
 
@@ -97,9 +104,13 @@ const OTHER_BOOT = ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /proc/sys/ke
 const bootFile = join(tmpdir(), `imaging-boot-id-${process.pid}`);
 writeFileSync(bootFile, 'aaaaaaaa-0000-0000-0000-000000000001\n');
 afterAll(() => rmSync(bootFile, { force: true }));
-const noMounts = spawnSync(OTHER_BOOT[0] ?? '', [...OTHER_BOOT.slice(1), bootFile, 'true']).status === 0 ? '' : ' (skipped: needs root and mount namespaces)';
+const noMounts =
+  spawnSync(OTHER_BOOT[0] ?? '', [...OTHER_BOOT.slice(1), bootFile, 'true']).status === 0
+    ? ''
+    : ' (skipped: needs root and mount namespaces)';
 const OTHER_PIDS = ['unshare', '-pf', '--mount-proc', '--kill-child'];
-const noPids = spawnSync(OTHER_PIDS[0] ?? '', [...OTHER_PIDS.slice(1), 'true']).status === 0 ? '' : ' (skipped: needs root and pid namespaces)';
+const noPids =
+  spawnSync(OTHER_PIDS[0] ?? '', [...OTHER_PIDS.slice(1), 'true']).status === 0 ? '' : ' (skipped: needs root and pid namespaces)';
 
 it.skipIf(noMounts !== '')(`another boot under the same host name is another machine${noMounts}`, async () => {
   const here = await racer();

@@ -50,6 +50,7 @@ async function sweep(): Promise<string> {
 process.stdout.write('ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
   const [order, times] = line.split(' ');
-  const answer = order === 'place' ? place() : order === 'sweep' ? sweep() : order === 'beat' ? links.beat().then(() => 'beaten') : fight(Number(times));
+  const answer =
+    order === 'place' ? place() : order === 'sweep' ? sweep() : order === 'beat' ? links.beat().then(() => 'beaten') : fight(Number(times));
   process.stdout.write(`${await answer}\n`);
 }

@@ -1,5 +1,17 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readBmap } from '../../src/images/bmap.js';
@@ -39,7 +51,10 @@ asRoot('the run of another user (needs root to make one)', () => {
     const dir = scratch();
     storeRun(dir, MINE, 'cut');
     give(storeRun(dir, FORGED, 'cut', { login: 'root' }));
-    expect(newestRuns(dir, 9).map(({ run: name, plan, believed }) => [name, plan.login, believed])).toEqual([[FORGED, `uid ${MALLORY}`, false], [MINE, 'root', true]]);
+    expect(newestRuns(dir, 9).map(({ run: name, plan, believed }) => [name, plan.login, believed])).toEqual([
+      [FORGED, `uid ${MALLORY}`, false],
+      [MINE, 'root', true],
+    ]);
     expect(findRun(dir, 'last').run).toBe(MINE);
     expect(findRun(dir, FORGED).believed).toBe(false);
     const only = scratch();
@@ -52,10 +67,23 @@ asRoot('the run of another user (needs root to make one)', () => {
     const marker = join(dir, 'ran');
     writeFileSync(join(dir, 'evil.conf'), `[nodes]\nping_command = touch ${marker} {ip}\n[runs]\ndir = ${dir}\n`);
     writeFileSync(join(dir, 'site.conf'), `[runs]\ndir = ${dir}\n`);
-    give(storeRun(dir, FORGED, 'cut', { argv: ['-i', 'demo', '1'], cwd: dir, env: { IMAGING_CONFIG: join(dir, 'evil.conf') }, nodes: ['fit01'], login: 'root', process: null }));
+    give(
+      storeRun(dir, FORGED, 'cut', {
+        argv: ['-i', 'demo', '1'],
+        cwd: dir,
+        env: { IMAGING_CONFIG: join(dir, 'evil.conf') },
+        nodes: ['fit01'],
+        login: 'root',
+        process: null,
+      }),
+    );
     for (const words of [[FORGED], [FORGED, '--force'], []]) {
       const { code, stderr } = await run('imaging-runs', ['resume', ...words], { env: { IMAGING_CONFIG: join(dir, 'site.conf') } });
-      expect([code, stderr]).toEqual(words.length > 0 ? [3, expect.stringContaining(`run ${FORGED} cannot be resumed: it is uid ${MALLORY}'s`)] : [2, expect.stringContaining("yours or root's")]);
+      expect([code, stderr]).toEqual(
+        words.length > 0
+          ? [3, expect.stringContaining(`run ${FORGED} cannot be resumed: it is uid ${MALLORY}'s`)]
+          : [2, expect.stringContaining("yours or root's")],
+      );
     }
     expect(existsSync(marker)).toBe(false);
   });
@@ -65,7 +93,10 @@ asRoot('the run of another user (needs root to make one)', () => {
     storeRun(dir, MINE, 'finished', {}, 0);
     for (const n of [1, 2, 3]) give(storeRun(dir, `20991231-23595${n}-load-ffff`, 'finished', { continues: MINE }, 0));
     expect(continuationsOf(dir, MINE)).toEqual([]);
-    expect(pruneRuns(dir, { keep: 1, keepDays: 0 }, Date.UTC(2100, 0, 1))).toEqual(['20991231-235952-load-ffff', '20991231-235951-load-ffff']);
+    expect(pruneRuns(dir, { keep: 1, keepDays: 0 }, Date.UTC(2100, 0, 1))).toEqual([
+      '20991231-235952-load-ffff',
+      '20991231-235951-load-ffff',
+    ]);
     expect(openRun(dir, MINE)).not.toBeNull();
   });
 
@@ -115,7 +146,18 @@ asRoot('the run of another user (needs root to make one)', () => {
 
   test('their image record makes us doubt what we loaded, and is told by its owner', async () => {
     const dir = scratch();
-    const record: ImageRecord = { state: 'written', name: 'a', path: '/a', digest: 'sha256:00', run: 'r', by: 'root', at: 1_000, verify: 'full', booted: true, stamp: null };
+    const record: ImageRecord = {
+      state: 'written',
+      name: 'a',
+      path: '/a',
+      digest: 'sha256:00',
+      run: 'r',
+      by: 'root',
+      at: 1_000,
+      verify: 'full',
+      booted: true,
+      stamp: null,
+    };
     const images = imageRecords(dir, [], systemHost);
     await images.record('fit01', record);
     const boots = bootRecords(dir, [], systemHost);
@@ -133,7 +175,18 @@ asRoot('the run of another user (needs root to make one)', () => {
     const history = openHistory(dir, () => {});
     history.add({ at: 1, run: 'r', command: 'load', node: 'fit01', ok: true, step: null, code: null, elapsedMs: 1, phases: {}, bytes: 0 });
     history.close();
-    const line = JSON.stringify({ at: 2, run: 'r', command: 'load', node: 'fit01', ok: false, step: 'boot', code: 'boot-deadline', elapsedMs: 1, phases: {}, bytes: 0 });
+    const line = JSON.stringify({
+      at: 2,
+      run: 'r',
+      command: 'load',
+      node: 'fit01',
+      ok: false,
+      step: 'boot',
+      code: 'boot-deadline',
+      elapsedMs: 1,
+      phases: {},
+      bytes: 0,
+    });
     writeFileSync(currentHistory(dir, MALLORY), `${line}\n${line}\n${line}\n`);
     give(currentHistory(dir, MALLORY));
     expect(healthOf(readHistory(dir), 3)).toMatchObject([{ node: 'fit01', runs: 1, isQuarantined: false }]);
@@ -170,8 +223,15 @@ describe('what is in the way', () => {
     storeRun(dir, '20261122-100000-wait-ffff', 'finished');
     writeFileSync(join(dir, 'site.conf'), `[runs]\ndir = ${dir}\n`);
     const env = { IMAGING_CONFIG: join(dir, 'site.conf') };
-    expect(thrown(UserError, () => foldJournal(join(dir, 'runs', MINE)))).toMatchObject({ kind: 'environment', message: expect.stringContaining('not a regular file') });
-    for (const action of ['show', 'attach', 'replay']) expect(await run('imaging-runs', [action, MINE], { env }), action).toMatchObject({ code: 4, stderr: expect.stringContaining('cannot be read') });
+    expect(thrown(UserError, () => foldJournal(join(dir, 'runs', MINE)))).toMatchObject({
+      kind: 'environment',
+      message: expect.stringContaining('not a regular file'),
+    });
+    for (const action of ['show', 'attach', 'replay'])
+      expect(await run('imaging-runs', [action, MINE], { env }), action).toMatchObject({
+        code: 4,
+        stderr: expect.stringContaining('cannot be read'),
+      });
     const list = await run('imaging-runs', ['list'], { env });
     expect([list.code, list.stdout]).toEqual([0, expect.stringContaining('journal unreadable')]);
     expect(list.stdout.split('\n')).toHaveLength(4);
@@ -182,13 +242,21 @@ describe('what is in the way', () => {
     const path = storeRun(dir, MINE, 'finished');
     const good = someEvents(MINE, true);
     const strange = [
-      { at: 1, run: MINE, seq: 2, type: 'node.sparkle', node: 'fit01' }, { at: 1, run: MINE, seq: 2, type: 'node.done', node: 5, elapsedMs: 'x' },
-      { at: 1e300, run: MINE, seq: 2, type: 'run.note', text: 'x' }, { at: 1, run: MINE, seq: 2, type: '__proto__' }, { at: 1, run: MINE, seq: 2, type: 'run.finished', ok: 7 },
+      { at: 1, run: MINE, seq: 2, type: 'node.sparkle', node: 'fit01' },
+      { at: 1, run: MINE, seq: 2, type: 'node.done', node: 5, elapsedMs: 'x' },
+      { at: 1e300, run: MINE, seq: 2, type: 'run.note', text: 'x' },
+      { at: 1, run: MINE, seq: 2, type: '__proto__' },
+      { at: 1, run: MINE, seq: 2, type: 'run.finished', ok: 7 },
     ];
-    writeFileSync(join(path, 'events.jsonl'), [...good.slice(0, 2), ...strange, ...good.slice(2)].map((event) => `${JSON.stringify(event)}\n`).join(''));
+    writeFileSync(
+      join(path, 'events.jsonl'),
+      [...good.slice(0, 2), ...strange, ...good.slice(2)].map((event) => `${JSON.stringify(event)}\n`).join(''),
+    );
     expect([...readJournal(path)]).toEqual(good);
     writeFileSync(join(dir, 'site.conf'), `[runs]\ndir = ${dir}\n`);
-    expect(await run('imaging-runs', ['replay', '--progress', 'plain', MINE], { env: { IMAGING_CONFIG: join(dir, 'site.conf') } })).toMatchObject({ code: 0 });
+    expect(
+      await run('imaging-runs', ['replay', '--progress', 'plain', MINE], { env: { IMAGING_CONFIG: join(dir, 'site.conf') } }),
+    ).toMatchObject({ code: 0 });
   });
 });
 
@@ -196,7 +264,9 @@ describe.skipIf(!isRoot)('a disk that is full (needs root to mount a small one)'
   test('a plan that does not fit is none at all; a journal that did not fit is marked, and its run still is what it was', async () => {
     const dir = scratch();
     const script = join(dir, 'fill.mjs');
-    writeFileSync(script, `
+    writeFileSync(
+      script,
+      `
       import { openRunFolder } from ${JSON.stringify(join(import.meta.dirname, '../../src/runs/run-folder.ts'))};
       import { resultOf } from ${JSON.stringify(join(import.meta.dirname, '../../src/runs/result-file.ts'))};
       import { applyEvent, emptyState } from ${JSON.stringify(join(import.meta.dirname, '../../src/events/reducer.ts'))};
@@ -213,9 +283,17 @@ describe.skipIf(!isRoot)('a disk that is full (needs root to mount a small one)'
       await new Promise((resolve) => setImmediate(resolve));
       folder.finish(resultOf(events.reduce(applyEvent, emptyState())));
       console.log(JSON.stringify({ tooLarge, warnings }));
-    `);
+    `,
+    );
     const { build } = await import('esbuild');
-    await build({ entryPoints: [script], outfile: join(dir, 'fill.out.mjs'), bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+    await build({
+      entryPoints: [script],
+      outfile: join(dir, 'fill.out.mjs'),
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      logLevel: 'error',
+    });
     const small = join(dir, 'small');
     mkdirSync(small);
     const shell = `mount -t tmpfs -o size=256k tmpfs ${small} && ${process.execPath} ${join(dir, 'fill.out.mjs')} ${small} && cp -r ${small}/. ${dir}/after`;
@@ -227,7 +305,9 @@ describe.skipIf(!isRoot)('a disk that is full (needs root to mount a small one)'
     expect(said.warnings).toEqual([expect.stringMatching(/no logs of this run.*ENOSPC/), expect.stringMatching(/incomplete.*ENOSPC/)]);
     const after = join(dir, 'after');
     expect(readdirSync(join(after, 'runs'))).toEqual(['20261122-100000-load-0002']);
-    expect(newestRuns(after, 9).map(({ run: name, standing, result }) => [name, standing, result?.journal])).toEqual([['20261122-100000-load-0002', 'failed', 'incomplete']]);
+    expect(newestRuns(after, 9).map(({ run: name, standing, result }) => [name, standing, result?.journal])).toEqual([
+      ['20261122-100000-load-0002', 'failed', 'incomplete'],
+    ]);
     const journal = readFileSync(join(after, 'runs/20261122-100000-load-0002/events.jsonl'), 'utf8');
     expect(journal.split('\n').map((line) => (line === '' ? line : (JSON.parse(line) as { text: string }).text))).toEqual(['first', '']);
   });
@@ -245,7 +325,18 @@ describe('what takes the place, the time or the memory of others', () => {
     for (const at of [1_000, 2_000]) await boots.record('fit01', 'reset', at);
     expect(await boots.last('fit01')).toBe(2_000);
     expect(await bootRecords(dir, [], systemHost).last('fit01')).toBe(2_000);
-    await imageRecords(dir, [], systemHost).record('fit01', { state: 'written', name: 'demo', path: '/a', digest: null, run: 'r', by: 'me', at: 1_000, verify: 'full', booted: true, stamp: null });
+    await imageRecords(dir, [], systemHost).record('fit01', {
+      state: 'written',
+      name: 'demo',
+      path: '/a',
+      digest: null,
+      run: 'r',
+      by: 'me',
+      at: 1_000,
+      verify: 'full',
+      booted: true,
+      stamp: null,
+    });
     expect(await imageRecords(dir, [], systemHost).last('fit01')).toMatchObject({ name: 'demo', believed: true });
     expect(readdirSync(join(dir, 'nodes'))).toHaveLength(4);
   });

@@ -14,8 +14,21 @@ import { packageRoot } from '../../src/util/dist.js';
 import { scratch } from '../helpers/cli.js';
 import { someEvents } from './stored.js';
 
-const fine = (node: string, more: Partial<Attempt> = {}): Attempt => ({ at: 1, run: 'r', command: 'load', node, ok: true, step: null, code: null, elapsedMs: 10, phases: { boot: 5 }, bytes: 7, ...more });
-const bad = (node: string, more: Partial<Attempt> = {}): Attempt => fine(node, { ok: false, step: 'boot', code: 'boot-deadline', phases: { boot: 80_000 }, ...more });
+const fine = (node: string, more: Partial<Attempt> = {}): Attempt => ({
+  at: 1,
+  run: 'r',
+  command: 'load',
+  node,
+  ok: true,
+  step: null,
+  code: null,
+  elapsedMs: 10,
+  phases: { boot: 5 },
+  bytes: 7,
+  ...more,
+});
+const bad = (node: string, more: Partial<Attempt> = {}): Attempt =>
+  fine(node, { ok: false, step: 'boot', code: 'boot-deadline', phases: { boot: 80_000 }, ...more });
 const release = (node: string): HistoryLine => ({ at: 5, node, released: true, by: 'me' });
 
 function write(dir: string, lines: readonly HistoryLine[]): void {
@@ -27,10 +40,32 @@ function write(dir: string, lines: readonly HistoryLine[]): void {
 describe('the history', () => {
   test('holds how a node went, with the time in each step', () => {
     const state = someEvents('r1', false).reduce(applyEvent, emptyState());
-    expect(attemptOf(state, 'fit01', 99)).toEqual({ at: 99, run: 'r1', command: 'load', node: 'fit01', ok: true, step: null, code: null, elapsedMs: 30, phases: { boot: 20, write: 20 }, bytes: 50 });
+    expect(attemptOf(state, 'fit01', 99)).toEqual({
+      at: 99,
+      run: 'r1',
+      command: 'load',
+      node: 'fit01',
+      ok: true,
+      step: null,
+      code: null,
+      elapsedMs: 30,
+      phases: { boot: 20, write: 20 },
+      bytes: 50,
+    });
     expect(attemptOf(state, 'fit02', 99)).toMatchObject({ ok: false, step: 'boot', code: 'boot-deadline', phases: { boot: 40 } });
     expect(attemptOf(state, 'fit03', 99)).toBeNull();
-    applyEvent(state, { at: 1, run: 'r1', seq: 9, type: 'node.failed', node: 'fit03', step: 'boot', code: 'interrupted', message: '', hint: null, elapsedMs: 1 });
+    applyEvent(state, {
+      at: 1,
+      run: 'r1',
+      seq: 9,
+      type: 'node.failed',
+      node: 'fit03',
+      step: 'boot',
+      code: 'interrupted',
+      message: '',
+      hint: null,
+      elapsedMs: 1,
+    });
     expect(attemptOf(state, 'fit03', 99)).toBeNull(); // a Ctrl-C says nothing about a node
   });
 
@@ -55,9 +90,18 @@ describe('the history', () => {
         for (let n = 0; n < 25; n += 1) history.add({ at: n, run: name, command: 'load', node: 'fit01', ok: true, step: null, code: null, elapsedMs: 1, phases: { boot: 1, write: 2 }, bytes: 3 });
         history.close();
       }`;
-    await build({ stdin: { contents, resolveDir: dir, loader: 'ts' }, outfile: writer, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+    await build({
+      stdin: { contents, resolveDir: dir, loader: 'ts' },
+      outfile: writer,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      logLevel: 'error',
+    });
     const names = ['a', 'b', 'c'];
-    const codes = await Promise.all(names.map(async (name) => (await once(spawn(process.execPath, [writer, dir, name], { stdio: 'inherit' }), 'exit'))[0] as unknown));
+    const codes = await Promise.all(
+      names.map(async (name) => (await once(spawn(process.execPath, [writer, dir, name], { stdio: 'inherit' }), 'exit'))[0] as unknown),
+    );
     expect(codes).toEqual([0, 0, 0]);
     const history = readHistory(dir) as Attempt[];
     for (const name of names) expect(history.filter(({ run }) => run === name)).toHaveLength(500);
@@ -89,12 +133,19 @@ describe('the health of nodes', () => {
       ...Array.from({ length: 30 }, () => fine('good')),
       ...Array.from({ length: 24 }, (_, n) => (n % 4 === 0 ? bad('flaky') : fine('flaky'))),
       ...Array.from({ length: 5 }, () => bad('dead')),
-      bad('once'), ...Array.from({ length: 12 }, () => fine('once')),
+      bad('once'),
+      ...Array.from({ length: 12 }, () => fine('once')),
     ];
     const health = healthOf(history, 0);
     expect(health.map(({ node }) => node)).toEqual(['dead', 'flaky', 'once', 'good']);
     expect(health.map(({ isFlaky }) => isFlaky)).toEqual([false, true, false, false]);
-    expect(health[1]).toMatchObject({ runs: 24, recent: { runs: 20, failed: 5 }, failureRate: 0.25, failures: [{ step: 'boot', code: 'boot-deadline', count: 6 }], medianMs: { boot: 5 } });
+    expect(health[1]).toMatchObject({
+      runs: 24,
+      recent: { runs: 20, failed: 5 },
+      failureRate: 0.25,
+      failures: [{ step: 'boot', code: 'boot-deadline', count: 6 }],
+      medianMs: { boot: 5 },
+    });
     expect(health[0]).toMatchObject({ lastOkAt: null, failedInARow: 5, lastFailure: { step: 'boot', code: 'boot-deadline' } });
   });
 
@@ -112,13 +163,24 @@ describe('the health of nodes', () => {
   });
 
   test('the median time of a step is of passages that went well', () => {
-    const history = [fine('n', { phases: { boot: 10, write: 100 } }), fine('n', { phases: { boot: 30 } }), bad('n', { phases: { reset: 3, boot: 9_999 } }), fine('other', { phases: { boot: 1 } }), fine('n', { command: 'save', phases: { boot: 50, read: 7 } })];
+    const history = [
+      fine('n', { phases: { boot: 10, write: 100 } }),
+      fine('n', { phases: { boot: 30 } }),
+      bad('n', { phases: { reset: 3, boot: 9_999 } }),
+      fine('other', { phases: { boot: 1 } }),
+      fine('n', { command: 'save', phases: { boot: 50, read: 7 } }),
+    ];
     expect(medianPhases(history, 'n')).toEqual({ boot: 30, write: 100, reset: 3, read: 7 });
     expect(medianPhases(history, 'n', 'load')).toEqual({ boot: 20, write: 100, reset: 3 });
     expect(medianPhases(history, 'nobody')).toEqual({});
     const dir = scratch();
     write(dir, history);
-    expect(readMedianPhases(dir, ['n', 'nobody'], 'load')).toEqual(new Map([['n', { boot: 20, write: 100, reset: 3 }], ['nobody', {}]]));
+    expect(readMedianPhases(dir, ['n', 'nobody'], 'load')).toEqual(
+      new Map([
+        ['n', { boot: 20, write: 100, reset: 3 }],
+        ['nobody', {}],
+      ]),
+    );
   });
 });
 
@@ -131,15 +193,23 @@ describe('the file for Prometheus', () => {
         const samples = parseExposition(prometheusText(history, healthOf(history, 2), 1_500));
         const counted = samples.filter((sample) => sample.name === 'imaging_node_runs_total').reduce((sum, { value }) => sum + value, 0);
         expect(counted).toBe(entries.length);
-        expect(new Set(samples.filter((sample) => sample.name === 'imaging_node_flaky').map(({ labels }) => labels.node))).toEqual(new Set(entries.map(([node]) => node)));
+        expect(new Set(samples.filter((sample) => sample.name === 'imaging_node_flaky').map(({ labels }) => labels.node))).toEqual(
+          new Set(entries.map(([node]) => node)),
+        );
       }),
     );
   });
 
   test('says what the history says', () => {
-    const history = [fine('fit01', { at: 2_000 }), fine('fit01', { at: 1_000 }), bad('fit02'), bad('fit02', { step: 'ssh', code: 'a"b\\c\nd' })];
+    const history = [
+      fine('fit01', { at: 2_000 }),
+      fine('fit01', { at: 1_000 }),
+      bad('fit02'),
+      bad('fit02', { step: 'ssh', code: 'a"b\\c\nd' }),
+    ];
     const samples = parseExposition(prometheusText(history, healthOf(history, 2), 1_500));
-    const value = (metric: string, labels: Record<string, string>): number | undefined => samples.find((sample) => sample.name === metric && JSON.stringify(sample.labels) === JSON.stringify(labels))?.value;
+    const value = (metric: string, labels: Record<string, string>): number | undefined =>
+      samples.find((sample) => sample.name === metric && JSON.stringify(sample.labels) === JSON.stringify(labels))?.value;
     expect(value('imaging_node_last_success_timestamp_seconds', { command: 'load', node: 'fit01' })).toBe(2);
     expect(value('imaging_node_failures_total', { command: 'load', node: 'fit02', step: 'ssh', code: 'a"b\\c\nd' })).toBe(1);
     expect(value('imaging_node_quarantined', { node: 'fit02' })).toBe(1);
@@ -179,13 +249,19 @@ function parseExposition(text: string): Parsed[] {
       family = name;
       continue;
     }
-    const sample = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/u.exec(line);
+    const sample =
+      /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/u.exec(
+        line,
+      );
     expect(sample, line).not.toBeNull();
     const [, name = '', pairs = '', value = ''] = sample ?? [];
     expect(name, line).toBe(family);
     expect(seen.has(`${name}{${pairs}}`), line).toBe(false);
     seen.add(`${name}{${pairs}}`);
-    const labels = [...pairs.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"/gu)].map(([, label = '', quoted = '']) => [label, quoted.replace(/\\(["\\n])/g, (_, char: string) => (char === 'n' ? '\n' : char))]);
+    const labels = [...pairs.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"/gu)].map(([, label = '', quoted = '']) => [
+      label,
+      quoted.replace(/\\(["\\n])/g, (_, char: string) => (char === 'n' ? '\n' : char)),
+    ]);
     samples.push({ name, labels: Object.fromEntries(labels) as Record<string, string>, value: Number(value) });
   }
   return samples;

@@ -12,7 +12,16 @@ beforeEach(() => ([own, system] = ['own', 'system'].map((name) => mkdtempSync(jo
 afterEach(() => [own, system].forEach((dir) => rmSync(dir, { recursive: true })));
 
 const written: ImageRecord = {
-  state: 'written', name: 'fedora-21', path: '/var/lib/imaging/fedora-21.ndz', digest: 'sha256:00', run: '20261126-091500-load-3f2a', by: 'alice', at: 5_000, verify: 'sample', booted: true, stamp: null,
+  state: 'written',
+  name: 'fedora-21',
+  path: '/var/lib/imaging/fedora-21.ndz',
+  digest: 'sha256:00',
+  run: '20261126-091500-load-3f2a',
+  by: 'alice',
+  at: 5_000,
+  verify: 'sample',
+  booted: true,
+  stamp: null,
 };
 
 test('what is recorded is read back, the newest of all folders', async () => {
@@ -28,7 +37,16 @@ test('what is recorded is read back, the newest of all folders', async () => {
   expect(readdirSync(join(own, 'nodes'))).toEqual([`fit07.${systemHost.uid()}.image.json`]);
 });
 
-test.each(['', '{', '[]', 'null', '"x"', JSON.stringify({ ...written, at: 'now' }), JSON.stringify({ ...written, verify: 'maybe' }), JSON.stringify({ ...written, name: undefined })])('a garbled record is none: %j', async (text) => {
+test.each([
+  '',
+  '{',
+  '[]',
+  'null',
+  '"x"',
+  JSON.stringify({ ...written, at: 'now' }),
+  JSON.stringify({ ...written, verify: 'maybe' }),
+  JSON.stringify({ ...written, name: undefined }),
+])('a garbled record is none: %j', async (text) => {
   const records = imageRecords(own, [], systemHost);
   await records.record('fit07', written);
   writeFileSync(join(own, `nodes/fit07.${systemHost.uid()}.image.json`), text);
@@ -37,7 +55,10 @@ test.each(['', '{', '[]', 'null', '"x"', JSON.stringify({ ...written, at: 'now' 
 
 test('a record that cannot be kept says where and why', async () => {
   writeFileSync(join(own, 'nodes'), '');
-  await expect(imageRecords(own, [], systemHost).record('fit07', written)).rejects.toMatchObject({ code: 'no-image-record', message: expect.stringContaining(join(own, 'nodes')) });
+  await expect(imageRecords(own, [], systemHost).record('fit07', written)).rejects.toMatchObject({
+    code: 'no-image-record',
+    message: expect.stringContaining(join(own, 'nodes')),
+  });
   expect(readdirSync(own)).toEqual(['nodes']);
 });
 

@@ -27,7 +27,10 @@ describe('boot records', () => {
     writeFileSync(join(dir, `nodes/fit01.${systemHost.uid()}.json`), '{"lastBoot');
     expect(await bootRecords(dir, [], systemHost).last('fit01')).toBeNull();
     writeFileSync(join(dir, 'file'), '');
-    await expect(bootRecords(join(dir, 'file'), [], systemHost).record('fit01', 'off', 1)).rejects.toMatchObject({ code: 'no-boot-record', message: expect.stringContaining(dir) });
+    await expect(bootRecords(join(dir, 'file'), [], systemHost).record('fit01', 'off', 1)).rejects.toMatchObject({
+      code: 'no-boot-record',
+      message: expect.stringContaining(dir),
+    });
   });
 });
 
@@ -58,7 +61,8 @@ describe('child records', () => {
     const stranger = spawn('sleep', ['60']);
     mkdirSync(join(dir, 'children'));
     const gone = { pid: 1, startTime: 'x', bootId: 'x' };
-    const forged = (name: string, record: object): void => writeFileSync(join(dir, 'children', name), JSON.stringify({ parent: gone, mark: 'a'.repeat(24), ...record }), { mode: 0o644 });
+    const forged = (name: string, record: object): void =>
+      writeFileSync(join(dir, 'children', name), JSON.stringify({ parent: gone, mark: 'a'.repeat(24), ...record }), { mode: 0o644 });
     forged('1.json', { child: { pid: stranger.pid, startTime: 'other', bootId: 'x' } });
     forged('2.json', { child: processIdentity(stranger.pid ?? 0) }); // the very process, but not one that was started for this record
     expect(await childRecords(dir, systemHost).orphans()).toEqual([]);

@@ -23,8 +23,19 @@ describe('files of a run', () => {
     const dir = scratch();
     const me = systemHost.login();
     writePlan(dir, aPlan(A, { env: { NODES: '1-3' }, continues: B }));
-    expect(readPlan(dir)).toEqual({ value: aPlan(A, { env: { NODES: '1-3' }, continues: B, login: me }), uid: systemHost.uid(), login: me, believed: true });
-    for (const text of ['{"schema":1', '[]', '{}', JSON.stringify({ ...aPlan(A), schema: 2 }), JSON.stringify({ ...aPlan(A), nodes: [1] })]) {
+    expect(readPlan(dir)).toEqual({
+      value: aPlan(A, { env: { NODES: '1-3' }, continues: B, login: me }),
+      uid: systemHost.uid(),
+      login: me,
+      believed: true,
+    });
+    for (const text of [
+      '{"schema":1',
+      '[]',
+      '{}',
+      JSON.stringify({ ...aPlan(A), schema: 2 }),
+      JSON.stringify({ ...aPlan(A), nodes: [1] }),
+    ]) {
       writeFileSync(join(dir, 'plan.json'), text);
       expect(readPlan(dir), text).toBeNull();
     }
@@ -36,9 +47,17 @@ describe('files of a run', () => {
     const result = readResult(path)?.value;
     expect(result).toEqual(resultOf(foldJournal(path)));
     expect(result).toMatchObject({
-      run: A, command: 'load', exitCode: 1, startedAt: 1_000, finishedAt: 1_080, elapsedMs: 60, ok: ['fit01'], error: null,
+      run: A,
+      command: 'load',
+      exitCode: 1,
+      startedAt: 1_000,
+      finishedAt: 1_080,
+      elapsedMs: 60,
+      ok: ['fit01'],
+      error: null,
       failed: [{ node: 'fit02', step: 'boot', code: 'boot-deadline', message: 'nothing\ncame', hint: 'look', elapsedMs: 40 }],
-      skipped: [{ node: 'fit03', reason: 'no turn' }], folded: { ok: '1', failed: '2', skipped: '3' },
+      skipped: [{ node: 'fit03', reason: 'no turn' }],
+      folded: { ok: '1', failed: '2', skipped: '3' },
     });
     expect(resultOf(someEvents(A, false).reduce(applyEvent, emptyState()))).toBeNull();
   });
@@ -46,7 +65,11 @@ describe('files of a run', () => {
   test('a journal is read as it grows: half a line waits, a torn one is passed over', () => {
     const dir = scratch();
     const events = someEvents(A, true);
-    const text = Buffer.from(events.map((event) => `${JSON.stringify(event)}\n`).join('') + JSON.stringify({ at: 1, run: A, seq: 9, type: 'run.note', text: 'ü'.repeat(70_000) }) + '\n');
+    const text = Buffer.from(
+      events.map((event) => `${JSON.stringify(event)}\n`).join('') +
+        JSON.stringify({ at: 1, run: A, seq: 9, type: 'run.note', text: 'ü'.repeat(70_000) }) +
+        '\n',
+    );
     const file = join(dir, 'events.jsonl');
     for (const step of [1, 7, 1000, 65_536, text.length]) {
       writeFileSync(file, '');
@@ -110,8 +133,15 @@ describe('the runs of a folder', () => {
     for (const run of [A, B, C]) storeRun(dir, run, 'finished');
     expect(findRun(dir, '20261122').run).toBe(C);
     expect(findRun(dir, A).run).toBe(A);
-    expect(thrown(UserError, () => findRun(dir, '20261121'))).toMatchObject({ kind: 'usage', message: expect.stringContaining('may be 2 runs'), hint: expect.stringContaining(A) });
-    expect(thrown(UserError, () => findRun(dir, '2025'))).toMatchObject({ message: expect.stringMatching(/no run "2025" in .*runs/), hint: expect.stringContaining(C) });
+    expect(thrown(UserError, () => findRun(dir, '20261121'))).toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('may be 2 runs'),
+      hint: expect.stringContaining(A),
+    });
+    expect(thrown(UserError, () => findRun(dir, '2025'))).toMatchObject({
+      message: expect.stringMatching(/no run "2025" in .*runs/),
+      hint: expect.stringContaining(C),
+    });
     expect(thrown(UserError, () => findRun(dir, 'last-save')).message).toMatch(/no run of imaging-save/);
     expect(thrown(UserError, () => findRun(dir, '')).message).toMatch(/no run ""/);
     expect(thrown(UserError, () => findRun(scratch(), 'last')).message).toMatch(/no run .* yet/);

@@ -12,8 +12,23 @@ export const DEAD: ProcessIdentity = { pid: 1, startTime: 'long gone', bootId: '
 
 export function aPlan(run: string, more: Partial<RunPlan> = {}): RunPlan {
   return {
-    schema: 1, run, command: run.split('-')[2] ?? 'load', argv: ['1-3'], cwd: '/', env: {}, nodes: ['fit01', 'fit02', 'fit03'], details: {}, inputs: [], login: 'me', host: 'here',
-    process: DEAD, version: '0', startedAt: 1_000, continues: null, detached: false, ...more,
+    schema: 1,
+    run,
+    command: run.split('-')[2] ?? 'load',
+    argv: ['1-3'],
+    cwd: '/',
+    env: {},
+    nodes: ['fit01', 'fit02', 'fit03'],
+    details: {},
+    inputs: [],
+    login: 'me',
+    host: 'here',
+    process: DEAD,
+    version: '0',
+    startedAt: 1_000,
+    continues: null,
+    detached: false,
+    ...more,
   };
 }
 
@@ -30,7 +45,10 @@ export function someEvents(run: string, end: boolean): ImagingEvent[] {
     { type: 'node.done', node: 'fit01', elapsedMs: 30, detail: 'fine' },
     { type: 'node.failed', node: 'fit02', step: 'boot', code: 'boot-deadline', message: 'nothing\ncame', hint: 'look', elapsedMs: 40 },
   ];
-  const last: EventBody[] = [{ type: 'node.skipped', node: 'fit03', reason: 'no turn' }, { type: 'run.finished', ok: ['fit01'], failed: ['fit02'], skipped: ['fit03'], exitCode: 1, elapsedMs: 60 }];
+  const last: EventBody[] = [
+    { type: 'node.skipped', node: 'fit03', reason: 'no turn' },
+    { type: 'run.finished', ok: ['fit01'], failed: ['fit02'], skipped: ['fit03'], exitCode: 1, elapsedMs: 60 },
+  ];
   return [...bodies, ...(end ? last : [])].map((body, seq) => ({ at: 1_000 + 10 * seq, run, seq, ...body }));
 }
 

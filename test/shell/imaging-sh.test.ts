@@ -16,7 +16,10 @@ beforeAll(() => {
   const root = scratch();
   mkdirSync(join(root, 'bin'));
   // the real command asks power cards; this one says what a card would, and keeps what it was asked
-  writeFileSync(join(root, 'bin/imaging-status'), '#!/bin/sh\nprintf "%s\\n" "asked $*, NODES=${NODES-}" >&2\nprintf "%b" "$STATUS"\nexit "${STATUS_CODE:-0}"\n');
+  writeFileSync(
+    join(root, 'bin/imaging-status'),
+    '#!/bin/sh\nprintf "%s\\n" "asked $*, NODES=${NODES-}" >&2\nprintf "%b" "$STATUS"\nexit "${STATUS_CODE:-0}"\n',
+  );
   chmodSync(join(root, 'bin/imaging-status'), 0o755);
   config = join(root, 'imaging.conf');
   writeFileSync(config, '[testbed]\nall_scope = 1-5 ~3\n');
@@ -25,7 +28,11 @@ beforeAll(() => {
 
 function bash(script: string, env: Record<string, string> = {}, options = '-eu'): Left {
   const text = `set ${options}; . '${functions}'; trap 'printf "left %s\\n" "\${NODES-unset}"' EXIT\n${script}\n`;
-  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-c', text], { encoding: 'utf8', env: { PATH: path, HOME: '/', IMAGING_CONFIG: config, ...env }, timeout: 60_000 });
+  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-c', text], {
+    encoding: 'utf8',
+    env: { PATH: path, HOME: '/', IMAGING_CONFIG: config, ...env },
+    timeout: 60_000,
+  });
   const end = stdout.lastIndexOf('left ');
   const nodes = stdout.slice(end + 5, -1);
   return { stdout: stdout.slice(0, end), stderr, code: status, nodes: nodes === 'unset' ? null : nodes };
@@ -59,7 +66,10 @@ describe('nodes', () => {
   });
 
   it('works whatever IFS and options the shell has', () => {
-    expect(bash('IFS=:; nodes 1-3 ~2; nodes+ 5', {}, '-euf -o pipefail')).toMatchObject({ stdout: exported('fit01', 'fit03') + exported('fit01', 'fit03', 'fit05'), nodes: 'fit01 fit03 fit05' });
+    expect(bash('IFS=:; nodes 1-3 ~2; nodes+ 5', {}, '-euf -o pipefail')).toMatchObject({
+      stdout: exported('fit01', 'fit03') + exported('fit01', 'fit03', 'fit05'),
+      nodes: 'fit01 fit03 fit05',
+    });
     expect(bash('nodes 1-3; echo "$?"', {}, '+eu')).toMatchObject({ code: 0, nodes: 'fit01 fit02 fit03' });
   });
 
@@ -84,9 +94,16 @@ describe('the nodes that are on', () => {
 
   it('are shown and focused on', () => {
     expect(bash('show-nodes-on', { STATUS, NODES: 'fit01 fit02 fit12' })).toEqual({
-      stdout: 'fit01 fit12\n', stderr: 'asked , NODES=fit01 fit02 fit12\n', code: 0, nodes: 'fit01 fit02 fit12',
+      stdout: 'fit01 fit12\n',
+      stderr: 'asked , NODES=fit01 fit02 fit12\n',
+      code: 0,
+      nodes: 'fit01 fit02 fit12',
     });
-    expect(bash('focus-nodes-on', { STATUS, NODES: 'fit01 fit02 fit12' })).toMatchObject({ stdout: exported('fit01', 'fit12'), code: 0, nodes: 'fit01 fit12' });
+    expect(bash('focus-nodes-on', { STATUS, NODES: 'fit01 fit02 fit12' })).toMatchObject({
+      stdout: exported('fit01', 'fit12'),
+      code: 0,
+      nodes: 'fit01 fit12',
+    });
     expect(bash('focus-nodes-on 1-12', { STATUS })).toMatchObject({ stderr: 'asked 1-12, NODES=\n', nodes: 'fit01 fit12' });
   });
 
@@ -96,9 +113,16 @@ describe('the nodes that are on', () => {
   });
 
   it('are those that are known to be on when cards do not answer, and the exit code is 1', () => {
-    const env = { STATUS: `${STATUS}reboot03:status N/A\\nreboot04:CM card busy: on\\n`, STATUS_CODE: '1', NODES: 'fit01 fit02 fit03 fit12' };
+    const env = {
+      STATUS: `${STATUS}reboot03:status N/A\\nreboot04:CM card busy: on\\n`,
+      STATUS_CODE: '1',
+      NODES: 'fit01 fit02 fit03 fit12',
+    };
     expect(bash('show-nodes-on', env)).toMatchObject({ stdout: 'fit01 fit12\n', code: 1 });
-    expect(bash('focus-nodes-on || echo "code $?"', env)).toMatchObject({ stdout: `${exported('fit01', 'fit12')}code 1\n`, nodes: 'fit01 fit12' });
+    expect(bash('focus-nodes-on || echo "code $?"', env)).toMatchObject({
+      stdout: `${exported('fit01', 'fit12')}code 1\n`,
+      nodes: 'fit01 fit12',
+    });
   });
 
   it('leave NODES alone when they could not be asked', () => {
@@ -117,7 +141,11 @@ describe('the nodes that are on', () => {
 });
 
 it('another shell is told that bash is needed', () => {
-  const { status, stderr } = spawnSync('sh', ['-c', `if [ -n "\${BASH_VERSION-}" ]; then echo need bash >&2; exit 4; fi; . '${functions}'`], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(
+    'sh',
+    ['-c', `if [ -n "\${BASH_VERSION-}" ]; then echo need bash >&2; exit 4; fi; . '${functions}'`],
+    { encoding: 'utf8' },
+  );
   expect(stderr).toContain('need bash');
   expect(status).toBe(4);
 });

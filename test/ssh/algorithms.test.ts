@@ -9,7 +9,18 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.close();
 });
 
-const login = (target: Server) => sshExec({ host: target.host, port: target.port, username: 'root', auth: { privateKeys: [] }, timeoutMs: 10_000, signal: new AbortController().signal }, 'true');
+const login = (target: Server) =>
+  sshExec(
+    {
+      host: target.host,
+      port: target.port,
+      username: 'root',
+      auth: { privateKeys: [] },
+      timeoutMs: 10_000,
+      signal: new AbortController().signal,
+    },
+    'true',
+  );
 
 const OLD: [string, Algorithms][] = [
   ['only the SHA-1 group 14', { kex: ['diffie-hellman-group14-sha1'] }],
@@ -63,7 +74,12 @@ describe('OfferReader', () => {
     }
   });
 
-  it.each(['SSH-2.0-x\r\n\0\0\0\x10\x04\x14', 'SSH-2.0-x\r\n\0\0\0\x02\x04\x14', `SSH-2.0-x\r\n\0\0\0\x30\x04\x14${'\xff'.repeat(60)}`, 'x'.repeat(70_000)])('makes nothing of nonsense', (text) => {
+  it.each([
+    'SSH-2.0-x\r\n\0\0\0\x10\x04\x14',
+    'SSH-2.0-x\r\n\0\0\0\x02\x04\x14',
+    `SSH-2.0-x\r\n\0\0\0\x30\x04\x14${'\xff'.repeat(60)}`,
+    'x'.repeat(70_000),
+  ])('makes nothing of nonsense', (text) => {
     const reader = new OfferReader();
     reader.push(Buffer.from(text, 'latin1'));
     expect(reader.offer).toBeNull();

@@ -17,7 +17,13 @@ async function server(onSocket: (socket: Socket) => void): Promise<Server> {
 
 /** The version, and what can still be read from the socket. */
 async function greet(target: { host: string; port: number }, signal = never): Promise<string> {
-  const { socket, version } = await greeting({ host: target.host, port: target.port, connectTimeoutMs: 5_000, onConnected: () => {}, signal });
+  const { socket, version } = await greeting({
+    host: target.host,
+    port: target.port,
+    connectTimeoutMs: 5_000,
+    onConnected: () => {},
+    signal,
+  });
   socket.destroy();
   return version;
 }
@@ -51,10 +57,17 @@ describe('greeting', () => {
     socket.destroy();
   });
 
-  it.each(['Not allowed at this time\r\n', 'Welcome\r\nNot allowed at this time\r\n'])('understands that it is shut out: %j', async (text) => {
-    const target = await server((socket) => socket.end(text));
-    await expect(greet(target)).rejects.toMatchObject({ code: 'ssh-shut-out', message: expect.stringContaining('shuts this machine out for a while') as unknown, hint: expect.stringContaining('PerSourcePenalties') as unknown });
-  });
+  it.each(['Not allowed at this time\r\n', 'Welcome\r\nNot allowed at this time\r\n'])(
+    'understands that it is shut out: %j',
+    async (text) => {
+      const target = await server((socket) => socket.end(text));
+      await expect(greet(target)).rejects.toMatchObject({
+        code: 'ssh-shut-out',
+        message: expect.stringContaining('shuts this machine out for a while') as unknown,
+        hint: expect.stringContaining('PerSourcePenalties') as unknown,
+      });
+    },
+  );
 
   it('refused, closed, silent and foreign servers each have their code, and name host:port', async () => {
     const gone = await serve(() => {});
@@ -62,7 +75,10 @@ describe('greeting', () => {
     const where = (target: Server): string => `ssh ${target.host}:${target.port}`;
     await expect(greet(gone)).rejects.toMatchObject({ code: 'ssh-refused', message: `${where(gone)} refused the connection` });
     const rude = await server((socket) => socket.end('Exceeded MaxStartups\r\n'));
-    await expect(greet(rude)).rejects.toMatchObject({ code: 'ssh-closed', message: `${where(rude)} closed the connection without a version, after "Exceeded MaxStartups\\r\\n"` });
+    await expect(greet(rude)).rejects.toMatchObject({
+      code: 'ssh-closed',
+      message: `${where(rude)} closed the connection without a version, after "Exceeded MaxStartups\\r\\n"`,
+    });
     const web = await server((socket) => {
       const more = (): void => void (socket.destroyed || socket.write('HTTP/1.1 400 Bad Request\r\n'.repeat(100), more));
       more();

@@ -84,22 +84,27 @@ describe('sshExec', () => {
     expect(stdout).toHaveLength(1 << 20);
   });
 
-  it.each([['id_ed25519', ['-t', 'ed25519']], ['id_ecdsa', ['-t', 'ecdsa']], ['id_rsa', ['-t', 'rsa', '-b', '2048']], ['pem', ['-t', 'rsa', '-b', '2048', '-m', 'PEM']]])(
-    'logs in with a key of ssh-keygen: %s',
-    async (name, args) => {
-      const methods: string[] = [];
-      const target = await start({ allow: (method) => (methods.push(method), method === 'publickey') });
-      await sshExec(options(target, { auth: { privateKeys: [key(name, ...args)] } }), 'true');
-      expect(methods[0]).toBe('none');
-    },
-  );
+  it.each([
+    ['id_ed25519', ['-t', 'ed25519']],
+    ['id_ecdsa', ['-t', 'ecdsa']],
+    ['id_rsa', ['-t', 'rsa', '-b', '2048']],
+    ['pem', ['-t', 'rsa', '-b', '2048', '-m', 'PEM']],
+  ])('logs in with a key of ssh-keygen: %s', async (name, args) => {
+    const methods: string[] = [];
+    const target = await start({ allow: (method) => (methods.push(method), method === 'publickey') });
+    await sshExec(options(target, { auth: { privateKeys: [key(name, ...args)] } }), 'true');
+    expect(methods[0]).toBe('none');
+  });
 
   it('logs in with the keys of a real ssh-agent', async () => {
     const socket = join(folder, 'agent.sock');
     const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'ignore'] });
     const exited = once(agent, 'exit');
     await once(agent.stdout, 'data');
-    execFileSync('ssh-add', ['-q', key('agent_key', '-t', 'ed25519').path], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' });
+    execFileSync('ssh-add', ['-q', key('agent_key', '-t', 'ed25519').path], {
+      env: { ...process.env, SSH_AUTH_SOCK: socket },
+      stdio: 'ignore',
+    });
     try {
       const target = await start({ allow: (method) => method === 'publickey' });
       expect(await sshExec(options(target, { auth: { agentSocket: socket, privateKeys: [] } }), 'true')).toMatchObject({ status: 0 });
@@ -120,23 +125,39 @@ describe('sshExec', () => {
     const auth = { agentSocket: join(folder, 'no-agent.sock'), privateKeys: [key('refused', '-t', 'ed25519')] };
     await expect(sshExec(options(target, { auth }), 'true')).rejects.toMatchObject({
       code: 'ssh-auth-failed',
-      message: expect.stringMatching(new RegExp(`^ssh ${target.host}:${target.port} does not let root in; tried no authentication, the agent \\(.+\\), 1 key file$`)),
+      message: expect.stringMatching(
+        new RegExp(`^ssh ${target.host}:${target.port} does not let root in; tried no authentication, the agent \\(.+\\), 1 key file$`),
+      ),
       hint: expect.stringContaining(`ssh -p ${target.port} root@${target.host}`),
     });
   });
 
   it('says what to do about a PKCS#8 key, a protected one and a broken one, and tries the others', async () => {
     const { generateKeyPairSync } = await import('node:crypto');
-    const pkcs8 = { path: '/home/me/.ssh/id_rsa', contents: generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } }).privateKey };
-    const locked = { path: '/home/me/.ssh/id_ecdsa', contents: ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'secret', cipher: 'aes256-cbc', rounds: 4 }).private };
+    const pkcs8 = {
+      path: '/home/me/.ssh/id_rsa',
+      contents: generateKeyPairSync('rsa', {
+        modulusLength: 2048,
+        privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+        publicKeyEncoding: { type: 'spki', format: 'pem' },
+      }).privateKey,
+    };
+    const locked = {
+      path: '/home/me/.ssh/id_ecdsa',
+      contents: ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'secret', cipher: 'aes256-cbc', rounds: 4 }).private,
+    };
     const broken = { path: '/home/me/.ssh/id_ed25519', contents: 'hello' };
     const closed = await start({ allow: () => false });
     await expect(sshExec(options(closed, { auth: { privateKeys: [pkcs8, locked, broken] } }), 'true')).rejects.toMatchObject({
       code: 'ssh-auth-failed',
-      hint: expect.stringMatching(/id_rsa is in PKCS#8 form.*ssh-keygen -p -f \/home\/me\/\.ssh\/id_rsa; .*id_ecdsa is protected by a passphrase: ssh-add.*; .*id_ed25519 cannot be used/),
+      hint: expect.stringMatching(
+        /id_rsa is in PKCS#8 form.*ssh-keygen -p -f \/home\/me\/\.ssh\/id_rsa; .*id_ecdsa is protected by a passphrase: ssh-add.*; .*id_ed25519 cannot be used/,
+      ),
     });
     const open = await start({ allow: (method) => method === 'publickey' });
-    expect(await sshExec(options(open, { auth: { privateKeys: [pkcs8, broken, key('good', '-t', 'ed25519')] } }), 'true')).toMatchObject({ status: 0 });
+    expect(await sshExec(options(open, { auth: { privateKeys: [pkcs8, broken, key('good', '-t', 'ed25519')] } }), 'true')).toMatchObject({
+      status: 0,
+    });
   });
 
   it('refused, closed, silent and garbled servers each have their code, and settle once', async () => {
@@ -144,7 +165,10 @@ describe('sshExec', () => {
     await gone.close();
     await expect(sshExec(options(gone), 'true')).rejects.toMatchObject({ code: 'ssh-refused' });
     const rude = await raw((socket) => socket.end());
-    await expect(sshExec(options(rude), 'true')).rejects.toMatchObject({ code: 'ssh-closed', message: expect.stringContaining(`${rude.host}:${rude.port}`) });
+    await expect(sshExec(options(rude), 'true')).rejects.toMatchObject({
+      code: 'ssh-closed',
+      message: expect.stringContaining(`${rude.host}:${rude.port}`),
+    });
     const resetting = await raw((socket) => socket.resetAndDestroy());
     await expect(sshExec(options(resetting), 'true')).rejects.toMatchObject({ code: 'ssh-closed' });
     const tarpit = await raw((socket) => socket.write('SSH-2.0-tarpit\r\n'));
@@ -165,14 +189,20 @@ describe('sshExec', () => {
       socket.pipe(onward).pipe(socket);
       sockets.push(socket, onward);
     });
-    await expect(sshExec(options(relay), 'sleep 9')).rejects.toMatchObject({ code: 'ssh-closed', message: expect.stringContaining(`${relay.host}:${relay.port}`) });
+    await expect(sshExec(options(relay), 'sleep 9')).rejects.toMatchObject({
+      code: 'ssh-closed',
+      message: expect.stringContaining(`${relay.host}:${relay.port}`),
+    });
   });
 
   it('a command that never ends runs into the deadline, and the connection is closed', async () => {
     let closed: (value: unknown) => void = () => {};
     const hungUp = new Promise((resolve) => (closed = resolve));
     const target = await start({ onExec: () => {}, onClose: () => closed(true) });
-    await expect(sshExec(options(target, { timeoutMs: 1_500 }), 'sleep 9')).rejects.toMatchObject({ code: 'ssh-timeout', message: expect.stringContaining('still running the command after 1.5 s') });
+    await expect(sshExec(options(target, { timeoutMs: 1_500 }), 'sleep 9')).rejects.toMatchObject({
+      code: 'ssh-timeout',
+      message: expect.stringContaining('still running the command after 1.5 s'),
+    });
     await hungUp;
   });
 
@@ -227,7 +257,10 @@ describe('bootStamp', () => {
         channel.end();
       },
     });
-    expect(await systemStamp(options(target), ['/a', '/b'])).toEqual({ boot: { bootId: id, uptimeMs: 12_340 }, text: 'first line\nlast line\n' });
+    expect(await systemStamp(options(target), ['/a', '/b'])).toEqual({
+      boot: { bootId: id, uptimeMs: 12_340 },
+      text: 'first line\nlast line\n',
+    });
     expect(asked).toEqual(['cat /proc/sys/kernel/random/boot_id /proc/uptime /a /b']);
   });
 

@@ -44,8 +44,26 @@ describe.skipIf(!canRun)('a real sshd (skipped without openssh-server)', () => {
     await free.close();
     const good = key('good');
     writeFileSync(join(folder, 'authorized'), readFileSync(`${good}.pub`));
-    const options = ['MaxAuthTries=3', 'UsePAM=no', 'StrictModes=no', 'PidFile=none', `AuthorizedKeysFile=${join(folder, 'authorized')}`, 'PermitRootLogin=prohibit-password'];
-    start(SSHD, ['-D', '-f', '/dev/null', '-h', key('host'), '-p', String(port), '-o', `ListenAddress=${HOST}`, ...options.flatMap((option) => ['-o', option])]);
+    const options = [
+      'MaxAuthTries=3',
+      'UsePAM=no',
+      'StrictModes=no',
+      'PidFile=none',
+      `AuthorizedKeysFile=${join(folder, 'authorized')}`,
+      'PermitRootLogin=prohibit-password',
+    ];
+    start(SSHD, [
+      '-D',
+      '-f',
+      '/dev/null',
+      '-h',
+      key('host'),
+      '-p',
+      String(port),
+      '-o',
+      `ListenAddress=${HOST}`,
+      ...options.flatMap((option) => ['-o', option]),
+    ]);
     for (let up = false; !up; ) {
       const socket = connect(port, HOST);
       up = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false);
@@ -60,7 +78,8 @@ describe.skipIf(!canRun)('a real sshd (skipped without openssh-server)', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const login = (auth: LoginAuth) => sshExec({ host: HOST, port, username: userInfo().username, auth, timeoutMs: 20_000, signal: new AbortController().signal }, 'echo in');
+  const login = (auth: LoginAuth) =>
+    sshExec({ host: HOST, port, username: userInfo().username, auth, timeoutMs: 20_000, signal: new AbortController().signal }, 'echo in');
 
   it('lets us in', async () => {
     const path = join(folder, 'good');
@@ -70,7 +89,8 @@ describe.skipIf(!canRun)('a real sshd (skipped without openssh-server)', () => {
   it('that hangs up after too many keys of an agent is understood', async () => {
     const agentSocket = join(folder, 'agent');
     await once(start('ssh-agent', ['-D', '-a', agentSocket]).stdout, 'data');
-    for (const name of ['one', 'two', 'three', 'four', 'five']) execFileSync('ssh-add', ['-q', key(name)], { env: { ...process.env, SSH_AUTH_SOCK: agentSocket }, stdio: 'ignore' });
+    for (const name of ['one', 'two', 'three', 'four', 'five'])
+      execFileSync('ssh-add', ['-q', key(name)], { env: { ...process.env, SSH_AUTH_SOCK: agentSocket }, stdio: 'ignore' });
     const path = join(folder, 'good');
     await expect(login({ agentSocket, privateKeys: [{ path, contents: readFileSync(path, 'utf8') }] })).rejects.toMatchObject({
       code: 'ssh-auth-failed',

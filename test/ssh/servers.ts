@@ -66,7 +66,18 @@ export function helloOf(kex: readonly string[]): Buffer {
     length.writeUInt32BE(text.length);
     return Buffer.concat([length, text]);
   };
-  const lists = [kex, ['ssh-ed25519'], ['aes128-ctr'], ['aes128-ctr'], ['hmac-sha2-256'], ['hmac-sha2-256'], ['none'], ['none'], [], []].map(list);
+  const lists = [
+    kex,
+    ['ssh-ed25519'],
+    ['aes128-ctr'],
+    ['aes128-ctr'],
+    ['hmac-sha2-256'],
+    ['hmac-sha2-256'],
+    ['none'],
+    ['none'],
+    [],
+    [],
+  ].map(list);
   const payload = Buffer.concat([Buffer.from([20]), Buffer.alloc(16), ...lists, Buffer.alloc(5)]);
   const padding = 8 - ((5 + payload.length) % 8) + 8;
   const head = Buffer.alloc(5);

@@ -6,7 +6,10 @@ import { findBusyboxTelnetd, startTelnetd, withResolvers } from './servers.js';
 
 const never = new AbortController().signal;
 const busybox = findBusyboxTelnetd();
-if (!busybox) process.stderr.write('skipped: real telnetd tests, as no busybox with a telnetd is here (Debian: busybox-static, or set BUSYBOX=/path/to/busybox)\n');
+if (!busybox)
+  process.stderr.write(
+    'skipped: real telnetd tests, as no busybox with a telnetd is here (Debian: busybox-static, or set BUSYBOX=/path/to/busybox)\n',
+  );
 
 const SHELLS: [string, string][] = [
   ['busybox ash', `${busybox} sh`],
@@ -31,14 +34,26 @@ describe.skipIf(!busybox).each(SHELLS)('real busybox telnetd with %s', (name, sh
   });
 
   async function open(): Promise<TelnetSession> {
-    const session = await openTelnet({ host: telnetd.host, port: telnetd.port, connectTimeoutMs: 10_000, firstByteTimeoutMs: 10_000, signal: never });
+    const session = await openTelnet({
+      host: telnetd.host,
+      port: telnetd.port,
+      connectTimeoutMs: 10_000,
+      firstByteTimeoutMs: 10_000,
+      signal: never,
+    });
     sessions.push(session);
     return session;
   }
 
   it('brings every exit status, one after the other in one session', async () => {
     const session = await open();
-    for (const [command, status] of [['true', 0], ['(exit 7)', 7], ['sh -c "exit 255"', 255], ['nosuchprogram', 127], [': ', 0]] as const) {
+    for (const [command, status] of [
+      ['true', 0],
+      ['(exit 7)', 7],
+      ['sh -c "exit 255"', 255],
+      ['nosuchprogram', 127],
+      [': ', 0],
+    ] as const) {
       expect(await session.run(command, { signal: never, silenceTimeoutMs: 10_000 }), command).toEqual({ status });
     }
   });
@@ -107,10 +122,19 @@ describe.skipIf(!busybox).each(SHELLS)('real busybox telnetd with %s', (name, sh
 
   it('reports a telnetd that is killed in the middle of a command', async () => {
     const victim = await startTelnetd(busybox ?? '', shell, host);
-    const session = await openTelnet({ host: victim.host, port: victim.port, connectTimeoutMs: 10_000, firstByteTimeoutMs: 10_000, signal: never });
+    const session = await openTelnet({
+      host: victim.host,
+      port: victim.port,
+      connectTimeoutMs: 10_000,
+      firstByteTimeoutMs: 10_000,
+      signal: never,
+    });
     sessions.push(session);
     const started = withResolvers();
-    const run = session.run('echo go-""ahead; sleep 20', { signal: never, onLine: (line) => line.endsWith('go-ahead') && started.resolve() });
+    const run = session.run('echo go-""ahead; sleep 20', {
+      signal: never,
+      onLine: (line) => line.endsWith('go-ahead') && started.resolve(),
+    });
     await started.promise;
     const failed = expect(run).rejects.toMatchObject({ code: 'telnet-closed' });
     await victim.close();

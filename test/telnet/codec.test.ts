@@ -1,8 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  DO, DONT, IAC, OPTION, SB, SE, SERVER_GREETING, TelnetDecoder, WILL, WONT, encodeData, encodeNegotiation, encodeSubnegotiation,
-  encodeWindowSize, type TelnetCommand, type TelnetDecoderOptions,
+  DO,
+  DONT,
+  IAC,
+  OPTION,
+  SB,
+  SE,
+  SERVER_GREETING,
+  TelnetDecoder,
+  WILL,
+  WONT,
+  encodeData,
+  encodeNegotiation,
+  encodeSubnegotiation,
+  encodeWindowSize,
+  type TelnetCommand,
+  type TelnetDecoderOptions,
 } from '../../src/telnet/codec.js';
 
 function decodeAll(chunks: Uint8Array[], options?: TelnetDecoderOptions): { data: Buffer; commands: TelnetCommand[] } {
@@ -71,36 +85,42 @@ describe('TelnetDecoder', () => {
 
   it('property: never throws on noise, and cutting it anywhere changes nothing', () => {
     const noise = fc.array(fc.oneof(fc.constantFrom(IAC, IAC, SB, SE, WILL, DO, 0, 10, 13), fc.nat(255)), { maxLength: 200 });
-    fc.assert(fc.property(noise, fc.nat(200), (bytes, at) => {
-      const whole = Uint8Array.from(bytes);
-      expect(decodeAll([whole.subarray(0, at), whole.subarray(at)])).toEqual(decodeAll([whole]));
-    }));
+    fc.assert(
+      fc.property(noise, fc.nat(200), (bytes, at) => {
+        const whole = Uint8Array.from(bytes);
+        expect(decodeAll([whole.subarray(0, at), whole.subarray(at)])).toEqual(decodeAll([whole]));
+      }),
+    );
   });
 });
 
 describe('encoding', () => {
   it('property: what is encoded decodes to itself (CR NUL excepted, which telnet uses for a bare CR)', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(600), (bytes, at) => {
-      const plain = Buffer.from(Buffer.from(bytes).toString('latin1').replaceAll('\r\0', '\r'), 'latin1');
-      fc.pre(!plain.includes('\r\0', 0, 'latin1'));
-      const wire = encodeData(plain);
-      const { data, commands } = decodeAll([wire.subarray(0, at), wire.subarray(at)]);
-      expect(data.equals(plain)).toBe(true);
-      expect(commands).toEqual([]);
-    }));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(600), (bytes, at) => {
+        const plain = Buffer.from(Buffer.from(bytes).toString('latin1').replaceAll('\r\0', '\r'), 'latin1');
+        fc.pre(!plain.includes('\r\0', 0, 'latin1'));
+        const wire = encodeData(plain);
+        const { data, commands } = decodeAll([wire.subarray(0, at), wire.subarray(at)]);
+        expect(data.equals(plain)).toBe(true);
+        expect(commands).toEqual([]);
+      }),
+    );
   });
 
   it('property: negotiations and sub-negotiations decode to themselves between data', () => {
     const verb = fc.constantFrom(WILL, WONT, DO, DONT);
-    fc.assert(fc.property(verb, fc.nat(255), fc.uint8Array({ maxLength: 256 }), (v, option, payload) => {
-      const wire = Buffer.concat([encodeNegotiation(v, option), Buffer.from('x'), encodeSubnegotiation(option, payload)]);
-      const { data, commands } = decodeAll([wire]);
-      expect(data.toString()).toBe('x');
-      expect(commands).toEqual([
-        { type: 'negotiate', verb: v, option },
-        { type: 'subnegotiation', option, data: Buffer.from(payload), truncated: false },
-      ]);
-    }));
+    fc.assert(
+      fc.property(verb, fc.nat(255), fc.uint8Array({ maxLength: 256 }), (v, option, payload) => {
+        const wire = Buffer.concat([encodeNegotiation(v, option), Buffer.from('x'), encodeSubnegotiation(option, payload)]);
+        const { data, commands } = decodeAll([wire]);
+        expect(data.toString()).toBe('x');
+        expect(commands).toEqual([
+          { type: 'negotiate', verb: v, option },
+          { type: 'subnegotiation', option, data: Buffer.from(payload), truncated: false },
+        ]);
+      }),
+    );
   });
 
   it('doubles FF inside a window size', () => {

@@ -32,7 +32,12 @@ function shellBehind(socket: Socket, told: string[], decode: (chunk: Buffer) => 
   socket.on('close', () => child.kill('SIGKILL'));
   return (chunk) => {
     const text = decode(chunk);
-    told.push(...text.toString('latin1').split('\n').filter((line) => line !== ''));
+    told.push(
+      ...text
+        .toString('latin1')
+        .split('\n')
+        .filter((line) => line !== ''),
+    );
     child.stdin.write(text);
   };
 }
@@ -52,7 +57,9 @@ describe('a shell behind odd servers', () => {
       socket.on('data', (chunk: Buffer) => void (listens ? feed(chunk) : decoder.decode(chunk)));
     });
     const lines: string[] = [];
-    expect(await session.run('echo once; (exit 7)', { signal: never, silenceTimeoutMs: 5_000, onLine: (line) => lines.push(line) })).toEqual({ status: 7 });
+    expect(
+      await session.run('echo once; (exit 7)', { signal: never, silenceTimeoutMs: 5_000, onLine: (line) => lines.push(line) }),
+    ).toEqual({ status: 7 });
     expect(lines).toEqual(['once']);
     expect(told.filter((line) => line.includes('echo once'))).toHaveLength(1);
     expect(told.filter((line) => line.startsWith(':;')).length).toBeGreaterThan(0);
@@ -86,7 +93,8 @@ describe('a shell behind odd servers', () => {
       socket.on('data', (chunk: Buffer) => {
         if (!listens) socket.write(chunk); // its tty echoes
         if (listens) feed(chunk);
-        else if (waiting.push(chunk) === 4) { // the third line, after that of the options
+        else if (waiting.push(chunk) === 4) {
+          // the third line, after that of the options
           listens = true;
           for (const early of waiting) feed(early);
         }
@@ -98,12 +106,20 @@ describe('a shell behind odd servers', () => {
     expect(told.filter((line) => line.includes('echo out'))).toHaveLength(1);
   });
 
-  it.each(['\r\nvm login: ', 'Debian GNU/Linux 12\r\nfit07 login: ', 'Username:', 'Password: '])('that asks for a login first is not typed to: %j', async (text) => {
-    const said: Buffer[] = [];
-    const session = await open((socket) => socket.on('data', (chunk: Buffer) => said.push(chunk)).write(Buffer.concat([SERVER_GREETING, Buffer.from(text)])));
-    await expect(session.run('reboot', { signal: never })).rejects.toMatchObject({ code: 'telnet-login', message: expect.stringMatching(/asks for a login/) as unknown });
-    expect(Buffer.concat(said).toString('latin1')).not.toContain('reboot');
-  });
+  it.each(['\r\nvm login: ', 'Debian GNU/Linux 12\r\nfit07 login: ', 'Username:', 'Password: '])(
+    'that asks for a login first is not typed to: %j',
+    async (text) => {
+      const said: Buffer[] = [];
+      const session = await open((socket) =>
+        socket.on('data', (chunk: Buffer) => said.push(chunk)).write(Buffer.concat([SERVER_GREETING, Buffer.from(text)])),
+      );
+      await expect(session.run('reboot', { signal: never })).rejects.toMatchObject({
+        code: 'telnet-login',
+        message: expect.stringMatching(/asks for a login/) as unknown,
+      });
+      expect(Buffer.concat(said).toString('latin1')).not.toContain('reboot');
+    },
+  );
 
   it('that asks for a login after we have typed is found out as well', async () => {
     const session = await open((socket) => {
@@ -115,7 +131,10 @@ describe('a shell behind odd servers', () => {
 
   it('that says something and runs nothing is quoted', async () => {
     const session = await open((socket) => socket.write('Menu: 1) status 2) quit\r\n> '));
-    await expect(session.run('reboot', { signal: never, silenceTimeoutMs: 60 })).rejects.toMatchObject({ code: 'telnet-no-shell', message: expect.stringContaining('it says "Menu: 1) status 2) quit >"') as unknown });
+    await expect(session.run('reboot', { signal: never, silenceTimeoutMs: 60 })).rejects.toMatchObject({
+      code: 'telnet-no-shell',
+      message: expect.stringContaining('it says "Menu: 1) status 2) quit >"') as unknown,
+    });
   });
 });
 

@@ -25,7 +25,14 @@ async function deaf(): Promise<Server> {
 }
 
 async function open(target: { host: string; port: number }, more: Partial<OpenTelnetOptions> = {}): Promise<TelnetSession> {
-  const session = await openTelnet({ host: target.host, port: target.port, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: never, ...more });
+  const session = await openTelnet({
+    host: target.host,
+    port: target.port,
+    connectTimeoutMs: 5_000,
+    firstByteTimeoutMs: 5_000,
+    signal: never,
+    ...more,
+  });
   cleanup.push(async () => {
     session.close();
     await session.closed;
@@ -52,7 +59,10 @@ describe('opening', () => {
   it('says refused when nobody listens', async () => {
     const closed = await serve(() => {});
     await closed.close();
-    await expect(open(closed)).rejects.toMatchObject({ code: 'telnet-refused', message: `telnet ${closed.host}:${closed.port} refused the connection` });
+    await expect(open(closed)).rejects.toMatchObject({
+      code: 'telnet-refused',
+      message: `telnet ${closed.host}:${closed.port} refused the connection`,
+    });
   });
 
   it('says timeout when connecting takes too long', async () => {
@@ -65,7 +75,10 @@ describe('opening', () => {
 
   it('says closed when the server hangs up before a byte', async () => {
     const rude = await server((socket) => socket.end());
-    await expect(open(rude)).rejects.toMatchObject({ code: 'telnet-closed', message: expect.stringContaining(`${rude.host}:${rude.port}`) });
+    await expect(open(rude)).rejects.toMatchObject({
+      code: 'telnet-closed',
+      message: expect.stringContaining(`${rude.host}:${rude.port}`),
+    });
   });
 
   it("rejects with the signal's reason while connecting and while waiting for the first byte", async () => {
@@ -82,7 +95,9 @@ describe('opening', () => {
 
   it('loses no byte of what the server says first', async () => {
     const raw: Buffer[] = [];
-    const eager = await server((socket) => socket.write(Buffer.concat([Buffer.from('hello'), Buffer.from([IAC, WILL, 1]), Buffer.from(' world')])));
+    const eager = await server((socket) =>
+      socket.write(Buffer.concat([Buffer.from('hello'), Buffer.from([IAC, WILL, 1]), Buffer.from(' world')])),
+    );
     await open(eager, { onRaw: (bytes) => raw.push(Buffer.from(bytes)) });
     expect(Buffer.concat(raw).toString()).toBe('hello world');
   });
@@ -95,10 +110,16 @@ describe('running', () => {
     const target = await server((socket) => {
       socket.on('data', (chunk: Buffer) => replies.push(...chunk));
       scripted((status, peer) => {
-        peer.write(Buffer.concat([
-          Buffer.from('x'), Buffer.from([IAC, DO, 24]), Buffer.from('y'), Buffer.from([IAC, SB, 24, 1, IAC, SE]),
-          Buffer.from([0xc3, IAC, IAC]), Buffer.from(`z\r\n${status(0)}`),
-        ]));
+        peer.write(
+          Buffer.concat([
+            Buffer.from('x'),
+            Buffer.from([IAC, DO, 24]),
+            Buffer.from('y'),
+            Buffer.from([IAC, SB, 24, 1, IAC, SE]),
+            Buffer.from([0xc3, IAC, IAC]),
+            Buffer.from(`z\r\n${status(0)}`),
+          ]),
+        );
       })(socket);
     });
     const session = await open(target);
@@ -127,10 +148,12 @@ describe('running', () => {
 
   it('sees growing dots at once, long before their line ends', async () => {
     const goOn = withResolvers();
-    const target = await server(scripted((status, socket) => {
-      socket.write('.');
-      void goOn.promise.then(() => socket.write(`..s..zz\r\n${status(0)}`));
-    }));
+    const target = await server(
+      scripted((status, socket) => {
+        socket.write('.');
+        void goOn.promise.then(() => socket.write(`..s..zz\r\n${status(0)}`));
+      }),
+    );
     const session = await open(target);
     const text: string[] = [];
     const dot = withResolvers();
@@ -159,7 +182,10 @@ describe('running', () => {
   it('rejects when the server resets the connection', async () => {
     const target = await server(scripted((_, socket) => socket.resetAndDestroy()));
     const session = await open(target);
-    await expect(session.run('true', { signal: never })).rejects.toMatchObject({ code: 'telnet-closed', message: expect.stringContaining('ECONNRESET') });
+    await expect(session.run('true', { signal: never })).rejects.toMatchObject({
+      code: 'telnet-closed',
+      message: expect.stringContaining('ECONNRESET'),
+    });
   });
 
   it('rejects after silence, and closes the connection: a dead machine never does', async () => {
@@ -173,16 +199,18 @@ describe('running', () => {
   });
 
   it('every byte starts the silence anew', async () => {
-    const target = await server(scripted((status, socket) => {
-      let ticks = 0;
-      const timer = setInterval(() => {
-        socket.write('.');
-        if (++ticks < 8) return;
-        clearInterval(timer);
-        socket.write(status(0));
-      }, 50);
-      socket.on('close', () => clearInterval(timer));
-    }));
+    const target = await server(
+      scripted((status, socket) => {
+        let ticks = 0;
+        const timer = setInterval(() => {
+          socket.write('.');
+          if (++ticks < 8) return;
+          clearInterval(timer);
+          socket.write(status(0));
+        }, 50);
+        socket.on('close', () => clearInterval(timer));
+      }),
+    );
     const session = await open(target);
     expect(await session.run('frisbee', { signal: never, silenceTimeoutMs: 300 })).toEqual({ status: 0 });
   });
@@ -241,7 +269,14 @@ describe('running', () => {
   it('a listener that throws fails its run, not the process', async () => {
     const session = await open(await server(scripted((status, socket) => socket.write(`line\r\n${status(0)}`))));
     const bug = new Error('bug in a listener');
-    await expect(session.run('true', { signal: never, onLine: () => { throw bug; } })).rejects.toBe(bug);
+    await expect(
+      session.run('true', {
+        signal: never,
+        onLine: () => {
+          throw bug;
+        },
+      }),
+    ).rejects.toBe(bug);
   });
 
   it('leaves no socket, timer or listener behind', async () => {
@@ -272,7 +307,10 @@ describe('running', () => {
 });
 
 function resources(): string[] {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'Timeout').sort();
+  return process
+    .getActiveResourcesInfo()
+    .filter((name) => name === 'TCPSocketWrap' || name === 'Timeout')
+    .sort();
 }
 
 function rssMiB(): number {

@@ -24,7 +24,12 @@ describe('StatusMarker', () => {
     ['in column 0', 'out\r\nIMG_STATUS_0a1b=7\r\n', 'out\r\n', 7],
     ['behind a prompt', '# IMG_STATUS_0a1b=0\r\n# ', '# ', 0],
     ['behind dots without a line end', '.....IMG_STATUS_0a1b=255\n', '.....', 255],
-    ['after its own echo, wrapped', 'cmd; echo IMG_""STAT\r\nUS_0a1b=$?\r\nIMG_STATUS_0a1b=3\r\n', 'cmd; echo IMG_""STAT\r\nUS_0a1b=$?\r\n', 3],
+    [
+      'after its own echo, wrapped',
+      'cmd; echo IMG_""STAT\r\nUS_0a1b=$?\r\nIMG_STATUS_0a1b=3\r\n',
+      'cmd; echo IMG_""STAT\r\nUS_0a1b=$?\r\n',
+      3,
+    ],
     ["another run's", 'IMG_STATUS_ffff=1\r\n', 'IMG_STATUS_ffff=1\r\n', null],
     ['an unexpanded one', 'IMG_STATUS_0a1b=$?\r\n', 'IMG_STATUS_0a1b=$?\r\n', null],
     ['too many digits', 'IMG_STATUS_0a1b=1234\r\n', 'IMG_STATUS_0a1b=1234\r\n', null],

@@ -63,8 +63,10 @@ describe('LineSplitter', () => {
 
   it('property: cutting the text anywhere changes nothing', () => {
     const text = fc.array(fc.constantFrom('a', 'b', '\r', '\n', '\r\n')).map((parts) => parts.join(''));
-    fc.assert(fc.property(text, fc.nat(100), (whole, at) => {
-      expect(lines(whole.slice(0, at), whole.slice(at))).toEqual(lines(whole));
-    }));
+    fc.assert(
+      fc.property(text, fc.nat(100), (whole, at) => {
+        expect(lines(whole.slice(0, at), whole.slice(at))).toEqual(lines(whole));
+      }),
+    );
   });
 });

@@ -16,15 +16,23 @@ export function setting(testbed: Testbed, key: string): string {
 export type HttpAnswer = { status: number; text: string; connection: string | undefined };
 
 /** One request to a power card, as a plain HTTP client makes it. */
-export function cmc(testbed: Testbed, number: number, verb: string, { method = 'GET', signal }: { method?: string; signal?: AbortSignal } = {}): Promise<HttpAnswer> {
+export function cmc(
+  testbed: Testbed,
+  number: number,
+  verb: string,
+  { method = 'GET', signal }: { method?: string; signal?: AbortSignal } = {},
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const port = Number(setting(testbed, 'cmc_port'));
-    const outgoing = request({ host: `127.0.1.${number}`, port, path: `/${verb}`, method, agent: false, ...(signal ? { signal } : {}) }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text, connection: response.headers.connection }));
-      response.on('error', reject);
-    });
+    const outgoing = request(
+      { host: `127.0.1.${number}`, port, path: `/${verb}`, method, agent: false, ...(signal ? { signal } : {}) },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text, connection: response.headers.connection }));
+        response.on('error', reject);
+      },
+    );
     outgoing.on('error', reject).end();
   });
 }
@@ -92,7 +100,8 @@ export class RawTelnet {
       const news = new Promise<'news'>((resolve) => this.#watchers.add((watcher = () => resolve('news'))));
       const what = await Promise.race([news, this.closed]);
       this.#watchers.delete(watcher);
-      if (what !== 'news' && !pattern.test(this.text)) throw new Error(`the connection ended (${what}) without ${pattern}; it said: ${JSON.stringify(this.text)}`);
+      if (what !== 'news' && !pattern.test(this.text))
+        throw new Error(`the connection ended (${what}) without ${pattern}; it said: ${JSON.stringify(this.text)}`);
     }
   }
 }
@@ -119,7 +128,13 @@ export function session(testbed: Testbed, slot = 1): { group: string; port: numb
 
 /** Serves the testbed's demo image. */
 export function serveDemo(testbed: Testbed, slot = 1): Promise<FrisbeeServer> {
-  return startServer({ ...session(testbed, slot), localIp: '127.0.0.1', loopback: true, imagePath: testbed.demoImage.ndzPath, rateBps: 400e6 });
+  return startServer({
+    ...session(testbed, slot),
+    localIp: '127.0.0.1',
+    loopback: true,
+    imagePath: testbed.demoImage.ndzPath,
+    rateBps: 400e6,
+  });
 }
 
 /** The exit status as the classic tools find it: at the beginning of a line. */

@@ -53,13 +53,15 @@ describe('parseFault', () => {
   });
 
   it('throws nothing but usage errors', () => {
-    fc.assert(fc.property(fc.string(), (text) => {
-      try {
-        parseFault(text);
-      } catch (error) {
-        expect(error).toBeInstanceOf(UserError);
-      }
-    }));
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        try {
+          parseFault(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(UserError);
+        }
+      }),
+    );
   });
 });
 

@@ -7,23 +7,58 @@ import { parseFault } from '../../src/testbed/fault.js';
 import { startTestbed, type Testbed } from '../../src/testbed/testbed.js';
 import { hashDisk, verifyDisks } from '../../src/testbed/verify.js';
 import type { FrisbeeServer } from '../../src/frisbee/server.js';
-import { RawTelnet, classicLoad, cmc, connectWhenUp, frisbeeLine, serveDemo, setting, sshPort, telnetPort, telnetStatus, tryConnect } from './clients.js';
+import {
+  RawTelnet,
+  classicLoad,
+  cmc,
+  connectWhenUp,
+  frisbeeLine,
+  serveDemo,
+  setting,
+  sshPort,
+  telnetPort,
+  telnetStatus,
+  tryConnect,
+} from './clients.js';
 
 /** A testbed whose nodes all boot the ramdisk. */
-async function testbedWith(faults: string[], { count = 1, frisbee = 'real', on = false }: { count?: number; frisbee?: 'real' | 'scripted'; on?: boolean } = {}): Promise<Testbed> {
+async function testbedWith(
+  faults: string[],
+  { count = 1, frisbee = 'real', on = false }: { count?: number; frisbee?: 'real' | 'scripted'; on?: boolean } = {},
+): Promise<Testbed> {
   const testbed = await startTestbed({
-    count, dir: null, faults: faults.map(parseFault), shell: frisbee === 'real' ? 'real' : 'builtin', frisbee, on, bootMs: 20, osBootMs: 20, imageBytes: 16 << 20,
+    count,
+    dir: null,
+    faults: faults.map(parseFault),
+    shell: frisbee === 'real' ? 'real' : 'builtin',
+    frisbee,
+    on,
+    bootMs: 20,
+    osBootMs: 20,
+    imageBytes: 16 << 20,
   });
   for (let number = 1; number <= count; number++) {
-    symlinkSync('pxefrisbee', join(testbed.dir, 'tftpboot/pxelinux.cfg', nextBootName(`02:00:00:03:00:${number.toString(16).padStart(2, '0')}`)));
+    symlinkSync(
+      'pxefrisbee',
+      join(testbed.dir, 'tftpboot/pxelinux.cfg', nextBootName(`02:00:00:03:00:${number.toString(16).padStart(2, '0')}`)),
+    );
   }
   return testbed;
 }
 
 describe('faults before the write', () => {
   const faults = [
-    'fit01:cmc-silent', 'fit02:cmc-refused', 'fit03:cmc-busy:1', 'fit04:reset-ignored', 'fit05:no-boot', 'fit06:slow-boot:0.3', 'fit07:telnet-silent',
-    'fit08:ssh-refused', 'fit08:disk-preloaded', 'fit09:old-os-lingers:0.3', 'fit09:disk-preloaded',
+    'fit01:cmc-silent',
+    'fit02:cmc-refused',
+    'fit03:cmc-busy:1',
+    'fit04:reset-ignored',
+    'fit05:no-boot',
+    'fit06:slow-boot:0.3',
+    'fit07:telnet-silent',
+    'fit08:ssh-refused',
+    'fit08:disk-preloaded',
+    'fit09:old-os-lingers:0.3',
+    'fit09:disk-preloaded',
   ];
   let testbed: Testbed;
   beforeAll(async () => {
@@ -96,7 +131,12 @@ describe('faults before the write', () => {
     const socket = await tryConnect('127.0.3.9', sshPort(testbed));
     if (typeof socket === 'string') throw new Error(socket);
     expect(phase(9)).toBe('os');
-    const gone = await new Promise((resolve) => socket.on('close', () => resolve('gone')).on('error', () => undefined).resume());
+    const gone = await new Promise((resolve) =>
+      socket
+        .on('close', () => resolve('gone'))
+        .on('error', () => undefined)
+        .resume(),
+    );
     expect(gone).toBe('gone');
     (await connectWhenUp('127.0.3.9', telnetPort(testbed))).destroy();
   });
@@ -115,7 +155,10 @@ describe.each(['real', 'scripted'] as const)('faults of the write, %s frisbee', 
   let testbed: Testbed;
   let server: FrisbeeServer;
   beforeAll(async () => {
-    testbed = await testbedWith(['fit01:drop-at:50', 'fit02:disk-error-at:50', 'fit03:corrupt-at:90', 'fit05:drop-at:0'], { count: 5, frisbee });
+    testbed = await testbedWith(['fit01:drop-at:50', 'fit02:disk-error-at:50', 'fit03:corrupt-at:90', 'fit05:drop-at:0'], {
+      count: 5,
+      frisbee,
+    });
     server = await serveDemo(testbed);
     for (const number of [1, 2, 3, 4, 5]) await cmc(testbed, number, 'on');
   });
@@ -167,7 +210,8 @@ describe.each(['real', 'scripted'] as const)('faults of the write, %s frisbee', 
     expect(verdicts.map(({ ok }) => ok)).toEqual([false, false, false, true, false]);
     expect(await hashDisk(testbed.demoImage.rawPath, testbed.demoImage.diskBytes)).toBe(testbed.demoImage.sha256);
     const [wrong, right] = [testbed.nodes[2], testbed.nodes[3]].map((node) => readFileSync(node?.diskPath ?? ''));
-    const differs = (sector: number): boolean => wrong?.subarray(512 * sector, 512 * sector + 512).equals(right?.subarray(512 * sector, 512 * sector + 512) ?? Buffer.of()) === false;
+    const differs = (sector: number): boolean =>
+      wrong?.subarray(512 * sector, 512 * sector + 512).equals(right?.subarray(512 * sector, 512 * sector + 512) ?? Buffer.of()) === false;
     const sectors = Array.from({ length: testbed.demoImage.diskBytes / 512 }, (_, sector) => sector).filter(differs);
     expect(sectors).toEqual([await sectorToCorrupt(testbed.demoImage.ndzPath, 90)]);
   });

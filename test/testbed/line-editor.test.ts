@@ -45,9 +45,11 @@ describe('line editing', () => {
 
   it('gives the same lines however the bytes arrive', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', ' ', '$', '\n', '\x7f', '\x03', '\x1b', '[', '\x04', 'é') });
-    fc.assert(fc.property(text, fc.integer({ min: 1, max: 5 }), (typed, cut) => {
-      expect(typeAll(new LineEditor(4), typed, cut)).toEqual(typeAll(new LineEditor(4), typed));
-    }));
+    fc.assert(
+      fc.property(text, fc.integer({ min: 1, max: 5 }), (typed, cut) => {
+        expect(typeAll(new LineEditor(4), typed, cut)).toEqual(typeAll(new LineEditor(4), typed));
+      }),
+    );
   });
 
   it('keeps no endless line', () => {

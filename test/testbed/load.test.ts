@@ -12,7 +12,16 @@ describe('a load typed by hand on three nodes', () => {
   let server: FrisbeeServer;
 
   beforeAll(async () => {
-    testbed = await startTestbed({ count: 3, dir: null, faults: [], shell: 'real', frisbee: 'real', bootMs: 50, osBootMs: 50, imageBytes: 12 << 20 });
+    testbed = await startTestbed({
+      count: 3,
+      dir: null,
+      faults: [],
+      shell: 'real',
+      frisbee: 'real',
+      bootMs: 50,
+      osBootMs: 50,
+      imageBytes: 12 << 20,
+    });
     server = await serveDemo(testbed);
   });
   afterAll(async () => {
@@ -33,13 +42,20 @@ describe('a load typed by hand on three nodes', () => {
     for (const text of texts) {
       expect(text.startsWith('\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03')).toBe(true);
       expect(text).toMatch(/^\/ # \x1b\[6nfrisbee -i 127\.0\.3\.\d -m /m);
-      expect(text).toMatch(new RegExp(`^Joined the team after 0 sec\\. ID is \\d+\\. File is ${info.chunkCount} chunks \\(${info.sizeBytes} bytes\\)\\r$`, 'm'));
+      expect(text).toMatch(
+        new RegExp(
+          `^Joined the team after 0 sec\\. ID is \\d+\\. File is ${info.chunkCount} chunks \\(${info.sizeBytes} bytes\\)\\r$`,
+          'm',
+        ),
+      );
       expect(text).toContain('.'.repeat(info.chunkCount));
       expect(text).toMatch(new RegExp(`^Wrote ${info.effectiveBytes} bytes \\(${info.actualBytes} actual\\)\\r$`, 'm'));
       expect(telnetStatus(text)).toBe(0);
       expect(text.replaceAll('\r\n', '')).not.toContain('\n');
     }
-    expect(await verifyDisks(testbed)).toEqual([1, 2, 3].map((number) => ({ node: `fit0${number}`, sha256: testbed.demoImage.sha256, ok: true })));
+    expect(await verifyDisks(testbed)).toEqual(
+      [1, 2, 3].map((number) => ({ node: `fit0${number}`, sha256: testbed.demoImage.sha256, ok: true })),
+    );
   });
 
   it('and each node then boots it', async () => {

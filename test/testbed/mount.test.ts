@@ -12,14 +12,19 @@ const LINE = '2026-11-28@09:00 - node fit01 - image theirs in /mnt/x - by anothe
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 const tool = (program: string, ...args: string[]) => spawnSync(program, args, { encoding: 'utf8', env });
 const noTools = ['mke2fs', 'e2fsck', 'debugfs'].every((name) => !tool(name, '-V').error) ? '' : ' (skipped: there are no e2fsprogs)';
-const textOn = async (diskPath: string, path: string): Promise<string | undefined> => (await findDiskFile(diskPath, path))?.content.toString();
+const textOn = async (diskPath: string, path: string): Promise<string | undefined> =>
+  (await findDiskFile(diskPath, path))?.content.toString();
 
 /** Types each line; gives the statuses, and what was printed behind those that failed. */
 async function type(telnet: Telnet, ...lines: string[]): Promise<(number | string)[]> {
   const said: (number | string)[] = [];
   for (const line of lines) {
     let last = '';
-    const { status } = await telnet.run(line, { signal: new AbortController().signal, silenceTimeoutMs: 20_000, onLine: (text) => void (last = text) });
+    const { status } = await telnet.run(line, {
+      signal: new AbortController().signal,
+      silenceTimeoutMs: 20_000,
+      onLine: (text) => void (last = text),
+    });
     said.push(status === 0 ? 0 : `${status} ${last.trim()}`);
   }
   return said;
@@ -29,7 +34,10 @@ function isSound(diskPath: string): boolean {
   const partition = join(scratch(), 'partition');
   const disk = readFileSync(diskPath);
   writeFileSync(partition, disk.subarray(disk.readUInt32LE(454) * 512));
-  return tool('e2fsck', '-f', '-n', partition).status === 0 && /Mode: +0644 [^]*User: +0 +Group: +0 /.test(tool('debugfs', '-R', 'stat /etc/rhubarbe-image', partition).stdout);
+  return (
+    tool('e2fsck', '-f', '-n', partition).status === 0 &&
+    /Mode: +0644 [^]*User: +0 +Group: +0 /.test(tool('debugfs', '-R', 'stat /etc/rhubarbe-image', partition).stdout)
+  );
 }
 
 describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (...candidate) => {
@@ -38,7 +46,10 @@ describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (
     const file = '/mnt/etc/rhubarbe-image';
     expect(await type(telnet, 'mount /dev/sda1 /mnt', `echo "${LINE}" >> ${file}`, 'umount /mnt')).toEqual([0, 0, 0]);
     expect(await textOn(diskPath, 'etc/rhubarbe-image')).toBe(`${LINE}\n`);
-    expect(await type(telnet, `mount /dev/sda1 /mnt && echo "${LINE}" >>${file} && umount /dev/sda1`, `tail -n 1 ${file}`)).toEqual([0, expect.stringMatching(/^1 /)]);
+    expect(await type(telnet, `mount /dev/sda1 /mnt && echo "${LINE}" >>${file} && umount /dev/sda1`, `tail -n 1 ${file}`)).toEqual([
+      0,
+      expect.stringMatching(/^1 /),
+    ]);
     expect(await textOn(diskPath, 'etc/rhubarbe-image')).toBe(`${LINE}\n${LINE}\n`);
     expect(isSound(diskPath)).toBe(true);
     const [image, copy] = [join(scratch(), 'image.ndz'), join(scratch(), 'copy')];
@@ -49,7 +60,14 @@ describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (
 
   it('mounts on a folder that was made for it; files grow beyond their blocks, in folders that are new', async () => {
     const { telnet, diskPath } = await ramdisk(candidate);
-    const lines = ['mkdir -p /media/mine/deep', 'mount -t ext4 /dev/sda1 /media/mine/deep', 'printf "%09000d" 7 >> /media/mine/deep/etc/imaging-image', 'mkdir /media/mine/deep/etc/new', 'echo so > /media/mine/deep/etc/new/file', 'umount /media/mine/deep'];
+    const lines = [
+      'mkdir -p /media/mine/deep',
+      'mount -t ext4 /dev/sda1 /media/mine/deep',
+      'printf "%09000d" 7 >> /media/mine/deep/etc/imaging-image',
+      'mkdir /media/mine/deep/etc/new',
+      'echo so > /media/mine/deep/etc/new/file',
+      'umount /media/mine/deep',
+    ];
     expect(await type(telnet, ...lines)).toEqual([0, 0, 0, 0, 0, 0]);
     expect(await textOn(diskPath, 'etc/imaging-image')).toMatch(/^\d{4}-.* - image demo - by imaging\n0{8999}7$/);
     expect(await textOn(diskPath, 'etc/new/file')).toBe('so\n');
@@ -58,13 +76,19 @@ describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (
   it('says what it cannot do', async () => {
     const { telnet } = await ramdisk(candidate);
     expect(await type(telnet, 'mount /dev/sda1 /mnt/nowhere', 'mount /dev/sda1 /etc', 'mount /dev/sda2 /mnt', 'umount /mnt')).toEqual([
-      '32 mount: mounting /dev/sda1 on /mnt/nowhere failed: No such file or directory', expect.stringMatching(/^1 mount: this node has/), expect.stringMatching(/^1 mount: this node has/), '1 umount: /mnt: not mounted',
+      '32 mount: mounting /dev/sda1 on /mnt/nowhere failed: No such file or directory',
+      expect.stringMatching(/^1 mount: this node has/),
+      expect.stringMatching(/^1 mount: this node has/),
+      '1 umount: /mnt: not mounted',
     ]);
   });
 });
 
 it.skipIf(shellsHere.length === 0)('a disk that was made without a file system takes new files as well', async () => {
-  const withoutTools: Host = { ...systemHost, spawn: ((_program: string, args: string[], options: object) => spawn('/nonexistent', args, options)) as Host['spawn'] }; // as: one of its many forms
+  const withoutTools: Host = {
+    ...systemHost,
+    spawn: ((_program: string, args: string[], options: object) => spawn('/nonexistent', args, options)) as Host['spawn'],
+  }; // as: one of its many forms
   const { telnet, diskPath } = await ramdisk(shellsHere[0] ?? ['sh', []], {}, withoutTools);
   const hello = await textOn(diskPath, 'etc/hostname');
   expect(await type(telnet, 'mount /dev/sda1 /mnt', `echo "${LINE}" >> /mnt/etc/rhubarbe-image`, 'umount /mnt')).toEqual([0, 0, 0]);

@@ -1,10 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { faultProfile, parseFault } from '../../src/testbed/fault.js';
-import { CMC_VERBS, initialState, step, type NodeEffect, type NodeEvent, type NodeSetup, type NodeState } from '../../src/testbed/node-machine.js';
+import {
+  CMC_VERBS,
+  initialState,
+  step,
+  type NodeEffect,
+  type NodeEvent,
+  type NodeSetup,
+  type NodeState,
+} from '../../src/testbed/node-machine.js';
 
 const setupWith = (...faults: string[]): NodeSetup => ({
-  faults: faultProfile(1, faults.map((fault) => parseFault(`fit01:${fault}`))),
+  faults: faultProfile(
+    1,
+    faults.map((fault) => parseFault(`fit01:${fault}`)),
+  ),
   times: { ramdiskMs: 200, osMs: 300 },
 });
 
@@ -58,7 +69,11 @@ describe('a node', () => {
     expect(node.ask('status')).toBe('off');
     expect(node.ask('info').split('\n').length).toBeGreaterThan(1);
     expect([node.ask('usrpstatus'), node.ask('usrpon'), node.ask('usrpstatus'), node.ask('usrpoff'), node.ask('usrpstatus')]).toEqual([
-      'usrpoff', 'ok', 'usrpon', 'ok', 'usrpoff',
+      'usrpoff',
+      'ok',
+      'usrpon',
+      'ok',
+      'usrpoff',
     ]);
     expect(node.play({ type: 'request', verb: 'explode' })).toEqual([{ type: 'answer', status: 404, text: 'unknown command explode' }]);
   });
@@ -195,10 +210,13 @@ describe('the machine, whatever happens to it', () => {
         let systemUp = false;
         for (const move of moves) {
           const events: NodeEvent[] =
-            move.move === 'ask' ? [{ type: 'request', verb: move.verb }]
-            : move.move === 'crash' ? [{ type: 'crash' }]
-            : move.move === 'target' ? [{ type: 'boot-target', cycle: node.state.cycle, target: move.target as 'os' }]
-            : timers.splice(0).map((cycle) => ({ type: 'timer' as const, cycle }));
+            move.move === 'ask'
+              ? [{ type: 'request', verb: move.verb }]
+              : move.move === 'crash'
+                ? [{ type: 'crash' }]
+                : move.move === 'target'
+                  ? [{ type: 'boot-target', cycle: node.state.cycle, target: move.target as 'os' }]
+                  : timers.splice(0).map((cycle) => ({ type: 'timer' as const, cycle }));
           for (const event of events) {
             const effects = node.play(event);
             expect(effects.filter((effect) => effect.type === 'answer').length).toBe(event.type === 'request' ? 1 : 0);

@@ -9,7 +9,10 @@ const words = (line: string): string[][] | string => {
 
 describe('the built-in shell reads', () => {
   it.each([
-    ['frisbee -i 127.0.3.1 -m 239.192.0.1 -p 20011 /dev/sda', [['frisbee', '-i', '127.0.3.1', '-m', '239.192.0.1', '-p', '20011', '/dev/sda']]],
+    [
+      'frisbee -i 127.0.3.1 -m 239.192.0.1 -p 20011 /dev/sda',
+      [['frisbee', '-i', '127.0.3.1', '-m', '239.192.0.1', '-p', '20011', '/dev/sda']],
+    ],
     ['echo _TELNET_STATUS=$?', [['echo', '_TELNET_STATUS=\0']]],
     ['echo A_""B=$?', [['echo', 'A_B=\0']]],
     [`echo "a  b"'c d'\\ e`, [['echo', 'a  bc d e']]],
@@ -30,7 +33,10 @@ describe('the built-in shell reads', () => {
     const plain = { group: null, hidesOutput: false, hidesErrors: false };
     const [a, b, c] = ['a', 'b', 'c'].map((word) => ({ ...plain, words: [word] }));
     expect(parseCommandLine('a | b|c')).toEqual([{ when: 'always', pipeline: [a, b, c] }]);
-    const group = [{ when: 'always', pipeline: [a] }, { when: 'success', pipeline: [b] }];
+    const group = [
+      { when: 'always', pipeline: [a] },
+      { when: 'success', pipeline: [b] },
+    ];
     expect(parseCommandLine('{ a && b; } 2>/dev/null|c; echo }')).toEqual([
       { when: 'always', pipeline: [{ ...plain, words: [], group, hidesErrors: true }, c] },
       { when: 'always', pipeline: [{ ...plain, words: ['echo', '}'] }] },
@@ -38,13 +44,30 @@ describe('the built-in shell reads', () => {
     expect(parseCommandLine('"{" a }')).toEqual([{ when: 'always', pipeline: [{ ...plain, words: ['{', 'a', '}'] }] }]);
   });
 
-  it.each(['a |', '| a', 'a || | b', '{ a', 'a; }', '{ a; } b', '{ a; } { b; }', 'echo $HOME', 'echo `id`', "echo 'open", 'a > /etc/passwd', '&& a', '(a)', 'a & b'])('and says what it cannot do: %s', (line) => {
+  it.each([
+    'a |',
+    '| a',
+    'a || | b',
+    '{ a',
+    'a; }',
+    '{ a; } b',
+    '{ a; } { b; }',
+    'echo $HOME',
+    'echo `id`',
+    "echo 'open",
+    'a > /etc/passwd',
+    '&& a',
+    '(a)',
+    'a & b',
+  ])('and says what it cannot do: %s', (line) => {
     expect(parseCommandLine(line)).toBeTypeOf('string');
   });
 
   it('ends on any text', () => {
-    fc.assert(fc.property(fc.string(), (line) => {
-      parseCommandLine(line);
-    }));
+    fc.assert(
+      fc.property(fc.string(), (line) => {
+        parseCommandLine(line);
+      }),
+    );
   });
 });

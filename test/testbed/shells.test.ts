@@ -16,19 +16,28 @@ import { RawTelnet, connectWhenUp } from './clients.js';
 
 /** Stand-ins with the shape of the ramdisk's programs, so that what is seen is the shell's doing. */
 const programs: Programs = new Map<string, Program>([
-  ['frisbee', async (args, { stderr }) => {
-    stderr.write(`got ${args.join('|')}\n`);
-    return 7;
-  }],
-  ['imagezip', async (_args, { stdout, stderr }) => {
-    stderr.write('zipping\n');
-    stdout.write(Buffer.alloc(300_000, 'z'));
-    return 3;
-  }],
-  ['nc', async (_args, { stdin, stdout }) => {
-    stdout.write(`received ${(await readAll(stdin)).length}\n`);
-    return 0;
-  }],
+  [
+    'frisbee',
+    async (args, { stderr }) => {
+      stderr.write(`got ${args.join('|')}\n`);
+      return 7;
+    },
+  ],
+  [
+    'imagezip',
+    async (_args, { stdout, stderr }) => {
+      stderr.write('zipping\n');
+      stdout.write(Buffer.alloc(300_000, 'z'));
+      return 3;
+    },
+  ],
+  [
+    'nc',
+    async (_args, { stdin, stdout }) => {
+      stdout.write(`received ${(await readAll(stdin)).length}\n`);
+      return 0;
+    },
+  ],
   ['forever', (_args, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(INTERRUPTED_STATUS)))],
 ]);
 
@@ -55,12 +64,26 @@ async function open(openShell: OpenShell): Promise<RawTelnet> {
 
 const real = (...candidates: ShellCandidate[]): OpenShell => {
   const program = candidates.length > 0 ? findShell(systemHost, folder, candidates) : findShell(systemHost, folder);
-  return realShell({ host: systemHost, program, programs, folder: join(folder, 'sessions'), hostname: 'fit01', diskPath: join(folder, 'disk.img'), uptimeSeconds: () => 5 });
+  return realShell({
+    host: systemHost,
+    program,
+    programs,
+    folder: join(folder, 'sessions'),
+    hostname: 'fit01',
+    diskPath: join(folder, 'disk.img'),
+    uptimeSeconds: () => 5,
+  });
 };
 const shown = (telnet: RawTelnet): string => telnet.text.replaceAll('\x1b[6n', '').replace(/^[^]*?\/ # /, '/ # ');
 
-const shells: [string, () => OpenShell][] = [['the built-in shell', () => builtinShell(programs)], ['the real shell found here', () => real()]];
-const others: ShellCandidate[] = [['busybox', ['sh', '-i']], ['dash', ['-i']]];
+const shells: [string, () => OpenShell][] = [
+  ['the built-in shell', () => builtinShell(programs)],
+  ['the real shell found here', () => real()],
+];
+const others: ShellCandidate[] = [
+  ['busybox', ['sh', '-i']],
+  ['dash', ['-i']],
+];
 for (const other of others) {
   const found = (process.env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, other[0])));
   if (found) shells.push([other[0], () => real(other)]);
@@ -71,7 +94,9 @@ describe.each(shells)('%s', (name, make) => {
     const telnet = await open(make());
     telnet.type('frisbee -i 127.0.3.1 "a  b" /dev/sda\necho _TELNET_STATUS=$?\nexit\n');
     expect(await telnet.closed).toBe('end');
-    expect(shown(telnet)).toBe('/ # frisbee -i 127.0.3.1 "a  b" /dev/sda\r\ngot -i|127.0.3.1|a  b|/dev/sda\r\n/ # echo _TELNET_STATUS=$?\r\n_TELNET_STATUS=7\r\n/ # exit\r\n');
+    expect(shown(telnet)).toBe(
+      '/ # frisbee -i 127.0.3.1 "a  b" /dev/sda\r\ngot -i|127.0.3.1|a  b|/dev/sda\r\n/ # echo _TELNET_STATUS=$?\r\n_TELNET_STATUS=7\r\n/ # exit\r\n',
+    );
   });
 
   it('reports the status behind a marker cut by quotes, on the same line', async () => {
@@ -141,7 +166,9 @@ describe.each(shells.slice(1))('%s with pipes', (name, make) => {
   it("finds the node's own disk under its device's name, and no other device of this machine", async () => {
     writeFileSync(join(folder, 'disk.img'), 'THE DISK OF THE NODE');
     const telnet = await open(make());
-    telnet.type('dd if=/dev/sda bs=4 skip=1 count=2 2>/dev/null | cat; echo; cat /dev/sda; echo; head -c 8 /dev/sda; echo; sha1sum </dev/null\n');
+    telnet.type(
+      'dd if=/dev/sda bs=4 skip=1 count=2 2>/dev/null | cat; echo; cat /dev/sda; echo; head -c 8 /dev/sda; echo; sha1sum </dev/null\n',
+    );
     await telnet.seen(/DISK OF \r\n.*THE DISK OF THE NODE\r\nTHE DISK\r\nda39a3ee/);
     telnet.type('dd if=/dev/sdb count=1; echo A""A=$?; dd if=/dev/sda of=/dev/sda; echo B""B=$?; cat /dev/nvme0n1; echo C""C=$?\n');
     await telnet.seen(/can't open '\/dev\/sdb'[^]*AA=1[^]*can't open '\/dev\/sda': Read-only[^]*BB=1[^]*nvme0n1[^]*CC=1/);

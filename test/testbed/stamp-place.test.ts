@@ -30,7 +30,10 @@ it('rewrites the stamp of a demo disk, which its system then shows', async () =>
 });
 
 it('does so on one that was made without mke2fs', async () => {
-  const withoutTools: Host = { ...systemHost, spawn: ((_program: string, args: string[], options: object) => spawn('/nonexistent', args, options)) as Host['spawn'] }; // as: one of its many forms
+  const withoutTools: Host = {
+    ...systemHost,
+    spawn: ((_program: string, args: string[], options: object) => spawn('/nonexistent', args, options)) as Host['spawn'],
+  }; // as: one of its many forms
   const { rawPath, hasFileSystem } = await makeDemoImage(scratch(), { sizeBytes: 4 << 20, host: withoutTools });
   expect(hasFileSystem).toBe(false);
   const before = readFileSync(rawPath);
@@ -43,26 +46,29 @@ it('does so on one that was made without mke2fs', async () => {
   expect(after.subarray(partition + 4096).equals(before.subarray(partition + 4096))).toBe(true);
 });
 
-it.skipIf(!hasTools).each(['^metadata_csum', 'metadata_csum,64bit', 'metadata_csum,metadata_csum_seed'])('leaves a file system with %s sound', async (features) => {
-  const folder = scratch();
-  mkdirSync(join(folder, 'root/etc'), { recursive: true });
-  writeFileSync(join(folder, 'root', PATH), 'first\n');
-  const [partition, disk] = [join(folder, 'partition'), join(folder, 'disk')];
-  writeFileSync(partition, '');
-  truncateSync(partition, 8 << 20);
-  expect(run('mke2fs', '-q', '-F', '-t', 'ext4', '-O', features, '-d', join(folder, 'root'), partition).status).toBe(0);
-  const bootRecord = Buffer.alloc(64 * 512);
-  bootRecord.set([0x80, 0xfe, 0xff, 0xff, 0x83, 0xfe, 0xff, 0xff], 446);
-  bootRecord.writeUInt32LE(64, 454);
-  bootRecord.writeUInt32LE((8 << 20) / 512, 458);
-  bootRecord.writeUInt16LE(0xaa55, 510);
-  writeFileSync(disk, Buffer.concat([bootRecord, readFileSync(partition)]));
-  expect(await append(disk, MORE)).toBe(`first\n${MORE}`);
-  expect((await findDiskFile(disk, PATH))?.capacityBytes).toBeGreaterThan(500);
-  writeFileSync(partition, readFileSync(disk).subarray(bootRecord.length));
-  expect(run('e2fsck', '-f', '-n', partition)).toMatchObject({ status: 0 });
-  expect(run('debugfs', '-R', `cat ${PATH}`, partition).stdout).toBe(`first\n${MORE}`);
-});
+it.skipIf(!hasTools).each(['^metadata_csum', 'metadata_csum,64bit', 'metadata_csum,metadata_csum_seed'])(
+  'leaves a file system with %s sound',
+  async (features) => {
+    const folder = scratch();
+    mkdirSync(join(folder, 'root/etc'), { recursive: true });
+    writeFileSync(join(folder, 'root', PATH), 'first\n');
+    const [partition, disk] = [join(folder, 'partition'), join(folder, 'disk')];
+    writeFileSync(partition, '');
+    truncateSync(partition, 8 << 20);
+    expect(run('mke2fs', '-q', '-F', '-t', 'ext4', '-O', features, '-d', join(folder, 'root'), partition).status).toBe(0);
+    const bootRecord = Buffer.alloc(64 * 512);
+    bootRecord.set([0x80, 0xfe, 0xff, 0xff, 0x83, 0xfe, 0xff, 0xff], 446);
+    bootRecord.writeUInt32LE(64, 454);
+    bootRecord.writeUInt32LE((8 << 20) / 512, 458);
+    bootRecord.writeUInt16LE(0xaa55, 510);
+    writeFileSync(disk, Buffer.concat([bootRecord, readFileSync(partition)]));
+    expect(await append(disk, MORE)).toBe(`first\n${MORE}`);
+    expect((await findDiskFile(disk, PATH))?.capacityBytes).toBeGreaterThan(500);
+    writeFileSync(partition, readFileSync(disk).subarray(bootRecord.length));
+    expect(run('e2fsck', '-f', '-n', partition)).toMatchObject({ status: 0 });
+    expect(run('debugfs', '-R', `cat ${PATH}`, partition).stdout).toBe(`first\n${MORE}`);
+  },
+);
 
 it('finds nothing on an empty disk', async () => {
   const disk = join(scratch(), 'disk');

@@ -14,10 +14,32 @@ import { checkOpenFiles } from '../../src/testbed/open-files.js';
 import { startTestbed, type Testbed, type TestbedOptions } from '../../src/testbed/testbed.js';
 import { hashDisk, verifyDisks } from '../../src/testbed/verify.js';
 import { UserError } from '../../src/util/errors.js';
-import { RawTelnet, classicLoad, cmc, connectWhenUp, serveDemo, session, setting, sshPort, telnetPort, telnetStatus, tryConnect } from './clients.js';
+import {
+  RawTelnet,
+  classicLoad,
+  cmc,
+  connectWhenUp,
+  serveDemo,
+  session,
+  setting,
+  sshPort,
+  telnetPort,
+  telnetStatus,
+  tryConnect,
+} from './clients.js';
 
-const small: TestbedOptions = { count: 3, dir: null, faults: [], shell: 'builtin', frisbee: 'scripted', bootMs: 20, osBootMs: 20, imageBytes: 4 << 20 };
-const linkOf = (testbed: Testbed, number: number): string => join(testbed.dir, 'tftpboot/pxelinux.cfg', nextBootName(`02:00:00:03:00:0${number}`));
+const small: TestbedOptions = {
+  count: 3,
+  dir: null,
+  faults: [],
+  shell: 'builtin',
+  frisbee: 'scripted',
+  bootMs: 20,
+  osBootMs: 20,
+  imageBytes: 4 << 20,
+};
+const linkOf = (testbed: Testbed, number: number): string =>
+  join(testbed.dir, 'tftpboot/pxelinux.cfg', nextBootName(`02:00:00:03:00:0${number}`));
 
 describe('a testbed', () => {
   let testbed: Testbed;
@@ -63,8 +85,15 @@ describe('a testbed', () => {
   });
 
   it("answers a ping program exactly while a node's system is up", async () => {
-    const [program = '', script = '', ...rest] = (setting(testbed, 'ping_command').slice(1, -1).match(/'[^']*'|\S+/g) ?? []).map((word) => word.replaceAll("'", ''));
-    const ping = (ip: string): Promise<number> => new Promise((resolve) => execFile(program, [script, ...rest.map((word) => word.replace('{ip}', ip))], (error) => resolve(error ? Number(error.code) : 0)));
+    const [program = '', script = '', ...rest] = (
+      setting(testbed, 'ping_command')
+        .slice(1, -1)
+        .match(/'[^']*'|\S+/g) ?? []
+    ).map((word) => word.replaceAll("'", ''));
+    const ping = (ip: string): Promise<number> =>
+      new Promise((resolve) =>
+        execFile(program, [script, ...rest.map((word) => word.replace('{ip}', ip))], (error) => resolve(error ? Number(error.code) : 0)),
+      );
     expect([await ping('127.0.3.3'), await ping('127.0.3.4')]).toEqual([0, 1]);
     await cmc(testbed, 3, 'off');
     expect(await ping('127.0.3.3')).toBe(1);
@@ -73,7 +102,12 @@ describe('a testbed', () => {
   it('cuts every connection with the power', async () => {
     await cmc(testbed, 3, 'on');
     const socket = await connectWhenUp('127.0.3.3', sshPort(testbed));
-    const how = new Promise((resolve) => socket.resume().on('error', (error: NodeJS.ErrnoException) => resolve(error.code)).on('close', () => resolve('end')));
+    const how = new Promise((resolve) =>
+      socket
+        .resume()
+        .on('error', (error: NodeJS.ErrnoException) => resolve(error.code))
+        .on('close', () => resolve('end')),
+    );
     await cmc(testbed, 3, 'off');
     expect(await how).toBe('ECONNRESET');
     expect(await tryConnect('127.0.3.3', sshPort(testbed))).toBe('ECONNREFUSED');
@@ -120,7 +154,8 @@ describe('testbeds', () => {
   it('run side by side, with ports and groups of their own', async () => {
     const [one, two] = await Promise.all([startTestbed(small), startTestbed(small)]);
     try {
-      for (const key of ['cmc_port', 'telnet_port', 'ssh_port', 'pattern_multicast', 'pattern_port']) expect(setting(one, key)).not.toBe(setting(two, key));
+      for (const key of ['cmc_port', 'telnet_port', 'ssh_port', 'pattern_multicast', 'pattern_port'])
+        expect(setting(one, key)).not.toBe(setting(two, key));
       await cmc(one, 1, 'on');
       expect([(await cmc(one, 1, 'status')).text, (await cmc(two, 1, 'status')).text]).toEqual(['on', 'off']);
     } finally {
@@ -158,7 +193,9 @@ describe('testbeds', () => {
       await first.close();
       expect(existsSync(join(dir, 'nodes/fit01/disk.img'))).toBe(true);
       const again = await startTestbed({ ...small, dir, frisbee: 'real' });
-      expect((await verifyDisks(again, { sha256: first.demoImage.sha256, diskBytes: first.demoImage.diskBytes })).every(({ ok }) => ok)).toBe(true);
+      expect(
+        (await verifyDisks(again, { sha256: first.demoImage.sha256, diskBytes: first.demoImage.diskBytes })).every(({ ok }) => ok),
+      ).toBe(true);
       await cmc(again, 1, 'on');
       (await connectWhenUp('127.0.3.1', sshPort(again))).destroy();
       await again.close();
@@ -223,7 +260,9 @@ describe('saving a node by hand', () => {
       symlinkSync('pxefrisbee', linkOf(testbed, 1));
       await cmc(testbed, 1, 'reset');
       const telnet = await RawTelnet.to(testbed, 1);
-      telnet.type(`set -o pipefail\nimagezip -o -z1 /dev/sda - | nc 127.0.0.1 ${typeof address === 'object' ? address?.port : ''}\necho _TELNET_STATUS=$?\nexit\n`);
+      telnet.type(
+        `set -o pipefail\nimagezip -o -z1 /dev/sda - | nc 127.0.0.1 ${typeof address === 'object' ? address?.port : ''}\necho _TELNET_STATUS=$?\nexit\n`,
+      );
       await telnet.closed;
       expect(telnetStatus(telnet.text)).toBe(0);
       expect(telnet.text).toMatch(/^Image size: \d+ bytes\r$/m);

@@ -28,5 +28,8 @@ test('the machine id is kept to ourselves: what stands for it is as lasting, and
 });
 
 test('this machine has a boot and a pid namespace', () => {
-  expect(thisMachine()).toMatchObject({ bootId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, pidNamespace: expect.stringMatching(/^\d+$/) as string });
+  expect(thisMachine()).toMatchObject({
+    bootId: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+    pidNamespace: expect.stringMatching(/^\d+$/) as string,
+  });
 });

@@ -1,4 +1,15 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HeldFolder } from '../../src/util/held-folder.js';
@@ -41,7 +52,10 @@ describe.each(ways)('a whole file, %s', (_, write) => {
   test('leaves nothing when it cannot take its place, and names the folder as it was given', async () => {
     const dir = scratch();
     mkdirSync(join(dir, 'x.json/inside'), { recursive: true });
-    const error: unknown = await write(join(dir, 'x.json'), 'x').then(() => null, (problem: unknown) => problem);
+    const error: unknown = await write(join(dir, 'x.json'), 'x').then(
+      () => null,
+      (problem: unknown) => problem,
+    );
     expect(String(error)).toContain(join(dir, 'x.json'));
     expect(String(error)).not.toContain('/proc/self');
     expect(readdirSync(dir)).toEqual(['x.json']);

@@ -17,11 +17,21 @@ function started<T extends Server>(server: T): T {
   return server;
 }
 
-const options = ({ port }: Server, lastBoot: number | null = null): SshWaitOptions => ({ port, backoffMs: 20, lastBoot: async () => lastBoot, username: 'root', auth: { privateKeys: [] } });
+const options = ({ port }: Server, lastBoot: number | null = null): SshWaitOptions => ({
+  port,
+  backoffMs: 20,
+  lastBoot: async () => lastBoot,
+  username: 'root',
+  auth: { privateKeys: [] },
+});
 
 /** A system that has been up for 100 s and prints `noise` at each login. */
 function system(noise: string, onConnection: () => void = () => {}): Promise<Server> {
-  return sshd({ allow: () => true, onConnection, onExec: (_, channel) => (channel.write(`${noise}${BOOT}`), channel.exit(0), channel.end()) });
+  return sshd({
+    allow: () => true,
+    onConnection,
+    onExec: (_, channel) => (channel.write(`${noise}${BOOT}`), channel.exit(0), channel.end()),
+  });
 }
 
 test('one connection is all it takes, and that one logs in', async () => {
@@ -48,11 +58,16 @@ test('a reset that is recorded in the future refuses no system', async () => {
 test('a server without a common algorithm ends it at once, unless a system may still be going down', async () => {
   const target = started(await serve((socket) => socket.write(helloOf(['sntrup761x25519-sha512']))));
   const { run } = nodeRun(nodeAt(target.host));
-  await expect(waitForSsh(run, options(target), never)).rejects.toMatchObject({ code: 'ssh-no-algorithm', message: expect.stringContaining('offers only: sntrup761x25519-sha512') as unknown });
+  await expect(waitForSsh(run, options(target), never)).rejects.toMatchObject({
+    code: 'ssh-no-algorithm',
+    message: expect.stringContaining('offers only: sntrup761x25519-sha512') as unknown,
+  });
   const seen = new AbortController();
   const { run: again, events } = nodeRun(nodeAt(target.host), { random: () => (seen.abort(new Error('seen')), 0) }); // a pause is about to begin
   await expect(waitForSsh(again, options(target, Date.now() - 1_000), seen.signal)).rejects.toThrow('seen');
-  expect(events).toContainEqual(expect.objectContaining({ type: 'node.note', text: expect.stringContaining('no key exchange') as unknown }));
+  expect(events).toContainEqual(
+    expect.objectContaining({ type: 'node.note', text: expect.stringContaining('no key exchange') as unknown }),
+  );
 });
 
 test('who is asked is told of, and only who was', async () => {
@@ -80,5 +95,7 @@ test('a telnetd that asks for a login is said to do so', async () => {
   const waiting = waitForTelnet(run, { ...options(target), onTried: () => ending.abort(new Error('enough')) }, ending.signal);
   await expect(waiting).rejects.toThrow('enough');
   expect(run.late('x', 'late').message).toContain('asks for a login');
-  expect(events).toContainEqual(expect.objectContaining({ type: 'node.note', text: expect.stringContaining('asks for a login') as unknown }));
+  expect(events).toContainEqual(
+    expect.objectContaining({ type: 'node.note', text: expect.stringContaining('asks for a login') as unknown }),
+  );
 });

@@ -58,13 +58,17 @@ function optionsCase({ name, options }: CommandPlaces): string {
 }
 
 function valueCases({ name, options }: CommandPlaces): string[] {
-  return options.flatMap(({ names, value }) => (value === null || isEmpty(value) ? [] : [`    ${names.map((each) => `"${name} ${each}"`).join('|')}) ${assign(value)} ;;`]));
+  return options.flatMap(({ names, value }) =>
+    value === null || isEmpty(value) ? [] : [`    ${names.map((each) => `"${name} ${each}"`).join('|')}) ${assign(value)} ;;`],
+  );
 }
 
 function operandCases({ name, operands, takesCommand }: CommandPlaces): string[] {
   const command = takesCommand ? [`    "${name} --") _imaging_static= _imaging_kinds='programs files' ;;`] : [];
   if (!('actions' in operands)) return [...command, ...(isEmpty(operands) ? [] : [`    "${name} "*) ${assign(operands)} ;;`])];
-  const after = [...operands.actions].flatMap(([action, place]) => (isEmpty(place) ? [] : [`    "${name} ${action}") ${assign(place)} ;;`]));
+  const after = [...operands.actions].flatMap(([action, place]) =>
+    isEmpty(place) ? [] : [`    "${name} ${action}") ${assign(place)} ;;`],
+  );
   return [...command, ...after, `    "${name} ") ${assign({ words: [...operands.actions.keys()], kinds: [] })} ;;`];
 }
 

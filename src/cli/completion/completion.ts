@@ -24,7 +24,11 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const [shell = '', ...more] = args.words;
   if (!isShell(shell) || more.length > 0) {
     const near = nearest(shell, Object.keys(shells));
-    throw new UserError('usage', shell === '' ? 'no shell given' : `no completions for ${JSON.stringify([shell, ...more].join(' '))}`, near === null ? 'say one of bash, zsh, fish' : `did you mean ${near}?`);
+    throw new UserError(
+      'usage',
+      shell === '' ? 'no shell given' : `no completions for ${JSON.stringify([shell, ...more].join(' '))}`,
+      near === null ? 'say one of bash, zsh, fish' : `did you mean ${near}?`,
+    );
   }
   sayText(context.stdout, shells[shell](commands));
   return exitCodes.ok;

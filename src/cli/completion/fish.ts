@@ -56,10 +56,12 @@ end
 
 complete -c imaging -f
 ${places.map(({ name, summary }) => `complete -c imaging -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`).join('\n')}
-${places.flatMap((command) => [
-  ...linesOf(command, 'imaging', `__fish_seen_subcommand_from ${command.name}`),
-  ...(command.isProgram ? command.calledBy.slice(0, 1) : command.calledBy).flatMap((name) => linesOf(command, name, null)),
-]).join('\n')}
+${places
+  .flatMap((command) => [
+    ...linesOf(command, 'imaging', `__fish_seen_subcommand_from ${command.name}`),
+    ...(command.isProgram ? command.calledBy.slice(0, 1) : command.calledBy).flatMap((name) => linesOf(command, name, null)),
+  ])
+  .join('\n')}
 `;
 }
 
@@ -68,9 +70,13 @@ function linesOf({ options, operands, takesCommand }: CommandPlaces, name: strin
     const all = [condition, more].filter((each) => each !== null);
     return `complete -c ${name}${all.length === 0 ? '' : ` -n ${quote(all.join('; and '))}`}`;
   };
-  const words = 'actions' in operands
-    ? [`${start('__imaging_action')} -f -a ${quote([...operands.actions.keys()].join(' '))}`, ...[...operands.actions].flatMap(([action, place]) => operandLines(start(`__imaging_action ${action}`), place))]
-    : operandLines(start(null), operands);
+  const words =
+    'actions' in operands
+      ? [
+          `${start('__imaging_action')} -f -a ${quote([...operands.actions.keys()].join(' '))}`,
+          ...[...operands.actions].flatMap(([action, place]) => operandLines(start(`__imaging_action ${action}`), place)),
+        ]
+      : operandLines(start(null), operands);
   const command = takesCommand ? [`${start('contains -- -- (commandline -opc)')} -F -a '(__fish_complete_command)'`] : [];
   const noFiles = 'actions' in operands || !takesFiles(operands) ? [`${start(null)} -f`] : [];
   return [...noFiles, ...words, ...command, ...options.map((option) => optionLine(start(null), option))];
@@ -78,7 +84,9 @@ function linesOf({ options, operands, takesCommand }: CommandPlaces, name: strin
 
 function operandLines(start: string, place: Place): string[] {
   const offered = offers(place);
-  return offered === '' && !takesFiles(place) ? [] : [`${start} ${takesFiles(place) ? '-F' : '-f'}${offered === '' ? '' : ` -a ${quote(offered)}`}`];
+  return offered === '' && !takesFiles(place)
+    ? []
+    : [`${start} ${takesFiles(place) ? '-F' : '-f'}${offered === '' ? '' : ` -a ${quote(offered)}`}`];
 }
 
 function optionLine(start: string, { names, describe, value }: OptionPlace): string {

@@ -5,7 +5,12 @@ import type { Command, OptionSpec, WordKind } from '../kit/command.js';
 export type Place = { words: readonly string[]; kinds: readonly Exclude<WordKind, 'sections'>[] };
 
 /** An option as the shells complete it. */
-export type OptionPlace = { /** `--image`, `-i`. */ names: readonly string[]; describe: string; repeats: boolean; /** Null for one that takes no value. */ value: (Place & { label: string }) | null };
+export type OptionPlace = {
+  /** `--image`, `-i`. */ names: readonly string[];
+  describe: string;
+  repeats: boolean /** Null for one that takes no value. */;
+  value: (Place & { label: string }) | null;
+};
 
 /** A command as the shells complete it, the same for all of them. */
 export type CommandPlaces = {
@@ -52,7 +57,8 @@ function optionPlace(name: string, spec: OptionSpec): OptionPlace {
 }
 
 function operandsOf({ kind, completes = kind === 'nodes' ? ['nodes'] : [] }: Command): CommandPlaces['operands'] {
-  if ('actions' in completes) return { actions: new Map(Object.entries(completes.actions).map(([action, kinds]) => [action, place(kinds, [])])) };
+  if ('actions' in completes)
+    return { actions: new Map(Object.entries(completes.actions).map(([action, kinds]) => [action, place(kinds, [])])) };
   return 'words' in completes ? place([], completes.words) : place(completes, []);
 }
 

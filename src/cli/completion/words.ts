@@ -14,7 +14,10 @@ const RUNS_SHOWN = 20;
 /** The names there are now. Throws what loading configuration, inventory or images throws; the shells then show nothing. */
 export async function namesNow(kind: LookedUp, host: Host): Promise<string[]> {
   const { config } = await loadConfig(host);
-  if (kind === 'images') return (await listImages(config.frisbee.imagesDir)).filter(({ brokenLinkTo }) => brokenLinkTo === null).flatMap(({ name, aliases }) => [name, ...aliases]);
+  if (kind === 'images')
+    return (await listImages(config.frisbee.imagesDir))
+      .filter(({ brokenLinkTo }) => brokenLinkTo === null)
+      .flatMap(({ name, aliases }) => [name, ...aliases]);
   if (kind === 'runs') {
     const runs = newestRuns(await runsDir(config.runs.dir, host), RUNS_SHOWN);
     const commands = [...new Set(runs.map(({ plan }) => plan.command))];

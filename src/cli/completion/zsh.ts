@@ -48,7 +48,12 @@ fi
 
 function commandCase({ name, options, operands, takesCommand }: CommandPlaces): string {
   const specs = [...options.map(optionSpec), ...operandSpecs(name, operands), ...(takesCommand ? [quote('*::command:_normal')] : [])];
-  const actions = 'actions' in operands ? [...operands.actions].filter(([, place]) => place.words.length + place.kinds.length > 0).map(([action, place]) => `        ${name}:${action}) ${actionOf(place)} ;;`) : [];
+  const actions =
+    'actions' in operands
+      ? [...operands.actions]
+          .filter(([, place]) => place.words.length + place.kinds.length > 0)
+          .map(([action, place]) => `        ${name}:${action}) ${actionOf(place)} ;;`)
+      : [];
   const rest = actions.length === 0 ? '' : `\n      [[ $state == rest ]] && case ${name}:$line[1] in\n${actions.join('\n')}\n      esac`;
   return `    ${name})\n      local state line\n      _arguments -s -S -C \\\n${specs.map((spec) => `        ${spec}`).join(' \\\n')}${rest}\n      ;;`;
 }
@@ -62,7 +67,11 @@ function optionSpec({ names, describe, repeats, value }: OptionPlace): string {
 }
 
 function operandSpecs(name: string, operands: CommandPlaces['operands']): string[] {
-  if ('actions' in operands) return [quote(`1:action:(${[...operands.actions.keys()].join(' ')})`), ...([...operands.actions.values()].some(({ kinds }) => kinds.length > 0) ? [quote('*: :->rest')] : [])];
+  if ('actions' in operands)
+    return [
+      quote(`1:action:(${[...operands.actions.keys()].join(' ')})`),
+      ...([...operands.actions.values()].some(({ kinds }) => kinds.length > 0) ? [quote('*: :->rest')] : []),
+    ];
   return operands.words.length + operands.kinds.length === 0 ? [] : [quote(`*:${operands.kinds[0] ?? name}:${actionOf(operands)}`)];
 }
 

@@ -20,9 +20,9 @@ export type Finding = {
 };
 
 /** The machine that the doctor runs on. */
-export type Gateway = { host: Host; /** How many nodes will be worked on at once, as far as that is known. */ nodeCount: number };
+export type Gateway = { host: Host /** How many nodes will be worked on at once, as far as that is known. */; nodeCount: number };
 /** ... with a configuration that can be used. */
-export type ConfiguredGateway = Gateway & { config: Config; /** Where runs are kept. */ stateDir: string };
+export type ConfiguredGateway = Gateway & { config: Config /** Where runs are kept. */; stateDir: string };
 /** ... and an inventory. */
 export type Site = ConfiguredGateway & {
   inventory: Inventory;

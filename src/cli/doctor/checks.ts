@@ -16,7 +16,23 @@ import { sshLogin } from './checks/ssh-login.js';
 
 /** What imaging-doctor looks at after configuration and inventory, in the order it is shown. docs/doctor.md has a row for each. */
 export const checks: readonly Check[] = [
-  nodeVersion, openFiles, buffers, clock, clockSkew, rights, sshKeys,
-  engine, ping, imagesFolder, defaultImage, runsFolder, tftpFolder, ramdisk, leftovers,
-  controlNetwork, multicast, cmc, sshLogin,
+  nodeVersion,
+  openFiles,
+  buffers,
+  clock,
+  clockSkew,
+  rights,
+  sshKeys,
+  engine,
+  ping,
+  imagesFolder,
+  defaultImage,
+  runsFolder,
+  tftpFolder,
+  ramdisk,
+  leftovers,
+  controlNetwork,
+  multicast,
+  cmc,
+  sshLogin,
 ];

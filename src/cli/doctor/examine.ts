@@ -30,12 +30,19 @@ export async function examine(args: Arguments, context: CommandContext): Promise
   const { host } = context;
   const read = await attempt(() => loadConfig(host));
   const gateway: Gateway = { host, nodeCount: 0 };
-  if ('error' in read) return { gateway, configured: null, site: null, results: [{ name: 'configuration', findings: brokenFindings(read.error) }] };
+  if ('error' in read)
+    return { gateway, configured: null, site: null, results: [{ name: 'configuration', findings: brokenFindings(read.error) }] };
   const { config } = read.value;
   const configured: ConfiguredGateway = { ...gateway, config, stateDir: await runsDir(config.runs.dir, host) };
   const configuration = { name: 'configuration', findings: configFindings(read.value) };
   const inventory = await attempt(() => loadInventory(config.testbed.inventoryPath, namesOf(config)));
-  if ('error' in inventory) return { gateway, configured, site: null, results: [configuration, { name: 'inventory', findings: brokenFindings(inventory.error, NEW_INVENTORY) }] };
+  if ('error' in inventory)
+    return {
+      gateway,
+      configured,
+      site: null,
+      results: [configuration, { name: 'inventory', findings: brokenFindings(inventory.error, NEW_INVENTORY) }],
+    };
   const site = await siteOf(configured, inventory.value, args, context);
   return { gateway: site, configured: site, site, results: [configuration, { name: 'inventory', findings: inventoryFindings(site) }] };
 }
@@ -56,7 +63,11 @@ function configFindings({ warnings, describe }: LoadedConfig): Finding[] {
   const all = warnings.map((text) =>
     text.includes(' is missing: ')
       ? warning(text, null, 'cp etc/imaging.conf.example /etc/imaging.conf, from the folder of the package, and edit it')
-      : warning(text, 'what a file says there counts for nothing', 'correct it or take it out; docs/configuration.md has every key, imaging-config shows what counts'),
+      : warning(
+          text,
+          'what a file says there counts for nothing',
+          'correct it or take it out; docs/configuration.md has every key, imaging-config shows what counts',
+        ),
   );
   return all.length > 0 ? all : [ok(files.length === 0 ? 'defaults only' : files.join(', '))];
 }
@@ -64,10 +75,17 @@ function configFindings({ warnings, describe }: LoadedConfig): Finding[] {
 function inventoryFindings({ config, inventory }: Site): Finding[] {
   const texts = [...inventoryWarnings(inventory, namesOf(config)), ...configWarnings(config, inventory)];
   if (texts.length === 0) return [ok(`${inventory.path}: ${counted(inventory.nodes.length, 'node')}, ${fold(inventory.numbers)}`)];
-  return texts.map((text) => warning(`${inventory.path}: ${text}`, null, 'correct it there, or in the site description that it is made from; imaging-inventory check shows these lines again'));
+  return texts.map((text) =>
+    warning(
+      `${inventory.path}: ${text}`,
+      null,
+      'correct it there, or in the site description that it is made from; imaging-inventory check shows these lines again',
+    ),
+  );
 }
 
-const NEW_INVENTORY = 'a new one: start from inventory/example.json of the package, or describe the site and let imaging-inventory generate make it';
+const NEW_INVENTORY =
+  'a new one: start from inventory/example.json of the package, or describe the site and let imaging-inventory generate make it';
 
 /** The error's lines are one problem each: configuration and inventory list all they find. */
 function brokenFindings(error: UserError, more: string | null = null): Finding[] {

@@ -30,7 +30,9 @@ export function ownership({ mode, uid, gid }: Stats): string {
 /** The name of a number in a table such as /etc/passwd, else the number. */
 export function nameOf(table: string, id: number): string {
   try {
-    const line = readFileSync(table, 'utf8').split('\n').find((each) => each.split(':')[2] === String(id));
+    const line = readFileSync(table, 'utf8')
+      .split('\n')
+      .find((each) => each.split(':')[2] === String(id));
     return line?.split(':')[0] ?? String(id);
   } catch {
     return String(id);

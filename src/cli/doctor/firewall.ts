@@ -9,7 +9,10 @@ const PLACES = '/usr/sbin:/sbin:/usr/bin:/bin';
 export async function firewallRules(): Promise<string[] | null> {
   const lists = await Promise.all([output('nft', ['list', 'ruleset']), output('iptables', ['-S'])]);
   if (lists.every((list) => list === null)) return null;
-  const rules = lists.flatMap((list) => (list ?? '').split('\n')).map((line) => line.trim()).filter((line) => /\b(drop|reject)\b/i.test(line));
+  const rules = lists
+    .flatMap((list) => (list ?? '').split('\n'))
+    .map((line) => line.trim())
+    .filter((line) => /\b(drop|reject)\b/i.test(line));
   const seen = [...new Set(rules)];
   return seen.length <= SHOWN ? seen : [...seen.slice(0, SHOWN), `and ${seen.length - SHOWN} more`];
 }
@@ -19,6 +22,8 @@ async function output(name: string, args: readonly string[]): Promise<string | n
   const program = await findProgram(name, PLACES);
   if (program === null) return null;
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: TIMEOUT_MS, maxBuffer: 16 << 20, killSignal: 'SIGKILL' }, (error, stdout) => resolve(error ? null : stdout));
+    execFile(program, args, { timeout: TIMEOUT_MS, maxBuffer: 16 << 20, killSignal: 'SIGKILL' }, (error, stdout) =>
+      resolve(error ? null : stdout),
+    );
   });
 }

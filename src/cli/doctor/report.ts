@@ -19,7 +19,10 @@ export function details(results: readonly CheckResult[]): string[] {
     findings
       .filter(({ status }) => status === 'warning' || status === 'problem')
       .map(({ status, message, cause, fix }) => {
-        const rows = [...(cause === null ? [] : [`  why  ${cause}`]), ...fix.map((step, index) => `  ${index === 0 ? 'fix' : '   '}  ${step}`)];
+        const rows = [
+          ...(cause === null ? [] : [`  why  ${cause}`]),
+          ...fix.map((step, index) => `  ${index === 0 ? 'fix' : '   '}  ${step}`),
+        ];
         return ['', `${words[status]} ${name}: ${message}`, ...rows];
       }),
   );
@@ -30,5 +33,10 @@ export function details(results: readonly CheckResult[]): string[] {
 export function tally(results: readonly CheckResult[]): string {
   const count = (status: Status): number => results.filter((result) => result.status === status).length;
   const [fine, left, warned, failed] = [count('ok'), count('skipped'), count('warning'), count('problem')];
-  return [`${counted(results.length, 'check')}: ${fine} ok`, ...(left > 0 ? [`${left} not possible`] : []), ...(warned > 0 ? [`${warned} with warnings`] : []), ...(failed > 0 ? [`${failed} failed`] : [])].join(', ');
+  return [
+    `${counted(results.length, 'check')}: ${fine} ok`,
+    ...(left > 0 ? [`${left} not possible`] : []),
+    ...(warned > 0 ? [`${warned} with warnings`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+  ].join(', ');
 }

@@ -12,7 +12,13 @@ const CHECK_DEADLINE_MS = 30_000;
  * Runs all checks at once. `onResult` gets the results in the order of the checks, each as soon as it and those before
  * it are known. Rejects only with the signal's reason, or with a defect of imaging.
  */
-export async function runChecks(checks: readonly Check[], examination: Examination, signal: AbortSignal, onResult: (result: CheckResult) => void, deadlineMs = CHECK_DEADLINE_MS): Promise<CheckResult[]> {
+export async function runChecks(
+  checks: readonly Check[],
+  examination: Examination,
+  signal: AbortSignal,
+  onResult: (result: CheckResult) => void,
+  deadlineMs = CHECK_DEADLINE_MS,
+): Promise<CheckResult[]> {
   const results = examination.results.map((each) => ({ ...each, status: worst(each.findings) }));
   for (const result of results) onResult(result);
   const running = checks.map((check) => runOne(check, examination, signal, deadlineMs));
@@ -31,8 +37,18 @@ async function runOne(check: Check, examination: Examination, signal: AbortSigna
   return { name: check.name, status: worst(findings), findings };
 }
 
-async function findingsOf(check: Check, { gateway, configured, site }: Examination, signal: AbortSignal, deadlineMs: number): Promise<Finding[]> {
-  const late = (): Failure => new Failure('check-late', `still not known after ${deadlineMs / 1000} s`, 'a file system or server that hangs? run it again with strace, or look at dmesg');
+async function findingsOf(
+  check: Check,
+  { gateway, configured, site }: Examination,
+  signal: AbortSignal,
+  deadlineMs: number,
+): Promise<Finding[]> {
+  const late = (): Failure =>
+    new Failure(
+      'check-late',
+      `still not known after ${deadlineMs / 1000} s`,
+      'a file system or server that hangs? run it again with strace, or look at dmesg',
+    );
   try {
     return await withDeadline(signal, deadlineMs, late, async (inner) => {
       if (check.needs === 'nothing') return check.run(gateway, inner);

@@ -44,7 +44,10 @@ function lines(found: ImageDiff): string[] {
     ...sizes,
     ...parts.map((part) => `  ${partName(part)}: ${countsText(part.bytes)}`),
     ...(runCount === 0 ? [] : [`  in ${runCount} run${runCount === 1 ? '' : 's'} of sectors:`]),
-    ...runs.map(({ startSector, sectorCount, kind }) => `    ${startSector}-${startSector + sectorCount - 1}  ${kind === 'changed' ? 'changed' : `only in ${kind === 'only-a' ? 'A' : 'B'}`}`),
+    ...runs.map(
+      ({ startSector, sectorCount, kind }) =>
+        `    ${startSector}-${startSector + sectorCount - 1}  ${kind === 'changed' ? 'changed' : `only in ${kind === 'only-a' ? 'A' : 'B'}`}`,
+    ),
     ...(runCount > runs.length ? [`    … and ${runCount - runs.length} more`] : []),
   ];
 }

@@ -8,7 +8,10 @@ export function wholeNumber(options: OptionValues, name: string, least: number, 
   if (value === undefined) return undefined;
   const number = Number(value);
   if (!Number.isInteger(number) || number < least || number > most) {
-    throw new UserError('usage', `--${name}: ${String(value)} is not a whole number ${most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`}`);
+    throw new UserError(
+      'usage',
+      `--${name}: ${String(value)} is not a whole number ${most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`}`,
+    );
   }
   return number;
 }
@@ -16,7 +19,8 @@ export function wholeNumber(options: OptionValues, name: string, least: number, 
 /** Refuses to put a file in the place of one that is there. */
 export async function refuseExisting(path: string, force: boolean): Promise<void> {
   const found = force ? null : await lstat(path).catch(() => null); // nothing there
-  if (found?.isFile() || found?.isSymbolicLink()) throw new UserError('refused', `${path} exists already`, 'remove it, give another name, or say --force');
+  if (found?.isFile() || found?.isSymbolicLink())
+    throw new UserError('refused', `${path} exists already`, 'remove it, give another name, or say --force');
 }
 
 /** Refuses standard input or output that nobody has redirected. Throws a usage UserError. */

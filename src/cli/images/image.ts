@@ -15,7 +15,11 @@ const actions: Record<string, () => Promise<Action>> = {
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [word = '', ...words] = args.words;
   if (words.includes('-') && ['info', 'verify', 'diff'].includes(word)) {
-    throw new UserError('usage', `${word} reads images here and there, which a pipe does not allow`, 'give the path of a file; - is for zip and unzip');
+    throw new UserError(
+      'usage',
+      `${word} reads images here and there, which a pipe does not allow`,
+      'give the path of a file; - is for zip and unzip',
+    );
   }
   return runAction('imaging-image', actions, ['json', 'quiet'], args, context);
 }

@@ -31,7 +31,10 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     if (end.note !== null) plan.notes.unshift(end.note);
     const stamp = await readStamp(source, plan.partitions);
     const expected = await readChecksum(path);
-    const seen = expected === null ? null : await hashFile(path, { signal: context.signal, onBytes: (bytes) => progress.update(bytes, image.sizeBytes) });
+    const seen =
+      expected === null
+        ? null
+        : await hashFile(path, { signal: context.signal, onBytes: (bytes) => progress.update(bytes, image.sizeBytes) });
     const sha256: Sha256 = { expected, seen };
     let provenance: Provenance | null = null;
     try {
@@ -43,7 +46,17 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     progress.end();
     if (flag(args.options, 'json')) {
       const { table, tableSectorBytes, partitions, notes } = plan;
-      writeJson(context, { ...image, modified, sha256: expected === null ? null : { expected, seen, ok: expected === seen }, table, tableSectorBytes, partitions, notes, stamp, provenance });
+      writeJson(context, {
+        ...image,
+        modified,
+        sha256: expected === null ? null : { expected, seen, ok: expected === seen },
+        table,
+        tableSectorBytes,
+        partitions,
+        notes,
+        stamp,
+        provenance,
+      });
     } else {
       say(context.stdout, ...lines(image, plan, [...stampRows(stamp), ...provenanceRows(provenance, sha256)], sha256, modified));
     }
@@ -69,14 +82,30 @@ function lines(image: ImageInfo, plan: Plan, origin: [string, string][], { expec
   const { path, version, uuid, chunkCount, sizeBytes, diskBytes, actualBytes, checksums } = image;
   const share = Math.round((100 * actualBytes) / Math.max(1, diskBytes));
   const rows: [string, string][] = [
-    ['format', `.ndz version ${version}, ${chunkCount} chunk${chunkCount === 1 ? '' : 's'}, ${checksums ? 'each with its SHA-1' : 'without checksums'}`],
+    [
+      'format',
+      `.ndz version ${version}, ${chunkCount} chunk${chunkCount === 1 ? '' : 's'}, ${checksums ? 'each with its SHA-1' : 'without checksums'}`,
+    ],
     ...(uuid === null ? [] : [['uuid', uuid] satisfies [string, string]]),
-    ['size', `${formatBytes(sizeBytes)} (${(actualBytes / sizeBytes).toFixed(1)} times smaller than what is in it), modified ${modified.slice(0, 16).replace('T', ' ')}`],
+    [
+      'size',
+      `${formatBytes(sizeBytes)} (${(actualBytes / sizeBytes).toFixed(1)} times smaller than what is in it), modified ${modified.slice(0, 16).replace('T', ' ')}`,
+    ],
     ['disk', `${formatBytes(diskBytes)}, of these ${formatBytes(actualBytes)} saved (${share} %)`],
     ['table', tableText(plan)],
-    ...plan.partitions.map((partition): [string, string] => [partition.number === 0 ? 'holds' : `partition ${partition.number}`, partitionText(partition)]),
+    ...plan.partitions.map((partition): [string, string] => [
+      partition.number === 0 ? 'holds' : `partition ${partition.number}`,
+      partitionText(partition),
+    ]),
     ...origin,
-    ['sha256', expected === null ? `no ${checksumPath(path)}` : seen === expected ? `${expected}, as its side file says` : `${seen}, BUT ${checksumPath(path)} SAYS ${expected}`],
+    [
+      'sha256',
+      expected === null
+        ? `no ${checksumPath(path)}`
+        : seen === expected
+          ? `${expected}, as its side file says`
+          : `${seen}, BUT ${checksumPath(path)} SAYS ${expected}`,
+    ],
     ...plan.notes.map((note): [string, string] => ['note', note]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -98,7 +127,10 @@ function provenanceRows(provenance: Provenance | null, { seen, expected }: Sha25
   if (seen !== null && seen === expected && seen !== provenance.sha256) return [['saved', 'its .json is of another image']];
   const { savedAt, node, by, gateway, verified, base, comment, disk, notStamped } = provenance;
   return [
-    ['saved', `${savedAt.slice(0, 16).replace('T', ' ')} UTC from ${node} by ${by} on ${gateway}, ${verified ? 'read back and found whole' : 'not read back'}`],
+    [
+      'saved',
+      `${savedAt.slice(0, 16).replace('T', ' ')} UTC from ${node} by ${by} on ${gateway}, ${verified ? 'read back and found whole' : 'not read back'}`,
+    ],
     ...(disk === null ? [] : [['DISK', `${disk} when it was saved: our records had that against it`] satisfies [string, string]]),
     ...(notStamped === null ? [] : [['stamp', `none was written: ${notStamped}`] satisfies [string, string]]),
     ...(comment === null ? [] : [['comment', comment] satisfies [string, string]]),
@@ -108,7 +140,10 @@ function provenanceRows(provenance: Provenance | null, { seen, expected }: Sha25
 
 /** `Linux, ext4 'root': 812.3 MB of 2.0 GB in use, clean`. */
 export function partitionText({ typeName, type, fileSystem, label, usedBytes, totalBytes, state, savedAs }: PartitionInfo): string {
-  const kind = [typeName ?? type, fileSystem === null ? 'no known file system' : label === null ? fileSystem : `${fileSystem} '${label}'`].filter((word) => word !== '').join(', ');
-  const used = savedAs === 'raw' ? `${formatBytes(totalBytes)}, saved raw` : `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)} in use`;
+  const kind = [typeName ?? type, fileSystem === null ? 'no known file system' : label === null ? fileSystem : `${fileSystem} '${label}'`]
+    .filter((word) => word !== '')
+    .join(', ');
+  const used =
+    savedAs === 'raw' ? `${formatBytes(totalBytes)}, saved raw` : `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)} in use`;
   return `${kind}: ${used}${state === 'unknown' ? '' : `, ${state}`}`;
 }

@@ -22,7 +22,8 @@ export type ImageChoice = {
 
 /** What the command line says about images; a word that begins with ~ keeps images out. */
 export function choiceOf(words: readonly string[], options: OptionValues): ImageChoice {
-  if (flag(options, 'size') && flag(options, 'date')) throw new UserError('usage', '--size and --date do not go together', 'choose one order');
+  if (flag(options, 'size') && flag(options, 'date'))
+    throw new UserError('usage', '--size and --date do not go together', 'choose one order');
   return {
     words: words.filter((word) => !word.startsWith('~')),
     without: words.filter((word) => word.startsWith('~') && word.length > 1).map((word) => word.slice(1)),
@@ -49,7 +50,11 @@ export function chooseImages(images: readonly ListedImage[], choice: ImageChoice
     return wanted && !choice.without.some(has) && !(choice.sharedOnly && image.node !== null);
   });
   const byName = (a: ListedImage, b: ListedImage): number => (a.name < b.name ? -1 : 1);
-  const order = { name: byName, size: (a: ListedImage, b: ListedImage) => b.sizeBytes - a.sizeBytes || byName(a, b), date: (a: ListedImage, b: ListedImage) => b.mtimeMs - a.mtimeMs || byName(a, b) };
+  const order = {
+    name: byName,
+    size: (a: ListedImage, b: ListedImage) => b.sizeBytes - a.sizeBytes || byName(a, b),
+    date: (a: ListedImage, b: ListedImage) => b.mtimeMs - a.mtimeMs || byName(a, b),
+  };
   chosen.sort(order[choice.sort]);
   return choice.reverse ? chosen.reverse() : chosen;
 }
@@ -70,7 +75,10 @@ export function imagesText(images: readonly ListedImage[], isFiltered: boolean, 
 
 /** Names only, for scripts. */
 export function namesText(images: readonly ListedImage[]): string {
-  return images.filter(({ brokenLinkTo }) => brokenLinkTo === null).map(({ name }) => `${printable(name)}\n`).join('');
+  return images
+    .filter(({ brokenLinkTo }) => brokenLinkTo === null)
+    .map(({ name }) => `${printable(name)}\n`)
+    .join('');
 }
 
 /** With where each comes from, as far as that is known. */

@@ -21,21 +21,34 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const images = wantImages ? chooseImages(await knownImages(imagesDir, context.host.cwd()), choiceOf(args.words, args.options)) : null;
   const inventory = wantInventory ? await loadInventory(config.testbed.inventoryPath, namesOf(config)) : null;
   if (flag(args.options, 'json')) {
-    const parts = { ...(wantConfig ? { config: describe() } : {}), ...(images ? { images: await imagesJson(images) } : {}), ...(inventory ? { inventory: inventory.nodes } : {}) };
+    const parts = {
+      ...(wantConfig ? { config: describe() } : {}),
+      ...(images ? { images: await imagesJson(images) } : {}),
+      ...(inventory ? { inventory: inventory.nodes } : {}),
+    };
     sayJson(context.stdout, parts, 2);
     return exitCodes.ok;
   }
   const parts: string[] = [];
   if (wantConfig) parts.push(configText(describe()));
   if (inventory) parts.push(inventoryText(inventory.nodes));
-  if (images) parts.push(flag(args.options, 'narrow') ? namesText(images) : imagesText(images, args.words.length > 0 || flag(args.options, 'shared'), imagesDir));
+  if (images)
+    parts.push(
+      flag(args.options, 'narrow')
+        ? namesText(images)
+        : imagesText(images, args.words.length > 0 || flag(args.options, 'shared'), imagesDir),
+    );
   sayText(context.stdout, parts.join('\n'));
   return exitCodes.ok;
 }
 
 function inventoryText(nodes: readonly InventoryNode[]): string {
   const rows = nodes.map(({ cmc, control, data }) => {
-    const parts = [`cmc ${cmc.hostname} ${cmc.ip} ${cmc.mac}`, `control ${control.hostname} ${control.ip} ${control.mac}`, ...(data ? [`data ${data.hostname} ${data.ip} ${data.mac}`] : [])];
+    const parts = [
+      `cmc ${cmc.hostname} ${cmc.ip} ${cmc.mac}`,
+      `control ${control.hostname} ${control.ip} ${control.mac}`,
+      ...(data ? [`data ${data.hostname} ${data.ip} ${data.mac}`] : []),
+    ];
     return parts.join('   ');
   });
   return `${rows.map(printable).join('\n')}\n`;

@@ -12,7 +12,8 @@ import { flag } from '../kit/options.js';
 
 /** Prints the file that `imaging-load -i NAME` would take; with -v what is known of it, and what else the name could mean. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  if (args.words.length > 1) throw new UserError('usage', `one name at a time, not ${args.words.length}`, 'usage: imaging-resolve [-v] [NAME]');
+  if (args.words.length > 1)
+    throw new UserError('usage', `one name at a time, not ${args.words.length}`, 'usage: imaging-resolve [-v] [NAME]');
   const { config, warnings } = await loadConfig(context.host);
   for (const line of warnings) warn(context.stderr, line);
   const places = placesFor(args.words[0], { imagesDir: config.frisbee.imagesDir, cwd: context.host.cwd() });
@@ -34,7 +35,9 @@ function details(image: ImageRef, provenance: Provenance | null, others: readonl
   return [
     ...(image.realPath === image.path ? [] : [`leads to ${image.realPath}`]),
     `${minute(image.mtimeMs)}, ${formatBytes(image.sizeBytes)}`,
-    ...(provenance === null ? [] : [`saved from ${provenance.node} by ${provenance.by}${provenance.comment === null ? '' : `: ${provenance.comment}`}`]),
+    ...(provenance === null
+      ? []
+      : [`saved from ${provenance.node} by ${provenance.by}${provenance.comment === null ? '' : `: ${provenance.comment}`}`]),
     ...(doubt === null ? [] : [`BEWARE: it was ${doubt}`]),
     ...others.map(({ path, mtimeMs, sizeBytes }) => `not taken: ${path}, ${minute(mtimeMs)}, ${formatBytes(sizeBytes)}`),
   ];

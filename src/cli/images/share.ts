@@ -11,7 +11,12 @@ import { ProgressBar } from '../kit/progress-bar.js';
 /** Gives an image its own name in the images folder, and an alias; says each thing that it does, or would do. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [name, ...more] = args.words;
-  if (name === undefined || more.length > 0) throw new UserError('usage', name === undefined ? 'no image given' : `one image at a time, not ${args.words.length}`, 'usage: imaging-share [options] IMAGE');
+  if (name === undefined || more.length > 0)
+    throw new UserError(
+      'usage',
+      name === undefined ? 'no image given' : `one image at a time, not ${args.words.length}`,
+      'usage: imaging-share [options] IMAGE',
+    );
   const { config, warnings } = await loadConfig(context.host);
   const beware = (line: string): void => warn(context.stderr, line);
   warnings.forEach(beware);
@@ -32,12 +37,24 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   return exitCodes.ok;
 }
 
-async function perform(steps: readonly ShareStep[], force: boolean, context: CommandContext, tell: (line: string) => void, beware: (line: string) => void): Promise<void> {
+async function perform(
+  steps: readonly ShareStep[],
+  force: boolean,
+  context: CommandContext,
+  tell: (line: string) => void,
+  beware: (line: string) => void,
+): Promise<void> {
   const progress = new ProgressBar(context, 'share', !context.stderr.isTTY);
   try {
     for (const step of steps) {
       context.signal.throwIfAborted();
-      await performShare(step, { uid: context.host.uid(), force, signal: context.signal, onBytes: (done, total) => progress.update(done, total), warn: beware });
+      await performShare(step, {
+        uid: context.host.uid(),
+        force,
+        signal: context.signal,
+        onBytes: (done, total) => progress.update(done, total),
+        warn: beware,
+      });
       progress.end();
       tell(describe(step, 'done'));
     }

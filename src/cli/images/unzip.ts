@@ -16,7 +16,13 @@ import { ProgressBar } from '../kit/progress-bar.js';
 import { refuseExisting, refuseTerminal, wholeNumber } from './image-action.js';
 
 /** Writes an image onto a disk, into a partition of it, or into a file. */
-export const unzip: Action = { words: 'IMAGE TARGET', minWords: 2, maxWords: 2, options: ['zero', 'keep-end', 'slice', 'force', 'workers'], run };
+export const unzip: Action = {
+  words: 'IMAGE TARGET',
+  minWords: 2,
+  maxWords: 2,
+  options: ['zero', 'keep-end', 'slice', 'force', 'workers'],
+  run,
+};
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [image = '', target = ''] = args.words;
@@ -37,16 +43,24 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   let result: ApplyResult;
   try {
     result = await applyImage(image === '-' ? process.stdin : image, target, {
-      zeroFill: flag(options, 'zero'), clearEnd: !flag(options, 'keep-end'), atomic: true, exclusive: !force, allowCut: force, signal: context.signal,
+      zeroFill: flag(options, 'zero'),
+      clearEnd: !flag(options, 'keep-end'),
+      atomic: true,
+      exclusive: !force,
+      allowCut: force,
+      signal: context.signal,
       ...(force ? {} : { judge: (info) => judgeImage(info, context.signal) }),
       ...(slice === undefined ? {} : { slice }),
       ...(workers === undefined ? {} : { workers }),
-      onProgress: ({ doneChunks, chunkCount, dataBytes }) => progress.update(dataBytes, chunkCount === null ? null : (dataBytes / doneChunks) * chunkCount),
+      onProgress: ({ doneChunks, chunkCount, dataBytes }) =>
+        progress.update(dataBytes, chunkCount === null ? null : (dataBytes / doneChunks) * chunkCount),
     });
   } catch (error) {
     progress.end();
-    if (error instanceof Failure && error.code === 'disk-busy') throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
-    if (error instanceof Failure && error.code === 'ndz-cut') throw new UserError('environment', error.message, `${error.hint ?? ''}; to write it as it is, --force`, { cause: error });
+    if (error instanceof Failure && error.code === 'disk-busy')
+      throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
+    if (error instanceof Failure && error.code === 'ndz-cut')
+      throw new UserError('environment', error.message, `${error.hint ?? ''}; to write it as it is, --force`, { cause: error });
     throw error;
   } finally {
     progress.end();
@@ -57,16 +71,25 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   else {
     const rate = formatBytes(Math.round(result.actualBytes / Math.max(0.001, elapsedMs / 1000)));
     const isFile = (await stat(target)).isFile();
-    say(context.stdout, `${target}: ${formatBytes(result.actualBytes)} written${isFile && slice === undefined ? `, a file of ${formatBytes(result.diskBytes)}` : ''}; ${formatDuration(elapsedMs)}, ${rate}/s`);
+    say(
+      context.stdout,
+      `${target}: ${formatBytes(result.actualBytes)} written${isFile && slice === undefined ? `, a file of ${formatBytes(result.diskBytes)}` : ''}; ${formatDuration(elapsedMs)}, ${rate}/s`,
+    );
   }
   return exitCodes.ok;
 }
 
 /** A pipe gets the disk front to back, free space as zeros. */
-async function toStandardOutput(image: string, force: boolean, progress: ProgressBar, { stdout, stderr, signal }: CommandContext): Promise<number> {
+async function toStandardOutput(
+  image: string,
+  force: boolean,
+  progress: ProgressBar,
+  { stdout, stderr, signal }: CommandContext,
+): Promise<number> {
   const info = image === '-' ? null : await inspectImage(image, { signal });
   const end = info && !force ? await judgeImage(info, signal) : null;
-  if (info && end && end.cut !== null) throw new UserError('environment', `${image}: ${end.cut}`, `${vouchHint(image, info)}; to write it as it is, --force`);
+  if (info && end && end.cut !== null)
+    throw new UserError('environment', `${image}: ${end.cut}`, `${vouchHint(image, info)}; to write it as it is, --force`);
   const sink = openStreamSink(stdout, signal);
   let done = 0;
   let note: string | null;

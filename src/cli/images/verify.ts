@@ -46,10 +46,19 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
     if (expected !== null) {
       const { size } = await stat(image);
       seen = await hashFile(image, { signal: context.signal, onBytes: (bytes) => progress.update(bytes / 2, size) });
-      if (seen !== expected) throw new Failure('ndz-checksum', `${image}: its SHA-256 is ${seen}, its side file says ${expected}`, 'copy both again from where they came from');
+      if (seen !== expected)
+        throw new Failure(
+          'ndz-checksum',
+          `${image}: its SHA-256 is ${seen}, its side file says ${expected}`,
+          'copy both again from where they came from',
+        );
     }
     const half = expected === null ? 0 : 0.5;
-    info = await verifyImage(image, { ...workersOf(options), signal: context.signal, onProgress: (done, total) => progress.update((half + (1 - half) * (done / total)) * total * 1_048_576, total * 1_048_576) });
+    info = await verifyImage(image, {
+      ...workersOf(options),
+      signal: context.signal,
+      onProgress: (done, total) => progress.update((half + (1 - half) * (done / total)) * total * 1_048_576, total * 1_048_576),
+    });
     const end = await judgeImage(info, context.signal);
     if (end.cut !== null) throw new Failure('ndz-cut', `${image}: ${end.cut}`, vouchHint(image, info));
     note = end.note;
@@ -59,7 +68,11 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
   if (flag(options, 'json')) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] });
   else {
     const what = [info.checksums ? 'its SHA-1s' : '', expected === null ? '' : 'its SHA-256'].filter((word) => word !== '').join(' and ');
-    say(context.stdout, `${image}: good: ${info.chunkCount} chunks inflate to ${formatBytes(info.actualBytes)}${what === '' ? '' : `; ${what} match`}`, ...(note === null ? [] : [`  note: ${note}`]));
+    say(
+      context.stdout,
+      `${image}: good: ${info.chunkCount} chunks inflate to ${formatBytes(info.actualBytes)}${what === '' ? '' : `; ${what} match`}`,
+      ...(note === null ? [] : [`  note: ${note}`]),
+    );
   }
   return exitCodes.ok;
 }
@@ -72,7 +85,10 @@ async function checkDisk(image: string, device: string, { options }: Arguments, 
   let verdict: DiskVerdict;
   try {
     verdict = await verifyDisk(image, device, {
-      sample, ...(slice === undefined ? {} : { slice }), ...workersOf(options), signal: context.signal,
+      sample,
+      ...(slice === undefined ? {} : { slice }),
+      ...workersOf(options),
+      signal: context.signal,
       judge: (info) => judgeImage(info, context.signal),
       onProgress: (done, total) => progress.update(done * 1_048_576, total * 1_048_576),
     });
@@ -81,12 +97,28 @@ async function checkDisk(image: string, device: string, { options }: Arguments, 
   }
   const { info, difference, checkedCount, regionCount, comparedBytes } = verdict;
   if (flag(options, 'json')) {
-    writeJson(context, { image, device, ok: difference === null, imageBytes: info.sizeBytes, regionCount, checkedCount, comparedBytes, fromMedium, difference });
+    writeJson(context, {
+      image,
+      device,
+      ok: difference === null,
+      imageBytes: info.sizeBytes,
+      regionCount,
+      checkedCount,
+      comparedBytes,
+      fromMedium,
+      difference,
+    });
   } else if (difference === null) {
-    say(context.stdout, `${device}: holds ${image}: ${checkedCount === regionCount ? 'all' : `${checkedCount} of`} ${regionCount} regions compared, ${formatBytes(comparedBytes)}`);
+    say(
+      context.stdout,
+      `${device}: holds ${image}: ${checkedCount === regionCount ? 'all' : `${checkedCount} of`} ${regionCount} regions compared, ${formatBytes(comparedBytes)}`,
+    );
   } else {
     const { startSector, sectorCount } = difference.region;
-    say(context.stdout, `${device}: DIFFERS from ${image} at byte ${difference.offset}, sector ${Math.floor(difference.offset / 512)}, in the region of ${sectorCount} sectors from ${startSector} on`);
+    say(
+      context.stdout,
+      `${device}: DIFFERS from ${image} at byte ${difference.offset}, sector ${Math.floor(difference.offset / 512)}, in the region of ${sectorCount} sectors from ${startSector} on`,
+    );
   }
   return difference === null ? exitCodes.ok : exitCodes.someFailed;
 }

@@ -15,7 +15,13 @@ import { ProgressBar } from '../kit/progress-bar.js';
 import { refuseExisting, refuseTerminal, wholeNumber } from './image-action.js';
 
 /** Makes an image of a disk, a partition or a file, with its checksum beside it. */
-export const zip: Action = { words: 'SOURCE IMAGE', minWords: 2, maxWords: 2, options: ['level', 'slice', 'raw', 'uuid', 'force', 'workers'], run };
+export const zip: Action = {
+  words: 'SOURCE IMAGE',
+  minWords: 2,
+  maxWords: 2,
+  options: ['level', 'slice', 'raw', 'uuid', 'force', 'workers'],
+  run,
+};
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {
   const [source = '', image = ''] = args.words;
@@ -57,11 +63,23 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   if (isFile) await writeChecksum(image, sha256);
   const elapsedMs = context.host.monotonicMs() - startMs;
   const { sizeBytes, dataBytes, diskBytes, chunkCount } = result;
-  if (flag(options, 'json')) writeJson(context, { source, image, ...result, sha256, elapsedMs: Math.round(elapsedMs), partitions: plan.plan?.partitions ?? [], notes: plan.plan?.notes ?? [] });
+  if (flag(options, 'json'))
+    writeJson(context, {
+      source,
+      image,
+      ...result,
+      sha256,
+      elapsedMs: Math.round(elapsedMs),
+      partitions: plan.plan?.partitions ?? [],
+      notes: plan.plan?.notes ?? [],
+    });
   else {
     const out = image === '-' ? context.stderr : context.stdout;
     const rate = formatBytes(Math.round(dataBytes / Math.max(0.001, elapsedMs / 1000)));
-    say(out, `${image}: ${formatBytes(sizeBytes)} in ${chunkCount} chunks, for ${formatBytes(dataBytes)} in use of a disk of ${formatBytes(diskBytes)}; ${formatDuration(elapsedMs)}, ${rate}/s`);
+    say(
+      out,
+      `${image}: ${formatBytes(sizeBytes)} in ${chunkCount} chunks, for ${formatBytes(dataBytes)} in use of a disk of ${formatBytes(diskBytes)}; ${formatDuration(elapsedMs)}, ${rate}/s`,
+    );
   }
   return exitCodes.ok;
 }
@@ -78,7 +96,13 @@ function inputOf(source: string, context: CommandContext): string | ImageSource 
 
 async function refuseTarget(source: string, image: string, force: boolean): Promise<void> {
   const [from, to] = await Promise.all([source, image].map((path) => stat(path).catch(() => undefined)));
-  if (from && to && from.dev === to.dev && from.ino === to.ino) throw new UserError('usage', `${image} is the source itself`, 'give the image another name');
-  if (to?.isBlockDevice() && !force) throw new UserError('refused', `${image} is a disk, and an image belongs into a file`, 'to write an image onto a disk say unzip; to do it nevertheless, --force');
+  if (from && to && from.dev === to.dev && from.ino === to.ino)
+    throw new UserError('usage', `${image} is the source itself`, 'give the image another name');
+  if (to?.isBlockDevice() && !force)
+    throw new UserError(
+      'refused',
+      `${image} is a disk, and an image belongs into a file`,
+      'to write an image onto a disk say unzip; to do it nevertheless, --force',
+    );
   await refuseExisting(image, force);
 }

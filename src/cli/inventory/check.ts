@@ -28,7 +28,10 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   if (flag(args.options, 'json')) sayJson(context.stdout, { path, nodes, count: inventory.nodes.length, warnings }, 2);
   else {
     for (const text of warnings) say(context.stdout, `${path}: ${text}`);
-    say(context.stdout, `${path}: ${counted(inventory.nodes.length, 'node')} (${nodes}), ${warnings.length === 0 ? 'nothing wrong' : counted(warnings.length, 'warning')}`);
+    say(
+      context.stdout,
+      `${path}: ${counted(inventory.nodes.length, 'node')} (${nodes}), ${warnings.length === 0 ? 'nothing wrong' : counted(warnings.length, 'warning')}`,
+    );
   }
   return warnings.length === 0 ? exitCodes.ok : exitCodes.someFailed;
 }
@@ -41,8 +44,11 @@ function counted(count: number, what: string): string {
 export function configWarnings(config: Config, inventory: Inventory): string[] {
   const warnings: string[] = [];
   const words = (config.testbed.allScope ?? '').split(/[\s,]+/).filter((word) => word !== '');
-  const unknown = parseNodeSpecs(words, namesOf(config), { name: 'testbed.all_scope', kind: 'environment' }).filter((number) => !inventory.numbers.has(number));
-  if (unknown.length > 0) warnings.push(`testbed.all_scope = ${config.testbed.allScope} names nodes that are not in the inventory: ${fold(unknown)}`);
+  const unknown = parseNodeSpecs(words, namesOf(config), { name: 'testbed.all_scope', kind: 'environment' }).filter(
+    (number) => !inventory.numbers.has(number),
+  );
+  if (unknown.length > 0)
+    warnings.push(`testbed.all_scope = ${config.testbed.allScope} names nodes that are not in the inventory: ${fold(unknown)}`);
   const own = config.networking.localControlIp;
   const other = own === null ? undefined : inventory.nodes.find(({ cmc, control, data }) => [cmc.ip, control.ip, data?.ip].includes(own));
   if (other) warnings.push(`networking.local_control_ip = ${own} is an address of ${other.name}`);

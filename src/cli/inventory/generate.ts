@@ -27,7 +27,10 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
       const what = !isCheck ? 'written' : states.get(file) === 'missing' ? 'is missing' : 'differs from what the description gives';
       say(context.stdout, `${join(dir, file.name)}${isCheck ? ' ' : ': '}${what}`);
     }
-    say(context.stdout, `${output.name}: ${output.nodeCount} node${output.nodeCount === 1 ? '' : 's'}; ${summary(output.files.length, stale.length, isCheck)}`);
+    say(
+      context.stdout,
+      `${output.name}: ${output.nodeCount} node${output.nodeCount === 1 ? '' : 's'}; ${summary(output.files.length, stale.length, isCheck)}`,
+    );
   }
   return code;
 }
@@ -46,9 +49,15 @@ async function readSites(paths: readonly string[], folder: string | undefined): 
     for (const problem of site.problems) problems.add(problem);
     if (site.output !== null) jobs.push({ output: site.output, dir: folder ?? dirname(path) });
   }
-  if (problems.size > 0) throw new UserError('environment', [...problems], 'nothing was written; docs/inventory.md says how a site is described');
+  if (problems.size > 0)
+    throw new UserError('environment', [...problems], 'nothing was written; docs/inventory.md says how a site is described');
   const places = jobs.map(({ output, dir }) => join(dir, output.name));
   const twice = places.find((place, index) => places.indexOf(place) !== index);
-  if (twice !== undefined) throw new UserError('usage', `two of the sites would write ${twice}.*`, 'give each site a name of its own, or generate them into different folders');
+  if (twice !== undefined)
+    throw new UserError(
+      'usage',
+      `two of the sites would write ${twice}.*`,
+      'give each site a name of its own, or generate them into different folders',
+    );
   return jobs;
 }

@@ -16,7 +16,8 @@ export async function compareFiles(dir: string, files: readonly OutputFile[]): P
     try {
       states.set(file, (await readFile(path, 'utf8')) === file.text ? 'current' : 'differs');
     } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw new UserError('environment', `cannot read ${path}: ${messageOf(error)}`, undefined, { cause: error });
+      if (systemCode(error) !== 'ENOENT')
+        throw new UserError('environment', `cannot read ${path}: ${messageOf(error)}`, undefined, { cause: error });
       states.set(file, 'missing');
     }
   }

@@ -25,7 +25,9 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const sets = await setsOf(config, context);
   const inventory = await loadInventory(file === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), file), names);
   const style = numberStyle(inventory.nodes.map((node) => node.cmc));
-  const rows = selected(inventory.nodes).map(({ number, cmc, control, data }): Row => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }));
+  const rows = selected(inventory.nodes).map(
+    ({ number, cmc, control, data }): Row => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }),
+  );
   if (flag(args.options, 'json')) sayJson(context.stdout, rows, 2);
   else say(context.stdout, ...table(rows));
   return exitCodes.ok;
@@ -41,10 +43,23 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
 
 function table(rows: readonly Row[]): string[] {
   const nic = (one: Interface | null): string[] => (one === null ? ['-', '', ''] : [one.hostname, one.ip, one.mac]);
-  const cells = rows.map(({ slot, physical, cmc, control, data }) => [String(slot), physical === null ? '?' : String(physical), ...nic(cmc), ...nic(control), ...nic(data)]);
+  const cells = rows.map(({ slot, physical, cmc, control, data }) => [
+    String(slot),
+    physical === null ? '?' : String(physical),
+    ...nic(cmc),
+    ...nic(control),
+    ...nic(data),
+  ]);
   const lines = [['slot', 'physical', 'cmc', '', '', 'control', '', '', 'data', '', ''], ...cells];
   const widths = lines.reduce<number[]>((widest, line) => line.map((cell, index) => Math.max(cell.length, widest[index] ?? 0)), []);
-  const texts = lines.map((line) => line.map((cell, index) => (index < 2 ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd());
-  const moved = rows.filter(({ slot, physical }) => physical !== null && physical !== slot).map(({ slot, physical }) => `machine ${physical} in slot ${slot}`);
+  const texts = lines.map((line) =>
+    line
+      .map((cell, index) => (index < 2 ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+  const moved = rows
+    .filter(({ slot, physical }) => physical !== null && physical !== slot)
+    .map(({ slot, physical }) => `machine ${physical} in slot ${slot}`);
   return moved.length === 0 ? texts : [...texts, '', `replacement${moved.length === 1 ? '' : 's'}: ${moved.join(', ')}`];
 }

@@ -31,6 +31,8 @@ async function read(file: string, what: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     const why = systemCode(error) === 'ENOENT' ? 'there is no such file' : messageOf(error);
-    throw new UserError('environment', `cannot read ${what} ${file}: ${why}`, 'docs/inventory.md says how a site is described', { cause: error });
+    throw new UserError('environment', `cannot read ${what} ${file}: ${why}`, 'docs/inventory.md says how a site is described', {
+      cause: error,
+    });
   }
 }

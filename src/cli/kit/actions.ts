@@ -22,7 +22,13 @@ export type Actions = Readonly<Record<string, () => Promise<Action>>>;
  * @param command its full name, `imaging-image`
  * @param common options that every action takes
  */
-export async function runAction(command: string, actions: Actions, common: readonly string[], args: Arguments, context: CommandContext): Promise<number> {
+export async function runAction(
+  command: string,
+  actions: Actions,
+  common: readonly string[],
+  args: Arguments,
+  context: CommandContext,
+): Promise<number> {
   const [word, ...words] = args.words;
   const load = word === undefined || !Object.hasOwn(actions, word) ? undefined : actions[word];
   if (!load) {
@@ -33,9 +39,20 @@ export async function runAction(command: string, actions: Actions, common: reado
   const action = await load();
   const options = [...action.options, ...common];
   const wrong = Object.keys(args.options).find((name) => args.options[name] !== undefined && !options.includes(name));
-  if (wrong !== undefined) throw new UserError('usage', `--${wrong} means nothing to ${word}`, options.length === 0 ? `${command} ${word} takes no options` : `${command} ${word} takes ${options.map((name) => `--${name}`).join(', ')}`);
+  if (wrong !== undefined)
+    throw new UserError(
+      'usage',
+      `--${wrong} means nothing to ${word}`,
+      options.length === 0
+        ? `${command} ${word} takes no options`
+        : `${command} ${word} takes ${options.map((name) => `--${name}`).join(', ')}`,
+    );
   if (words.length < action.minWords || words.length > action.maxWords) {
-    throw new UserError('usage', `${word} takes ${action.words === '' ? 'nothing' : action.words}, not ${words.length === 0 ? 'nothing' : words.map((each) => JSON.stringify(each)).join(' ')}`, `usage: ${command} ${word} ${action.words}`.trimEnd());
+    throw new UserError(
+      'usage',
+      `${word} takes ${action.words === '' ? 'nothing' : action.words}, not ${words.length === 0 ? 'nothing' : words.map((each) => JSON.stringify(each)).join(' ')}`,
+      `usage: ${command} ${word} ${action.words}`.trimEnd(),
+    );
   }
   return action.run({ ...args, words }, context);
 }

@@ -25,7 +25,7 @@ export type OptionSpec = {
 /** Parsed options by their long names; absent ones are undefined. */
 export type OptionValues = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
-export type Arguments = { words: string[]; options: OptionValues; /** Everything after `--`. */ rest: string[] };
+export type Arguments = { words: string[]; options: OptionValues /** Everything after `--`. */; rest: string[] };
 
 /** What a command may touch of the world around it. */
 export type CommandContext = {

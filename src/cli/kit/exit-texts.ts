@@ -14,7 +14,11 @@ export type ExitTexts = {
 /** Of commands that only look. */
 export const LOOKS: ExitTexts = { ended: 'nothing was changed' };
 
-const signals: readonly [code: number, name: string][] = [[exitCodes.hangup, 'SIGHUP'], [exitCodes.interrupt, 'Ctrl-C (SIGINT)'], [exitCodes.terminate, 'SIGTERM']];
+const signals: readonly [code: number, name: string][] = [
+  [exitCodes.hangup, 'SIGHUP'],
+  [exitCodes.interrupt, 'Ctrl-C (SIGINT)'],
+  [exitCodes.terminate, 'SIGTERM'],
+];
 
 /** The exit codes of one command, as its help and its manual page print them. */
 export function exitTableOf({ kind, exits = LOOKS }: Command): (readonly [code: number, meaning: string])[] {

@@ -14,17 +14,24 @@ export type Interruption = {
 };
 
 /** Tells a run's journal and its person of each signal, and takes the first one softly when the workflow wants that. */
-export function hearInterrupts({ onInterrupt }: Pick<NodeWorkflow, 'onInterrupt'>, { signal, softly }: CommandContext, emit: Emit): Interruption {
+export function hearInterrupts(
+  { onInterrupt }: Pick<NodeWorkflow, 'onInterrupt'>,
+  { signal, softly }: CommandContext,
+  emit: Emit,
+): Interruption {
   const finishing = new AbortController();
   setMaxListeners(0, finishing.signal); // every node listens
   const onStop = (): void => {
     if (signal.reason instanceof Interrupted) emit({ type: 'run.interrupted', signal: signal.reason.signalName, then: 'stop' });
   };
   signal.addEventListener('abort', onStop, { once: true });
-  const harden = onInterrupt !== 'finish' ? undefined : softly?.((reason) => {
-    emit({ type: 'run.interrupted', signal: reason.signalName, then: 'finish' });
-    finishing.abort(reason);
-  });
+  const harden =
+    onInterrupt !== 'finish'
+      ? undefined
+      : softly?.((reason) => {
+          emit({ type: 'run.interrupted', signal: reason.signalName, then: 'finish' });
+          finishing.abort(reason);
+        });
   return {
     finishing: finishing.signal,
     reason: () => [signal.reason, finishing.signal.reason].find((reason): reason is Interrupted => reason instanceof Interrupted) ?? null,

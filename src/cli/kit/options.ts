@@ -5,7 +5,12 @@ import { UserError } from '../../util/errors.js';
 /** Options that every command on nodes takes. */
 export const nodeOptions = {
   'all-nodes': { type: 'boolean', alias: 'a', describe: 'all nodes: $ALL_NODES, else testbed.all_scope of the configuration' },
-  progress: { type: 'string', value: 'MODE', choices: progressModes, describe: 'how to show progress: auto, tty, plain, quiet, json (one event a line)' },
+  progress: {
+    type: 'string',
+    value: 'MODE',
+    choices: progressModes,
+    describe: 'how to show progress: auto, tty, plain, quiet, json (one event a line)',
+  },
   curses: { type: 'boolean', alias: 'c', describe: 'same as --progress tty' },
   verbose: { type: 'boolean', alias: 'v', describe: 'show every step of every node' },
 } satisfies Record<string, OptionSpec>;
@@ -19,18 +24,32 @@ export const runOptions = {
 /** Options of the commands that take nodes through several steps. */
 export const retryOptions = {
   passes: { type: 'number', value: 'N', describe: 'try each node up to N times, each time harder (default: nodes.passes)' },
-  window: { type: 'string', value: 'N/SECONDS', describe: 'spread resets: at most N nodes in so many seconds, such as 20/2s (default: nodes.boot_window)' },
+  window: {
+    type: 'string',
+    value: 'N/SECONDS',
+    describe: 'spread resets: at most N nodes in so many seconds, such as 20/2s (default: nodes.boot_window)',
+  },
   'wait-lock': { type: 'number', value: 'SECONDS', describe: 'wait so long for nodes that another run holds (default: not at all)' },
 } satisfies Record<string, OptionSpec>;
 
 /** Of the commands that leave a node's disk, or an image, useless when they are cut off. */
-export const onInterruptOption = { type: 'string', value: 'WHAT', choices: ['stop', 'finish'], describe: 'what a first Ctrl-C, SIGTERM or SIGHUP does: stop (the default), or finish: nodes that are being written or read are brought to their end, nothing new begins, and a second one stops' } satisfies OptionSpec;
+export const onInterruptOption = {
+  type: 'string',
+  value: 'WHAT',
+  choices: ['stop', 'finish'],
+  describe:
+    'what a first Ctrl-C, SIGTERM or SIGHUP does: stop (the default), or finish: nodes that are being written or read are brought to their end, nothing new begins, and a second one stops',
+} satisfies OptionSpec;
 
 export function onInterrupt(options: OptionValues): 'stop' | 'finish' {
   return text(options, 'on-interrupt') === 'finish' ? 'finish' : 'stop';
 }
 
-export const minSuccessOption = { type: 'string', value: 'SHARE', describe: 'end soon after so many nodes are done, such as 90% or 30; exit code 0 then' } satisfies OptionSpec;
+export const minSuccessOption = {
+  type: 'string',
+  value: 'SHARE',
+  describe: 'end soon after so many nodes are done, such as 90% or 30; exit code 0 then',
+} satisfies OptionSpec;
 
 /** Of commands that need a lease. */
 export const leaseOptions = {
@@ -62,6 +81,7 @@ export function positive(options: OptionValues, name: string, max = 604_800): nu
   const value = options[name];
   if (value === undefined) return undefined;
   const number = Number(value);
-  if (typeof value === 'boolean' || !Number.isFinite(number) || number <= 0 || number > max) throw new UserError('usage', `--${name}: ${String(value)} is not a number greater than 0 and at most ${max}`);
+  if (typeof value === 'boolean' || !Number.isFinite(number) || number <= 0 || number > max)
+    throw new UserError('usage', `--${name}: ${String(value)} is not a number greater than 0 and at most ${max}`);
   return number;
 }

@@ -31,19 +31,28 @@ function optionValue(name: string, spec: OptionSpec, value: unknown): OptionValu
 }
 
 function buildParser(command: Command) {
-  const epilogue = `Exit codes:\n${exitTableOf(command).map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join('\n')}`;
+  const epilogue = `Exit codes:\n${exitTableOf(command)
+    .map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`)
+    .join('\n')}`;
   let parser = yargs([])
     .scriptName(`imaging-${command.name}`)
     .usage(`imaging-${command.name} [options] ${command.words}\n\n${command.summary[0]?.toUpperCase()}${command.summary.slice(1)}.`)
     .string('_')
-    .parserConfiguration({ 'parse-positional-numbers': false, 'boolean-negation': false, 'camel-case-expansion': false, 'dot-notation': false })
+    .parserConfiguration({
+      'parse-positional-numbers': false,
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+    })
     .version(false)
     .help(false)
     .exitProcess(false)
     .strictOptions()
     .wrap(100)
     .fail((message: string | null, error: Error | undefined) => {
-      throw error instanceof UserError ? error : new UserError('usage', message ?? error?.message ?? 'the command line makes no sense', `see imaging-${command.name} --help`);
+      throw error instanceof UserError
+        ? error
+        : new UserError('usage', message ?? error?.message ?? 'the command line makes no sense', `see imaging-${command.name} --help`);
     })
     .epilogue(epilogue);
   for (const [name, spec] of Object.entries(command.options)) {

@@ -5,7 +5,12 @@ import { say } from '../../util/say.js';
 /** Prints the lines of nodes: in the order of the selection, as far as they come within `patienceMs` of each other. */
 export type ResultPrinter = { add(outcome: Outcome<unknown>): void; close(): void };
 
-export function openResults(nodes: readonly string[], linesOf: (outcome: Outcome<unknown>) => string[], patienceMs: number, out: Writable): ResultPrinter {
+export function openResults(
+  nodes: readonly string[],
+  linesOf: (outcome: Outcome<unknown>) => string[],
+  patienceMs: number,
+  out: Writable,
+): ResultPrinter {
   const waiting = new Map<string, string[]>();
   const flush = (): void => {
     if (waiting.size === 0) return;

@@ -10,7 +10,10 @@ export function tellLosses(losses: Losses | undefined, shown: boolean, emit: Emi
   return losses.onLoss((loss) => {
     const isOutput = loss.stream === 'standard output';
     loss.told = isOutput && shown;
-    emit({ type: 'run.warning', text: `cannot write to ${loss.stream}: ${loss.error.message}; the run goes on${isOutput ? ', and what it prints there is lost' : ' without telling its progress'}` });
+    emit({
+      type: 'run.warning',
+      text: `cannot write to ${loss.stream}: ${loss.error.message}; the run goes on${isOutput ? ', and what it prints there is lost' : ' without telling its progress'}`,
+    });
   });
 }
 

@@ -18,9 +18,16 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
   return withLeases(context, async (leases) => {
     const nowMs = context.host.now();
     const { fromMs, untilMs } = times(args, nowMs);
-    const lease = await leases.backend.book({ owner: ownerOf(args, leases), fromMs, untilMs, nodes: await nodesOf(args, leases) }, context.signal);
+    const lease = await leases.backend.book(
+      { owner: ownerOf(args, leases), fromMs, untilMs, nodes: await nodesOf(args, leases) },
+      context.signal,
+    );
     if (flag(args.options, 'json')) writeJson(context, leaseJson(lease, nowMs, leases.login));
-    else say(context.stdout, `booked: ${nodesText(lease, leases.config)} for ${lease.owner}, from ${formatMoment(lease.fromMs, nowMs)} until ${formatMoment(lease.untilMs, nowMs)} (lease ${lease.id})`);
+    else
+      say(
+        context.stdout,
+        `booked: ${nodesText(lease, leases.config)} for ${lease.owner}, from ${formatMoment(lease.fromMs, nowMs)} until ${formatMoment(lease.untilMs, nowMs)} (lease ${lease.id})`,
+      );
     return exitCodes.ok;
   });
 }
@@ -28,8 +35,14 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
 function times({ words: [from = '', until = ''] }: Arguments, nowMs: number): { fromMs: number; untilMs: number } {
   const fromMs = parseWhen(from, { nowMs });
   const untilMs = parseWhen(until, { nowMs, baseMs: fromMs, afterMs: fromMs });
-  if (untilMs <= fromMs) throw new UserError('usage', `a lease from ${formatMoment(fromMs, nowMs)} until ${formatMoment(untilMs, nowMs)} ends before it begins`, 'say +2h, or the day: 27T14:30');
-  if (untilMs <= nowMs) throw new UserError('usage', `${formatMoment(untilMs, nowMs)} is past`, 'another day is said like 27T14:30, or 12-10T14:30');
+  if (untilMs <= fromMs)
+    throw new UserError(
+      'usage',
+      `a lease from ${formatMoment(fromMs, nowMs)} until ${formatMoment(untilMs, nowMs)} ends before it begins`,
+      'say +2h, or the day: 27T14:30',
+    );
+  if (untilMs <= nowMs)
+    throw new UserError('usage', `${formatMoment(untilMs, nowMs)} is past`, 'another day is said like 27T14:30, or 12-10T14:30');
   return { fromMs, untilMs };
 }
 
@@ -38,15 +51,26 @@ function ownerOf(args: Arguments, { config, login, privileged }: LeaseContext): 
   const owner = text(args.options, 'slice') ?? login;
   if (!/^[\w.@+-]+$/.test(owner)) throw new UserError('usage', `--slice ${JSON.stringify(owner)} is no login`);
   if (config.leases.backend !== 'local' || owner === login || privileged) return owner;
-  throw new UserError('refused', `--slice ${owner}: ${login} may book for ${login} only`, 'leases.privileged in the configuration lists who may book for others');
+  throw new UserError(
+    'refused',
+    `--slice ${owner}: ${login} may book for ${login} only`,
+    'leases.privileged in the configuration lists who may book for others',
+  );
 }
 
 async function nodesOf(args: Arguments, { config }: LeaseContext): Promise<readonly string[] | null> {
   const spec = text(args.options, 'nodes');
   if (spec === undefined) return null;
-  if (config.leases.backend !== 'local') throw new UserError('usage', `--nodes: with leases.backend = ${config.leases.backend} a lease is on the whole testbed`, 'leave it out');
+  if (config.leases.backend !== 'local')
+    throw new UserError('usage', `--nodes: with leases.backend = ${config.leases.backend} a lease is on the whole testbed`, 'leave it out');
   const names = namesOf(config);
-  const selection = selectNodes({ args: spec.split(/\s+/).filter((word) => word !== ''), allNodes: false, env: {}, allScope: config.testbed.allScope, names });
+  const selection = selectNodes({
+    args: spec.split(/\s+/).filter((word) => word !== ''),
+    allNodes: false,
+    env: {},
+    allScope: config.testbed.allScope,
+    names,
+  });
   const inventory = await loadInventory(config.testbed.inventoryPath, names);
   checkKnown(selection, inventory.numbers, names);
   if (selection.numbers.length === 0) throw emptySelection(selection, names);

@@ -23,26 +23,35 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
   const json = flag(args.options, 'json');
   const answer = (ok: boolean, owner: string, message: string | readonly string[], nodes: readonly Verdict[] = []): number => {
     const lines = typeof message === 'string' ? [message] : message;
-    const shown = nodes.map(({ node, untilMs, reason }) => ({ node, ok: untilMs !== null, until: untilMs === null ? null : new Date(untilMs).toISOString(), reason }));
+    const shown = nodes.map(({ node, untilMs, reason }) => ({
+      node,
+      ok: untilMs !== null,
+      until: untilMs === null ? null : new Date(untilMs).toISOString(),
+      reason,
+    }));
     if (json) writeJson(context, { ok, owner, message: lines.join('\n'), nodes: shown });
     else say(context.stdout, ...lines);
     return ok ? exitCodes.ok : exitCodes.someFailed;
   };
   const none = (): number => answer(true, context.host.login(), 'no lease is needed here: leases.backend is none');
-  return withLeases(context, async (leases) => {
-    const { login, config, privileged } = leases;
-    const asked = await nodesAsked(args, config, context);
-    if (privileged) return answer(true, login, `${login} is privileged and needs no lease`);
-    const nowMs = context.host.now();
-    const { leases: found } = await leases.backend.list(nowMs - RECENT_MS, context.signal);
-    if (asked === null) return anyLease(found, leases, nowMs, answer);
-    const verdicts = asked.map(({ node, number }): Verdict => {
-      const untilMs = grantedUntil(found, login, node, nowMs);
-      return { node, number, untilMs, reason: untilMs === null ? noLease(found, login, node, nowMs).message : null };
-    });
-    const refused = verdicts.filter(({ untilMs }) => untilMs === null);
-    return answer(refused.length === 0, login, verdictText(verdicts, refused, login, nowMs), verdicts);
-  }, none);
+  return withLeases(
+    context,
+    async (leases) => {
+      const { login, config, privileged } = leases;
+      const asked = await nodesAsked(args, config, context);
+      if (privileged) return answer(true, login, `${login} is privileged and needs no lease`);
+      const nowMs = context.host.now();
+      const { leases: found } = await leases.backend.list(nowMs - RECENT_MS, context.signal);
+      if (asked === null) return anyLease(found, leases, nowMs, answer);
+      const verdicts = asked.map(({ node, number }): Verdict => {
+        const untilMs = grantedUntil(found, login, node, nowMs);
+        return { node, number, untilMs, reason: untilMs === null ? noLease(found, login, node, nowMs).message : null };
+      });
+      const refused = verdicts.filter(({ untilMs }) => untilMs === null);
+      return answer(refused.length === 0, login, verdictText(verdicts, refused, login, nowMs), verdicts);
+    },
+    none,
+  );
 }
 
 /** Null when nothing says which nodes. */
@@ -56,10 +65,16 @@ async function nodesAsked(args: Arguments, config: Config, context: CommandConte
   return nodes.map(({ name, number }) => ({ node: name, number }));
 }
 
-function anyLease(found: readonly Lease[], { login }: LeaseContext, nowMs: number, answer: (ok: boolean, owner: string, message: string) => number): number {
+function anyLease(
+  found: readonly Lease[],
+  { login }: LeaseContext,
+  nowMs: number,
+  answer: (ok: boolean, owner: string, message: string) => number,
+): number {
   const running = found.filter((lease) => leaseState(lease, nowMs) === 'running');
   const own = running.filter((lease) => lease.owner === login);
-  if (own.length > 0) return answer(true, login, `${login} has a lease until ${formatMoment(Math.max(...own.map((lease) => lease.untilMs)), nowMs)}`);
+  if (own.length > 0)
+    return answer(true, login, `${login} has a lease until ${formatMoment(Math.max(...own.map((lease) => lease.untilMs)), nowMs)}`);
   const others = running.map((lease) => `${lease.owner} has one until ${formatMoment(lease.untilMs, nowMs)}`);
   return answer(false, login, [`${login} has no lease now`, ...others].join('; '));
 }

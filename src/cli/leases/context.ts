@@ -9,19 +9,33 @@ import type { CommandContext } from '../kit/command.js';
 import { openLeases } from '../../app/leases.js';
 
 /** What every action on leases has at hand. */
-export type LeaseContext = { config: Config; backend: LeaseBackend; login: string; /** Whether the login needs no lease, and may act for others. */ privileged: boolean };
+export type LeaseContext = {
+  config: Config;
+  backend: LeaseBackend;
+  login: string /** Whether the login needs no lease, and may act for others. */;
+  privileged: boolean;
+};
 
 /**
  * Opens the backend, does the work, and closes it. Warnings of the configuration go to stderr.
  *
  * @throws UserError `environment` when there is no backend, unless `withoutBackend` says what to do then
  */
-export async function withLeases(context: CommandContext, work: (leases: LeaseContext) => Promise<number>, withoutBackend?: () => number): Promise<number> {
+export async function withLeases(
+  context: CommandContext,
+  work: (leases: LeaseContext) => Promise<number>,
+  withoutBackend?: () => number,
+): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
   for (const text of warnings) warn(context.stderr, text);
   const backend = await openLeases({ config }, context);
   if (backend === null && withoutBackend) return withoutBackend();
-  if (backend === null) throw new UserError('environment', 'nobody keeps leases here: leases.backend is none', 'set backend in section [leases] of the configuration: see docs/leases.md');
+  if (backend === null)
+    throw new UserError(
+      'environment',
+      'nobody keeps leases here: leases.backend is none',
+      'set backend in section [leases] of the configuration: see docs/leases.md',
+    );
   const login = context.host.login();
   try {
     return await work({ config, backend, login, privileged: config.leases.privileged.includes(login) });
@@ -40,5 +54,13 @@ export function nodesText({ nodes }: Pick<Lease, 'nodes'>, { testbed }: Config):
 /** A lease as scripts get it; times are UTC. */
 export function leaseJson(lease: Lease, nowMs: number, login: string) {
   const { id, owner, fromMs, untilMs, nodes } = lease;
-  return { id, owner, from: new Date(fromMs).toISOString(), until: new Date(untilMs).toISOString(), nodes, state: leaseState(lease, nowMs), yours: owner === login };
+  return {
+    id,
+    owner,
+    from: new Date(fromMs).toISOString(),
+    until: new Date(untilMs).toISOString(),
+    nodes,
+    state: leaseState(lease, nowMs),
+    yours: owner === login,
+  };
 }

@@ -17,8 +17,13 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
   return withLeases(context, async (leases) => {
     const nowMs = context.host.now();
     const found = await leases.backend.list(flag(args.options, 'all') ? 0 : nowMs, context.signal);
-    if (found.unreadable > 0) say(context.stderr, `imaging: warning: ${found.unreadable} entries of ${leases.backend.where} make no sense and are left out`);
-    if (flag(args.options, 'json')) writeJson(context, found.leases.map((lease) => leaseJson(lease, nowMs, leases.login)));
+    if (found.unreadable > 0)
+      say(context.stderr, `imaging: warning: ${found.unreadable} entries of ${leases.backend.where} make no sense and are left out`);
+    if (flag(args.options, 'json'))
+      writeJson(
+        context,
+        found.leases.map((lease) => leaseJson(lease, nowMs, leases.login)),
+      );
     else if (found.leases.length === 0) say(context.stdout, `no leases${flag(args.options, 'all') ? '' : ', now or later'}`);
     else say(context.stdout, ...tableOf(found.leases, nowMs, leases));
     return exitCodes.ok;
@@ -33,5 +38,10 @@ function tableOf(leases: readonly Lease[], nowMs: number, { login, config }: Lea
     ...[lease.id, formatFull(lease.fromMs), formatFull(lease.untilMs), lease.owner, nodesText(lease, config)].map(printable),
   ]);
   const widths = rows.reduce<number[]>((most, row) => row.map((cell, index) => Math.max(cell.length, most[index] ?? 0)), []);
-  return rows.map((row) => row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
 }

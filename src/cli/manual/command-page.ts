@@ -23,7 +23,16 @@ export function overviewPage(commands: readonly Command[], version: string): str
   return page('imaging', 1, version, [
     { title: 'NAME', body: ['imaging \\- operating\\-system images onto machines and back'] },
     { title: 'SYNOPSIS', body: [`${bold('imaging')} ${italic('command')} [${italic('option')} ...] [${italic('word')} ...]`] },
-    { title: 'DESCRIPTION', body: [roff("Gets operating-system images onto a testbed's machines by multicast, reboots them into it, and says of every single machine how it went."), '.PP', roff("Each command is also a program of its own: 'imaging load' is 'imaging-load'.")] },
+    {
+      title: 'DESCRIPTION',
+      body: [
+        roff(
+          "Gets operating-system images onto a testbed's machines by multicast, reboots them into it, and says of every single machine how it went.",
+        ),
+        '.PP',
+        roff("Each command is also a program of its own: 'imaging load' is 'imaging-load'."),
+      ],
+    },
     { title: 'COMMANDS', body: commands.flatMap((command) => tagged(`${bold(`imaging-${command.name}`)}(1)`, `${command.summary}.`)) },
     exitStatus(exitCodeMeanings),
     environment,
@@ -41,14 +50,27 @@ function description(command: Command): string[] {
   const first = roff(`${command.summary[0]?.toUpperCase() ?? ''}${command.summary.slice(1)}.`);
   const aliases = (command.aliases ?? []).filter((alias) => alias !== command.name);
   const also = [`imaging ${command.name}`, ...aliases].map((each) => `'${each}'`).join(' and ');
-  if (command.kind === 'program') return [first, roff(`It takes the options of ${command.name}, prints what it prints, and exits with its codes, so that it can be put in its place.`)];
-  const nodes = command.words.includes('node ...') ? ['.PP', roff("Nodes are given by number or name, as ranges and sets: '1-12 fit15 ~4' is nodes 1 to 12 and 15 without 4; '@usrp' is a group of the configuration, '@failed:last' what failed in the last run. Without any, those of the variable NODES are taken.")] : [];
+  if (command.kind === 'program')
+    return [
+      first,
+      roff(`It takes the options of ${command.name}, prints what it prints, and exits with its codes, so that it can be put in its place.`),
+    ];
+  const nodes = command.words.includes('node ...')
+    ? [
+        '.PP',
+        roff(
+          "Nodes are given by number or name, as ranges and sets: '1-12 fit15 ~4' is nodes 1 to 12 and 15 without 4; '@usrp' is a group of the configuration, '@failed:last' what failed in the last run. Without any, those of the variable NODES are taken.",
+        ),
+      ]
+    : [];
   return [first, ...nodes, '.PP', roff(`It can be called as ${also} as well.`)];
 }
 
 function optionsSection({ options, kind }: Command): Section[] {
   if (kind === 'program') return [];
-  const entries = Object.entries(options).flatMap(([name, spec]) => tagged(optionTag(name, spec), `${spec.describe}.${spec.multiple ? ' May be given several times.' : ''}`));
+  const entries = Object.entries(options).flatMap(([name, spec]) =>
+    tagged(optionTag(name, spec), `${spec.describe}.${spec.multiple ? ' May be given several times.' : ''}`),
+  );
   return [{ title: 'OPTIONS', body: [...entries, ...tagged(`${bold('-h')}, ${bold('--help')}`, 'show a short help.')] }];
 }
 
@@ -61,7 +83,18 @@ function optionTag(name: string, { alias, value, type, choices }: OptionSpec): s
 
 function examplesSection({ examples }: Command): Section[] {
   if (examples.length === 0) return [];
-  return [{ title: 'EXAMPLES', body: examples.flatMap(([line, meaning], index) => [...(index > 0 ? ['.PP'] : []), roff(`${meaning}:`), '.RS 4', ...literal([line]), '.RE']) }];
+  return [
+    {
+      title: 'EXAMPLES',
+      body: examples.flatMap(([line, meaning], index) => [
+        ...(index > 0 ? ['.PP'] : []),
+        roff(`${meaning}:`),
+        '.RS 4',
+        ...literal([line]),
+        '.RE',
+      ]),
+    },
+  ];
 }
 
 function exitStatus(codes: readonly (readonly [code: number, meaning: string])[]): Section {

@@ -11,11 +11,14 @@ export function roff(text: string): string {
     .replace(/^\./gm, '\\&.');
 }
 
-export type Section = { title: string; /** Lines of roff. */ body: readonly string[] };
+export type Section = { title: string /** Lines of roff. */; body: readonly string[] };
 
 /** A page of the `man` macros; the same input gives the same bytes, so there is no date. */
 export function page(name: string, volume: 1 | 5, version: string, sections: readonly Section[]): string {
-  const head = [`.\\" made from imaging's tables of commands and settings: do not edit`, `.TH ${roff(name.toUpperCase())} ${volume} "" "imaging ${roff(version)}" "imaging"`];
+  const head = [
+    `.\\" made from imaging's tables of commands and settings: do not edit`,
+    `.TH ${roff(name.toUpperCase())} ${volume} "" "imaging ${roff(version)}" "imaging"`,
+  ];
   return `${[...head, ...sections.flatMap(({ title, body }) => [`.SH ${title}`, ...body])].join('\n')}\n`;
 }
 

@@ -45,7 +45,12 @@ class Left extends Error {}
 type Around = { args: Arguments; context: CommandContext; undo: UndoStack; leave: () => void; signal: AbortSignal };
 
 async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outputs, around: Around): Promise<never> {
-  const { args, context: { host, stderr }, undo, signal } = around;
+  const {
+    args,
+    context: { host, stderr },
+    undo,
+    signal,
+  } = around;
   const { networking, monitor, pxelinux, nodes: timing } = site.config;
   const beware = (warning: string): void => warn(stderr, warning);
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: timing.statusTimeoutMs });
@@ -57,7 +62,11 @@ async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outpu
   let opening: Promise<void> = Promise.resolve();
   const failed = childSignal(signal);
   return watchNodes(nodes, {
-    power, pinger, host, holder: (mac) => links.holder(mac), signal: failed.signal,
+    power,
+    pinger,
+    host,
+    holder: (mac) => links.holder(mac),
+    signal: failed.signal,
     ssh: { port: networking.sshPort, username: text(args.options, 'user') ?? 'root', auth: await defaultAuth(host.home(), host.env) },
     cmcTimeoutMs: timing.statusTimeoutMs,
     cycleMs: (positive(args.options, 'cycle', 3_600) ?? monitor.cycleMs / 1000) * 1000,
@@ -81,20 +90,33 @@ async function outputsOf({ options }: Arguments): Promise<Outputs> {
   const listen = text(options, 'listen');
   const { checkWebsocketUrl } = urls.length > 0 ? await import('../../monitor/live/websocket-output.js') : { checkWebsocketUrl: null };
   const { parseListen } = listen !== undefined ? await import('../../monitor/live/listen-output.js') : { parseListen: null };
-  return { json: flag(options, 'json'), quiet: flag(options, 'quiet'), urls: checkWebsocketUrl ? urls.map(checkWebsocketUrl) : [], listen: parseListen && listen !== undefined ? parseListen(listen) : null };
+  return {
+    json: flag(options, 'json'),
+    quiet: flag(options, 'quiet'),
+    urls: checkWebsocketUrl ? urls.map(checkWebsocketUrl) : [],
+    listen: parseListen && listen !== undefined ? parseListen(listen) : null,
+  };
 }
 
-async function openOutputs(log: ChangeLog, states: ReadonlyMap<string, NodeView>, site: Site, { json, quiet, urls, listen }: Outputs, around: Around): Promise<void> {
+async function openOutputs(
+  log: ChangeLog,
+  states: ReadonlyMap<string, NodeView>,
+  site: Site,
+  { json, quiet, urls, listen }: Outputs,
+  around: Around,
+): Promise<void> {
   const { context, undo, leave } = around;
   const { stdout, stderr, host } = context;
   const add = (what: string, output: Output): void => void undo.push(what, () => output.close());
   const terminal = terminalOf(context);
   const screen = !json && !quiet && terminal !== null;
   const notes = new Map<string, string>();
-  const tellOf = (which: string) => (note: string): void => {
-    notes.set(which, `${which} ${note}`);
-    if (!screen) say(stderr, `imaging-monitor: ${which} ${note}`);
-  };
+  const tellOf =
+    (which: string) =>
+    (note: string): void => {
+      notes.set(which, `${which} ${note}`);
+      if (!screen) say(stderr, `imaging-monitor: ${which} ${note}`);
+    };
   if (listen) {
     const { listenOutput } = await import('../../monitor/live/listen-output.js');
     add('closing the server', await listenOutput(log, listen, tellOf('--listen'), { names: site.config.monitor.listenNames }));
@@ -111,7 +133,10 @@ async function openOutputs(log: ChangeLog, states: ReadonlyMap<string, NodeView>
     add('ending the lines', linesOutput(log, stdout, onGone));
   } else if (screen) {
     const { watchScreen } = await import('./watch-screen.js');
-    add('giving the terminal back', watchScreen({ out: terminal, states, log, fold: folder(site), notes: () => [...notes.values()], onLeave: leave }, context));
+    add(
+      'giving the terminal back',
+      watchScreen({ out: terminal, states, log, fold: folder(site), notes: () => [...notes.values()], onLeave: leave }, context),
+    );
   } else if (!quiet) add('ending the lines', plainLines(log, states.size, context, onGone));
 }
 

@@ -38,7 +38,13 @@ const conditions = Object.entries(looks) as [Condition, (typeof looks)[Condition
 export function watchRows(shown: WatchShown, width: number, height: number): Row[] {
   const room = Math.max(0, height - 2);
   const head = headRow(shown, width);
-  const foot: Row[] = room < 8 ? [] : [...shown.notes.map((text): Row => ({ text, tone: 'quiet' })), ...(shown.keys ? [{ text: keyText(shown.view, width), tone: 'quiet' } as const] : [])];
+  const foot: Row[] =
+    room < 8
+      ? []
+      : [
+          ...shown.notes.map((text): Row => ({ text, tone: 'quiet' })),
+          ...(shown.keys ? [{ text: keyText(shown.view, width), tone: 'quiet' } as const] : []),
+        ];
   const space = room - 1 - foot.length;
   const body = space > 0 ? bodyRows(shown, space) : [];
   return [head, ...body, ...foot].slice(0, room).map((row) => ({ ...row, text: fit(row.text, width) }));
@@ -47,7 +53,10 @@ export function watchRows(shown: WatchShown, width: number, height: number): Row
 /** The nodes that the list shows, from top to bottom. */
 export function watchedNodes({ nodes, view, nowMs }: Pick<WatchShown, 'nodes' | 'view' | 'nowMs'>): string[] {
   const listed = [...nodes].map(([name, state]) => ({ name, condition: conditionOf(state, nowMs) }));
-  return listed.filter(({ condition }) => !view.failedOnly || condition === 'trouble').sort((a, b) => looks[a.condition].order - looks[b.condition].order).map(({ name }) => name);
+  return listed
+    .filter(({ condition }) => !view.failedOnly || condition === 'trouble')
+    .sort((a, b) => looks[a.condition].order - looks[b.condition].order)
+    .map(({ name }) => name);
 }
 
 function headRow({ nodes, nowMs }: WatchShown, width: number): Row {
@@ -69,7 +78,9 @@ function bodyRows(shown: WatchShown, space: number): Row[] {
   if (view.mode === 'choose') return windowAround(names, names.indexOf(view.chosen ?? ''), space).map((name) => nodeRow(name, shown));
   if (names.length <= space) return names.map((name) => nodeRow(name, shown));
   const groups = grouped(names, nodes, nowMs, shown.fold);
-  return groups.length <= space ? groups : [...groups.slice(0, space - 1), { text: `... ${groups.length - space + 1} more lines: f shows trouble only`, tone: 'quiet' }];
+  return groups.length <= space
+    ? groups
+    : [...groups.slice(0, space - 1), { text: `... ${groups.length - space + 1} more lines: f shows trouble only`, tone: 'quiet' }];
 }
 
 function nodeRow(name: string, { nodes, view, nowMs }: WatchShown): Row {
@@ -114,9 +125,14 @@ function oneNode(name: string, state: NodeView, { nowMs, changesOf }: WatchShown
   const rows: Row[] = [{ text: `${name}  ${stateText(state)}`, tone: 'head' }];
   if (state.bootedAt !== null) rows.push({ text: `booted ${at(state.bootedAt)}, as ${state.bootId ?? ''}`, tone: 'active' });
   if (state.image !== null) rows.push({ text: `stamp: ${state.image}`, tone: 'active' });
-  if (state.holder) rows.push({ text: `${holderText(state.holder)}, pid ${state.holder.pid} on ${state.holder.host}, for ${formatDuration(Math.max(0, nowMs - state.holder.at))}`, tone: 'active' });
+  if (state.holder)
+    rows.push({
+      text: `${holderText(state.holder)}, pid ${state.holder.pid} on ${state.holder.host}, for ${formatDuration(Math.max(0, nowMs - state.holder.at))}`,
+      tone: 'active',
+    });
   rows.push({ text: `-- what changed, the newest first${state.since === 0 ? '' : `; as it is since ${at(state.since)}`}`, tone: 'quiet' });
-  for (const change of changesOf(name, Math.max(0, space - rows.length))) rows.push({ text: `${new Date(change.at).toTimeString().slice(0, 8)}  ${changeText(change)}`, tone: 'active' });
+  for (const change of changesOf(name, Math.max(0, space - rows.length)))
+    rows.push({ text: `${new Date(change.at).toTimeString().slice(0, 8)}  ${changeText(change)}`, tone: 'active' });
   return rows.slice(0, space);
 }
 

@@ -22,7 +22,19 @@ export function watchScreen({ out, states, log, fold, notes, onLeave }: WatchScr
   let view = firstView;
   const stdin = process.stdin.isTTY ? process.stdin : null;
   const rows = (width: number, height: number) =>
-    watchRows({ nodes: states, view, keys: stdin !== null, nowMs: host.now(), notes: notes(), fold, changesOf: (node, count) => log.changesOf(node, count) }, width, height);
+    watchRows(
+      {
+        nodes: states,
+        view,
+        keys: stdin !== null,
+        nowMs: host.now(),
+        notes: notes(),
+        fold,
+        changesOf: (node, count) => log.changesOf(node, count),
+      },
+      width,
+      height,
+    );
   const terminal = openTerminal({
     out,
     stdin,

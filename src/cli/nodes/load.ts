@@ -29,12 +29,18 @@ const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as con
 export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
   const load = await planLoad(args, site, context);
-  if (!load.reset && load.untilSsh) throw new UserError('usage', '-n leaves nodes in the PXE system, -u waits for their new one', 'leave one of them out');
+  if (!load.reset && load.untilSsh)
+    throw new UserError('usage', '-n leaves nodes in the PXE system, -u waits for their new one', 'leave one of them out');
   const taking = takingOptions(args);
   const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
   if (load.reset) await checkPxe(pxelinux);
-  const permit = await requirePermit(args, site, context, load.nodes.map(({ name }) => name));
+  const permit = await requirePermit(
+    args,
+    site,
+    context,
+    load.nodes.map(({ name }) => name),
+  );
   return {
     nodes: load.nodes.map((node) => node.name),
     details: {
@@ -80,13 +86,24 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
   site.warnings.push(...(await originDoubts(found, flag(args.options, 'force'))));
   const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
   const { cut, note, tableSectorBytes } = await judgeImage(image, context.signal);
-  if (cut !== null) throw new UserError('environment', `${found.path}: ${cut}`, image.path === found.path ? vouchHint(found.path, image) : 'copy the image again');
+  if (cut !== null)
+    throw new UserError(
+      'environment',
+      `${found.path}: ${cut}`,
+      image.path === found.path ? vouchHint(found.path, image) : 'copy the image again',
+    );
   if (note !== null) site.warnings.push(`${basename(found.path)}: ${note}`);
-  if (tableSectorBytes === 4096) site.warnings.push(`${basename(found.path)}: its partition table is for disks with sectors of 4096 bytes, and is not found on others`);
+  if (tableSectorBytes === 4096)
+    site.warnings.push(`${basename(found.path)}: its partition table is for disks with sectors of 4096 bytes, and is not found on others`);
   return {
     nodes: selected,
     image: { ...image, name: found.name },
-    settings: loadSettings(args, site, selected.map(({ name }) => name), image.sizeBytes),
+    settings: loadSettings(
+      args,
+      site,
+      selected.map(({ name }) => name),
+      image.sizeBytes,
+    ),
     reset: !flag(args.options, 'no-reset'),
     verify: VERIFY_MODES.find((mode) => mode === text(args.options, 'verify')) ?? frisbee.verify,
     untilSsh: flag(args.options, 'until-ssh'),
@@ -111,7 +128,12 @@ async function originDoubts({ name, realPath, sizeBytes }: ImageRef, force: bool
     const provenance = await readProvenance(realPath);
     const doubt = doubtOf(provenance, sizeBytes);
     if (doubt === null) return [];
-    if (!force && provenance?.disk !== null && provenance?.disk !== 'unverified') throw new UserError('refused', `image ${name} was ${doubt}`, 'save it again from a node that runs well; --force loads it all the same');
+    if (!force && provenance?.disk !== null && provenance?.disk !== 'unverified')
+      throw new UserError(
+        'refused',
+        `image ${name} was ${doubt}`,
+        'save it again from a node that runs well; --force loads it all the same',
+      );
     return [`image ${name} was ${doubt}: it may not boot`];
   } catch (error) {
     if (error instanceof Failure) return [error.message];
@@ -125,7 +147,10 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
   const progress = new ProgressBar(context, `converting ${basename(path)}`, mode === 'quiet' || mode === 'json');
   try {
     const { path: ndz, notes } = await ensureNdz(path, {
-      cacheDir: join(site.stateDir, 'converted'), largestDiskBytes: Math.min(LARGEST_DISK_BYTES, site.config.frisbee.largestDiskGb * 1e9), host: context.host, signal: context.signal,
+      cacheDir: join(site.stateDir, 'converted'),
+      largestDiskBytes: Math.min(LARGEST_DISK_BYTES, site.config.frisbee.largestDiskGb * 1e9),
+      host: context.host,
+      signal: context.signal,
       onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),
     });
     site.warnings.push(...notes.map((note) => `${basename(path)}: ${note}`));
@@ -135,7 +160,15 @@ async function ndzOf(path: string, args: Arguments, site: Site, context: Command
   }
 }
 
-async function execute(taking: TakingOptions, load: LoadPlan, localIp: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
+async function execute(
+  taking: TakingOptions,
+  load: LoadPlan,
+  localIp: string,
+  site: Site,
+  permit: RunPermit,
+  context: CommandContext,
+  tools: WorkflowTools,
+) {
   const { frisbee, networking } = site.config;
   const ramdisk = await ramdiskTools(taking, site, permit, context, tools);
   const names = new Map(load.nodes.map(({ control, name }) => [control.ip, name]));
@@ -153,10 +186,19 @@ async function execute(taking: TakingOptions, load: LoadPlan, localIp: string, s
     ...tools,
     ...ramdisk,
     images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host),
-    wait: { port: networking.sshPort, username: 'root', auth, backoffMs: networking.sshBackoffMs, lastBoot: (node) => ramdisk.boots.last(node) },
+    wait: {
+      port: networking.sshPort,
+      username: 'root',
+      auth,
+      backoffMs: networking.sshBackoffMs,
+      lastBoot: (node) => ramdisk.boots.last(node),
+    },
     openSession: (rateBps) =>
       frisbee.engine === 'frisbeed'
-        ? startFrisbeedSession({ ...session, rateBps }, { path: frisbee.server, options: frisbee.serverOptions, host: context.host, children: ramdisk.children })
+        ? startFrisbeedSession(
+            { ...session, rateBps },
+            { path: frisbee.server, options: frisbee.serverOptions, host: context.host, children: ramdisk.children },
+          )
         : startEmbeddedSession({ ...session, rateBps }, context.host),
   });
 }
@@ -179,5 +221,7 @@ function tooSlow({ image, nodes, settings, nodeDeadlineMs }: LoadPlan): string[]
   const slowestBps = Math.min(...nodes.map(({ name }) => settings(name).rateBps));
   const neededMs = (image.sizeBytes * 8 * 1000) / slowestBps;
   if (neededMs < nodeDeadlineMs) return [];
-  return [`sending ${image.path} takes at least ${Math.round(neededMs / 1000)} s at this rate, and a node may take ${nodeDeadlineMs / 1000} s in all: raise -t or -b`];
+  return [
+    `sending ${image.path} takes at least ${Math.round(neededMs / 1000)} s at this rate, and a node may take ${nodeDeadlineMs / 1000} s in all: raise -t or -b`,
+  ];
 }

@@ -11,7 +11,9 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const { config, warnings } = await loadConfig(context.host);
   for (const text of warnings) if (!text.includes('is missing')) warn(context.stderr, text);
   const { numbers } = selection(args, config, context, await setsOf(config, context));
-  const line = flag(args.options, 'folded') ? fold(numbers) : numbers.map((number) => nodeName(number, config.testbed.regularName)).join(' ');
+  const line = flag(args.options, 'folded')
+    ? fold(numbers)
+    : numbers.map((number) => nodeName(number, config.testbed.regularName)).join(' ');
   if (line !== '') say(context.stdout, line);
   return exitCodes.ok;
 }

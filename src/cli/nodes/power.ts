@@ -29,7 +29,12 @@ function notHeld(permit: Permit | null, nodes: readonly InventoryNode[], site: S
   return async (node, signal) => {
     await permit?.(node, signal);
     const holder = await links.holder(macOf.get(node) ?? '');
-    if (holder) throw new Failure('node-busy', `${node} is in the hands of ${holderPhrase(holder)}`, 'wait for that run to end; --force does it all the same');
+    if (holder)
+      throw new Failure(
+        'node-busy',
+        `${node} is in the hands of ${holderPhrase(holder)}`,
+        'wait for that run to end; --force does it all the same',
+      );
   };
 }
 
@@ -64,14 +69,21 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
       tools.undo.push('closing the connections to the CMC cards', () => power.close());
       const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
       permit?.attach(tools);
-      const mayTouch = BOOTING.has(verb) && !flag(args.options, 'force') ? notHeld(permit?.check ?? null, nodes, site, context) : (permit?.check ?? null);
+      const mayTouch =
+        BOOTING.has(verb) && !flag(args.options, 'force') ? notHeld(permit?.check ?? null, nodes, site, context) : (permit?.check ?? null);
       const advice = permit ? null : adviseOnLeases(site, context, names, tools);
-      const powerTools = { ...tools, power, permit: mayTouch, recordEnd: (node: string, ending: PowerVerb, atMs: number) => boots.record(node, ending, atMs) };
+      const powerTools = {
+        ...tools,
+        power,
+        permit: mayTouch,
+        recordEnd: (node: string, ending: PowerVerb, atMs: number) => boots.record(node, ending, atMs),
+      };
       const outcomes = await executePower({ nodes, verb, timeoutMs }, powerTools);
       await advice;
       return outcomes;
     },
-    resultLines: (outcome) => resultLines(cmcOf.get(outcome.node) ?? outcome.node, verb, outcome.ok && typeof outcome.value === 'string' ? outcome.value : null),
+    resultLines: (outcome) =>
+      resultLines(cmcOf.get(outcome.node) ?? outcome.node, verb, outcome.ok && typeof outcome.value === 'string' ? outcome.value : null),
   };
 }
 

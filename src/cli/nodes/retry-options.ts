@@ -12,7 +12,7 @@ export function passes({ options }: Arguments): number | undefined {
 }
 
 /** How nodes are taken and reset; read before anything is done, as it may be wrong. */
-export type TakingOptions = { waitLockMs: number; /** Null: as the configuration says. */ window: WindowSize | null };
+export type TakingOptions = { waitLockMs: number /** Null: as the configuration says. */; window: WindowSize | null };
 
 export function takingOptions(args: Arguments): TakingOptions {
   return { waitLockMs: (positive(args.options, 'wait-lock') ?? 0) * 1000, window: windowSize(args) };
@@ -33,6 +33,10 @@ export function minSuccess({ options }: Arguments, total: number): number | null
   const [, digits, percent] = /^(\d{1,6}(?:\.\d+)?)(%?)$/.exec(value) ?? [];
   const number = Number(digits);
   const fits = percent === '%' ? number > 0 && number <= 100 : Number.isInteger(number) && number >= 1 && number <= total;
-  if (digits === undefined || !fits) throw new UserError('usage', `--min-success: ${JSON.stringify(value)} is neither a percentage up to 100% nor a number of nodes up to ${total}`);
+  if (digits === undefined || !fits)
+    throw new UserError(
+      'usage',
+      `--min-success: ${JSON.stringify(value)} is neither a percentage up to 100% nor a number of nodes up to ${total}`,
+    );
   return percent === '%' ? enoughOf(number / 100, total) : number;
 }

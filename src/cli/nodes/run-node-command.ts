@@ -32,7 +32,13 @@ import { version } from '../../app/version.js';
 export type Resumed = { from: StoredRun; force: boolean };
 
 /** Everything that commands on nodes have in common: monitor, journal, log, undoing, final table, exit code. */
-export async function runNodeCommand(command: Command, module: NodeCommandModule, args: Arguments, context: CommandContext, resumed: Resumed | null = null): Promise<number> {
+export async function runNodeCommand(
+  command: Command,
+  module: NodeCommandModule,
+  args: Arguments,
+  context: CommandContext,
+  resumed: Resumed | null = null,
+): Promise<number> {
   const workflow = await module.plan(args, context);
   const mode = progressMode(args, workflow);
   if (workflow.dryRun) {
@@ -42,7 +48,15 @@ export async function runNodeCommand(command: Command, module: NodeCommandModule
     return exitCodes.ok;
   }
   const background = backgroundRun(context.host);
-  const plan = planRecord(background ?? newRunId(command.name, context.host), command.name, workflow, context, version(), resumed?.from ?? null, background !== null);
+  const plan = planRecord(
+    background ?? newRunId(command.name, context.host),
+    command.name,
+    workflow,
+    context,
+    version(),
+    resumed?.from ?? null,
+    background !== null,
+  );
   if (resumed && !resumed.force) refuseChanged(resumed.from, plan);
   if (flag(args.options, 'detach') && background === null) {
     await workflow.abandon?.();
@@ -51,7 +65,13 @@ export async function runNodeCommand(command: Command, module: NodeCommandModule
   return runPlan(plan, workflow, resolveMode(mode, context.stderr, context.host.env), flag(args.options, 'verbose'), context);
 }
 
-async function runPlan(plan: RunPlan, workflow: NodeWorkflow, mode: Exclude<ProgressMode, 'auto'>, verbose: boolean, context: CommandContext): Promise<number> {
+async function runPlan(
+  plan: RunPlan,
+  workflow: NodeWorkflow,
+  mode: Exclude<ProgressMode, 'auto'>,
+  verbose: boolean,
+  context: CommandContext,
+): Promise<number> {
   const state = emptyState();
   const warnings = createWarnings(workflow.warnings);
   const recording = workflow.keepsLogs ? recordRun(plan, workflow, state, context, warnings.add) : nothingRecorded;
@@ -78,10 +98,22 @@ async function runPlan(plan: RunPlan, workflow: NodeWorkflow, mode: Exclude<Prog
 function refuseChanged(from: StoredRun, plan: RunPlan): void {
   const changed = changedInputs(from.plan.inputs, plan.inputs);
   if (changed.length === 0) return;
-  throw new UserError('refused', `what run ${from.run} read has changed since: ${changed.join('; ')}`, 'nodes that are done have the old one: load all of them again, or resume with --force');
+  throw new UserError(
+    'refused',
+    `what run ${from.run} read has changed since: ${changed.join('; ')}`,
+    'nodes that are done have the old one: load all of them again, or resume with --force',
+  );
 }
 
-type Around = { state: RunState; monitor: Monitor; log: LogFile | null; recording: Recording; warnings: Warnings; results: ResultPrinter | null; /** Whether warnings are shown on standard error, at once or after the run. */ showsWarnings: boolean };
+type Around = {
+  state: RunState;
+  monitor: Monitor;
+  log: LogFile | null;
+  recording: Recording;
+  warnings: Warnings;
+  results: ResultPrinter | null /** Whether warnings are shown on standard error, at once or after the run. */;
+  showsWarnings: boolean;
+};
 
 /** Warnings from before the run has a voice wait for it. */
 type Warnings = { add: (text: string) => void; tell: (emit: Emit) => void };
@@ -117,7 +149,16 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
   const endTelling = tellLosses(context.losses, around.showsWarnings, emit);
   for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
   const undo = new UndoStack();
-  const tools = { run, host: context.host, emit, signal: context.signal, finishing: interruption.finishing, undo, transcript: recording.folder?.transcript ?? (() => () => {}), onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome) };
+  const tools = {
+    run,
+    host: context.host,
+    emit,
+    signal: context.signal,
+    finishing: interruption.finishing,
+    undo,
+    transcript: recording.folder?.transcript ?? (() => () => {}),
+    onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome),
+  };
   let thrown: { error: unknown } | null = null;
   let outcomes: Outcome<unknown>[] = [];
   try {
@@ -128,7 +169,8 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
     emit({ type: 'run.failed', code, message: messageOf(error), hint });
   }
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
-  for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')]) emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
+  for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')])
+    emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
   const interrupted = interruption.reason();
   interruption.close();
   endTelling();
@@ -159,7 +201,12 @@ function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], { skipped, en
   const failures = outcomes.filter((outcome) => !outcome.ok);
   if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
   if (failures.length > 0 && failures.every(({ failure }) => failure.code === 'environment')) return exitCodes.environment; // none of the nodes is at fault
-  if (failures.length > 0 && failures.length === outcomes.length && failures.every(({ failure }) => failure.step === 'lock' && REFUSALS.has(failure.code))) return exitCodes.refused;
+  if (
+    failures.length > 0 &&
+    failures.length === outcomes.length &&
+    failures.every(({ failure }) => failure.step === 'lock' && REFUSALS.has(failure.code))
+  )
+    return exitCodes.refused;
   if (enough !== undefined && enough !== null && outcomes.length - failures.length >= enough) return exitCodes.ok;
   return failures.length + skipped.length > 0 ? exitCodes.someFailed : exitCodes.ok;
 }
@@ -190,5 +237,9 @@ function planOf(command: Command, workflow: NodeWorkflow) {
 function renderPlan(command: Command, workflow: NodeWorkflow): string[] {
   const rows = Object.entries({ nodes: `${workflow.fold([...workflow.nodes])} (${workflow.nodes.length})`, ...workflow.details });
   const shown = rows.map(([name, value]) => `  ${name.padEnd(12)} ${typeof value === 'object' ? jsonText(value) : String(value)}`);
-  return [`imaging-${command.name} would do this, and has touched nothing:`, ...shown, ...workflow.warnings.map((text) => `  warning: ${text}`)];
+  return [
+    `imaging-${command.name} would do this, and has touched nothing:`,
+    ...shown,
+    ...workflow.warnings.map((text) => `  warning: ${text}`),
+  ];
 }

@@ -28,14 +28,31 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const taking = takingOptions(args);
   await checkWritable(dir);
   if (!flag(args.options, 'no-reset')) await checkPxe(site.config.pxelinux);
-  const permit = await requirePermit(args, site, context, save.nodes.map((node) => node.name));
+  const permit = await requirePermit(
+    args,
+    site,
+    context,
+    save.nodes.map((node) => node.name),
+  );
   const { name, comment, by, localIp, stamp, passes: tries, attemptDeadlineMs: attemptTimeoutMs } = save;
   const reset = !flag(args.options, 'no-reset');
   const dryRun = flag(args.options, 'dry-run');
   if (dryRun) site.warnings.push(...(await refusals(save, site, context)));
   return {
     nodes: save.nodes.map((node) => node.name),
-    details: { files: save.nodes.map((node) => save.pathOf(node.name, 1)), image: name, by, comment, stamp: stamp?.rootPartition ?? null, localIp, reset, timeoutMs: Number.isFinite(save.nodeDeadlineMs) ? save.nodeDeadlineMs : null, attemptTimeoutMs, passes: tries, onInterrupt: onInterrupt(args.options) },
+    details: {
+      files: save.nodes.map((node) => save.pathOf(node.name, 1)),
+      image: name,
+      by,
+      comment,
+      stamp: stamp?.rootPartition ?? null,
+      localIp,
+      reset,
+      timeoutMs: Number.isFinite(save.nodeDeadlineMs) ? save.nodeDeadlineMs : null,
+      attemptTimeoutMs,
+      passes: tries,
+      onInterrupt: onInterrupt(args.options),
+    },
     onInterrupt: onInterrupt(args.options),
     warnings: site.warnings,
     dryRun,
@@ -55,7 +72,10 @@ async function planSave(args: Arguments, site: Site, dir: string, context: Comma
   const { frisbee, nodes } = site.config;
   const { host } = context;
   const selected = selectedNodes(args, site, context);
-  const name = checkedName(text(args.options, 'output') ?? 'image', selected.map((node) => node.name));
+  const name = checkedName(
+    text(args.options, 'output') ?? 'image',
+    selected.map((node) => node.name),
+  );
   const savedAtMs = host.now();
   return {
     settings: saveSettings(args, site),
@@ -85,14 +105,30 @@ async function refusals({ nodes, force }: SavePlan, site: Site, { host }: Comman
   const sentences: string[] = [];
   for (const { name } of nodes) {
     const doubt = await doubtOfDisk(name, images);
-    if (doubt !== null) sentences.push(`${name}: ${doubt.why}: ${force ? `its image would bear the mark '${doubt.mark}'` : 'it would be refused without --force'}`);
+    if (doubt !== null)
+      sentences.push(
+        `${name}: ${doubt.why}: ${force ? `its image would bear the mark '${doubt.mark}'` : 'it would be refused without --force'}`,
+      );
   }
   return sentences;
 }
 
-async function execute(taking: TakingOptions, save: SavePlan, dir: string, site: Site, permit: RunPermit, context: CommandContext, tools: WorkflowTools) {
-  for (const path of await sweepUnfinished(dir, context.host.now())) tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
-  return executeSave(save, { ...tools, ...(await ramdiskTools(taking, site, permit, context, tools)), images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host) });
+async function execute(
+  taking: TakingOptions,
+  save: SavePlan,
+  dir: string,
+  site: Site,
+  permit: RunPermit,
+  context: CommandContext,
+  tools: WorkflowTools,
+) {
+  for (const path of await sweepUnfinished(dir, context.host.now()))
+    tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
+  return executeSave(save, {
+    ...tools,
+    ...(await ramdiskTools(taking, site, permit, context, tools)),
+    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host),
+  });
 }
 
 /** A name becomes a part of file names and of the stamp: any text on one line, without slash, of a length that fits. */
@@ -106,15 +142,22 @@ function checkedName(given: string, nodes: readonly string[]): string {
   if (holdsControls(name)) refuse('has no control characters, and is UTF-8', 'leave out line ends, tabs and the like');
   const longest = Math.max(...nodes.map((node) => Buffer.byteLength(savedName(node, 0, name, 99) + IMAGE_SUFFIX)));
   const tooLong = longest - MAX_IMAGE_NAME_BYTES;
-  if (tooLong > 0) refuse(`has at most ${Buffer.byteLength(name) - tooLong} bytes here, this one ${Buffer.byteLength(name)}`, 'give it a shorter one');
+  if (tooLong > 0)
+    refuse(`has at most ${Buffer.byteLength(name) - tooLong} bytes here, this one ${Buffer.byteLength(name)}`, 'give it a shorter one');
   return name;
 }
 
 function checkedComment(given: string | undefined): string | null {
   const comment = given?.trim() ?? '';
-  if (holdsControls(comment)) throw new UserError('usage', `-c ${JSON.stringify(given)}: a comment has no control characters, and is UTF-8`, 'leave out line ends, tabs and the like');
+  if (holdsControls(comment))
+    throw new UserError(
+      'usage',
+      `-c ${JSON.stringify(given)}: a comment has no control characters, and is UTF-8`,
+      'leave out line ends, tabs and the like',
+    );
   const sizeBytes = Buffer.byteLength(comment);
-  if (sizeBytes > MAX_COMMENT_BYTES) throw new UserError('usage', `-c: a comment has at most ${MAX_COMMENT_BYTES} bytes, this one ${sizeBytes}`, 'give a shorter one');
+  if (sizeBytes > MAX_COMMENT_BYTES)
+    throw new UserError('usage', `-c: a comment has at most ${MAX_COMMENT_BYTES} bytes, this one ${sizeBytes}`, 'give a shorter one');
   return comment === '' ? null : comment;
 }
 
@@ -132,7 +175,9 @@ async function lastImageBytes(dir: string): Promise<Map<string, number>> {
 
 async function checkWritable(dir: string): Promise<void> {
   await access(dir, constants.W_OK).catch((cause: unknown) => {
-    throw new UserError('environment', `images cannot be saved in ${dir}`, 'it must exist and you must be allowed to write there', { cause });
+    throw new UserError('environment', `images cannot be saved in ${dir}`, 'it must exist and you must be allowed to write there', {
+      cause,
+    });
   });
 }
 

@@ -13,7 +13,12 @@ import { sweepImages } from '../../app/unfinished-images.js';
 
 /** Takes away what killed runs left; says what it took, and nothing when there was nothing: it is made for timers. */
 export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  if (args.words.length > 0) throw new UserError('usage', `imaging-sweep takes no words, not ${JSON.stringify(args.words[0])}`, 'it sweeps everything; see imaging-sweep --help');
+  if (args.words.length > 0)
+    throw new UserError(
+      'usage',
+      `imaging-sweep takes no words, not ${JSON.stringify(args.words[0])}`,
+      'it sweeps everything; see imaging-sweep --help',
+    );
   const { host, stdout, stderr } = context;
   const { config } = await loadConfig(host);
   const { configDir, frisbeeImage } = config.pxelinux;
@@ -31,7 +36,11 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   removed.push(...(await sweepImages(config.frisbee.imagesDir, host, { dryRun: false })).map((path) => `removed ${path}`));
   // as root above all: in a folder that several share, a run may only be removed by whose it is, or by root
   const { keep, keepDays } = config.runs;
-  removed.push(...pruneRuns(stateDir, { keep, keepDays }, host.now()).map((run) => `removed run ${run}: too many of its kind, or too old (runs.keep, runs.keep_days)`));
+  removed.push(
+    ...pruneRuns(stateDir, { keep, keepDays }, host.now()).map(
+      (run) => `removed run ${run}: too many of its kind, or too old (runs.keep, runs.keep_days)`,
+    ),
+  );
   for (const what of removed) say(stdout, what);
   for (const text of problems) say(stderr, `imaging: ${text}`);
   if (problems.length > 0) return exitCodes.environment;

@@ -43,7 +43,13 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       await sweepLeftovers(site, context, tools);
       const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
       const lastBoot = (name: string): Promise<number | null> => boots.last(name);
-      const options = { concurrency: nodes.length, nodeDeadlineMs: timeoutMs, firstStep: probe, describe: (seen: string) => seen, ...tools } as const;
+      const options = {
+        concurrency: nodes.length,
+        nodeDeadlineMs: timeoutMs,
+        firstStep: probe,
+        describe: (seen: string) => seen,
+        ...tools,
+      } as const;
       return fanOut(nodes, options, (node) =>
         node.at(probe, timeoutMs, (signal) =>
           auth === null
@@ -53,6 +59,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       );
     },
     // a run that was cut short says nothing of nodes that it had not asked yet
-    resultLines: (outcome) => (isCutShort(outcome) && !tried.has(outcome.node) ? [] : [`${outcome.node}:${probe} ${outcome.ok ? 'OK' : 'KO'}`]),
+    resultLines: (outcome) =>
+      isCutShort(outcome) && !tried.has(outcome.node) ? [] : [`${outcome.node}:${probe} ${outcome.ok ? 'OK' : 'KO'}`],
   };
 }

@@ -45,7 +45,15 @@ function textLine(outcome: Outcome<unknown>): string {
 
 function jsonLine(outcome: Outcome<unknown>): string {
   if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.node, ...outcome.value });
-  return jsonText({ node: outcome.node, image: null, source: null, saved: null, load: null, cleanSince: null, why: whyOf(outcome) } satisfies { node: string } & Record<keyof WhichAnswer, unknown>);
+  return jsonText({
+    node: outcome.node,
+    image: null,
+    source: null,
+    saved: null,
+    load: null,
+    cleanSince: null,
+    why: whyOf(outcome),
+  } satisfies { node: string } & Record<keyof WhichAnswer, unknown>);
 }
 
 function whyOf(outcome: Outcome<unknown>): string {

@@ -26,14 +26,20 @@ export async function openRunsSite(context: CommandContext): Promise<RunsSite> {
 /** The names of the nodes that specs mean; they need not be in any inventory. */
 export function nodeNamesOf(words: readonly string[], { config, dir }: RunsSite): string[] {
   const names = namesOf(config);
-  return parseNodeSpecs(words, names, undefined, setResolver(config.groups, names, dir)).map((number) => nodeName(number, names.regularName));
+  return parseNodeSpecs(words, names, undefined, setResolver(config.groups, names, dir)).map((number) =>
+    nodeName(number, names.regularName),
+  );
 }
 
 /** The one node that a spec means. Throws a usage UserError when it means another number of them. */
 export function oneNode(word: string, site: RunsSite): string {
   const names = nodeNamesOf([word], site);
   if (names.length === 1 && names[0] !== undefined) return names[0];
-  throw new UserError('usage', `${JSON.stringify(word)} is ${names.length} nodes`, `say one of them${names.length > 1 ? `: ${fold(parseNodeSpecs([word], namesOf(site.config))).slice(0, 60)}` : ''}`);
+  throw new UserError(
+    'usage',
+    `${JSON.stringify(word)} is ${names.length} nodes`,
+    `say one of them${names.length > 1 ? `: ${fold(parseNodeSpecs([word], namesOf(site.config))).slice(0, 60)}` : ''}`,
+  );
 }
 
 /** `2026-11-21 02:30`, local time. */
@@ -45,5 +51,10 @@ export function localTime(atMs: number): string {
 export function columns(table: readonly (readonly string[])[]): string[] {
   const rows = table.map((row) => row.map(printable));
   const widths = rows.reduce<number[]>((widest, row) => row.map((cell, index) => Math.max(cell.length, widest[index] ?? 0)), []);
-  return rows.map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
 }

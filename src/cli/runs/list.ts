@@ -19,14 +19,16 @@ export const list: RunsAction = {
     const runs = newestRuns(dir, countOf(options));
     if (flag(options, 'json')) sayJson(context.stdout, runs.map(runSummary), 2);
     else if (runs.length === 0) say(context.stdout, `no runs in ${runsFolder(dir)}`);
-    else say(context.stdout, ...columns([['run', 'when', 'who', 'command', 'nodes', 'ok', 'failed', 'skipped', 'state'], ...runs.map(row)]));
+    else
+      say(context.stdout, ...columns([['run', 'when', 'who', 'command', 'nodes', 'ok', 'failed', 'skipped', 'state'], ...runs.map(row)]));
     return exitCodes.ok;
   },
 };
 
 function countOf(options: OptionValues): number {
   const value = options.count ?? DEFAULT_COUNT;
-  if (!Number.isInteger(value) || Number(value) < 1) throw new UserError('usage', `--count: ${String(value)} is not a whole number of 1 or more`);
+  if (!Number.isInteger(value) || Number(value) < 1)
+    throw new UserError('usage', `--count: ${String(value)} is not a whole number of 1 or more`);
   return Number(value);
 }
 
@@ -35,9 +37,20 @@ export function runSummary(run: StoredRun) {
   const { plan, result, standing } = run;
   const outcome = outcomeOrNull(run);
   return {
-    run: run.run, command: plan.command, state: standing, startedAt: plan.startedAt, finishedAt: result?.finishedAt ?? null, exitCode: result?.exitCode ?? null,
-    login: plan.login, nodes: plan.nodes, ...outcome, folded: Object.fromEntries(Object.entries(outcome ?? {}).map(([how, nodes]) => [how, foldNames(nodes)])),
-    continues: plan.continues, detached: plan.detached, journal: outcome === null ? 'unreadable' : (result?.journal ?? 'complete'), folder: run.path,
+    run: run.run,
+    command: plan.command,
+    state: standing,
+    startedAt: plan.startedAt,
+    finishedAt: result?.finishedAt ?? null,
+    exitCode: result?.exitCode ?? null,
+    login: plan.login,
+    nodes: plan.nodes,
+    ...outcome,
+    folded: Object.fromEntries(Object.entries(outcome ?? {}).map(([how, nodes]) => [how, foldNames(nodes)])),
+    continues: plan.continues,
+    detached: plan.detached,
+    journal: outcome === null ? 'unreadable' : (result?.journal ?? 'complete'),
+    folder: run.path,
   };
 }
 
@@ -55,9 +68,20 @@ function row(run: StoredRun): string[] {
   const { plan, result, standing } = run;
   const outcome = outcomeOrNull(run);
   const { ok, failed, skipped, left } = outcome ?? { ok: [], failed: [], skipped: [], left: [] };
-  const notes = [...(left.length > 0 ? [`${left.length} not done`] : []), ...(outcome === null ? ['journal unreadable'] : result?.journal === 'incomplete' ? ['journal incomplete'] : [])];
+  const notes = [
+    ...(left.length > 0 ? [`${left.length} not done`] : []),
+    ...(outcome === null ? ['journal unreadable'] : result?.journal === 'incomplete' ? ['journal incomplete'] : []),
+  ];
   const state = [standing, ...notes].join(', ');
-  return [run.run, localTime(plan.startedAt), plan.login, plan.command, shortened(foldNames(plan.nodes)), ...[ok, failed, skipped].map((nodes) => String(nodes.length)), state];
+  return [
+    run.run,
+    localTime(plan.startedAt),
+    plan.login,
+    plan.command,
+    shortened(foldNames(plan.nodes)),
+    ...[ok, failed, skipped].map((nodes) => String(nodes.length)),
+    state,
+  ];
 }
 
 function shortened(folded: string): string {

@@ -24,8 +24,15 @@ export const log: RunsAction = {
     const path = join(run.path, `${node}.log`);
     if (!existsSync(path)) {
       const said = readdirSync(run.path).filter((name) => name.endsWith('.log') && run.plan.nodes.includes(name.slice(0, -4)));
-      const hint = said.length > 0 ? `there are logs of ${foldNames(said.map((name) => name.slice(0, -4)).sort())}` : 'no node came as far as telnet in it';
-      throw new UserError('usage', `run ${run.run} has no log of ${node}${run.plan.nodes.includes(node) ? '' : ', which was not part of it'}`, hint);
+      const hint =
+        said.length > 0
+          ? `there are logs of ${foldNames(said.map((name) => name.slice(0, -4)).sort())}`
+          : 'no node came as far as telnet in it';
+      throw new UserError(
+        'usage',
+        `run ${run.run} has no log of ${node}${run.plan.nodes.includes(node) ? '' : ', which was not part of it'}`,
+        hint,
+      );
     }
     if (flag(options, 'raw')) await copyRaw(path, context);
     else await copyText(path, context);
@@ -45,7 +52,8 @@ function open(path: string): number {
 }
 
 async function copyRaw(path: string, { stdout }: CommandContext): Promise<void> {
-  for await (const piece of createReadStream('', { fd: open(path), start: 0, end: MAX_BYTES })) if (!stdout.write(piece)) await once(stdout, 'drain');
+  for await (const piece of createReadStream('', { fd: open(path), start: 0, end: MAX_BYTES }))
+    if (!stdout.write(piece)) await once(stdout, 'drain');
 }
 
 async function copyText(path: string, { stdout }: CommandContext): Promise<void> {

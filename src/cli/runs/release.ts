@@ -15,13 +15,23 @@ export const release: RunsAction = {
   options: [],
   run: async ({ words }, context, { config, dir }) => {
     const nodes = nodeNamesOf(words, { config, dir });
-    const failing = new Set(healthOf(readHistory(dir), config.nodes.quarantineAfter).filter(({ failedInARow }) => failedInARow > 0).map(({ node }) => node));
+    const failing = new Set(
+      healthOf(readHistory(dir), config.nodes.quarantineAfter)
+        .filter(({ failedInARow }) => failedInARow > 0)
+        .map(({ node }) => node),
+    );
     const released = nodes.filter((node) => failing.has(node));
     const unaffected = nodes.filter((node) => !failing.has(node));
     if (released.length > 0) {
-      record(dir, released.map((node) => ({ at: context.host.now(), node, released: true as const, by: context.host.login() })));
+      record(
+        dir,
+        released.map((node) => ({ at: context.host.now(), node, released: true as const, by: context.host.login() })),
+      );
       say(context.stdout, `released: ${foldNames(released)}`);
-      putMetrics({ stateDir: dir, prometheusFile: config.runs.prometheusFile, quarantineAfter: config.nodes.quarantineAfter }, context.host);
+      putMetrics(
+        { stateDir: dir, prometheusFile: config.runs.prometheusFile, quarantineAfter: config.nodes.quarantineAfter },
+        context.host,
+      );
     }
     if (unaffected.length > 0) say(context.stdout, `had no failures that count towards quarantine: ${foldNames(unaffected)}`);
     return exitCodes.ok;
@@ -29,7 +39,8 @@ export const release: RunsAction = {
 };
 
 function record(dir: string, lines: readonly { at: number; node: string; released: true; by: string }[]): void {
-  const cannot = (cause: unknown): UserError => new UserError('environment', `the release cannot be recorded in ${dir}: ${messageOf(cause)}`, 'see runs.dir', { cause });
+  const cannot = (cause: unknown): UserError =>
+    new UserError('environment', `the release cannot be recorded in ${dir}: ${messageOf(cause)}`, 'see runs.dir', { cause });
   let problem: UserError | null = null;
   try {
     const history = openHistory(dir, (error) => (problem = cannot(error)));

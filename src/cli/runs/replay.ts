@@ -42,11 +42,18 @@ export const replay: RunsAction = {
 /** How a run is shown: as the options of every command on nodes say. */
 export function monitorMode(options: Arguments['options'], context: CommandContext): ReturnType<typeof resolveMode> {
   const asked = text(options, 'progress');
-  const mode = progressModes.find((each) => each === asked) ?? (flag(options, 'curses') ? 'tty' : flag(options, 'verbose') ? 'plain' : 'auto');
+  const mode =
+    progressModes.find((each) => each === asked) ?? (flag(options, 'curses') ? 'tty' : flag(options, 'verbose') ? 'plain' : 'auto');
   return resolveMode(mode, context.stderr, context.host.env);
 }
 
-async function play(run: StoredRun, speed: number, mode: ReturnType<typeof resolveMode>, verbose: boolean, context: CommandContext): Promise<void> {
+async function play(
+  run: StoredRun,
+  speed: number,
+  mode: ReturnType<typeof resolveMode>,
+  verbose: boolean,
+  context: CommandContext,
+): Promise<void> {
   const state = emptyState();
   const { host } = context;
   const leaving = childSignal(context.signal);
@@ -55,7 +62,14 @@ async function play(run: StoredRun, speed: number, mode: ReturnType<typeof resol
   const startedMs = host.monotonicMs();
   // the clock of the run that is shown, which goes `speed` times as fast as ours
   const now = (): number => (Number.isFinite(speed) ? (first ?? 0) + (host.monotonicMs() - startedMs) * speed : last);
-  const monitor = await openMonitor(mode, context, state, verbose, now, runControls('at-once', run.path, () => leaving.abort(new Left())));
+  const monitor = await openMonitor(
+    mode,
+    context,
+    state,
+    verbose,
+    now,
+    runControls('at-once', run.path, () => leaving.abort(new Left())),
+  );
   try {
     for (const event of readJournal(run.path)) {
       first ??= event.at;

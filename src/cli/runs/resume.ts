@@ -27,7 +27,12 @@ export const resume: RunsAction = {
     if (!run.believed) throw notOurs(run);
     const all = [run, ...continuationsOf(dir, run.run)];
     const busy = all.find(({ standing }) => standing === 'running');
-    if (busy) throw new UserError('refused', `run ${busy.run}${busy === run ? '' : `, resumed from ${run.run},`} is still at work (pid ${busy.plan.process?.pid ?? '?'})`, `follow it with: imaging-runs attach ${busy.run}`);
+    if (busy)
+      throw new UserError(
+        'refused',
+        `run ${busy.run}${busy === run ? '' : `, resumed from ${run.run},`} is still at work (pid ${busy.plan.process?.pid ?? '?'})`,
+        `follow it with: imaging-runs attach ${busy.run}`,
+      );
     const done = new Set(all.flatMap((each) => nodesByOutcome(each).ok));
     const left = run.plan.nodes.filter((node) => !done.has(node));
     if (left.length === 0) {
@@ -38,17 +43,28 @@ export const resume: RunsAction = {
     }
     if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
     const there = inPlaceOf(run, context);
-    if (backgroundRun(context.host) === null) say(context.stderr, `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}`);
+    if (backgroundRun(context.host) === null)
+      say(
+        context.stderr,
+        `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}`,
+      );
     const command = commandOf(run);
     const { runNodeCommand } = await import('../nodes/run-node-command.js'); // as main does it
-    return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, { from: run, force: flag(args.options, 'force') });
+    return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, {
+      from: run,
+      force: flag(args.options, 'force'),
+    });
   },
 };
 
 /** A run is done again with our rights, in the folder and by the configuration that its record names. */
 function notOurs({ run, uid, plan }: StoredRun): UserError {
   const why = uid === systemHost.uid() || uid === 0 ? 'others may have written its record' : `it is ${plan.login}'s`;
-  return new UserError('refused', `run ${run} cannot be resumed: ${why}`, `${plan.login} can resume it; or load the nodes it did not get done: @failed:${run}`);
+  return new UserError(
+    'refused',
+    `run ${run} cannot be resumed: ${why}`,
+    `${plan.login} can resume it; or load the nodes it did not get done: @failed:${run}`,
+  );
 }
 
 function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: CommandContext): number {
@@ -67,7 +83,11 @@ function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: Co
 function commandOf({ run, plan }: StoredRun): NodeCommand {
   const command = commands.find((each) => each.name === plan.command);
   if (command?.kind === 'nodes') return command;
-  throw new UserError('environment', `run ${run} is of imaging-${plan.command}, which this version does not have`, `it was made by imaging ${plan.version}`);
+  throw new UserError(
+    'environment',
+    `run ${run} is of imaging-${plan.command}, which this version does not have`,
+    `it was made by imaging ${plan.version}`,
+  );
 }
 
 /** The recorded options with the nodes that are left, and the presentation that is asked for now. */
@@ -85,7 +105,12 @@ function inPlaceOf({ run, plan }: StoredRun, context: CommandContext): CommandCo
   try {
     process.chdir(plan.cwd);
   } catch (cause) {
-    throw new UserError('environment', `run ${run} was started in ${plan.cwd}, and that folder cannot be entered: ${messageOf(cause)}`, 'make it again, or start a new run', { cause });
+    throw new UserError(
+      'environment',
+      `run ${run} was started in ${plan.cwd}, and that folder cannot be entered: ${messageOf(cause)}`,
+      'make it again, or start a new run',
+      { cause },
+    );
   }
   const variables = Object.fromEntries(PLAN_VARIABLES.map((name) => [name, plan.env[name]]));
   return { ...context, host: { ...context.host, env: { ...context.host.env, ...variables } } };

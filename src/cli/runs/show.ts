@@ -21,7 +21,8 @@ export const show: RunsAction = {
   run: async ({ words, options }, context, { dir }) => {
     const run = findRun(dir, words[0] ?? 'last');
     const state = foldJournal(run.path);
-    if (flag(options, 'json')) sayJson(context.stdout, { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, 2);
+    if (flag(options, 'json'))
+      sayJson(context.stdout, { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, 2);
     else say(context.stdout, ...planLines(run), '', ...nodeLines(run, state), '', ...summaryOf(run, state));
     return exitCodes.ok;
   },
@@ -34,27 +35,29 @@ export function summaryOf(run: StoredRun, state: RunState): string[] {
   const { failed, skipped, left } = nodesByOutcome(run);
   const standing = state.finished === null ? run.standing : state.finished.exitCode === 0 ? 'done' : 'failed';
   if (standing === 'died') lines.push(`died: its process is gone, and it has no result; go on with: imaging-runs resume ${run.run}`);
-  else if (standing === 'failed' && failed.length + skipped.length + left.length > 0) lines.push(`once more for those that are not done: imaging-runs resume ${run.run}`);
+  else if (standing === 'failed' && failed.length + skipped.length + left.length > 0)
+    lines.push(`once more for those that are not done: imaging-runs resume ${run.run}`);
   return lines;
 }
 
 function planLines({ run, path, plan, standing, result }: StoredRun): string[] {
   const details = Object.entries(plan.details).map(([name, value]) => [name, typeof value === 'object' ? jsonText(value) : String(value)]);
-  return columns(
+  return columns([
+    ['run', run],
     [
-      ['run', run],
-      ['state', `${standing}${result ? `, exit code ${result.exitCode}` : ''}${plan.detached ? ', in the background' : ''}${result?.journal === 'incomplete' ? ', its journal is incomplete' : ''}`],
-      ['when', `${localTime(plan.startedAt)}${result ? `, took ${formatDuration(result.elapsedMs)}` : ''}`],
-      ['who', `${plan.login}@${plan.host}, pid ${plan.process?.pid ?? '?'}, imaging ${plan.version}`],
-      ['command', `imaging-${plan.command} ${plan.argv.join(' ')}`],
-      ['folder', plan.cwd],
-      ...Object.entries(plan.env),
-      ['nodes', `${foldNames(plan.nodes)} (${plan.nodes.length})`],
-      ...(plan.continues === null ? [] : [['continues', plan.continues]]),
-      ...details,
-      ['logs', path],
+      'state',
+      `${standing}${result ? `, exit code ${result.exitCode}` : ''}${plan.detached ? ', in the background' : ''}${result?.journal === 'incomplete' ? ', its journal is incomplete' : ''}`,
     ],
-  );
+    ['when', `${localTime(plan.startedAt)}${result ? `, took ${formatDuration(result.elapsedMs)}` : ''}`],
+    ['who', `${plan.login}@${plan.host}, pid ${plan.process?.pid ?? '?'}, imaging ${plan.version}`],
+    ['command', `imaging-${plan.command} ${plan.argv.join(' ')}`],
+    ['folder', plan.cwd],
+    ...Object.entries(plan.env),
+    ['nodes', `${foldNames(plan.nodes)} (${plan.nodes.length})`],
+    ...(plan.continues === null ? [] : [['continues', plan.continues]]),
+    ...details,
+    ['logs', path],
+  ]);
 }
 
 function nodeLines({ plan }: StoredRun, state: RunState): string[] {
@@ -63,7 +66,9 @@ function nodeLines({ plan }: StoredRun, state: RunState): string[] {
 }
 
 function rowOf(name: string, node: NodeState | undefined): string[] {
-  const steps = Object.entries(node?.stepsMs ?? {}).map(([step, ms]) => `${step} ${formatDuration(ms)}`).join(', ');
+  const steps = Object.entries(node?.stepsMs ?? {})
+    .map(([step, ms]) => `${step} ${formatDuration(ms)}`)
+    .join(', ');
   const time = node?.elapsedMs == null ? '' : formatDuration(node.elapsedMs);
   return [name, node?.phase === 'done' ? 'ok' : (node?.phase ?? 'waiting'), node?.step ?? '', time, steps, node ? resultOf(node) : ''];
 }

@@ -16,16 +16,27 @@ export const stats: RunsAction = {
     const health = readHealth(site.dir, site.config.nodes.quarantineAfter).filter(({ node }) => wanted?.has(node) ?? true);
     if (flag(options, 'json')) sayJson(context.stdout, health, 2);
     else if (health.length === 0) say(context.stdout, `nothing is known of ${wanted === null ? 'any node' : 'these nodes'} yet`);
-    else say(context.stdout, ...columns([['node', 'runs', 'last 20', 'state', 'last fine', 'failures', 'median times'], ...health.map(row)]));
+    else
+      say(context.stdout, ...columns([['node', 'runs', 'last 20', 'state', 'last fine', 'failures', 'median times'], ...health.map(row)]));
     return exitCodes.ok;
   },
 };
 
 function row(node: NodeHealth): string[] {
   const failures = node.failures.map(({ step, code, count }) => `${count} x ${step} [${code}]`).join(', ');
-  const times = Object.entries(node.medianMs).map(([step, ms]) => `${step} ${formatDuration(ms)}`).join(', ');
+  const times = Object.entries(node.medianMs)
+    .map(([step, ms]) => `${step} ${formatDuration(ms)}`)
+    .join(', ');
   const { runs, failed } = node.recent;
-  return [node.node, String(node.runs), `${failed} of ${runs} failed`, stateOf(node), node.lastOkAt === null ? 'never' : localTime(node.lastOkAt), failures === '' ? '-' : failures, times];
+  return [
+    node.node,
+    String(node.runs),
+    `${failed} of ${runs} failed`,
+    stateOf(node),
+    node.lastOkAt === null ? 'never' : localTime(node.lastOkAt),
+    failures === '' ? '-' : failures,
+    times,
+  ];
 }
 
 function stateOf({ isQuarantined, isFlaky, recent, failedInARow }: NodeHealth): string {

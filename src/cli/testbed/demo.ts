@@ -16,9 +16,20 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const tell = (...lines: string[]): void => say(context.stdout, ...lines);
   const startedMs = context.host.monotonicMs();
   tell(`starting an emulated testbed of ${count} nodes: real HTTP, telnet, ssh, UDP multicast; each disk is a file`);
-  const testbed = await startTestbed({ count, dir: null, faults: [], shell: 'real', frisbee: 'real', on: true, signal: context.signal, host: context.host });
+  const testbed = await startTestbed({
+    count,
+    dir: null,
+    faults: [],
+    shell: 'real',
+    frisbee: 'real',
+    on: true,
+    signal: context.signal,
+    host: context.host,
+  });
   try {
-    tell(`made an image on the spot: ${formatBytes(testbed.demoImage.info.sizeBytes)} for a disk of ${formatBytes(testbed.demoImage.diskBytes)}`);
+    tell(
+      `made an image on the spot: ${formatBytes(testbed.demoImage.info.sizeBytes)} for a disk of ${formatBytes(testbed.demoImage.diskBytes)}`,
+    );
     tell('', `$ imaging-load -i demo 1-${count} -u`);
     const code = await load(count, testbed, context);
     if (context.signal.reason instanceof Interrupted) return context.signal.reason.exitCode;
@@ -35,7 +46,11 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
 }
 
 function load(count: number, testbed: Testbed, context: CommandContext): Promise<number> {
-  const child = context.host.spawn(process.execPath, [executablePath, 'load', '-i', 'demo', `1-${count}`, '-u'], { stdio: 'inherit', env: { ...context.host.env, ...testbed.env }, cwd: testbed.dir });
+  const child = context.host.spawn(process.execPath, [executablePath, 'load', '-i', 'demo', `1-${count}`, '-u'], {
+    stdio: 'inherit',
+    env: { ...context.host.env, ...testbed.env },
+    cwd: testbed.dir,
+  });
   const pass = (): void => {
     // Ctrl-C reaches the whole process group, the child included
     if (context.signal.reason instanceof Interrupted && context.signal.reason.signalName !== 'SIGINT') child.kill('SIGTERM');

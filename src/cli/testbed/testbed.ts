@@ -19,9 +19,16 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   const [verb, countWord, ...more] = args.words;
   const file = text(args.options, 'inventory');
   if ((verb !== 'up' && verb !== 'run') || (countWord === undefined) !== (file !== undefined) || more.length > 0) {
-    throw new UserError('usage', file === undefined ? "say 'up N' or 'run N -- command'" : "with --inventory say 'up' or 'run -- command': the inventory says how many nodes there are", 'see imaging-testbed --help');
+    throw new UserError(
+      'usage',
+      file === undefined
+        ? "say 'up N' or 'run N -- command'"
+        : "with --inventory say 'up' or 'run -- command': the inventory says how many nodes there are",
+      'see imaging-testbed --help',
+    );
   }
-  if (verb === 'run' && args.rest.length === 0) throw new UserError('usage', 'run needs a command after --', 'imaging-testbed run 12 -- imaging-load -i demo 1-12');
+  if (verb === 'run' && args.rest.length === 0)
+    throw new UserError('usage', 'run needs a command after --', 'imaging-testbed run 12 -- imaging-load -i demo 1-12');
   const site = file === undefined ? undefined : await siteOf(file, context);
   const testbed = await open(site ? site.inventory.nodes.length : countOf(countWord), site, args, context);
   try {
@@ -89,12 +96,20 @@ async function runInside(testbed: Testbed, command: readonly string[], context: 
   const child = context.host.spawn(program, args, { stdio: 'inherit', env: { ...context.host.env, ...testbed.env } });
   const pass = (): void => {
     // Ctrl-C reaches the whole process group, the child included; a kill of us alone does not
-    if (context.signal.reason instanceof Interrupted && context.signal.reason.signalName !== 'SIGINT') child.kill(signalOf(context.signal.reason));
+    if (context.signal.reason instanceof Interrupted && context.signal.reason.signalName !== 'SIGINT')
+      child.kill(signalOf(context.signal.reason));
   };
   context.signal.addEventListener('abort', pass, { once: true });
   return new Promise((resolve, reject) => {
-    child.once('error', (cause) => reject(new UserError('environment', `cannot run ${command[0]}: ${cause.message}`, undefined, { cause })));
-    child.once('close', (code, signalName) => resolve(code ?? (signalName && signalName in endingSignals ? endingSignals[signalName as keyof typeof endingSignals] : exitCodes.someFailed)));
+    child.once('error', (cause) =>
+      reject(new UserError('environment', `cannot run ${command[0]}: ${cause.message}`, undefined, { cause })),
+    );
+    child.once('close', (code, signalName) =>
+      resolve(
+        code ??
+          (signalName && signalName in endingSignals ? endingSignals[signalName as keyof typeof endingSignals] : exitCodes.someFailed),
+      ),
+    );
   });
 }
 

@@ -37,7 +37,13 @@ async function readExFat(volume: Volume, collect: Collect): Promise<FileSystem> 
   const { bitmap, label } = await readRoot(volume, fs, root);
   const found = { name: 'exfat', label, uuid: fs.uuid, sectorCount: (fs.heapOffset + fs.clusterCount * fs.clusterBytes) / SECTOR_BYTES };
   if (fs.isDirty) {
-    return { ...found, state: 'dirty', savedAs: 'raw', free: null, notes: ['was not unmounted cleanly, so its free space is not certain: saved raw; run fsck.exfat for a smaller image'] };
+    return {
+      ...found,
+      state: 'dirty',
+      savedAs: 'raw',
+      free: null,
+      notes: ['was not unmounted cleanly, so its free space is not certain: saved raw; run fsck.exfat for a smaller image'],
+    };
   }
   if (bitmap.sizeBytes < Math.ceil(fs.clusterCount / 8)) throw new Inconsistent('its allocation bitmap is too short');
   const bitmapClusters = await chain(volume, fs, bitmap.firstCluster, Math.ceil(Math.ceil(fs.clusterCount / 8) / fs.clusterBytes));
@@ -81,18 +87,26 @@ async function readBoot(volume: Volume): Promise<ExFat> {
   const [flags, fatCount] = [bytes.readUInt16LE(106), bytes.readUInt8(110)];
   const fatBytes = bytes.readUInt32LE(84) * sectorBytes;
   const fs: ExFat = {
-    sectorBytes, fatBytes,
+    sectorBytes,
+    fatBytes,
     fatOffset: bytes.readUInt32LE(80) * sectorBytes,
     heapOffset: bytes.readUInt32LE(88) * sectorBytes,
     clusterBytes: 2 ** clusterShift,
     clusterCount: bytes.readUInt32LE(92),
     rootCluster: bytes.readUInt32LE(96),
     isDirty: (flags & 2) !== 0,
-    uuid: bytes.toString('hex', 100, 104).replace(/(..)(..)(..)(..)/, '$4$3-$2$1').toUpperCase(),
+    uuid: bytes
+      .toString('hex', 100, 104)
+      .replace(/(..)(..)(..)(..)/, '$4$3-$2$1')
+      .toUpperCase(),
   };
   const endBytes = fs.heapOffset + fs.clusterCount * fs.clusterBytes;
-  const isSound = fatCount === 1 && (fs.clusterCount + FIRST_CLUSTER) * 4 <= fatBytes && fs.fatOffset + fatBytes <= fs.heapOffset
-    && endBytes <= u64(bytes, 72) * sectorBytes && endBytes <= volume.sizeBytes;
+  const isSound =
+    fatCount === 1 &&
+    (fs.clusterCount + FIRST_CLUSTER) * 4 <= fatBytes &&
+    fs.fatOffset + fatBytes <= fs.heapOffset &&
+    endBytes <= u64(bytes, 72) * sectorBytes &&
+    endBytes <= volume.sizeBytes;
   if (!isSound) throw new Inconsistent('the sizes in its boot sector contradict each other');
   return fs;
 }

@@ -14,7 +14,11 @@ export class ExtBlocks {
   readonly #blockCount: number;
   readonly #journal: ReadonlyMap<number, readonly JournalCopy[]>;
 
-  constructor(volume: Volume, { blockBytes, blockCount, firstDataBlock }: ExtSuper, journal: ReadonlyMap<number, readonly JournalCopy[]> = new Map()) {
+  constructor(
+    volume: Volume,
+    { blockBytes, blockCount, firstDataBlock }: ExtSuper,
+    journal: ReadonlyMap<number, readonly JournalCopy[]> = new Map(),
+  ) {
     this.#volume = volume;
     this.#blockBytes = blockBytes;
     this.#firstBlock = firstDataBlock;
@@ -36,7 +40,8 @@ export class ExtBlocks {
 
   /** A block as it is. Throws Inconsistent for one the file system does not have. */
   async inPlace(block: number, offset = 0, length = this.#blockBytes - offset): Promise<Buffer> {
-    if (!(block >= this.#firstBlock && block < this.#blockCount)) throw new Inconsistent(`it refers to block ${block}, and has ${this.#blockCount}`);
+    if (!(block >= this.#firstBlock && block < this.#blockCount))
+      throw new Inconsistent(`it refers to block ${block}, and has ${this.#blockCount}`);
     return this.#volume.read(block * this.#blockBytes + offset, length);
   }
 

@@ -44,7 +44,8 @@ export async function blockMap(blocks: ExtBlocks, fileSystem: ExtSuper, inode: n
 /** A node of the extent tree: a header, then extents, or the nodes below. */
 async function addExtents(blocks: ExtBlocks, node: Buffer, depthLeft: number, pieces: Piece[], nodes: { left: number }): Promise<void> {
   const [magic, entries, depth] = [node.readUInt16LE(0), node.readUInt16LE(2), node.readUInt16LE(6)];
-  if (magic !== EXTENT_MAGIC || depth > depthLeft || nodes.left-- === 0 || 12 + entries * 12 > node.byteLength) throw new Inconsistent('an extent tree in it is broken');
+  if (magic !== EXTENT_MAGIC || depth > depthLeft || nodes.left-- === 0 || 12 + entries * 12 > node.byteLength)
+    throw new Inconsistent('an extent tree in it is broken');
   for (let at = 12; at < 12 + entries * 12; at += 12) {
     if (depth === 0) {
       const length = node.readUInt16LE(at + 4);

@@ -13,7 +13,14 @@ const UUID_BYTES = 16;
 /** Four times what mke2fs makes at most. */
 const MAX_JOURNAL_BLOCKS = 1 << 20;
 
-type Journal = { firstBlock: number; blockCount: number; start: number; sequence: number; incompat: number; place: (journalBlock: number) => number };
+type Journal = {
+  firstBlock: number;
+  blockCount: number;
+  start: number;
+  sequence: number;
+  incompat: number;
+  place: (journalBlock: number) => number;
+};
 
 /**
  * The blocks that wait in the journal of a file system which was not unmounted: for each, its committed copies in order.
@@ -61,15 +68,20 @@ async function openJournal(blocks: ExtBlocks, fileSystem: ExtSuper): Promise<Jou
   const bytes = await blocks.inPlace(place(0));
   const word = (offset: number): number => bytes.readUInt32BE(offset);
   const type = word(4);
-  if (word(0) !== MAGIC || (type !== BLOCK_TYPE.superV1 && type !== BLOCK_TYPE.superV2)) throw new Inconsistent('its journal does not begin as one');
+  if (word(0) !== MAGIC || (type !== BLOCK_TYPE.superV1 && type !== BLOCK_TYPE.superV2))
+    throw new Inconsistent('its journal does not begin as one');
   const incompat = type === BLOCK_TYPE.superV2 ? word(0x28) : 0;
   if ((incompat & ~KNOWN_INCOMPAT) !== 0) throw new Inconsistent('its journal has features that are not known here');
   if (incompat & INCOMPAT.fastCommit) throw new Inconsistent('its journal holds fast commits');
   if (word(0x20) !== 0) throw new Inconsistent('its journal records an error');
   const journal = { firstBlock: word(0x14), blockCount: word(0x10), start: word(0x1c), sequence: word(0x18), incompat, place };
   const isInside = (block: number): boolean => block >= journal.firstBlock && block < journal.blockCount;
-  const isSound = word(0x0c) === blockBytes && journal.blockCount <= MAX_JOURNAL_BLOCKS && journal.firstBlock >= 1 && isInside(journal.firstBlock)
-    && (journal.start === 0 || isInside(journal.start));
+  const isSound =
+    word(0x0c) === blockBytes &&
+    journal.blockCount <= MAX_JOURNAL_BLOCKS &&
+    journal.firstBlock >= 1 &&
+    isInside(journal.firstBlock) &&
+    (journal.start === 0 || isInside(journal.start));
   if (!isSound) throw new Inconsistent('the numbers in its journal contradict each other');
   return journal;
 }

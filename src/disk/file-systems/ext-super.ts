@@ -96,12 +96,25 @@ function refuseUnknown(incompat: number, roCompat: number): void {
   if (incompat & INCOMPAT.journalDevice) throw new Inconsistent('it is the journal of a file system elsewhere');
   const unknown = [incompat & ~KNOWN_INCOMPAT, roCompat & ~KNOWN_RO_COMPAT];
   if (unknown.some((bits) => bits !== 0)) {
-    throw new Inconsistent(`it has features that are not known here (${unknown.map((bits) => `0x${(bits >>> 0).toString(16)}`).join(', ')})`);
+    throw new Inconsistent(
+      `it has features that are not known here (${unknown.map((bits) => `0x${(bits >>> 0).toString(16)}`).join(', ')})`,
+    );
   }
 }
 
-type Geometry = Pick<ExtSuper, 'blockBytes' | 'blockCount' | 'firstDataBlock' | 'blocksPerGroup' | 'blocksPerCluster' | 'groupCount'
-  | 'inodesPerGroup' | 'inodeBytes' | 'descriptorBytes' | 'groupsPerDescriptorBlock'>;
+type Geometry = Pick<
+  ExtSuper,
+  | 'blockBytes'
+  | 'blockCount'
+  | 'firstDataBlock'
+  | 'blocksPerGroup'
+  | 'blocksPerCluster'
+  | 'groupCount'
+  | 'inodesPerGroup'
+  | 'inodeBytes'
+  | 'descriptorBytes'
+  | 'groupsPerDescriptorBlock'
+>;
 
 function geometryOf(bytes: Buffer, is64bit: boolean, isBigalloc: boolean): Geometry {
   const word = (offset: number): number => bytes.readUInt32LE(offset);
@@ -114,14 +127,35 @@ function geometryOf(bytes: Buffer, is64bit: boolean, isBigalloc: boolean): Geome
   const groupCount = Math.ceil((blockCount - firstDataBlock) / blocksPerGroup);
   const clustersPerGroup = blocksPerGroup / blocksPerCluster;
   const inodesPerGroup = word(0x28);
-  const isSound = blockBytes <= MAX_BLOCK_BYTES && isPowerOfTwo(blocksPerCluster) && firstDataBlock <= 1 && blocksPerGroup >= MIN_BLOCKS_PER_GROUP
-    && clustersPerGroup % 8 === 0 && clustersPerGroup <= blockBytes * 8 && (!isBigalloc || word(0x24) === clustersPerGroup)
-    && groupCount >= 1 && groupCount <= MAX_GROUPS && inodesPerGroup > 0 && inodesPerGroup <= blockBytes * 8
-    && isPowerOfTwo(inodeBytes) && inodeBytes >= 128 && inodeBytes <= blockBytes
-    && isPowerOfTwo(descriptorBytes) && descriptorBytes >= (is64bit ? 64 : 32) && descriptorBytes <= 1024;
+  const isSound =
+    blockBytes <= MAX_BLOCK_BYTES &&
+    isPowerOfTwo(blocksPerCluster) &&
+    firstDataBlock <= 1 &&
+    blocksPerGroup >= MIN_BLOCKS_PER_GROUP &&
+    clustersPerGroup % 8 === 0 &&
+    clustersPerGroup <= blockBytes * 8 &&
+    (!isBigalloc || word(0x24) === clustersPerGroup) &&
+    groupCount >= 1 &&
+    groupCount <= MAX_GROUPS &&
+    inodesPerGroup > 0 &&
+    inodesPerGroup <= blockBytes * 8 &&
+    isPowerOfTwo(inodeBytes) &&
+    inodeBytes >= 128 &&
+    inodeBytes <= blockBytes &&
+    isPowerOfTwo(descriptorBytes) &&
+    descriptorBytes >= (is64bit ? 64 : 32) &&
+    descriptorBytes <= 1024;
   if (!isSound) throw new Inconsistent('the sizes in its superblock contradict each other');
   return {
-    blockBytes, blockCount, firstDataBlock, blocksPerGroup, blocksPerCluster, groupCount, inodesPerGroup, inodeBytes, descriptorBytes,
+    blockBytes,
+    blockCount,
+    firstDataBlock,
+    blocksPerGroup,
+    blocksPerCluster,
+    groupCount,
+    inodesPerGroup,
+    inodeBytes,
+    descriptorBytes,
     groupsPerDescriptorBlock: blockBytes / descriptorBytes,
   };
 }

@@ -22,11 +22,22 @@ export async function probeExt(volume: Volume): Promise<Candidate | null> {
  */
 async function readExt(volume: Volume, collect: Collect): Promise<FileSystem> {
   const fileSystem = await readExtSuper(volume);
-  const found = { name: fileSystem.name, label: fileSystem.label, uuid: fileSystem.uuid, sectorCount: fileSystem.blockCount * fileSystem.blockBytes / SECTOR_BYTES };
+  const found = {
+    name: fileSystem.name,
+    label: fileSystem.label,
+    uuid: fileSystem.uuid,
+    sectorCount: (fileSystem.blockCount * fileSystem.blockBytes) / SECTOR_BYTES,
+  };
   const { needsRecovery, isUnmounted, hasErrors } = fileSystem;
   if (hasErrors || (!needsRecovery && !isUnmounted)) {
     const what = hasErrors ? 'is marked as having errors' : 'was not unmounted cleanly and has no journal to make up for it';
-    return { ...found, state: 'dirty', savedAs: 'raw', free: null, notes: [`${what}, so its free space is not certain: saved raw; run e2fsck for a smaller image`] };
+    return {
+      ...found,
+      state: 'dirty',
+      savedAs: 'raw',
+      free: null,
+      notes: [`${what}, so its free space is not certain: saved raw; run e2fsck for a smaller image`],
+    };
   }
   const notes = needsRecovery ? ['was not unmounted cleanly; its journal is saved with it and will be replayed when it is mounted'] : [];
   const journal = needsRecovery ? await readExtJournal(volume, fileSystem) : undefined;
@@ -36,7 +47,8 @@ async function readExt(volume: Volume, collect: Collect): Promise<FileSystem> {
   for (let group = 0; group < fileSystem.groupCount; group++) {
     if (!(await addGroup(blocks, fileSystem, group, free))) unsound++;
   }
-  if (unsound > 0) notes.push(`${unsound} of its ${fileSystem.groupCount} block groups contradict themselves and are saved whole; run e2fsck`);
+  if (unsound > 0)
+    notes.push(`${unsound} of its ${fileSystem.groupCount} block groups contradict themselves and are saved whole; run e2fsck`);
   return { ...found, state: needsRecovery || unsound > 0 ? 'dirty' : 'clean', savedAs: 'allocated', free, notes };
 }
 
@@ -47,7 +59,8 @@ async function ownTables(blocks: ExtBlocks, fileSystem: ExtSuper): Promise<Secto
   const tableBlocks = Math.ceil((inodesPerGroup * inodeBytes) / blockBytes);
   const tables: SectorRange[] = [];
   const add = (start: number, count: number): void => {
-    if (!(start >= 0 && start + count <= blockCount)) throw new Inconsistent(`it refers to block ${start + count - 1}, and has ${blockCount}`);
+    if (!(start >= 0 && start + count <= blockCount))
+      throw new Inconsistent(`it refers to block ${start + count - 1}, and has ${blockCount}`);
     const last = tables.at(-1);
     if (last?.endSector === start * blockSectors) last.endSector += count * blockSectors;
     else tables.push({ startSector: start * blockSectors, endSector: (start + count) * blockSectors });
@@ -101,7 +114,12 @@ async function addGroup(blocks: ExtBlocks, fileSystem: ExtSuper, group: number, 
 }
 
 /** A group's bitmap, all versions of it laid over each other; null when the latest does not match its descriptor. */
-async function usedClusters(blocks: ExtBlocks, fileSystem: ExtSuper, descriptor: GroupDescriptor, clusters: number): Promise<Uint8Array | null> {
+async function usedClusters(
+  blocks: ExtBlocks,
+  fileSystem: ExtSuper,
+  descriptor: GroupDescriptor,
+  clusters: number,
+): Promise<Uint8Array | null> {
   const { checksums, checksumSeed, blocksPerGroup, blocksPerCluster, blockBytes } = fileSystem;
   const used = Buffer.alloc(blockBytes);
   let isSound = false;

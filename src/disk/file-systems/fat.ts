@@ -52,7 +52,10 @@ function parseBootSector(bytes: Buffer): Fat | null {
   const unit = bytesPerSector / SECTOR_BYTES;
   const extra = isWide ? 64 : 36; // the extended boot record
   return {
-    bits, tableCount, clusterCount, media,
+    bits,
+    tableCount,
+    clusterCount,
+    media,
     tableOffset: reserved * bytesPerSector,
     tableBytes: tableSectors * bytesPerSector,
     clusterSectors: sectorsPerCluster * unit,
@@ -60,7 +63,10 @@ function parseBootSector(bytes: Buffer): Fat | null {
     rootCluster: isWide ? bytes.readUInt32LE(44) : null,
     isMarkedDirty: (bytes.readUInt8(extra + 1) & 1) !== 0,
     label: labelOf(bytes, extra),
-    uuid: bytes.toString('hex', extra + 3, extra + 7).replace(/(..)(..)(..)(..)/, '$4$3-$2$1').toUpperCase(),
+    uuid: bytes
+      .toString('hex', extra + 3, extra + 7)
+      .replace(/(..)(..)(..)(..)/, '$4$3-$2$1')
+      .toUpperCase(),
   };
 }
 
@@ -73,7 +79,8 @@ function labelOf(bytes: Buffer, extra: number): string | null {
 async function readFat(volume: Volume, collect: Collect, fat: Fat): Promise<FileSystem> {
   const { bits, tableOffset, tableBytes, tableCount, clusterCount, clusterSectors, dataSector, rootCluster } = fat;
   const entries = clusterCount + FIRST_CLUSTER;
-  if (clusterCount > (bits === 32 ? MAX_FAT32_CLUSTERS : MAX_FAT16_CLUSTERS)) throw new Inconsistent(`it has ${clusterCount} clusters, too many for its kind`);
+  if (clusterCount > (bits === 32 ? MAX_FAT32_CLUSTERS : MAX_FAT16_CLUSTERS))
+    throw new Inconsistent(`it has ${clusterCount} clusters, too many for its kind`);
   if ((entries * bits) / 8 > tableBytes) throw new Inconsistent('its table is too short for its clusters');
   if (dataSector + clusterCount * clusterSectors > volume.sectorCount) {
     throw new Inconsistent(`it has ${dataSector + clusterCount * clusterSectors} sectors, in a place of ${volume.sectorCount}`);
@@ -93,17 +100,34 @@ async function readFat(volume: Volume, collect: Collect, fat: Fat): Promise<File
     const count = Math.min(pieceEntries, entries - at);
     const lengthBytes = Math.ceil((count * bits) / 8);
     const pieces: Buffer[] = [];
-    for (let copy = 0; copy < tableCount; copy++) pieces.push(await volume.read(tableOffset + copy * tableBytes + (at * bits) / 8, lengthBytes));
+    for (let copy = 0; copy < tableCount; copy++)
+      pieces.push(await volume.read(tableOffset + copy * tableBytes + (at * bits) / 8, lengthBytes));
     if (pieces.some((piece) => !piece.equals(pieces[0] ?? piece))) tablesDiffer = true;
     scan(pieces, bits, at, count, run, addFree);
   }
   if (run.start >= 0) addFree(run.start, entries);
-  if (rootCluster !== null && (isRootFree || rootCluster < FIRST_CLUSTER || rootCluster >= entries)) throw new Inconsistent('its root folder is in free space');
-  return { name: `fat${bits}`, label: fat.label, uuid: fat.uuid, sectorCount: dataSector + clusterCount * clusterSectors, savedAs: 'allocated', free, ...stateOf(fat, first, tablesDiffer) };
+  if (rootCluster !== null && (isRootFree || rootCluster < FIRST_CLUSTER || rootCluster >= entries))
+    throw new Inconsistent('its root folder is in free space');
+  return {
+    name: `fat${bits}`,
+    label: fat.label,
+    uuid: fat.uuid,
+    sectorCount: dataSector + clusterCount * clusterSectors,
+    savedAs: 'allocated',
+    free,
+    ...stateOf(fat, first, tablesDiffer),
+  };
 }
 
 /** Finds runs of entries that are zero in all copies; a run may go on from piece to piece. */
-function scan(pieces: Buffer[], bits: number, at: number, count: number, run: { start: number }, addFree: (from: number, to: number) => void): void {
+function scan(
+  pieces: Buffer[],
+  bits: number,
+  at: number,
+  count: number,
+  run: { start: number },
+  addFree: (from: number, to: number) => void,
+): void {
   const entryOf = bits === 32 ? entry32 : bits === 16 ? entry16 : entry12;
   for (let i = at < FIRST_CLUSTER ? FIRST_CLUSTER - at : 0; i < count; i++) {
     let isFree = true;
@@ -133,4 +157,3 @@ function stateOf({ bits, isMarkedDirty }: Fat, first: Buffer, tablesDiffer: bool
   if (tablesDiffer) notes.push('has two allocation tables that differ: what either calls used is saved');
   return { state: notes.length > 0 ? 'dirty' : 'clean', notes };
 }
-

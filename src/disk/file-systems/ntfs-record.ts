@@ -5,7 +5,15 @@ const STRIDE_BYTES = 512;
 const END = 0xffff_ffff;
 const MAX_RUNS = 1 << 16;
 
-export const ATTRIBUTE = { list: 0x20, fileName: 0x30, volumeName: 0x60, volumeInformation: 0x70, data: 0x80, indexRoot: 0x90, indexAllocation: 0xa0 } as const;
+export const ATTRIBUTE = {
+  list: 0x20,
+  fileName: 0x30,
+  volumeName: 0x60,
+  volumeInformation: 0x70,
+  data: 0x80,
+  indexRoot: 0x90,
+  indexAllocation: 0xa0,
+} as const;
 
 /** `count` clusters from `firstCluster` on. */
 export type ClusterRun = { firstCluster: number; count: number };
@@ -20,11 +28,13 @@ export function restoreRecord(record: Buffer, signature: string): Buffer {
   if (record.toString('latin1', 0, 4) !== signature) throw new Inconsistent(`one of its ${signature} records does not begin as one`);
   const [offset, count] = [record.readUInt16LE(4), record.readUInt16LE(6)];
   const sectors = record.byteLength / STRIDE_BYTES;
-  if (count !== sectors + 1 || offset % 2 !== 0 || offset + count * 2 > record.byteLength) throw new Inconsistent(`one of its ${signature} records is broken`);
+  if (count !== sectors + 1 || offset % 2 !== 0 || offset + count * 2 > record.byteLength)
+    throw new Inconsistent(`one of its ${signature} records is broken`);
   const restored = Buffer.from(record);
   for (let sector = 1; sector <= sectors; sector++) {
     const end = sector * STRIDE_BYTES - 2;
-    if (record.readUInt16LE(end) !== record.readUInt16LE(offset)) throw new Inconsistent(`one of its ${signature} records was written in part`);
+    if (record.readUInt16LE(end) !== record.readUInt16LE(offset))
+      throw new Inconsistent(`one of its ${signature} records was written in part`);
     restored.writeUInt16LE(record.readUInt16LE(offset + sector * 2), end);
   }
   return restored;
@@ -70,7 +80,14 @@ function readRuns(bytes: Buffer): ClusterRun[] {
     const lengthBytes = bytes.readUInt8(at) & 0xf;
     const offsetBytes = bytes.readUInt8(at) >> 4;
     // a run without a place is a hole; none of the files that are read here may have one
-    if (lengthBytes === 0 || lengthBytes > 6 || offsetBytes === 0 || offsetBytes > 6 || at + 1 + lengthBytes + offsetBytes > bytes.byteLength || runs.length === MAX_RUNS) {
+    if (
+      lengthBytes === 0 ||
+      lengthBytes > 6 ||
+      offsetBytes === 0 ||
+      offsetBytes > 6 ||
+      at + 1 + lengthBytes + offsetBytes > bytes.byteLength ||
+      runs.length === MAX_RUNS
+    ) {
       throw new Inconsistent('a run list in it is broken');
     }
     const count = bytes.readUIntLE(at + 1, lengthBytes);

@@ -31,7 +31,9 @@ async function readNtfs(volume: Volume, collect: Collect): Promise<FileSystem> {
   const nameAttribute = about.find(({ type }) => type === ATTRIBUTE.volumeName);
   const { uuid, clusterCount, clusterBytes } = ntfs.geometry;
   const found = {
-    name: 'ntfs', uuid, sectorCount: (clusterCount * clusterBytes) / SECTOR_BYTES,
+    name: 'ntfs',
+    uuid,
+    sectorCount: (clusterCount * clusterBytes) / SECTOR_BYTES,
     label: nameAttribute?.isResident ? diskText(nameAttribute.value, 'utf16le') : null,
   };
   const isHibernating = await isHibernated(ntfs, RECORD.root);
@@ -39,13 +41,18 @@ async function readNtfs(volume: Volume, collect: Collect): Promise<FileSystem> {
   if (isDirty) {
     const what = isHibernating ? 'belongs to a hibernated Windows' : 'was not unmounted cleanly';
     return {
-      ...found, state: isHibernating ? 'hibernated' : 'dirty', savedAs: 'raw', free: null,
+      ...found,
+      state: isHibernating ? 'hibernated' : 'dirty',
+      savedAs: 'raw',
+      free: null,
       notes: [`${what}, so its free space is not certain: saved raw; shut Windows down fully (shutdown /s /f /t 0) for a smaller image`],
     };
   }
   const free = collect();
   await addFree(ntfs, volume, (from, to) => free.add(from, to));
-  const notes = isHibernating ? ['belongs to a hibernated Windows, which goes on from its memory of this very disk; shut it down fully before saving'] : [];
+  const notes = isHibernating
+    ? ['belongs to a hibernated Windows, which goes on from its memory of this very disk; shut it down fully before saving']
+    : [];
   return { ...found, state: isHibernating ? 'hibernated' : 'clean', savedAs: 'allocated', free, notes };
 }
 
@@ -84,12 +91,28 @@ async function readBoot(volume: Volume): Promise<Geometry> {
   const recordBytes = perRecord > 0 ? perRecord * clusterBytes : 2 ** -perRecord;
   const clusterCount = Math.floor((sectorTotal * sectorBytes) / clusterBytes);
   const mftCluster = u64(bytes, 0x30);
-  const isSound = bytes.readUInt16LE(510) === 0xaa55 && isPowerOfTwo(sectorBytes) && sectorBytes >= 256 && sectorBytes <= 4096
-    && isPowerOfTwo(clusterBytes) && clusterBytes >= 512 && clusterBytes <= MAX_CLUSTER_BYTES
-    && isPowerOfTwo(recordBytes) && recordBytes >= 512 && recordBytes <= 65_536
-    && clusterCount >= 1 && clusterCount * clusterBytes <= volume.sizeBytes && mftCluster < clusterCount;
+  const isSound =
+    bytes.readUInt16LE(510) === 0xaa55 &&
+    isPowerOfTwo(sectorBytes) &&
+    sectorBytes >= 256 &&
+    sectorBytes <= 4096 &&
+    isPowerOfTwo(clusterBytes) &&
+    clusterBytes >= 512 &&
+    clusterBytes <= MAX_CLUSTER_BYTES &&
+    isPowerOfTwo(recordBytes) &&
+    recordBytes >= 512 &&
+    recordBytes <= 65_536 &&
+    clusterCount >= 1 &&
+    clusterCount * clusterBytes <= volume.sizeBytes &&
+    mftCluster < clusterCount;
   if (!isSound) throw new Inconsistent('the sizes in its boot sector contradict each other, or its place');
-  return { clusterBytes, clusterCount, recordBytes, mftCluster, uuid: Buffer.from(bytes.subarray(0x48, 0x50)).reverse().toString('hex').toUpperCase() };
+  return {
+    clusterBytes,
+    clusterCount,
+    recordBytes,
+    mftCluster,
+    uuid: Buffer.from(bytes.subarray(0x48, 0x50)).reverse().toString('hex').toUpperCase(),
+  };
 }
 
 /** Reads files by the number of their record in the master file table. */
@@ -107,14 +130,17 @@ export class NtfsVolume {
   async attributes(record: number): Promise<Attribute[]> {
     const { recordBytes, clusterBytes, mftCluster } = this.geometry;
     if (record !== RECORD.mft) this.#mft ??= await this.file(RECORD.mft);
-    const bytes = this.#mft ? await this.readFile(this.#mft, record * recordBytes, recordBytes) : await this.#volume.read(mftCluster * clusterBytes, recordBytes);
+    const bytes = this.#mft
+      ? await this.readFile(this.#mft, record * recordBytes, recordBytes)
+      : await this.#volume.read(mftCluster * clusterBytes, recordBytes);
     return readAttributes(restoreRecord(bytes, 'FILE'));
   }
 
   /** What a record's file holds. Throws Inconsistent when its runs are not all in that record (but the table's own: those in it). */
   async file(record: number): Promise<NtfsFile> {
     const attributes = await this.attributes(record);
-    if (record !== RECORD.mft && attributes.some(({ type }) => type === ATTRIBUTE.list)) throw new Inconsistent(`record ${record} goes on in others`);
+    if (record !== RECORD.mft && attributes.some(({ type }) => type === ATTRIBUTE.list))
+      throw new Inconsistent(`record ${record} goes on in others`);
     return this.nonResident(attributes, ATTRIBUTE.data, '');
   }
 

@@ -59,9 +59,14 @@ export async function probeSignatures(volume: Volume): Promise<Candidate[]> {
   for (const signature of SIGNATURES) {
     const bytes = await volume.peek(signature.offset, signature.magic.length);
     if (bytes?.toString('latin1') !== signature.magic) continue;
-    found.set(signature.name, { name: signature.name, isInFirstSector: signature.offset < SECTOR_BYTES, read: (from) => describe(from, signature) });
+    found.set(signature.name, {
+      name: signature.name,
+      isInFirstSector: signature.offset < SECTOR_BYTES,
+      read: (from) => describe(from, signature),
+    });
   }
-  if (await hasMdAtEnd(volume)) found.set('md RAID', { name: 'md RAID', read: (from) => describe(from, { name: 'md RAID', offset: 0, magic: '' }) });
+  if (await hasMdAtEnd(volume))
+    found.set('md RAID', { name: 'md RAID', read: (from) => describe(from, { name: 'md RAID', offset: 0, magic: '' }) });
   return [...found.values()];
 }
 
@@ -69,7 +74,13 @@ async function describe(volume: Volume, { name, uuidOffset, label }: Signature):
   const uuid = uuidOffset === undefined ? null : await volume.peek(uuidOffset, 16);
   const text = label ? await volume.peek(label.offset, label.length) : null;
   return {
-    name, uuid: uuid && uuidText(uuid), label: text && diskText(text), state: 'unknown', savedAs: 'raw', free: null, sectorCount: volume.sectorCount,
+    name,
+    uuid: uuid && uuidText(uuid),
+    label: text && diskText(text),
+    state: 'unknown',
+    savedAs: 'raw',
+    free: null,
+    sectorCount: volume.sectorCount,
     notes: [`is ${name}, whose free space is not looked for: saved raw`],
   };
 }

@@ -25,15 +25,27 @@ async function readSwap(volume: Volume, collect: Collect, pageBytes: number): Pr
   const free = collect();
   free.add(Math.max(HEADER_BYTES, pageBytes) / SECTOR_BYTES, volume.sectorCount);
   return {
-    name: 'swap', uuid: uuidText(header.subarray(12, 28)), label: diskText(header.subarray(28, 44)), state: 'clean', savedAs: 'header-only', free,
-    sectorCount: volume.sectorCount, notes: [],
+    name: 'swap',
+    uuid: uuidText(header.subarray(12, 28)),
+    label: diskText(header.subarray(28, 44)),
+    state: 'clean',
+    savedAs: 'header-only',
+    free,
+    sectorCount: volume.sectorCount,
+    notes: [],
   };
 }
 
 /** A system that is suspended to disk keeps its memory here. */
 function sleeping(volume: Volume): FileSystem {
   return {
-    name: 'swap', uuid: null, label: null, state: 'hibernated', savedAs: 'raw', free: null, sectorCount: volume.sectorCount,
+    name: 'swap',
+    uuid: null,
+    label: null,
+    state: 'hibernated',
+    savedAs: 'raw',
+    free: null,
+    sectorCount: volume.sectorCount,
     notes: ['holds the memory of a hibernated system: saved raw; shut the system down for a smaller image'],
   };
 }

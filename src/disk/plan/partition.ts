@@ -21,7 +21,16 @@ export async function readPartition(disk: Volume, entry: PartitionEntry, use: Di
   const volume = disk.part(startSector, Math.min(sectorCount, disk.sectorCount - startSector));
   const who = number === 0 ? 'the disk' : `partition ${number}`;
   const base = {
-    number, type, typeName, startSector, sectorCount, fileSystem: null, label: null, uuid: null, state: 'unknown', totalBytes: sectorCount * SECTOR_BYTES,
+    number,
+    type,
+    typeName,
+    startSector,
+    sectorCount,
+    fileSystem: null,
+    label: null,
+    uuid: null,
+    state: 'unknown',
+    totalBytes: sectorCount * SECTOR_BYTES,
   } as const;
   const notes = sectorCount > volume.sectorCount ? [`${who} ends ${sectorCount - volume.sectorCount} sectors behind the disk's end`] : [];
   if (options.skip?.includes(number)) {
@@ -38,7 +47,12 @@ export async function readPartition(disk: Volume, entry: PartitionEntry, use: Di
   const found = await readFileSystem(volume, (kept) => new FreeRuns(volume.sectorCount, minSectors, kept));
   if (!found) {
     const kind = typeName ?? (type === '' ? null : `type ${type}`);
-    return { info: { ...base, state, usedBytes: volume.sizeBytes, savedAs: 'raw' }, free: [], notes: [...notes, `${who}${kind ? ` (${kind})` : ''} holds nothing that is known here: saved raw`], isUnknown: true };
+    return {
+      info: { ...base, state, usedBytes: volume.sizeBytes, savedAs: 'raw' },
+      free: [],
+      notes: [...notes, `${who}${kind ? ` (${kind})` : ''} holds nothing that is known here: saved raw`],
+      isUnknown: true,
+    };
   }
   return planOf(base, who, volume, found, used !== null, notes);
 }
@@ -58,6 +72,14 @@ function planOf(base: Base, who: string, volume: Volume, found: FileSystem, isIn
   };
   notes.push(...found.notes.map((note) => (/^(is|has|was|looks|belongs|holds) /.test(note) ? `${who} ${note}` : `${who}: ${note}`)));
   const slackSectors = volume.sectorCount - found.sectorCount;
-  if (slackSectors >= SLACK_SECTORS) notes.push(`${who} is larger than its file system; the ${Math.round(slackSectors / 2048)} MiB behind that are saved`);
-  return { info, free: free.map(({ startSector, endSector }) => ({ startSector: base.startSector + startSector, endSector: base.startSector + endSector })), notes };
+  if (slackSectors >= SLACK_SECTORS)
+    notes.push(`${who} is larger than its file system; the ${Math.round(slackSectors / 2048)} MiB behind that are saved`);
+  return {
+    info,
+    free: free.map(({ startSector, endSector }) => ({
+      startSector: base.startSector + startSector,
+      endSector: base.startSector + endSector,
+    })),
+    notes,
+  };
 }

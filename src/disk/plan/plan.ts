@@ -14,7 +14,11 @@ import { contradiction, Inconsistent, Volume } from './volume.js';
 export type { FileSystemState, PartitionInfo, Plan, PlanOptions, SavedAs } from './plan-types.js';
 
 const MIN_SKIP_SECTORS = 64;
-const FAMILY = { any: { title: 'known', names: /^/ }, ext: { title: 'ext2, ext3 or ext4', names: /^ext/ }, ntfs: { title: 'NTFS', names: /^ntfs$/ } };
+const FAMILY = {
+  any: { title: 'known', names: /^/ },
+  ext: { title: 'ext2, ext3 or ext4', names: /^ext/ },
+  ntfs: { title: 'NTFS', names: /^ntfs$/ },
+};
 
 /**
  * What of a disk must be saved: its partition table and file systems are read, free space is left out. Whatever is not
@@ -53,7 +57,16 @@ async function readTable(disk: Volume, sectorBytes: number): Promise<PartitionTa
 }
 
 function wholePlan(source: ImageSource, notes: string[]): Plan {
-  return { ranges: wholeDisk(source), diskSectors: diskSectors(source), baseSector: 0, table: null, tableSectorBytes: null, partitions: [], unused: [], notes };
+  return {
+    ranges: wholeDisk(source),
+    diskSectors: diskSectors(source),
+    baseSector: 0,
+    table: null,
+    tableSectorBytes: null,
+    partitions: [],
+    unused: [],
+    notes,
+  };
 }
 
 /** The disk is one file system, or nothing that is known. */
@@ -78,17 +91,46 @@ async function planTable(source: ImageSource, disk: Volume, table: PartitionTabl
   const ranges = without(diskSectors(source), free, [...table.keep, ...tail.keep, ...lastSector(source)], options.minSkipSectors);
   const partitions = read.map(({ info }) => info).sort((a, b) => a.number - b.number);
   const notes = [...table.notes, ...tail.notes, ...absent(table, options), ...read.flatMap((partition) => partition.notes)];
-  return { ranges, diskSectors: diskSectors(source), baseSector: 0, table: table.kind, tableSectorBytes: table.sectorBytes, partitions, unused: table.unused, notes };
+  return {
+    ranges,
+    diskSectors: diskSectors(source),
+    baseSector: 0,
+    table: table.kind,
+    tableSectorBytes: table.sectorBytes,
+    partitions,
+    unused: table.unused,
+    notes,
+  };
 }
 
-async function planSlice(source: ImageSource, disk: Volume, table: PartitionTable | null, use: DiskUse, slice: number, options: PlanOptions): Promise<Plan> {
+async function planSlice(
+  source: ImageSource,
+  disk: Volume,
+  table: PartitionTable | null,
+  use: DiskUse,
+  slice: number,
+  options: PlanOptions,
+): Promise<Plan> {
   const entry = table?.partitions.find(({ number }) => number === slice);
-  if (!table || !entry) throw sliceMissing(source, slice, table ? `it has ${list(table.partitions.map(({ number }) => number))}` : 'it has no partition table');
+  if (!table || !entry)
+    throw sliceMissing(source, slice, table ? `it has ${list(table.partitions.map(({ number }) => number))}` : 'it has no partition table');
   const sectorCount = Math.min(entry.sectorCount, disk.sectorCount - entry.startSector);
   const { info, free, notes } = await readPartition(disk, entry, use, options);
-  const relative = free.map(({ startSector, endSector }) => ({ startSector: startSector - entry.startSector, endSector: endSector - entry.startSector }));
+  const relative = free.map(({ startSector, endSector }) => ({
+    startSector: startSector - entry.startSector,
+    endSector: endSector - entry.startSector,
+  }));
   const ranges = without(sectorCount, relative, [], options.minSkipSectors);
-  return { ranges, diskSectors: sectorCount, baseSector: entry.startSector, table: table.kind, tableSectorBytes: table.sectorBytes, partitions: [info], unused: [], notes };
+  return {
+    ranges,
+    diskSectors: sectorCount,
+    baseSector: entry.startSector,
+    table: table.kind,
+    tableSectorBytes: table.sectorBytes,
+    partitions: [info],
+    unused: [],
+    notes,
+  };
 }
 
 function sliceMissing({ name }: ImageSource, slice: number, why: string): Failure {
@@ -97,7 +139,9 @@ function sliceMissing({ name }: ImageSource, slice: number, why: string): Failur
 
 function absent({ partitions }: PartitionTable, { raw, skip }: PlanOptions): string[] {
   const asked = [...(typeof raw === 'object' ? raw : []), ...(skip ?? [])];
-  return asked.filter((number) => !partitions.some((partition) => partition.number === number)).map((number) => `there is no partition ${number}, which was named`);
+  return asked
+    .filter((number) => !partitions.some((partition) => partition.number === number))
+    .map((number) => `there is no partition ${number}, which was named`);
 }
 
 function list(numbers: number[]): string {
@@ -116,7 +160,12 @@ function lastSector(source: ImageSource): SectorRange[] {
 }
 
 /** What is left of `sectorCount` sectors without the free ones; never nothing. Runs that are left shorter than `minSectors` are saved too. */
-function without(sectorCount: number, free: readonly SectorRange[], keep: readonly SectorRange[], minSectors = MIN_SKIP_SECTORS): SectorRange[] {
+function without(
+  sectorCount: number,
+  free: readonly SectorRange[],
+  keep: readonly SectorRange[],
+  minSectors = MIN_SKIP_SECTORS,
+): SectorRange[] {
   const used: SectorRange[] = keep.map(({ startSector, endSector }) => ({ startSector, endSector: Math.min(endSector, sectorCount) }));
   let at = 0;
   for (const { startSector, endSector } of free) {

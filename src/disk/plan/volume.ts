@@ -40,7 +40,8 @@ export class Volume {
 
   /** A part of this volume. Throws RangeError when it is not inside. */
   part(startSector: number, sectorCount: number): Volume {
-    if (startSector < 0 || sectorCount < 0 || startSector + sectorCount > this.sectorCount) throw new RangeError('a part lies inside its volume');
+    if (startSector < 0 || sectorCount < 0 || startSector + sectorCount > this.sectorCount)
+      throw new RangeError('a part lies inside its volume');
     return new Volume(this.#source, this.startSector + startSector, sectorCount, this.#signal);
   }
 
@@ -51,7 +52,8 @@ export class Volume {
   async read(offset: number, length: number): Promise<Buffer> {
     if (this.#signal?.aborted) throw reasonOf(this.#signal);
     // the comparison is false for NaN
-    if (!(offset >= 0 && offset + length <= this.sizeBytes)) throw new Inconsistent(`it refers to byte ${offset}, and has ${this.sizeBytes}`);
+    if (!(offset >= 0 && offset + length <= this.sizeBytes))
+      throw new Inconsistent(`it refers to byte ${offset}, and has ${this.sizeBytes}`);
     const near = this.#windows.find((window) => offset >= window.offset && offset + length <= window.offset + window.bytes.byteLength);
     const window = near ?? (await this.#load(offset, length));
     this.#windows = [window, ...this.#windows.filter((other) => other !== window)].slice(0, WINDOWS);
@@ -67,7 +69,11 @@ export class Volume {
     const windowBytes = Math.min(Math.max(length, WINDOW_BYTES), this.sizeBytes - offset);
     const bytes = await this.#source.read(this.startSector * SECTOR_BYTES + offset, windowBytes);
     if (bytes.byteLength < length) {
-      throw new Failure('source-read-failed', `${this.#source.name} ends before its size of ${this.#source.sizeBytes} bytes`, 'is something writing to it?');
+      throw new Failure(
+        'source-read-failed',
+        `${this.#source.name} ends before its size of ${this.#source.sizeBytes} bytes`,
+        'is something writing to it?',
+      );
     }
     return { offset, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
   }
@@ -84,7 +90,11 @@ export function isPowerOfTwo(value: number): boolean {
 
 /** A name found on a disk, fit for a terminal: ends at the first NUL, trailing spaces and control characters removed; null when empty. */
 export function diskText(bytes: Buffer, encoding: 'utf8' | 'latin1' | 'utf16le' = 'utf8'): string | null {
-  const text = bytes.toString(encoding).replace(/\0[^]*$/, '').replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?').trimEnd();
+  const text = bytes
+    .toString(encoding)
+    .replace(/\0[^]*$/, '')
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?')
+    .trimEnd();
   return text === '' ? null : text;
 }
 

@@ -12,7 +12,16 @@ const MAX_ENTRIES_BYTES = 4 * 1024 * 1024;
 const BACKUP_SECTORS = 33;
 const UNUSED = '00000000-0000-0000-0000-000000000000';
 
-type Header = { /** its sector */ bytes: Buffer; unit: number; ownSector: number; otherSector: number; entriesSector: number; entriesSectors: number; entries: Buffer; entryBytes: number };
+type Header = {
+  /** its sector */ bytes: Buffer;
+  unit: number;
+  ownSector: number;
+  otherSector: number;
+  entriesSector: number;
+  entriesSectors: number;
+  entries: Buffer;
+  entryBytes: number;
+};
 
 /**
  * The GUID partition table (UEFI specification, chapter 5), its copy at the disk's end when the first is broken; null when there is none.
@@ -50,7 +59,10 @@ export async function gptTypeWrites(disk: Volume, sectorBytes: number, number: n
     bytes.writeUInt32LE(crc32(entries), 88);
     bytes.writeUInt32LE(0, 16);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, bytes.readUInt32LE(12))), 16);
-    return [{ offset: header.entriesSector * SECTOR + at, bytes: entries.subarray(at, at + 16) }, { offset: header.ownSector * SECTOR, bytes }];
+    return [
+      { offset: header.entriesSector * SECTOR + at, bytes: entries.subarray(at, at + 16) },
+      { offset: header.ownSector * SECTOR, bytes },
+    ];
   });
 }
 

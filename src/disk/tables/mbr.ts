@@ -42,7 +42,15 @@ export async function readMbr(disk: Volume, sector: Buffer, sectorBytes: number)
   const entries = found?.filter(({ type }) => type !== UNTYPED);
   // fsck.fat's "fake" table and bootable CD images have an entry for the whole disk, the table's own sector included
   if (!entries || entries.length === 0 || entries.some(({ start }) => start === 0)) return null;
-  const table: PartitionTable = { kind: 'mbr', sectorBytes: null, partitions: [], unused: [], endSector: 0, keep: [{ startSector: 0, endSector: unit }], notes: [] };
+  const table: PartitionTable = {
+    kind: 'mbr',
+    sectorBytes: null,
+    partitions: [],
+    unused: [],
+    endSector: 0,
+    keep: [{ startSector: 0, endSector: unit }],
+    notes: [],
+  };
   for (let slot = 0; slot < ENTRIES; slot++) if (!found?.some((entry) => entry.slot === slot)) table.unused.push(slot + 1);
   for (const entry of entries) {
     if (!EXTENDED.has(entry.type)) table.partitions.push(partitionOf(entry.slot + 1, entry, 0));
@@ -52,7 +60,9 @@ export async function readMbr(disk: Volume, sector: Buffer, sectorBytes: number)
     const { logicals, isWhole } = await readChain(disk, container, unit, table.keep);
     for (const logical of logicals) table.partitions.push(partitionOf(number++, logical, logical.recordSector));
     if (isWhole) continue;
-    table.notes.push(`the chain of logical partitions in extended partition ${container.slot + 1} is broken; what it may have held is saved`);
+    table.notes.push(
+      `the chain of logical partitions in extended partition ${container.slot + 1} is broken; what it may have held is saved`,
+    );
     table.endSector = Math.max(table.endSector, container.start + container.count);
   }
   for (const { slot, start, count } of found?.filter(({ type }) => type === UNTYPED) ?? []) {
@@ -83,7 +93,12 @@ function entriesOf(sector: Buffer, unit: number): Entry[] | null {
  * Follows the boot records inside an extended partition: each has one logical partition, counted from its own place, and the
  * place of the next record, counted from the container's. `isWhole` tells whether the chain came to its end, and nothing in it is without a type.
  */
-async function readChain(disk: Volume, container: Entry, unit: number, keep: SectorRange[]): Promise<{ logicals: Logical[]; isWhole: boolean }> {
+async function readChain(
+  disk: Volume,
+  container: Entry,
+  unit: number,
+  keep: SectorRange[],
+): Promise<{ logicals: Logical[]; isWhole: boolean }> {
   const logicals: Logical[] = [];
   const seen = new Set<number>();
   let isWhole = true;
@@ -98,7 +113,8 @@ async function readChain(disk: Volume, container: Entry, unit: number, keep: Sec
     for (const entry of entries) {
       if (EXTENDED.has(entry.type) || entry.type === UNTYPED) continue;
       const start = at + entry.start;
-      if (entry.start === 0 || start + entry.count > container.start + container.count) throw new Inconsistent('a logical partition lies outside its extended partition');
+      if (entry.start === 0 || start + entry.count > container.start + container.count)
+        throw new Inconsistent('a logical partition lies outside its extended partition');
       logicals.push({ ...entry, start, recordSector: at });
     }
     if (entries.some(({ type }) => type === UNTYPED)) isWhole = false;
@@ -109,5 +125,12 @@ async function readChain(disk: Volume, container: Entry, unit: number, keep: Sec
 
 function partitionOf(number: number, { slot, type, start, count }: Entry, recordSector: number): PartitionEntry {
   const typeOffset = recordSector * MBR_BYTES + TABLE_OFFSET + slot * ENTRY_BYTES + 4;
-  return { number, type: `0x${type.toString(16).padStart(2, '0')}`, typeName: mbrTypeName(type), startSector: start, sectorCount: count, typeOffset };
+  return {
+    number,
+    type: `0x${type.toString(16).padStart(2, '0')}`,
+    typeName: mbrTypeName(type),
+    startSector: start,
+    sectorCount: count,
+    typeOffset,
+  };
 }

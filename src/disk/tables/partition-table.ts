@@ -46,7 +46,8 @@ export async function readPartitionTable(disk: Volume, sectorBytes: number): Pro
 function checked(table: PartitionTable, disk: Volume): PartitionTable {
   const partitions = table.partitions.sort((a, b) => a.startSector - b.startSector);
   for (const [i, partition] of partitions.entries()) {
-    if (!(partition.startSector >= 0 && partition.startSector < disk.sectorCount)) throw new Inconsistent(`partition ${partition.number} begins behind the disk's end`);
+    if (!(partition.startSector >= 0 && partition.startSector < disk.sectorCount))
+      throw new Inconsistent(`partition ${partition.number} begins behind the disk's end`);
     const before = partitions[i - 1];
     if (before && before.startSector + before.sectorCount > partition.startSector) {
       throw new Inconsistent(`partitions ${before.number} and ${partition.number} overlap`);

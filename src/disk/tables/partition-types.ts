@@ -1,3 +1,4 @@
+// biome-ignore format: a table
 const MBR_TYPES: Readonly<Record<number, string>> = {
   0x01: 'FAT12', 0x04: 'FAT16', 0x05: 'extended', 0x06: 'FAT16', 0x07: 'NTFS/exFAT', 0x0b: 'FAT32', 0x0c: 'FAT32', 0x0e: 'FAT16', 0x0f: 'extended',
   0x11: 'hidden FAT12', 0x14: 'hidden FAT16', 0x16: 'hidden FAT16', 0x17: 'hidden NTFS', 0x1b: 'hidden FAT32', 0x1c: 'hidden FAT32', 0x1e: 'hidden FAT16',
@@ -6,6 +7,7 @@ const MBR_TYPES: Readonly<Record<number, string>> = {
   0xfb: 'VMFS', 0xfd: 'Linux RAID',
 };
 
+// biome-ignore format: a table
 const GPT_TYPES: Readonly<Record<string, string>> = {
   'c12a7328-f81f-11d2-ba4b-00a0c93ec93b': 'EFI system', '21686148-6449-6e6f-744e-656564454649': 'BIOS boot',
   '0fc63daf-8483-4772-8e79-3d69d8477de4': 'Linux', '0657fd6d-a4ab-43c4-84e5-0933c84b4f4f': 'Linux swap', 'e6d6d379-f507-44c2-a23c-238f2a3df928': 'Linux LVM',
@@ -29,6 +31,7 @@ export function gptTypeName(guid: string): string | null {
 }
 
 /** GPT types by the 16-bit short codes of gdisk and of the 2015 imageunzip. */
+// biome-ignore format: a table
 const GPT_CODES: Readonly<Record<number, string>> = {
   0x0700: 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7', 0x0c01: 'e3c9e316-0b5c-4db8-817d-f92df00215ae', 0x2700: 'de94bba4-06d1-4d40-a16a-bfd50179d6ac',
   0x4200: 'af9b60a0-1431-4f62-bc68-3311714a69ad', 0x4201: '5808c8aa-7e8f-42e0-85d2-e1e90434cfb3', 0x8200: '0657fd6d-a4ab-43c4-84e5-0933c84b4f4f',

@@ -25,8 +25,14 @@ export function parseMachineMap(text: string, file: string): { machines: Machine
   const machines: Machine[] = [];
   const problems: string[] = [];
   const taken = new Map<string, number>();
-  for (const [index, raw] of text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/).entries()) {
-    const words = raw.replace(/#.*$/, '').split(/\s+/).filter((word) => word !== '');
+  for (const [index, raw] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/)
+    .entries()) {
+    const words = raw
+      .replace(/#.*$/, '')
+      .split(/\s+/)
+      .filter((word) => word !== '');
     if (words.length === 0) continue;
     const found: string[] = [];
     const machine = parseLine(words, index + 1, found);
@@ -47,9 +53,11 @@ function parseLine(words: readonly string[], line: number, problems: string[]): 
   if (number === null) problems.push(`${shown(numberWord)} is not a machine's number (1 to ${MAX_NUMBER})`);
   const mac = normalizeMac(macWord);
   if (mac === null) problems.push(`${shown(macWord)} is not a MAC address (six hex pairs)`);
-  else if (!isUnicast(mac)) problems.push(`${mac} is no machine's MAC address: it is ${/[1-9a-f]/.test(mac) ? 'a multicast address' : 'all zeros'}`);
+  else if (!isUnicast(mac))
+    problems.push(`${mac} is no machine's MAC address: it is ${/[1-9a-f]/.test(mac) ? 'a multicast address' : 'all zeros'}`);
   const place = /^\d/.test(placeWord) ? parseNumber(placeWord) : placeName(placeWord);
-  if (place === null) problems.push(`${shown(placeWord)} is neither a slot (1 to ${MAX_NUMBER}) nor a place (letters, digits, - and _, a letter first)`);
+  if (place === null)
+    problems.push(`${shown(placeWord)} is neither a slot (1 to ${MAX_NUMBER}) nor a place (letters, digits, - and _, a letter first)`);
   return number === null || mac === null || place === null ? null : { line, number, mac, place };
 }
 

@@ -14,7 +14,10 @@ export function cmcMac(number: number): string {
 export function dataMac(controlMac: string): string | null {
   const number = parseInt(controlMac.replaceAll(':', ''), 16) - 1; // 48 bits: exact in a double
   if (number < 0) return null;
-  return number.toString(16).padStart(12, '0').replace(/(..)(?!$)/g, '$1:');
+  return number
+    .toString(16)
+    .padStart(12, '0')
+    .replace(/(..)(?!$)/g, '$1:');
 }
 
 /** Whether a MAC is of one interface: neither a group's (lowest bit of the first byte) nor all zeros. */

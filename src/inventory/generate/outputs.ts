@@ -50,8 +50,10 @@ function hostsText({ name, domain, networks, gateway }: SiteDescription, nodes: 
 
 /** CMC cards have their address in the firmware and ask for none. */
 function dnsmasqText(nodes: readonly PlacedNode[]): string {
-  const line = (tag: string, nic: Interface | null): string => (nic === null ? '' : `dhcp-host=set:${tag},${nic.mac},${nic.ip},${nic.hostname}\n`);
-  const note = '# when machines have moved: stop dnsmasq, remove its leases file, start it; else they may get a dynamic address for a while\n';
+  const line = (tag: string, nic: Interface | null): string =>
+    nic === null ? '' : `dhcp-host=set:${tag},${nic.mac},${nic.ip},${nic.hostname}\n`;
+  const note =
+    '# when machines have moved: stop dnsmasq, remove its leases file, start it; else they may get a dynamic address for a while\n';
   return note + (['control', 'data'] as const).flatMap((role) => nodes.map((node) => line(role, node[role]))).join('');
 }
 
@@ -71,7 +73,12 @@ local_control_ip = ${gatewayIp(site.networks.control, site.gateway)}
 /** The resources that a lease is taken on, as OMF's resource database imports them. */
 function omfText(site: SiteDescription, nodes: readonly PlacedNode[]): string {
   const { hardwareType, resource } = site.omf;
-  const described = (name: string): Record<string, string> => ({ name, hostname: name, hardware_type: hardwareType, urn: `urn:publicid:IDN+omf:${site.name}+node+${name}` });
+  const described = (name: string): Record<string, string> => ({
+    name,
+    hostname: name,
+    hardware_type: hardwareType,
+    urn: `urn:publicid:IDN+omf:${site.name}+node+${name}`,
+  });
   const address = (ip: string, network: Network): Record<string, string> => ({ address: ip, netmask: netmask(network), ip_type: 'ipv4' });
   const resources = nodes.map(({ cmc, control, data }) => ({
     ...described(control.hostname),

@@ -24,7 +24,11 @@ export type PlacedNode = {
  * in the card's firmware and moves with the machine.
  * @param machines a map without problems, as `parseMachineMap` gives it
  */
-export function placeMachines(site: SiteDescription, machines: readonly Machine[], mapFile: string): { nodes: PlacedNode[]; problems: string[] } {
+export function placeMachines(
+  site: SiteDescription,
+  machines: readonly Machine[],
+  mapFile: string,
+): { nodes: PlacedNode[]; problems: string[] } {
   const problems: string[] = [];
   const macs = new Map<string, string>();
   const nodes = machines.flatMap((machine) => {
@@ -36,7 +40,10 @@ export function placeMachines(site: SiteDescription, machines: readonly Machine[
     problems.push(...found.map((problem) => `${mapFile}, line ${machine.line}: ${problem}`));
     return node === null ? [] : [node];
   });
-  if (nodes.length === 0 && problems.length === 0) problems.push(`${mapFile}: no machine is ${site.mode === 'production' ? 'in a slot' : site.machines === 'all' ? 'listed' : `at ${site.place}`}, so ${site.name} would be empty`);
+  if (nodes.length === 0 && problems.length === 0)
+    problems.push(
+      `${mapFile}: no machine is ${site.mode === 'production' ? 'in a slot' : site.machines === 'all' ? 'listed' : `at ${site.place}`}, so ${site.name} would be empty`,
+    );
   return { nodes: nodes.sort((a, b) => a.number - b.number), problems };
 }
 
@@ -52,7 +59,8 @@ function placeOne(site: SiteDescription, machine: Machine, number: number, probl
     if (network === null) return null;
     const ip = addressIn(network, own);
     if (ip === null) problems.push(`${whose(role, own, machine)} has no address in ${network.text}, the ${role} network of ${site.name}`);
-    else if (own === site.gateway) problems.push(`${whose(role, own, machine)} would have ${ip}, the gateway's address in the ${role} network of ${site.name}`);
+    else if (own === site.gateway)
+      problems.push(`${whose(role, own, machine)} would have ${ip}, the gateway's address in the ${role} network of ${site.name}`);
     if (mac === null) problems.push(`there is no MAC address before ${machine.mac} for the data interface`);
     return ip === null || mac === null ? null : { hostname: nodeName(number, site.prefixes[role]), ip, mac };
   };

@@ -21,10 +21,13 @@ export type SiteDescription = {
   /** The DNS domain of full host names, or null. */
   domain: string | null;
   prefixes: Readonly<Record<Role, string>>;
-  networks: Readonly<{ cmc: Network; control: Network; /** Null: there is no data network. */ data: Network | null }>;
+  networks: Readonly<{ cmc: Network; control: Network /** Null: there is no data network. */; data: Network | null }>;
   /** The last number of the gateway's address in each network. */
   gateway: number;
-  omf: Readonly<{ hardwareType: string; /** The one resource that stands for the whole testbed; null: one for each node. */ resource: string | null }>;
+  omf: Readonly<{
+    hardwareType: string /** The one resource that stands for the whole testbed; null: one for each node. */;
+    resource: string | null;
+  }>;
 };
 
 /** Section → key → value, as an ini file has them. */
@@ -33,8 +36,16 @@ export type SectionValues = ReadonlyMap<string, ReadonlyMap<string, string>>;
 type KeySpec<T> = { default: string | null; allowed: string; parse(text: string): T | null };
 type Values<K> = { [N in keyof K]: K[N] extends KeySpec<infer T> ? T : never };
 
-const label: KeySpec<string> = { default: null, allowed: 'letters, digits and inner hyphens', parse: (text) => (isHostname(text) && !text.includes('.') ? text : null) };
-const network: KeySpec<Network> = { default: null, allowed: 'a network such as 192.168.1.0/24: its address ends in .0, its prefix has 8 to 29 bits', parse: parseNetwork };
+const label: KeySpec<string> = {
+  default: null,
+  allowed: 'letters, digits and inner hyphens',
+  parse: (text) => (isHostname(text) && !text.includes('.') ? text : null),
+};
+const network: KeySpec<Network> = {
+  default: null,
+  allowed: 'a network such as 192.168.1.0/24: its address ends in .0, its prefix has 8 to 29 bits',
+  parse: parseNetwork,
+};
 const hostPrefix = (value: string): KeySpec<string> => ({
   default: value,
   allowed: 'the beginning of a host name: a letter, then letters, digits or hyphens',
@@ -55,7 +66,11 @@ const optional = <T>(kind: KeySpec<T>): KeySpec<{ value: T | null }> => ({
   },
 });
 const domainName: KeySpec<string> = { default: null, allowed: 'a DNS domain', parse: (text) => (isHostname(text) ? text : null) };
-const path: KeySpec<string> = { default: null, allowed: "a file: a relative path starts at this file's folder", parse: (text) => text || null };
+const path: KeySpec<string> = {
+  default: null,
+  allowed: "a file: a relative path starts at this file's folder",
+  parse: (text) => text || null,
+};
 const word: KeySpec<string> = { default: 'PC', allowed: 'a word', parse: (text) => (/^[\w.-]+$/.test(text) ? text : null) };
 
 const keys = {
@@ -71,13 +86,19 @@ const keys = {
   'networks.cmc': network,
   'networks.control': network,
   'networks.data': optional(network),
-  'networks.gateway': { default: '100', allowed: `a whole number, 1 to ${MAX_NUMBER}`, parse: (text: string) => (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_NUMBER ? Number(text) : null) },
+  'networks.gateway': {
+    default: '100',
+    allowed: `a whole number, 1 to ${MAX_NUMBER}`,
+    parse: (text: string) => (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_NUMBER ? Number(text) : null),
+  },
   'omf.hardware_type': word,
   'omf.resource': optional(label),
 } satisfies Record<string, KeySpec<unknown>>;
 
 /** Every key of a site description: what it may be, and its default; null says that it must be given. */
-export const siteKeys: readonly { key: string; default: string | null; allowed: string }[] = Object.entries<KeySpec<unknown>>(keys).map(([key, spec]) => ({ key, default: spec.default, allowed: spec.allowed }));
+export const siteKeys: readonly { key: string; default: string | null; allowed: string }[] = Object.entries<KeySpec<unknown>>(keys).map(
+  ([key, spec]) => ({ key, default: spec.default, allowed: spec.allowed }),
+);
 
 /**
  * A site from the values of its description, and everything that is wrong with them, one line each beginning with the
@@ -91,7 +112,8 @@ export function parseSiteDescription(values: SectionValues, file: string): { sit
     const text = values.get(section)?.get(key) ?? spec.default;
     const value = text === null ? null : spec.parse(text);
     if (text === null) problems.push(`${file}: [${section}] ${key} is missing: it must be ${spec.allowed}`);
-    else if (value === null) problems.push(`${file}: [${section}] ${key} = ${JSON.stringify(text)} is not allowed: it must be ${spec.allowed}`);
+    else if (value === null)
+      problems.push(`${file}: [${section}] ${key} = ${JSON.stringify(text)} is not allowed: it must be ${spec.allowed}`);
     parsed[name] = value;
   }
   if (problems.length > 0) return { site: null, problems };
@@ -121,22 +143,30 @@ function unknownKeys(values: SectionValues): string[] {
   return [...values].flatMap(([section, settings]) => {
     if (!sections.includes(section)) return [`unknown section [${section}]: there are ${sections.map((each) => `[${each}]`).join(', ')}`];
     const own = known.filter((name) => name.startsWith(`${section}.`)).map((name) => name.slice(section.length + 1));
-    return [...settings.keys()].filter((key) => !own.includes(key)).map((key) => `unknown key [${section}] ${key}: there are ${own.join(', ')}`);
+    return [...settings.keys()]
+      .filter((key) => !own.includes(key))
+      .map((key) => `unknown key [${section}] ${key}: there are ${own.join(', ')}`);
   });
 }
 
 /** What no key shows by itself. */
 function contradictions({ prefixes, networks, gateway }: SiteDescription): string[] {
   const problems: string[] = [];
-  const pairs = [['cmc', 'control'], ['cmc', 'data'], ['control', 'data']] as const;
+  const pairs = [
+    ['cmc', 'control'],
+    ['cmc', 'data'],
+    ['control', 'data'],
+  ] as const;
   for (const [one, other] of pairs) {
-    if (prefixes[one].toLowerCase() === prefixes[other].toLowerCase()) problems.push(`[names] ${one} and ${other} are both ${prefixes[one]}: host names would not be unique`);
+    if (prefixes[one].toLowerCase() === prefixes[other].toLowerCase())
+      problems.push(`[names] ${one} and ${other} are both ${prefixes[one]}: host names would not be unique`);
     const [first, second] = [networks[one], networks[other]];
     if (first && second && overlap(first, second)) problems.push(`[networks] ${one} = ${first.text} and ${other} = ${second.text} overlap`);
   }
   for (const role of roles) {
     const own = networks[role];
-    if (own && addressIn(own, gateway) === null) problems.push(`[networks] ${role} = ${own.text} has no address for the gateway, number ${gateway}`);
+    if (own && addressIn(own, gateway) === null)
+      problems.push(`[networks] ${role} = ${own.text} has no address for the gateway, number ${gateway}`);
   }
   return problems;
 }

@@ -64,7 +64,14 @@ export class ChangeLog {
   /** Everything as it stands after change `seq`. */
   snapshot(): string {
     const nodes = [...this.#states].map(([node, state]) => ({ node, ...state }));
-    return jsonText({ type: 'snapshot', schema: WATCH_SCHEMA, watch: this.watch, seq: this.#seq, at: this.#now(), nodes } satisfies WatchMessage);
+    return jsonText({
+      type: 'snapshot',
+      schema: WATCH_SCHEMA,
+      watch: this.watch,
+      seq: this.#seq,
+      at: this.#now(),
+      nodes,
+    } satisfies WatchMessage);
   }
 
   lost(count: number): string {

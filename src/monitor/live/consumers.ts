@@ -63,7 +63,8 @@ export class Consumers {
     const follower = new Follower(this.#log, { send, waiting: () => response.writableLength }, after, after === null);
     response.on('drain', () => follower.pump()).on('error', () => response.destroy());
     const consumer: Consumer = {
-      sinceMs: this.#nowMs(), mayBeIdle: true,
+      sinceMs: this.#nowMs(),
+      mayBeIdle: true,
       beat: () => {
         if (!taken && response.writableLength > 0) return void response.destroy();
         taken = false;
@@ -84,7 +85,8 @@ export class Consumers {
     let follower: Follower | null = null;
     const send = (text: string): void => websocket.send(text, () => setImmediate(() => follower?.pump()));
     const consumer: Consumer = {
-      sinceMs: this.#nowMs(), mayBeIdle: false,
+      sinceMs: this.#nowMs(),
+      mayBeIdle: false,
       beat: () => {
         if (answered !== asked) return websocket.terminate();
         websocket.ping(String(++asked)); // an answer without its number is no sign that it was read
@@ -92,7 +94,9 @@ export class Consumers {
       end: () => websocket.terminate(),
     };
     this.#all.add(consumer);
-    websocket.on('pong', (data: Buffer) => (answered = data.toString('latin1') === String(asked) ? asked : answered)).on('error', () => websocket.terminate());
+    websocket
+      .on('pong', (data: Buffer) => (answered = data.toString('latin1') === String(asked) ? asked : answered))
+      .on('error', () => websocket.terminate());
     websocket.on('close', () => {
       follower?.close();
       this.#all.delete(consumer);

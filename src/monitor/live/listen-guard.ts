@@ -15,8 +15,13 @@ export function refusalOf({ url = '', headers }: Pick<IncomingMessage, 'url' | '
   const at = host === undefined ? null : hostOf(host);
   if (at === null) return { status: 400, why: 'a Host header is needed' };
   const isOurs = isIP(at) !== 0 || at === 'localhost' || names.some((name) => name.toLowerCase() === at);
-  if (!isOurs) return { status: 403, why: 'this Host is not served: use an address, localhost, the name given to --listen, or one of monitor.listen_names' };
-  if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === authority(host ?? ''))) return { status: 403, why: 'pages of another origin are not served' };
+  if (!isOurs)
+    return {
+      status: 403,
+      why: 'this Host is not served: use an address, localhost, the name given to --listen, or one of monitor.listen_names',
+    };
+  if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === authority(host ?? '')))
+    return { status: 403, why: 'pages of another origin are not served' };
   return null;
 }
 

@@ -24,7 +24,12 @@ export function parseListen(text: string): ListenAddress {
   const found = /^(?:(.+):)?(\d{1,5})$/.exec(text);
   const port = Number(found?.[2] ?? NaN);
   const host = (found?.[1] ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1');
-  if (!(port >= 0 && port <= 65_535)) throw new UserError('usage', `--listen: ${JSON.stringify(text)} is not [HOST:]PORT`, 'such as 9000, or 0.0.0.0:9000 for other machines');
+  if (!(port >= 0 && port <= 65_535))
+    throw new UserError(
+      'usage',
+      `--listen: ${JSON.stringify(text)} is not [HOST:]PORT`,
+      'such as 9000, or 0.0.0.0:9000 for other machines',
+    );
   return { host, port };
 }
 
@@ -42,19 +47,33 @@ export type ListenOptions = {
  *
  * @throws UserError `environment` when it cannot listen there
  */
-export async function listenOutput(log: ChangeLog, { host, port }: ListenAddress, say: (text: string) => void, options: ListenOptions = {}): Promise<Output> {
+export async function listenOutput(
+  log: ChangeLog,
+  { host, port }: ListenAddress,
+  say: (text: string) => void,
+  options: ListenOptions = {},
+): Promise<Output> {
   const { names = [], heartbeatMs = HEARTBEAT_MS, requestMs = REQUEST_MS } = options;
   const serving: Serving = { log, consumers: new Consumers(log, () => performance.now()), names: [...names, host], requestMs };
-  const http = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: requestMs, requestTimeout: requestMs, connectionsCheckingInterval: requestMs / 4, keepAliveTimeout: IDLE_MS,
-  }, (request, response) => answer(serving, request, response));
+  const http = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: requestMs,
+      requestTimeout: requestMs,
+      connectionsCheckingInterval: requestMs / 4,
+      keepAliveTimeout: IDLE_MS,
+    },
+    (request, response) => answer(serving, request, response),
+  );
   http.maxConnections = MAX_CONNECTIONS;
   const websockets = new WebSocketServer({ noServer: true, maxPayload: 4_096, perMessageDeflate: false });
   http.on('upgrade', (request, socket, head) => upgrade(serving, websockets, request, socket, head));
   await listening(http, host, port);
   const heartbeat = setInterval(() => serving.consumers.beat(), heartbeatMs);
   const { address, family, port: bound } = http.address() as AddressInfo; // as: it listens on TCP
-  say(`listening on http://${family === 'IPv6' ? `[${address}]` : address}:${bound}/ (snapshot), /events (server-sent events), and for websockets`);
+  say(
+    `listening on http://${family === 'IPv6' ? `[${address}]` : address}:${bound}/ (snapshot), /events (server-sent events), and for websockets`,
+  );
   return {
     close: () => {
       clearInterval(heartbeat);
@@ -70,7 +89,16 @@ type Serving = { log: ChangeLog; consumers: Consumers; names: readonly string[];
 
 function listening(http: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    http.once('error', (cause) => reject(new UserError('environment', `cannot listen on ${host}:${port}: ${messageOf(cause)}`, 'is something else there? choose another port with --listen', { cause })));
+    http.once('error', (cause) =>
+      reject(
+        new UserError(
+          'environment',
+          `cannot listen on ${host}:${port}: ${messageOf(cause)}`,
+          'is something else there? choose another port with --listen',
+          { cause },
+        ),
+      ),
+    );
     http.listen(port, host, resolve);
   });
 }
@@ -93,13 +121,20 @@ function answer({ log, consumers, names, requestMs }: Serving, request: Incoming
   const refusal = refusalOf(request, names);
   if (refusal) return refuse(refusal.status, refusal.why);
   if (path === '/') response.setTimeout(requestMs, () => response.destroy()); // it may never be read
-  if (path === '/') return void response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${log.snapshot()}\n`);
+  if (path === '/')
+    return void response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(`${log.snapshot()}\n`);
   if (path !== '/events') return refuse(404, 'there is / and /events');
   if (!consumers.hasPlace()) return refuse(503, 'all places are taken');
   consumers.addEvents(response, since(log, request));
 }
 
-function upgrade({ log, consumers, names }: Serving, websockets: WebSocketServer, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+function upgrade(
+  { log, consumers, names }: Serving,
+  websockets: WebSocketServer,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
   socket.on('error', () => socket.destroy());
   const refuse = (status: string, why: string): void => {
     // the other end may never close its side

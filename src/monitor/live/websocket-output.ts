@@ -17,7 +17,12 @@ const MAX_INCOMING_BYTES = 4_096;
 /** @throws UserError `usage` when it is no websocket URL */
 export function checkWebsocketUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || (url.protocol !== 'ws:' && url.protocol !== 'wss:')) throw new UserError('usage', `--websocket: ${JSON.stringify(text)} is not a websocket address`, 'such as ws://127.0.0.1:9000/nodes or wss://example.org/nodes');
+  if (url === null || (url.protocol !== 'ws:' && url.protocol !== 'wss:'))
+    throw new UserError(
+      'usage',
+      `--websocket: ${JSON.stringify(text)} is not a websocket address`,
+      'such as ws://127.0.0.1:9000/nodes or wss://example.org/nodes',
+    );
   return url;
 }
 
@@ -53,7 +58,11 @@ class WebsocketOutput {
   }
 
   connect(): void {
-    const socket = (this.#socket = new WebSocket(this.#url, { handshakeTimeout: HANDSHAKE_MS, maxPayload: MAX_INCOMING_BYTES, perMessageDeflate: false }));
+    const socket = (this.#socket = new WebSocket(this.#url, {
+      handshakeTimeout: HANDSHAKE_MS,
+      maxPayload: MAX_INCOMING_BYTES,
+      perMessageDeflate: false,
+    }));
     let problem = 'closed by the other side';
     let link: Link | null = null;
     socket.on('open', () => {

@@ -21,7 +21,11 @@ export async function startEmbeddedSession(options: SessionOptions, host: Host):
       if (error.code !== 'address-in-use') throw new UserError('environment', error.message, error.hint, { cause: error });
     }
   }
-  throw new UserError('environment', `no free slot: all ${options.slots.length} ports from ${options.slots[0]?.port} are taken`, 'wait for other loads to end, or raise networking.pattern_size');
+  throw new UserError(
+    'environment',
+    `no free slot: all ${options.slots.length} ports from ${options.slots[0]?.port} are taken`,
+    'wait for other loads to end, or raise networking.pattern_size',
+  );
 }
 
 async function startOnSlot(options: SessionOptions, slot: { group: string; port: number }, host: Host): Promise<ImageSession> {
@@ -59,10 +63,22 @@ function stopper(server: FrisbeeServer, port: number, { emit }: SessionOptions, 
   };
 }
 
-function report(event: Exclude<ServerEvent, { address: string }>, port: number, { emit }: SessionOptions, fail: (error: Error) => void): void {
+function report(
+  event: Exclude<ServerEvent, { address: string }>,
+  port: number,
+  { emit }: SessionOptions,
+  fail: (error: Error) => void,
+): void {
   switch (event.type) {
     case 'rate':
-      emit({ type: 'server.rate', port, rateBps: event.rateBps, sentBlocks: event.sentBlocks, repeatedBlocks: event.repeatedBlocks, reason: event.reason });
+      emit({
+        type: 'server.rate',
+        port,
+        rateBps: event.rateBps,
+        sentBlocks: event.sentBlocks,
+        repeatedBlocks: event.repeatedBlocks,
+        reason: event.reason,
+      });
       break;
     case 'failed':
       fail(new Failure(event.code, event.message, event.hint ?? undefined));

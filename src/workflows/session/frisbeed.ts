@@ -10,7 +10,12 @@ import type { ImageSession, SessionOptions } from './image-session.js';
 const ADDRESS_IN_USE = 98;
 const START_DEADLINE_MS = 10_000;
 
-export type FrisbeedProgram = { path: string; options: readonly string[]; host: Host; /** So that a later command can end the process should we be killed. */ children: Pick<ChildRecords, 'prepare'> };
+export type FrisbeedProgram = {
+  path: string;
+  options: readonly string[];
+  host: Host /** So that a later command can end the process should we be killed. */;
+  children: Pick<ChildRecords, 'prepare'>;
+};
 
 /**
  * Runs the site's own `frisbeed -i IP -W BPS IMAGE <options> -m GROUP -p PORT`. Whether it started is seen, not slept
@@ -21,11 +26,30 @@ export async function startFrisbeedSession(options: SessionOptions, program: Fri
     const session = await startOnSlot(options, program, slot);
     if (session) return session;
   }
-  throw new UserError('environment', `no free slot for ${program.path}: all ${options.slots.length} ports from ${options.slots[0]?.port} are taken`, 'wait for other loads to end, or raise networking.pattern_size');
+  throw new UserError(
+    'environment',
+    `no free slot for ${program.path}: all ${options.slots.length} ports from ${options.slots[0]?.port} are taken`,
+    'wait for other loads to end, or raise networking.pattern_size',
+  );
 }
 
-async function startOnSlot(options: SessionOptions, program: FrisbeedProgram, slot: { group: string; port: number }): Promise<ImageSession | null> {
-  const args = ['-i', options.localIp, '-W', String(options.rateBps), options.imagePath, ...program.options, '-m', slot.group, '-p', String(slot.port)];
+async function startOnSlot(
+  options: SessionOptions,
+  program: FrisbeedProgram,
+  slot: { group: string; port: number },
+): Promise<ImageSession | null> {
+  const args = [
+    '-i',
+    options.localIp,
+    '-W',
+    String(options.rateBps),
+    options.imagePath,
+    ...program.options,
+    '-m',
+    slot.group,
+    '-p',
+    String(slot.port),
+  ];
   const { env, remember } = program.children.prepare();
   const child = program.host.spawn(program.path, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...program.host.env, ...env } });
   const words = keepLastWords(child);
@@ -42,8 +66,15 @@ async function startOnSlot(options: SessionOptions, program: FrisbeedProgram, sl
   let end: Awaited<typeof ended> | null;
   try {
     if (child.pid !== undefined) forget = await remember(child.pid);
-    const late = (): UserError => new UserError('environment', `${program.path} neither holds UDP port ${slot.port} nor has ended after ${START_DEADLINE_MS / 1000} s`, 'frisbee.server must be frisbeed itself, not a script around it');
-    end = await withDeadline(options.signal, START_DEADLINE_MS, late, (signal) => Promise.race([ended, holdsPort(child.pid ?? 0, slot.port, signal).then(() => null)]));
+    const late = (): UserError =>
+      new UserError(
+        'environment',
+        `${program.path} neither holds UDP port ${slot.port} nor has ended after ${START_DEADLINE_MS / 1000} s`,
+        'frisbee.server must be frisbeed itself, not a script around it',
+      );
+    end = await withDeadline(options.signal, START_DEADLINE_MS, late, (signal) =>
+      Promise.race([ended, holdsPort(child.pid ?? 0, slot.port, signal).then(() => null)]),
+    );
   } catch (error) {
     await stop();
     throw error;
@@ -54,12 +85,20 @@ async function startOnSlot(options: SessionOptions, program: FrisbeedProgram, sl
   throw startError(program.path, end, words());
 }
 
-function runningSession(options: SessionOptions, slot: { group: string; port: number }, process: { ended: Promise<{ code: number | null }>; stop: () => Promise<void>; words: () => string }): ImageSession {
+function runningSession(
+  options: SessionOptions,
+  slot: { group: string; port: number },
+  process: { ended: Promise<{ code: number | null }>; stop: () => Promise<void>; words: () => string },
+): ImageSession {
   options.emit({ type: 'server.started', engine: 'frisbeed', ...slot, rateBps: options.rateBps, image: options.imagePath });
   let stopped = false;
   const failed = process.ended.then(({ code }): Promise<never> => {
     if (stopped) return new Promise(() => {});
-    throw new Failure('server-ended', `frisbeed ended with code ${code} while nodes were being loaded${process.words() === '' ? '' : `: ${process.words()}`}`, 'run it by hand with -d to see why, or set frisbee.engine = embedded');
+    throw new Failure(
+      'server-ended',
+      `frisbeed ended with code ${code} while nodes were being loaded${process.words() === '' ? '' : `: ${process.words()}`}`,
+      'run it by hand with -d to see why, or set frisbee.engine = embedded',
+    );
   });
   failed.catch(() => {});
   return {
@@ -76,15 +115,25 @@ function runningSession(options: SessionOptions, slot: { group: string; port: nu
 }
 
 function startError(path: string, end: { code: number | null; error: Error | null }, words: string): UserError {
-  if (end.error && systemCode(end.error) === 'ENOENT') return new UserError('environment', `frisbee.server: there is no program ${path}`, "install frisbeed, or set frisbee.engine = embedded");
+  if (end.error && systemCode(end.error) === 'ENOENT')
+    return new UserError(
+      'environment',
+      `frisbee.server: there is no program ${path}`,
+      'install frisbeed, or set frisbee.engine = embedded',
+    );
   if (end.error) return new UserError('environment', `${path}: ${messageOf(end.error)}`);
-  return new UserError('environment', `${path} ended at once with code ${end.code}${words === '' ? '' : `: ${words}`}`, 'run it by hand with -d to see why');
+  return new UserError(
+    'environment',
+    `${path} ended at once with code ${end.code}${words === '' ? '' : `: ${words}`}`,
+    'run it by hand with -d to see why',
+  );
 }
 
 /** The last 500 characters a child has said; its pipes must be read, or a chatty one blocks. */
 function keepLastWords(child: ChildProcess): () => string {
   let words = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-500)));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-500)));
   return () => words.trim();
 }
 

@@ -47,8 +47,16 @@ export class SessionJoins {
   end(port: number): void {
     const { emit } = this.#options;
     const from = `${[...this.#named].join(', ')}${this.#strangers > this.#named.size ? ', ...' : ''}`;
-    if (this.#strangers > 0) emit({ type: 'run.warning', text: `${count(this.#strangers, 'join')} of the session on port ${port} from addresses that are no nodes of this load (${from}): who else is in this network?` });
-    if (this.#surplus > 0) emit({ type: 'run.warning', text: `${count(this.#surplus, 'more join')} of the session on port ${port} from addresses of nodes than they can have made: does somebody forge them?` });
+    if (this.#strangers > 0)
+      emit({
+        type: 'run.warning',
+        text: `${count(this.#strangers, 'join')} of the session on port ${port} from addresses that are no nodes of this load (${from}): who else is in this network?`,
+      });
+    if (this.#surplus > 0)
+      emit({
+        type: 'run.warning',
+        text: `${count(this.#surplus, 'more join')} of the session on port ${port} from addresses of nodes than they can have made: does somebody forge them?`,
+      });
     [this.#strangers, this.#surplus] = [0, 0];
   }
 

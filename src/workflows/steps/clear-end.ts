@@ -20,29 +20,50 @@ const END_SECTORS = 1_048_576 / SECTOR_BYTES;
  * had. What does not work is noted and no failure. Asks the shell for `blockdev` or /sys, `dd` and `sync`. Rejects as
  * `TelnetSession.run` does.
  */
-export async function clearEnd(node: NodeRun, telnet: TelnetSession, { device, imageSectors, stallMs }: ClearEndOptions, signal: AbortSignal): Promise<void> {
+export async function clearEnd(
+  node: NodeRun,
+  telnet: TelnetSession,
+  { device, imageSectors, stallMs }: ClearEndOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const run = async (command: string): Promise<{ status: number; lines: string[] }> => {
     const lines: string[] = [];
     const { status } = await telnet.run(command, { signal, silenceTimeoutMs: stallMs, onLine: (line) => void lines.push(line) });
     return { status, lines };
   };
-  const sectors = numberIn((await run(`blockdev --getsz ${device} 2>/dev/null || cat /sys/class/block/${device.replace(/^.*\//, '')}/size 2>/dev/null`)).lines);
+  const sectors = numberIn(
+    (await run(`blockdev --getsz ${device} 2>/dev/null || cat /sys/class/block/${device.replace(/^.*\//, '')}/size 2>/dev/null`)).lines,
+  );
   if (sectors === null) {
     node.note(`nobody on ${node.name} tells the size of ${device}: what an older system left at its end is still there`);
     return;
   }
   const start = Math.max(imageSectors, sectors - END_SECTORS);
   if (start >= sectors) return; // the image reaches the end
-  const { status, lines } = await run(`dd if=/dev/zero of=${device} bs=${SECTOR_BYTES} seek=${start} count=${sectors - start} 2>/dev/null && sync`);
-  node.note(status === 0
-    ? `cleared sectors ${start} to ${sectors - 1}, the end of ${device} behind the image`
-    : `the end of ${device} behind the image could not be cleared (status ${status}): ${JSON.stringify(lines.at(-1)?.slice(0, 200) ?? '')}`);
+  const { status, lines } = await run(
+    `dd if=/dev/zero of=${device} bs=${SECTOR_BYTES} seek=${start} count=${sectors - start} 2>/dev/null && sync`,
+  );
+  node.note(
+    status === 0
+      ? `cleared sectors ${start} to ${sectors - 1}, the end of ${device} behind the image`
+      : `the end of ${device} behind the image could not be cleared (status ${status}): ${JSON.stringify(lines.at(-1)?.slice(0, 200) ?? '')}`,
+  );
 }
 
 /** Whether the disk has the sectors that the image's partition table counts in: a sentence when not, null when it does or nobody tells. */
-export async function wrongSectors(node: NodeRun, telnet: TelnetSession, { device, stallMs }: Omit<ClearEndOptions, 'imageSectors'>, tableSectorBytes: number, signal: AbortSignal): Promise<string | null> {
+export async function wrongSectors(
+  node: NodeRun,
+  telnet: TelnetSession,
+  { device, stallMs }: Omit<ClearEndOptions, 'imageSectors'>,
+  tableSectorBytes: number,
+  signal: AbortSignal,
+): Promise<string | null> {
   const lines: string[] = [];
-  await telnet.run(`blockdev --getss ${device} 2>/dev/null`, { signal, silenceTimeoutMs: stallMs, onLine: (line) => void lines.push(line) });
+  await telnet.run(`blockdev --getss ${device} 2>/dev/null`, {
+    signal,
+    silenceTimeoutMs: stallMs,
+    onLine: (line) => void lines.push(line),
+  });
   const seen = numberIn(lines);
   if (seen === null || seen === tableSectorBytes) return null;
   return `${node.name}: ${device} has sectors of ${seen} bytes, and the image's partition table is for ${tableSectorBytes}: it will not be found`;

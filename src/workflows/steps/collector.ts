@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { childSignal, untilAborted } from '../../util/abort.js';
 import { Failure, messageOf, systemCode } from '../../util/errors.js';
 
-export type Collected = { bytes: number; /** Hex. */ sha256: string };
+export type Collected = { bytes: number /** Hex. */; sha256: string };
 
 /** A TCP port that takes one stream from one node into a file. */
 export type Collector = {
@@ -35,7 +35,13 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
   const child = childSignal(options.signal);
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(new Failure('collector', `cannot listen on ${options.localIp}: ${messageOf(error)}`, 'see networking.local_control_ip', { cause: error })));
+    server.once('error', (error) =>
+      reject(
+        new Failure('collector', `cannot listen on ${options.localIp}: ${messageOf(error)}`, 'see networking.local_control_ip', {
+          cause: error,
+        }),
+      ),
+    );
     server.listen(0, options.localIp, resolve);
   });
   let writing: Promise<unknown> = Promise.resolve();
@@ -63,7 +69,12 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
 }
 
 /** Takes the node's stream, whole; rejects with a Failure `collect-failed`, or `collector` when the server ends first. */
-async function takeOne(server: Server, { nodeIp, path, onBytes }: CollectorOptions, signal: AbortSignal, onConnect: () => void): Promise<Collected> {
+async function takeOne(
+  server: Server,
+  { nodeIp, path, onBytes }: CollectorOptions,
+  signal: AbortSignal,
+  onConnect: () => void,
+): Promise<Collected> {
   const socket = await new Promise<Socket>((resolve, reject) => {
     server.on('connection', (candidate) => {
       if (candidate.remoteAddress !== nodeIp) return void candidate.destroy();
@@ -86,7 +97,9 @@ async function takeOne(server: Server, { nodeIp, path, onBytes }: CollectorOptio
     await pipeline(socket, file, { signal }).finally(() => closed);
     await syncFile(path);
   } catch (error) {
-    throw new Failure('collect-failed', `collecting into ${path}, after ${bytes} bytes: ${messageOf(error)}`, collectHint(error), { cause: error });
+    throw new Failure('collect-failed', `collecting into ${path}, after ${bytes} bytes: ${messageOf(error)}`, collectHint(error), {
+      cause: error,
+    });
   }
   return { bytes, sha256: hash.digest('hex') };
 }

@@ -10,14 +10,26 @@ export type DiskDoubt = { mark: string; why: string };
 export async function doubtOfDisk(node: string, images: Pick<ImageRecords, 'last'>): Promise<DiskDoubt | null> {
   const record = await images.last(node);
   if (record === null) return null;
-  if (record.state === 'writing') return { mark: 'half-written' satisfies DiskMark, why: `its disk is half-written: a load of ${loadOf(record)} began ${minute(record.at)} and did not end well` };
-  if (record.verify === 'none') return { mark: 'unverified' satisfies DiskMark, why: `nobody knows whether its disk is good: of ${loadOf(record)}, loaded ${minute(record.at)}, nothing was read back` };
+  if (record.state === 'writing')
+    return {
+      mark: 'half-written' satisfies DiskMark,
+      why: `its disk is half-written: a load of ${loadOf(record)} began ${minute(record.at)} and did not end well`,
+    };
+  if (record.verify === 'none')
+    return {
+      mark: 'unverified' satisfies DiskMark,
+      why: `nobody knows whether its disk is good: of ${loadOf(record)}, loaded ${minute(record.at)}, nothing was read back`,
+    };
   return inherited(record);
 }
 
 export function refusal(node: string, { mark, why }: DiskDoubt): Failure {
   const code = mark === 'unverified' ? 'disk-unverified' : 'disk-half-written';
-  return new Failure(code, `${node}: ${why}`, `load it again; or save it as it is with --force: the image will bear the mark '${mark}' for ever`);
+  return new Failure(
+    code,
+    `${node}: ${why}`,
+    `load it again; or save it as it is with --force: the image will bear the mark '${mark}' for ever`,
+  );
 }
 
 /** An image that bears a mark hands it on to the disks it is loaded onto. */
@@ -25,7 +37,10 @@ async function inherited(record: ImageRecord): Promise<DiskDoubt | null> {
   const provenance = await readProvenance(record.path).catch(() => null); // what cannot be read says nothing
   if (provenance === null || provenance.disk === null) return null;
   if (record.digest !== null && record.digest !== `sha256:${provenance.sha256}`) return null;
-  return { mark: provenance.disk, why: `it was loaded with ${record.name}, ${doubtOf(provenance, provenance.sizeBytes) ?? provenance.disk}` };
+  return {
+    mark: provenance.disk,
+    why: `it was loaded with ${record.name}, ${doubtOf(provenance, provenance.sizeBytes) ?? provenance.disk}`,
+  };
 }
 
 function loadOf({ name, run, by }: ImageRecord): string {

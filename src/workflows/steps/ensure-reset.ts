@@ -45,7 +45,9 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
     const newSystem = signs.some((sign) => sign.probe === 'telnet') ? null : proof.newSystem;
     const left = await stillThere(signs, newSystem, proof.graceMs, signal);
     if (left.length === 0) return signs.length > 0;
-    node.retry(`reset was acknowledged, but ${left.join(' and ')} still answered ${proof.graceMs / 1000} s later; switching off and on instead`);
+    node.retry(
+      `reset was acknowledged, but ${left.join(' and ')} still answered ${proof.graceMs / 1000} s later; switching off and on instead`,
+    );
     await offAndOn(node, signs, proof.graceMs, tools, signal);
     return true;
   } finally {
@@ -54,8 +56,17 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
 }
 
 /** Switches a node off and on; some cards need to be told off twice. An interrupt in between still switches it on. */
-export async function offAndOn(node: NodeRun, signs: readonly Sign[], graceMs: number, tools: ResetTools, signal: AbortSignal): Promise<void> {
-  const switchOn = tools.undo.push(`switching ${node.name} on again`, async () => void (await sendVerb(node, 'on', tools, AbortSignal.timeout(5_000))));
+export async function offAndOn(
+  node: NodeRun,
+  signs: readonly Sign[],
+  graceMs: number,
+  tools: ResetTools,
+  signal: AbortSignal,
+): Promise<void> {
+  const switchOn = tools.undo.push(
+    `switching ${node.name} on again`,
+    async () => void (await sendVerb(node, 'on', tools, AbortSignal.timeout(5_000))),
+  );
   let left: Probe[] = [];
   for (let attempt = 1; attempt <= 2; attempt += 1) {
     await tell(node, 'off', tools, signal);
@@ -102,15 +113,25 @@ async function tell(node: NodeRun, verb: 'reset' | 'on' | 'off', tools: ResetToo
 }
 
 /** The probes that go on answering for `ms` after a reset; none as soon as all have gone or the new system is up. */
-async function stillThere(signs: readonly Sign[], newSystem: ((signal: AbortSignal) => Promise<void>) | null, ms: number, signal: AbortSignal): Promise<Probe[]> {
+async function stillThere(
+  signs: readonly Sign[],
+  newSystem: ((signal: AbortSignal) => Promise<void>) | null,
+  ms: number,
+  signal: AbortSignal,
+): Promise<Probe[]> {
   const left = new Set(signs.map((sign) => sign.probe));
   if (left.size === 0) return [];
   const late = new Failure('still-alive', 'still answering');
   try {
-    await withDeadline(signal, ms, () => late, async (until) => {
-      const allGone = Promise.all(signs.map((sign) => sign.gone(until).then(() => left.delete(sign.probe))));
-      await (newSystem ? Promise.race([allGone, newSystem(until)]) : allGone);
-    });
+    await withDeadline(
+      signal,
+      ms,
+      () => late,
+      async (until) => {
+        const allGone = Promise.all(signs.map((sign) => sign.gone(until).then(() => left.delete(sign.probe))));
+        await (newSystem ? Promise.race([allGone, newSystem(until)]) : allGone);
+      },
+    );
     return [];
   } catch (error) {
     if (error === late) return [...left];

@@ -24,17 +24,34 @@ const ASK_MS = 10_000;
  * reset or power-off was sent since, and the system that runs is the one that load booted. With `trustStamp` it is also
  * enough that the running system bears the image's stamp. Null: it is to be loaded; a note says what is missing.
  */
-export async function alreadyThere(node: NodeRun, { trustStamp, checks, bootMs }: IfNeeded, { images, boots, wait }: IfNeededTools): Promise<string | null> {
+export async function alreadyThere(
+  node: NodeRun,
+  { trustStamp, checks, bootMs }: IfNeeded,
+  { images, boots, wait }: IfNeededTools,
+): Promise<string | null> {
   return node.at('check', ASK_MS + 5_000, async (signal) => {
-    const [digest, stamp, known] = await Promise.all([checks.imageDigest, trustStamp ? checks.stamp : null, verifiedImage(node.name, images, boots)]);
+    const [digest, stamp, known] = await Promise.all([
+      checks.imageDigest,
+      trustStamp ? checks.stamp : null,
+      verifiedImage(node.name, images, boots),
+    ]);
     const recorded = known !== null && digest !== null && known.digest === `sha256:${digest}` && known.cleanSince;
-    if (!recorded && stamp === null) return loadIt(node, known === null ? 'no load of it that was read back is recorded' : known.cleanSince ? 'another image was loaded last' : 'it was reset or switched off since it was loaded');
+    if (!recorded && stamp === null)
+      return loadIt(
+        node,
+        known === null
+          ? 'no load of it that was read back is recorded'
+          : known.cleanSince
+            ? 'another image was loaded last'
+            : 'it was reset or switched off since it was loaded',
+      );
     try {
       const system = await askSystem(node, wait, STAMP_PATHS, signal);
       const uptimeMs = system.boot?.uptimeMs ?? null;
       if (stamp !== null && lastLine(system.text) === stamp) return 'already there: the running system bears the stamp of the image';
       if (!recorded) return loadIt(node, 'the running system does not bear the stamp of the image');
-      if (isFuture(node.host, known.verifiedAt)) return loadIt(node, 'it was loaded at a time that is in the future: the clock was wrong then, or is now');
+      if (isFuture(node.host, known.verifiedAt))
+        return loadIt(node, 'it was loaded at a time that is in the future: the clock was wrong then, or is now');
       if (uptimeMs === null) return loadIt(node, 'its system does not say since when it runs');
       if (node.host.now() - uptimeMs > known.verifiedAt + bootMs) return loadIt(node, 'it has booted again since it was loaded');
       return `already there: loaded and read back ${new Date(known.verifiedAt).toISOString()}, running since`;

@@ -18,7 +18,13 @@ export type Origin = Omit<Provenance, 'sha256' | 'sizeBytes' | 'verified'>;
  * free, as no image is ever overwritten. Its checksum and provenance lie beside it before. Throws what `verifyImage`
  * throws; when they cannot be written, Failure `image-write-failed` for an image with a mark against it, else a warning.
  */
-export async function keepImage(partial: string, pathOf: (nth: number) => string, from: Origin, { bytes, sha256 }: Collected, signal: AbortSignal): Promise<Kept> {
+export async function keepImage(
+  partial: string,
+  pathOf: (nth: number) => string,
+  from: Origin,
+  { bytes, sha256 }: Collected,
+  signal: AbortSignal,
+): Promise<Kept> {
   await verifyImage(partial, { signal });
   const warnings = from.stamp === null ? [] : await stampWarnings(partial, from.stamp, signal);
   signal.throwIfAborted();
@@ -26,10 +32,12 @@ export async function keepImage(partial: string, pathOf: (nth: number) => string
     const path = pathOf(nth);
     try {
       const provenance = { ...from, sha256, sizeBytes: bytes, verified: true };
-      if (await placeImage(partial, path, [checksumFile(path, sha256), provenanceFile(path, provenance)])) return { path, sha256, warnings };
+      if (await placeImage(partial, path, [checksumFile(path, sha256), provenanceFile(path, provenance)]))
+        return { path, sha256, warnings };
     } catch (error) {
       if (!(error instanceof Failure) || from.disk !== null) throw error; // without its mark it would pass for a good one
-      if (await placeImage(partial, path, [])) return { path, sha256, warnings: [...warnings, `the image is good, but what belongs beside it is missing: ${error.message}`] };
+      if (await placeImage(partial, path, []))
+        return { path, sha256, warnings: [...warnings, `the image is good, but what belongs beside it is missing: ${error.message}`] };
     }
   }
 }

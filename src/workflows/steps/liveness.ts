@@ -50,12 +50,19 @@ export async function takeLiveness(node: InventoryNode, options: LivenessOptions
  * A TCP server on the node. The connection is kept: a system that goes down in order closes it, and that is the moment
  * to look again; one that loses power does not, so it is looked at all the time.
  */
-async function tcpSign(probe: 'telnet' | 'ssh', ip: string, port: number, pollMs: readonly number[], options: LivenessOptions): Promise<Sign | null> {
+async function tcpSign(
+  probe: 'telnet' | 'ssh',
+  ip: string,
+  port: number,
+  pollMs: readonly number[],
+  options: LivenessOptions,
+): Promise<Sign | null> {
   const held = await tryConnect(ip, port, options.probeTimeoutMs, options.signal);
   if (typeof held === 'string') return null;
   const closed = new Promise<void>((resolve) => held.once('close', () => resolve()));
   held.setKeepAlive(true, KEEPALIVE_MS).resume();
-  const gone = (signal: AbortSignal): Promise<void> => untilGone((until) => tcpAnswer(ip, port, options.probeTimeoutMs, until), signal, closed, pollMs);
+  const gone = (signal: AbortSignal): Promise<void> =>
+    untilGone((until) => tcpAnswer(ip, port, options.probeTimeoutMs, until), signal, closed, pollMs);
   return { probe, gone, release: () => held.destroy() };
 }
 
@@ -63,10 +70,12 @@ async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: Liveness
   if (pinger === null) return null;
   const answer = async (until: AbortSignal): Promise<Answer> => {
     const late = (): Failure => new Failure('ping-late', 'no answer');
-    const answers = await withDeadline(until, probeTimeoutMs + 1_000, late, (inner) => pinger.answers(ip, inner)).catch((error: unknown) => {
-      if (until.aborted) throw error;
-      return false;
-    });
+    const answers = await withDeadline(until, probeTimeoutMs + 1_000, late, (inner) => pinger.answers(ip, inner)).catch(
+      (error: unknown) => {
+        if (until.aborted) throw error;
+        return false;
+      },
+    );
     return answers ? 'yes' : 'silent';
   };
   return (await answer(signal)) === 'yes' ? { probe: 'ping', gone: (until) => untilGone(answer, until), release: () => {} } : null;
@@ -76,7 +85,12 @@ async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: Liveness
  * Resolves once nothing is there any more: refused, or silent several times in a row. `hint`: a good moment to ask again;
  * `pollMs`: the pauses before each question while it answers, the last one for all that follow.
  */
-export async function untilGone(ask: (signal: AbortSignal) => Promise<Answer>, signal: AbortSignal, hint: Promise<void> = new Promise(() => {}), pollMs: readonly number[] = POLL_MS): Promise<void> {
+export async function untilGone(
+  ask: (signal: AbortSignal) => Promise<Answer>,
+  signal: AbortSignal,
+  hint: Promise<void> = new Promise(() => {}),
+  pollMs: readonly number[] = POLL_MS,
+): Promise<void> {
   let silences = 0;
   let hinted = false;
   for (let round = 0; ; round += 1) {
@@ -114,7 +128,12 @@ export async function tcpAnswer(ip: string, port: number, probeTimeoutMs: number
 /** Errors that are this machine's own trouble and say nothing about the node. */
 const OWN_TROUBLE = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'ENETDOWN', 'ENETUNREACH', 'EACCES', 'EPERM']);
 
-function tryConnect(ip: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<ReturnType<typeof connect> | 'refused' | 'silent'> {
+function tryConnect(
+  ip: string,
+  port: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ReturnType<typeof connect> | 'refused' | 'silent'> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: ip, port });
     const done = (): void => {

@@ -50,7 +50,8 @@ export class LoadChecks {
     this.digests = plan.verify === 'none' ? null : openDigests(plan, plan.verify, tools);
     const { ifNeeded } = plan;
     const readsBack = this.digests !== null;
-    this.stamp = readsBack || plan.untilSsh || ifNeeded?.trustStamp ? this.#optional('its stamp', stampOfImage(path, signal)) : Promise.resolve(null);
+    this.stamp =
+      readsBack || plan.untilSsh || ifNeeded?.trustStamp ? this.#optional('its stamp', stampOfImage(path, signal)) : Promise.resolve(null);
     this.imageDigest = readsBack || ifNeeded ? this.#optional('its SHA-256', hashFile(path, { signal })) : Promise.resolve(null);
     undo.push('ending the threads that compute digests', async () => (await this.digests?.catch(() => null))?.close());
   }
@@ -64,7 +65,13 @@ export class LoadChecks {
   async recordWritten(node: NodeRun, verified: boolean): Promise<void> {
     const [digest, stamp] = [await this.imageDigest, await this.stamp];
     const { verify, reset } = this.#plan;
-    await this.#record(node, { state: 'written', digest: digest === null ? null : `sha256:${digest}`, stamp, verify: verified ? verify : 'none', booted: reset });
+    await this.#record(node, {
+      state: 'written',
+      digest: digest === null ? null : `sha256:${digest}`,
+      stamp,
+      verify: verified ? verify : 'none',
+      booted: reset,
+    });
   }
 
   /**
@@ -100,7 +107,8 @@ export class LoadChecks {
   /** Nice to know, but no reason to fail: null with a note when it cannot be had. */
   #optional(what: string, promise: Promise<string | null>): Promise<string | null> {
     return promise.catch((error: unknown) => {
-      if (!this.#tools.signal.aborted) this.#tools.emit({ type: 'run.note', text: `${this.#plan.image.path}: ${what} could not be read: ${messageOf(error)}` });
+      if (!this.#tools.signal.aborted)
+        this.#tools.emit({ type: 'run.note', text: `${this.#plan.image.path}: ${what} could not be read: ${messageOf(error)}` });
       return null;
     });
   }

@@ -13,7 +13,11 @@ export async function lockStep(node: NodeRun, permit: Permit | null): Promise<vo
 }
 
 /** Before a step that cannot be taken back: rejects with a Failure when we may not act on the node now, or it is not ours any more. */
-export async function mayAct(node: NodeRun, tools: { permit: Permit | null; links: Pick<NextBootLinks, 'check'> }, signal: AbortSignal): Promise<void> {
+export async function mayAct(
+  node: NodeRun,
+  tools: { permit: Permit | null; links: Pick<NextBootLinks, 'check'> },
+  signal: AbortSignal,
+): Promise<void> {
   await tools.permit?.(node.name, signal);
   await tools.links.check(node.node.control.mac, node.name);
 }

@@ -7,7 +7,9 @@ import type { NodeRun } from '../../engine/fan-out.js';
  */
 export function pastBoot(node: NodeRun, lastBoot: number | null): number | null {
   if (lastBoot === null || !isFuture(node.host, lastBoot)) return lastBoot;
-  node.warn(`its last reset is recorded ${ahead(lastBoot - node.host.now())} in the future: the clock was ahead then, or is behind now; the record is ignored, so an old system may pass for the new one`);
+  node.warn(
+    `its last reset is recorded ${ahead(lastBoot - node.host.now())} in the future: the clock was ahead then, or is behind now; the record is ignored, so an old system may pass for the new one`,
+  );
   return null;
 }
 
@@ -20,5 +22,9 @@ export function isFuture(host: Pick<Host, 'now'>, atMs: number): boolean {
 const FUTURE_SLACK_MS = 5_000;
 
 function ahead(ms: number): string {
-  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
+  return ms < 120_000
+    ? `${Math.round(ms / 1000)} s`
+    : ms < 7_200_000
+      ? `${Math.round(ms / 60_000)} min`
+      : `${Math.round(ms / 3_600_000)} h`;
 }

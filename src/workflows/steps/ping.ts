@@ -15,7 +15,10 @@ export type Pinger = { answers(ip: string, signal: AbortSignal): Promise<boolean
 export function createPinger(command: readonly string[], host: Pick<Host, 'spawn'>, warn: (text: string) => void = () => {}): Pinger {
   let warned = false;
   const unusable = (status: string): void => {
-    if (!warned) warn(`the ping probe does not work: ${command[0]} ended with status ${status}; resets are proven by telnet and ssh alone (see networking.ping_command)`);
+    if (!warned)
+      warn(
+        `the ping probe does not work: ${command[0]} ended with status ${status}; resets are proven by telnet and ssh alone (see networking.ping_command)`,
+      );
     warned = true;
   };
   const waiting = new Map<number, (answer: boolean) => void>();

@@ -54,7 +54,13 @@ const CONNECT_MS = 2_000;
  * Boots a node over the network, does `work` in its shell, and boots it from its disk again. The next-boot link goes as
  * soon as telnet answers: whatever boots later must boot the disk. When the work fails the node is reset all the same.
  */
-export async function inRamdisk<T>(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, work: (telnet: TelnetSession) => Promise<T>, attempt: Attempt = FIRST_ATTEMPT): Promise<T> {
+export async function inRamdisk<T>(
+  node: NodeRun,
+  plan: RamdiskPlan,
+  tools: RamdiskTools,
+  work: (telnet: TelnetSession) => Promise<T>,
+  attempt: Attempt = FIRST_ATTEMPT,
+): Promise<T> {
   const boot = plan.reset ? await bootOverNetwork(node, plan, tools, attempt) : { proven: true, unlink: async () => {} };
   let telnet: TelnetSession | null = null;
   try {
@@ -122,14 +128,22 @@ function resetDeadlineMs(plan: RamdiskPlan): number {
  * Waits for telnet. When it does not come, the node is switched off and on once: where nothing had answered before, the
  * reset may have been ignored, and some boards hang in their first boot.
  */
-async function firstTelnet(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, attempt: Attempt, proven: boolean): Promise<TelnetSession> {
+async function firstTelnet(
+  node: NodeRun,
+  plan: RamdiskPlan,
+  tools: RamdiskTools,
+  attempt: Attempt,
+  proven: boolean,
+): Promise<TelnetSession> {
   const deadlineMs = plan.bootDeadlineMs * attempt.patience;
   const boot = (): Promise<TelnetSession> => node.at('boot', deadlineMs, (signal) => telnetUp(node, plan, tools, signal));
   try {
     return await boot();
   } catch (error) {
     if (!plan.reset || !attempt.repeatsSteps || !(error instanceof Failure) || error.code !== 'boot-deadline') throw error;
-    node.retry(`${proven ? '' : 'nothing answered before the reset, and '}nothing has come up ${deadlineMs / 1000} s after it; switching off and on`);
+    node.retry(
+      `${proven ? '' : 'nothing answered before the reset, and '}nothing has come up ${deadlineMs / 1000} s after it; switching off and on`,
+    );
     await powerCycle(node, plan, tools);
     return boot();
   }
@@ -145,7 +159,14 @@ export async function powerCycle(node: NodeRun, plan: RamdiskPlan, tools: Ramdis
 
 async function telnetUp(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<TelnetSession> {
   const onSlow = (failure: Failure): void => node.seen(failure);
-  const options = { host: node.node.control.ip, port: plan.telnetPort, connectTimeoutMs: CONNECT_MS, firstByteTimeoutMs: Infinity, onRaw: tools.transcript(node.name), onSlow };
+  const options = {
+    host: node.node.control.ip,
+    port: plan.telnetPort,
+    connectTimeoutMs: CONNECT_MS,
+    firstByteTimeoutMs: Infinity,
+    onRaw: tools.transcript(node.name),
+    onSlow,
+  };
   return retrying(node, { backoffMs: plan.telnetBackoffMs }, signal, async () => {
     const telnet = await openTelnet({ ...options, signal });
     try {
@@ -165,15 +186,31 @@ async function checkShell(node: NodeRun, plan: RamdiskPlan, telnet: TelnetSessio
     if (line.startsWith(plan.hardDrive)) mounted = true;
   };
   await telnet.run('cat /proc/mounts', { signal, onLine });
-  if (mounted) throw new Failure('not-the-ramdisk', `${node.name} runs a system that has ${plan.hardDrive} mounted: not the PXE system`, 'did it boot its disk? look at its next-boot link, DHCP and TFTP');
+  if (mounted)
+    throw new Failure(
+      'not-the-ramdisk',
+      `${node.name} runs a system that has ${plan.hardDrive} mounted: not the PXE system`,
+      'did it boot its disk? look at its next-boot link, DHCP and TFTP',
+    );
 }
 
 async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, telnet: TelnetSession): Promise<void> {
   const { ip } = node.node.control;
   const { probeTimeoutMs } = tools.liveness;
   // the open session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
-  const ramdisk: Sign = { probe: 'telnet', gone: (signal) => untilGone((until) => tcpAnswer(ip, plan.telnetPort, probeTimeoutMs, until), signal, telnet.closed), release: () => {} };
-  await node.at('reboot', resetDeadlineMs(plan), (signal) => ensureReset(node, { on: true, take: async () => [ramdisk], newSystem: null, powerCycle: false, graceMs: plan.graceMs }, tools.reset, signal));
+  const ramdisk: Sign = {
+    probe: 'telnet',
+    gone: (signal) => untilGone((until) => tcpAnswer(ip, plan.telnetPort, probeTimeoutMs, until), signal, telnet.closed),
+    release: () => {},
+  };
+  await node.at('reboot', resetDeadlineMs(plan), (signal) =>
+    ensureReset(
+      node,
+      { on: true, take: async () => [ramdisk], newSystem: null, powerCycle: false, graceMs: plan.graceMs },
+      tools.reset,
+      signal,
+    ),
+  );
 }
 
 /** After failed work the node is reset all the same, so that it does not sit in the PXE system; its failure stands. */

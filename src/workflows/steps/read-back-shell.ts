@@ -67,7 +67,11 @@ export class ReadBackShell {
       const seen = lines.flatMap((line) => PRINTED[digest].exec(line)?.[1] ?? []);
       if (seen.length !== count) {
         const words = JSON.stringify(lines.at(-1)?.slice(0, 200) ?? '');
-        throw new Failure('verify-failed', `${programOf(digest)} printed ${seen.length} digests instead of ${count}; the last words: ${words}`, "the node's log has its whole output; --verify none leaves reading back out");
+        throw new Failure(
+          'verify-failed',
+          `${programOf(digest)} printed ${seen.length} digests instead of ${count}; the last words: ${words}`,
+          "the node's log has its whole output; --verify none leaves reading back out",
+        );
       }
       found.push(...seen);
       onLine(found.length);
@@ -77,9 +81,19 @@ export class ReadBackShell {
 
   /** What dd says is wrong when it reads a range, or null when it says nothing of that kind. */
   async readError({ offset, sizeBytes }: ByteRange): Promise<string | null> {
-    const { status, lines } = await this.#run(readPieces({ offset, sizeBytes }).map((each) => this.#dd(each, ' of=/dev/null')).join(' && '));
+    const { status, lines } = await this.#run(
+      readPieces({ offset, sizeBytes })
+        .map((each) => this.#dd(each, ' of=/dev/null'))
+        .join(' && '),
+    );
     if (status === 0) return null;
-    return lines.filter((line) => /^dd: |error|cannot|can't/i.test(line)).at(-1)?.trim().slice(0, 200) ?? `dd ended with status ${status}`;
+    return (
+      lines
+        .filter((line) => /^dd: |error|cannot|can't/i.test(line))
+        .at(-1)
+        ?.trim()
+        .slice(0, 200) ?? `dd ended with status ${status}`
+    );
   }
 
   #command(group: DigestGroup, digest: DigestName): string {

@@ -17,7 +17,13 @@ const ENDING: ReadonlySet<PowerVerb> = new Set(['reset', 'off']);
 const NOT_SENT = new Set(['cmc-refused', 'cmc-unreachable', 'lock-lost']);
 
 /** Sends one verb to a node's card. When it may have ended the node's system, the moment before it was sent is kept. */
-export async function sendVerb(node: NodeRun, verb: PowerVerb, tools: VerbTools, signal: AbortSignal, timeoutMs?: number): Promise<PowerAnswer> {
+export async function sendVerb(
+  node: NodeRun,
+  verb: PowerVerb,
+  tools: VerbTools,
+  signal: AbortSignal,
+  timeoutMs?: number,
+): Promise<PowerAnswer> {
   const { cmc } = node.node;
   const atMs = node.host.now();
   const keep = async (): Promise<void> => {

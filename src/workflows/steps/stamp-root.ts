@@ -15,7 +15,13 @@ export type StampResult = {
   problem: string | null;
 };
 
-export type StampOptions = { node: string; place: StampPlace; /** The line to add, given the base. */ lineFor: (base: string | null) => string; signal: AbortSignal; silenceTimeoutMs: number };
+export type StampOptions = {
+  node: string;
+  place: StampPlace /** The line to add, given the base. */;
+  lineFor: (base: string | null) => string;
+  signal: AbortSignal;
+  silenceTimeoutMs: number;
+};
 
 /** As much of a line as goes into one command; a shell may cut what is longer than 1023 bytes. */
 const PIECE_BYTES = 600;
@@ -30,7 +36,11 @@ const [OURS, OLDER] = ['etc/imaging-image', 'etc/rhubarbe-image'];
  * be sound, and what the telnet session throws.
  */
 export async function stampRoot(telnet: TelnetSession, options: StampOptions): Promise<StampResult> {
-  const { node, place: { rootPartition, mountPoint }, signal } = options;
+  const {
+    node,
+    place: { rootPartition, mountPoint },
+    signal,
+  } = options;
   const shell = remoteShell(telnet, options);
   const mounting = await shell(`{ [ -d ${mountPoint} ] || mkdir -p ${mountPoint} ; } && mount ${rootPartition} ${mountPoint}`);
   if (mounting.status !== 0) return { base: null, line: null, problem: `${rootPartition} could not be mounted: ${mounting.lastWords}` };
@@ -41,7 +51,11 @@ export async function stampRoot(telnet: TelnetSession, options: StampOptions): P
   });
   const unmounting = await shell(`umount ${mountPoint}`);
   if (unmounting.status === 0) return result;
-  throw new Failure('root-still-mounted', `${node}: ${rootPartition} cannot be unmounted (${unmounting.lastWords}), and an image of a disk in use is not sound`, 'set frisbee.root_partition to none to save without a stamp');
+  throw new Failure(
+    'root-still-mounted',
+    `${node}: ${rootPartition} cannot be unmounted (${unmounting.lastWords}), and an image of a disk in use is not sound`,
+    'set frisbee.root_partition to none to save without a stamp',
+  );
 }
 
 async function addLine(shell: RemoteShell, mountPoint: string, lineFor: StampOptions['lineFor']): Promise<StampResult> {
@@ -62,7 +76,11 @@ async function addLine(shell: RemoteShell, mountPoint: string, lineFor: StampOpt
  * ASCII only: a shell that edits its input line might do something of its own with any other byte.
  */
 export function assignments(text: string): string[] {
-  const units = [...Buffer.from(text)].map((byte) => (byte < 0x20 || byte > 0x7e || byte === QUOTE || byte === BACKSLASH ? `\\0${byte.toString(8).padStart(3, '0')}` : String.fromCharCode(byte)));
+  const units = [...Buffer.from(text)].map((byte) =>
+    byte < 0x20 || byte > 0x7e || byte === QUOTE || byte === BACKSLASH
+      ? `\\0${byte.toString(8).padStart(3, '0')}`
+      : String.fromCharCode(byte),
+  );
   const pieces = [''];
   for (const unit of units) {
     if ((pieces.at(-1) ?? '').length + unit.length > PIECE_BYTES) pieces.push('');

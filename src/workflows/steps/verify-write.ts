@@ -44,15 +44,23 @@ export async function verifyWrite(node: NodeRun, telnet: TelnetSession, options:
   const problem = digest === null ? 'no-digest' : await shell.checkDisk();
   if (problem === 'unreadable') {
     const words = await shell.readError({ offset: 0, sizeBytes: SECTOR_BYTES });
-    throw new Failure('verify-unreadable', `${node.name} wrote ${options.device} and cannot read it: ${words ?? 'now it can'}`, 'is the disk sound? look at its SMART values');
+    throw new Failure(
+      'verify-unreadable',
+      `${node.name} wrote ${options.device} and cannot read it: ${words ?? 'now it can'}`,
+      'is the disk sound? look at its SMART values',
+    );
   }
-  if (digest === null || problem !== null) return impossible(node, options.mode, problem === 'no-dd' ? 'dd' : 'sha1sum, sha256sum, md5sum or cksum');
+  if (digest === null || problem !== null)
+    return impossible(node, options.mode, problem === 'no-dd' ? 'dd' : 'sha1sum, sha256sum, md5sum or cksum');
   const fromDisk = await shell.forgetCache();
   if (!fromDisk) node.note('the cache of its kernel could not be emptied: what is read back may come from memory');
   const image = await untilAborted(signal, options.digests);
   const check = new ReadBack(node, shell, image, digest, signal);
   await check.run();
-  const place = image.checkedBytes === image.imageBytes ? `all ${megabytes(image.imageBytes)}` : `${check.compared} ranges, ${megabytes(image.checkedBytes)} of ${megabytes(image.imageBytes)}`;
+  const place =
+    image.checkedBytes === image.imageBytes
+      ? `all ${megabytes(image.imageBytes)}`
+      : `${check.compared} ranges, ${megabytes(image.checkedBytes)} of ${megabytes(image.imageBytes)}`;
   return { verified: true, text: `verified: ${place} read back${fromDisk ? '' : ', perhaps from memory'}` };
 }
 
@@ -103,14 +111,20 @@ class ReadBack {
   }
 
   async #compare(batch: readonly ExpectedDigests[]): Promise<void> {
-    const all = batch.flatMap(({ position, groups, digests }) => groups.map((group, index) => ({ position, group, wanted: digests[index] })));
+    const all = batch.flatMap(({ position, groups, digests }) =>
+      groups.map((group, index) => ({ position, group, wanted: digests[index] })),
+    );
     let told = 0;
     const onLine = (done: number): void => {
       for (const { group } of all.slice(told, done)) this.#doneBytes += sizeOf(group);
       told = done;
       this.#node.progress(this.#doneBytes, this.#image.checkedBytes);
     };
-    const seen = await this.#shell.digests(all.map(({ group }) => group), this.#digest, onLine);
+    const seen = await this.#shell.digests(
+      all.map(({ group }) => group),
+      this.#digest,
+      onLine,
+    );
     for (const [index, { position, group, wanted }] of all.entries()) {
       this.compared++;
       if (seen[index] === wanted) continue;
@@ -125,7 +139,12 @@ class ReadBack {
     const sector = Math.floor(range.offset / SECTOR_BYTES);
     const where = `${range.sizeBytes} bytes from byte ${range.offset} on (sector ${sector})`;
     const error = isLost ? null : await this.#shell.readError(range);
-    const what = error !== null ? `cannot be read back: ${error}` : isLost ? 'were wrong once and right when read again' : 'are not what the image has there';
+    const what =
+      error !== null
+        ? `cannot be read back: ${error}`
+        : isLost
+          ? 'were wrong once and right when read again'
+          : 'are not what the image has there';
     return new Failure(
       'verify-mismatch',
       `${this.#node.name}: ${where} ${what}; ${this.#bad} of the ${this.compared} ranges compared differ`,
@@ -141,7 +160,10 @@ class ReadBack {
       if (!first) throw new Error('a group without ranges');
       const parts = ranges.length > 1 ? ranges : split(first, PARTS);
       const groups = parts.map((range) => [range]);
-      const [wanted, seen] = [await untilAborted(this.#signal, this.#image.digests(position, groups, this.#digest)), await this.#shell.digests(groups, this.#digest)];
+      const [wanted, seen] = [
+        await untilAborted(this.#signal, this.#image.digests(position, groups, this.#digest)),
+        await this.#shell.digests(groups, this.#digest),
+      ];
       const bad = parts.find((_, index) => seen[index] !== wanted[index]);
       if (!bad) return { range: first, isLost: true };
       if (bad.sizeBytes <= SECTOR_BYTES) return { range: bad, isLost: false };

@@ -23,7 +23,12 @@ const CHUNK_BYTES = 1_048_576;
 const MAX_QUOTED = 300;
 
 /** Runs the frisbee client on a node; returns the two numbers it says it wrote. Throws when it fails, stalls or says nothing. */
-export async function writeImage(node: NodeRun, telnet: TelnetSession, options: WriteOptions, signal: AbortSignal): Promise<{ effectiveBytes: number; actualBytes: number }> {
+export async function writeImage(
+  node: NodeRun,
+  telnet: TelnetSession,
+  options: WriteOptions,
+  signal: AbortSignal,
+): Promise<{ effectiveBytes: number; actualBytes: number }> {
   const { session, program, device } = options;
   const ip = node.node.control.ip;
   const parser = new FrisbeeOutputParser();
@@ -44,7 +49,11 @@ export async function writeImage(node: NodeRun, telnet: TelnetSession, options: 
   } finally {
     watch.stop();
   }
-  if (!parser.output.wrote) throw new Failure('no-write-report', `frisbee on ${node.name} ended with status 0 but never said 'Wrote N bytes'; its last words: ${quote(parser.output.lastLine)}`);
+  if (!parser.output.wrote)
+    throw new Failure(
+      'no-write-report',
+      `frisbee on ${node.name} ended with status 0 but never said 'Wrote N bytes'; its last words: ${quote(parser.output.lastLine)}`,
+    );
   return parser.output.wrote;
 }
 
@@ -53,7 +62,8 @@ async function chunkHint(lastLine: string, { session, imageChunks, chunkIsWhole 
   const index = Number(/\bchunk (\d{1,7})\b/.exec(lastLine)?.[1] ?? NaN);
   const whole = index < imageChunks ? await chunkIsWhole(index) : null;
   if (whole === null) return null;
-  if (!whole) return `chunk ${index} of the image file is damaged here, too: save the image again, or copy it again from where it came from`;
+  if (!whole)
+    return `chunk ${index} of the image file is damaged here, too: save the image again, or copy it again from where it came from`;
   return `chunk ${index} of the image file is whole here: find who else sends in the session ${session.group}:${session.port}, or what damages data on the way to the node`;
 }
 
@@ -63,7 +73,11 @@ function failed(node: NodeRun, status: number, lastLine: string, chunkHint: stri
     110: 'the node hears nothing from the server: does multicast pass from the gateway to it?',
     127: 'the PXE system has no such program: see frisbee.client in the configuration',
   };
-  return new Failure(status === 127 ? 'no-such-program' : 'frisbee-failed', `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`, hints[status] ?? chunkHint ?? "the node's log has its whole output");
+  return new Failure(
+    status === 127 ? 'no-such-program' : 'frisbee-failed',
+    `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`,
+    hints[status] ?? chunkHint ?? "the node's log has its whole output",
+  );
 }
 
 /** A node that dies without a word (power cut) leaves its telnet connection open for ever: silence is the only sign. */
@@ -71,18 +85,21 @@ function watchForStall(node: NodeRun, options: WriteOptions, signal: AbortSignal
   const child = childSignal(signal);
   const ip = node.node.control.ip;
   let lastHeardMs = node.host.monotonicMs();
-  const timer = setInterval(() => {
-    const nowMs = node.host.monotonicMs();
-    const silentMs = nowMs - Math.max(lastHeardMs, options.session.lastHeardMs(ip) ?? 0);
-    if (silentMs < options.stallMs) return;
-    child.abort(
-      new Failure(
-        'write-stalled',
-        `no output and no request from frisbee on ${node.name} (${ip}) for ${Math.round(silentMs / 1000)} s`,
-        'has the node lost power, its network or its disk? imaging-status tells the first',
-      ),
-    );
-  }, Math.min(1_000, options.stallMs / 4));
+  const timer = setInterval(
+    () => {
+      const nowMs = node.host.monotonicMs();
+      const silentMs = nowMs - Math.max(lastHeardMs, options.session.lastHeardMs(ip) ?? 0);
+      if (silentMs < options.stallMs) return;
+      child.abort(
+        new Failure(
+          'write-stalled',
+          `no output and no request from frisbee on ${node.name} (${ip}) for ${Math.round(silentMs / 1000)} s`,
+          'has the node lost power, its network or its disk? imaging-status tells the first',
+        ),
+      );
+    },
+    Math.min(1_000, options.stallMs / 4),
+  );
   return {
     signal: child.signal,
     heard: () => {

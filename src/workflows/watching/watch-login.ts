@@ -7,7 +7,9 @@ import type { NodeFacts } from '../../events/node-view.js';
 const COMMAND = 'cat /proc/sys/kernel/random/boot_id /proc/uptime /etc/os-release /etc/imaging-image /etc/rhubarbe-image';
 const MAX_FACT_CHARS = 200;
 
-export type SystemFacts = Pick<NodeFacts, 'osRelease' | 'image' | 'bootId'> & { /** When it booted, by our clock. */ bootedAt: number | null };
+export type SystemFacts = Pick<NodeFacts, 'osRelease' | 'image' | 'bootId'> & {
+  /** When it booted, by our clock. */ bootedAt: number | null;
+};
 
 /** Asks over a login; rejects as `sshExec` does. `now`: milliseconds since 1970. */
 export async function askSystem(login: Pick<SshLogin, 'exec'>, now: () => number): Promise<SystemFacts> {

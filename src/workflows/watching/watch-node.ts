@@ -66,7 +66,15 @@ export class NodeWatch {
     const { ssh, signal, host, limits } = options;
     const turn = <T>(work: () => Promise<T>): Promise<T> => limits.logins(work);
     const opening = <T>(work: () => Promise<T>): Promise<T> => limits.probes(work);
-    this.#sshd = new HeldLogin({ host: node.control.ip, ...ssh, keepaliveMs: PROBE_MS, signal, turn, opening, monotonicMs: () => host.monotonicMs() });
+    this.#sshd = new HeldLogin({
+      host: node.control.ip,
+      ...ssh,
+      keepaliveMs: PROBE_MS,
+      signal,
+      turn,
+      opening,
+      monotonicMs: () => host.monotonicMs(),
+    });
   }
 
   /** One question to the card, at times a second one. */
@@ -148,10 +156,12 @@ export class NodeWatch {
     const { pinger, signal, limits } = this.#options;
     if (pinger === null) return {};
     const late = (): Failure => new Failure('ping-late', 'no answer');
-    const answers = await limits.probes(() => withDeadline(signal, PROBE_MS, late, (inner) => pinger.answers(this.#node.control.ip, inner))).catch((error: unknown) => {
-      if (!(error instanceof Failure)) throw error;
-      return false;
-    });
+    const answers = await limits
+      .probes(() => withDeadline(signal, PROBE_MS, late, (inner) => pinger.answers(this.#node.control.ip, inner)))
+      .catch((error: unknown) => {
+        if (!(error instanceof Failure)) throw error;
+        return false;
+      });
     if (answers) this.#silent.ping = 0;
     else if (++this.#silent.ping < SILENCES && this.#state().ping !== null) return {};
     return { ping: answers };

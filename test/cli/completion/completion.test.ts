@@ -19,12 +19,20 @@ beforeAll(() => {
   for (const name of ['fedora-21.ndz', 'ubuntu.ndz']) writeFileSync(join(dir, 'images', name), '');
   symlinkSync('ubuntu.ndz', join(dir, 'images/default.ndz'));
   writeFileSync(join(dir, 'inventory.json'), JSON.stringify(someNodes(1, 3).map(({ cmc, control }) => ({ cmc, control }))));
-  writeFileSync(join(dir, 'site.conf'), '[testbed]\ninventory_path = inventory.json\n[frisbee]\nimages_dir = images\n[runs]\ndir = state\n[groups]\nusrp = 1,3\n');
+  writeFileSync(
+    join(dir, 'site.conf'),
+    '[testbed]\ninventory_path = inventory.json\n[frisbee]\nimages_dir = images\n[runs]\ndir = state\n[groups]\nusrp = 1,3\n',
+  );
   for (const file of ['imaging.bash', '_imaging', 'imaging.fish']) writeFileSync(join(dir, file), generated(`completions/${file}`));
   writeFileSync(join(dir, 'bin/imaging'), `#!/bin/sh\necho "$*" >>'${dir}/calls'\nexec '${bin}/imaging' "$@"\n`);
   chmodSync(join(dir, 'bin/imaging'), 0o755);
   const calls = join(dir, 'calls');
-  const env = { ...process.env, HOME: dir, IMAGING_CONFIG: join(dir, 'site.conf'), PATH: `${join(dir, 'bin')}${delimiter}${process.env.PATH}` };
+  const env = {
+    ...process.env,
+    HOME: dir,
+    IMAGING_CONFIG: join(dir, 'site.conf'),
+    PATH: `${join(dir, 'bin')}${delimiter}${process.env.PATH}`,
+  };
   site = { dir, env, calls: () => (existsSync(calls) ? readFileSync(calls, 'utf8').trim().split('\n') : []) };
 });
 
@@ -36,7 +44,11 @@ for line; do
   _imaging
   printf '%s\\0' "$line" "\${COMPREPLY[*]}"
 done`;
-  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-uc', script, 'bash', ...lines], { env: site.env, cwd: site.dir, encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-uc', script, 'bash', ...lines], {
+    env: site.env,
+    cwd: site.dir,
+    encoding: 'utf8',
+  });
   if (status !== 0 || stderr !== '') throw new Error(`bash ended with ${status}: ${stderr}`);
   const parts = stdout.split('\0');
   return Object.fromEntries(lines.map((line, index) => [line, (parts[2 * index + 1] ?? '').split(' ').filter((word) => word !== '')]));
@@ -45,7 +57,20 @@ done`;
 test('bash: what the table knows comes without starting node', () => {
   const before = site.calls().length;
   expect(
-    bash('imaging-load --im', 'imaging-load --progress ', 'imaging-load --progress=pl', 'imaging sta', '/usr/bin/imaging-runs re', 'imaging-config netw', 'imaging completion ', 'imaging-completion --words i', 'load-image --min', 'imaging help doc', 'imaging-status -', 'imaging-demo '),
+    bash(
+      'imaging-load --im',
+      'imaging-load --progress ',
+      'imaging-load --progress=pl',
+      'imaging sta',
+      '/usr/bin/imaging-runs re',
+      'imaging-config netw',
+      'imaging completion ',
+      'imaging-completion --words i',
+      'load-image --min',
+      'imaging help doc',
+      'imaging-status -',
+      'imaging-demo ',
+    ),
   ).toEqual({
     'imaging-load --im': ['--image'],
     'imaging-load --progress ': ['auto', 'tty', 'plain', 'quiet', 'json'],
@@ -65,7 +90,18 @@ test('bash: what the table knows comes without starting node', () => {
 
 test('bash: names of nodes, groups and images as they are now, asked for once', () => {
   const before = site.calls().length;
-  expect(bash('imaging-load fit0', 'imaging-load -i fedora-21 1,~fit0', 'imaging wait @us', 'imaging-runs release fit03', 'imaging-load -i ', 'imaging-load --image=ub', 'imaging-image unzip fed', 'imaging-list d')).toEqual({
+  expect(
+    bash(
+      'imaging-load fit0',
+      'imaging-load -i fedora-21 1,~fit0',
+      'imaging wait @us',
+      'imaging-runs release fit03',
+      'imaging-load -i ',
+      'imaging-load --image=ub',
+      'imaging-image unzip fed',
+      'imaging-list d',
+    ),
+  ).toEqual({
     'imaging-load fit0': ['fit01', 'fit02', 'fit03'],
     'imaging-load -i fedora-21 1,~fit0': ['1,~fit01', '1,~fit02', '1,~fit03'],
     'imaging wait @us': ['@usrp'],
@@ -79,19 +115,36 @@ test('bash: names of nodes, groups and images as they are now, asked for once', 
 });
 
 test('bash: files where paths are meant, a command after --', () => {
-  const answers = bash('imaging-inventory check inv', 'imaging-load -i ./ima', 'imaging-testbed up --dir ima', 'imaging-testbed run 3 -- imagin');
-  expect(answers).toMatchObject({ 'imaging-inventory check inv': ['inventory.json'], 'imaging-load -i ./ima': expect.arrayContaining(['./images']) as string[], 'imaging-testbed up --dir ima': ['images'] });
+  const answers = bash(
+    'imaging-inventory check inv',
+    'imaging-load -i ./ima',
+    'imaging-testbed up --dir ima',
+    'imaging-testbed run 3 -- imagin',
+  );
+  expect(answers).toMatchObject({
+    'imaging-inventory check inv': ['inventory.json'],
+    'imaging-load -i ./ima': expect.arrayContaining(['./images']) as string[],
+    'imaging-testbed up --dir ima': ['images'],
+  });
   expect(answers['imaging-testbed run 3 -- imagin']).toContain('imaging');
 });
 
 test('a site that cannot be read offers nothing, and says nothing', () => {
-  const { stdout, stderr } = spawnSync('bash', ['-c', `source '${site.dir}/imaging.bash'; COMP_LINE='imaging-load fi' COMP_POINT=15; _imaging; echo "<\${COMPREPLY[*]-}>"`], { env: { ...site.env, IMAGING_CONFIG: '/nonexistent' }, encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(
+    'bash',
+    ['-c', `source '${site.dir}/imaging.bash'; COMP_LINE='imaging-load fi' COMP_POINT=15; _imaging; echo "<\${COMPREPLY[*]-}>"`],
+    { env: { ...site.env, IMAGING_CONFIG: '/nonexistent' }, encoding: 'utf8' },
+  );
   expect({ stdout, stderr }).toEqual({ stdout: '<>\n', stderr: '' });
 });
 
 test('bash is told of every command and its aliases, but not of frisbee and its like, which may be the real programs', () => {
   const { stdout } = spawnSync('bash', ['-c', `source '${site.dir}/imaging.bash'; complete -p`], { env: site.env, encoding: 'utf8' });
-  const told = stdout.trim().split('\n').map((line) => line.split(' ').at(-1)).sort();
+  const told = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').at(-1))
+    .sort();
   expect(told).toEqual(['imaging', 'load-image', ...commands.map(({ name }) => `imaging-${name}`)].sort());
 });
 
@@ -99,9 +152,16 @@ const missing = (shell: string): string => (spawnSync(shell, ['-c', 'true']).sta
 
 describe.skipIf(missing('fish') !== '')(`fish${missing('fish')}`, () => {
   const fish = (line: string): string[] => {
-    const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', `source '${site.dir}/imaging.fish'; complete -C '${line}'`], { env: site.env, cwd: site.dir, encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', `source '${site.dir}/imaging.fish'; complete -C '${line}'`], {
+      env: site.env,
+      cwd: site.dir,
+      encoding: 'utf8',
+    });
     expect(stderr).toBe('');
-    return stdout.split('\n').filter((each) => each !== '').map((each) => each.split('\t')[0] ?? '');
+    return stdout
+      .split('\n')
+      .filter((each) => each !== '')
+      .map((each) => each.split('\t')[0] ?? '');
   };
   test.each([
     ['imaging lo', ['load']],
@@ -129,17 +189,44 @@ for line in "$@"; do
   all=; while [[ $all != *'<'*'>'* ]]; do zpty -r z chunk || break; all+=$chunk; done
   print -r -- "\${\${all#*<}%%>*}"
 done`;
-    const { stdout, stderr } = spawnSync('zsh', ['-fc', script, 'zsh', ...marks], { env: { ...site.env, TERM: 'dumb' }, cwd: site.dir, encoding: 'utf8', timeout: 25_000 });
-    expect(stdout.split('\n').filter((line) => line !== '').map((line) => line.trim()), stderr).toEqual(['imaging-load --image', 'imaging-load -i fedora-21', 'imaging load fit03', 'imaging-config networking', 'imaging-load 1,~fit02']);
+    const { stdout, stderr } = spawnSync('zsh', ['-fc', script, 'zsh', ...marks], {
+      env: { ...site.env, TERM: 'dumb' },
+      cwd: site.dir,
+      encoding: 'utf8',
+      timeout: 25_000,
+    });
+    expect(
+      stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => line.trim()),
+      stderr,
+    ).toEqual([
+      'imaging-load --image',
+      'imaging-load -i fedora-21',
+      'imaging load fit03',
+      'imaging-config networking',
+      'imaging-load 1,~fit02',
+    ]);
   });
 });
 
 test('imaging completion prints what is in the package, and refuses other shells', async () => {
-  for (const [shell, file] of [['bash', 'imaging.bash'], ['zsh', '_imaging'], ['fish', 'imaging.fish']] as const) {
+  for (const [shell, file] of [
+    ['bash', 'imaging.bash'],
+    ['zsh', '_imaging'],
+    ['fish', 'imaging.fish'],
+  ] as const) {
     expect((await run('imaging', ['completion', shell])).stdout, shell).toBe(generated(`completions/${file}`));
   }
-  expect(await run('imaging-completion', ['fisch'])).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean fish?') as string });
+  expect(await run('imaging-completion', ['fisch'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('did you mean fish?') as string,
+  });
   expect(await run('imaging-completion', [])).toMatchObject({ code: 2, stderr: expect.stringContaining('no shell given') as string });
-  expect(await run('imaging', ['completion', '--words', 'nodes'], { env: site.env })).toMatchObject({ code: 0, stdout: 'fit01\nfit02\nfit03\n@usrp\n@failed:last\n@ok:last\n@skipped:last\n@all:last\n' });
+  expect(await run('imaging', ['completion', '--words', 'nodes'], { env: site.env })).toMatchObject({
+    code: 0,
+    stdout: 'fit01\nfit02\nfit03\n@usrp\n@failed:last\n@ok:last\n@skipped:last\n@all:last\n',
+  });
   expect(await run('imaging', ['completion', '--words', 'runs'], { env: site.env })).toMatchObject({ code: 0, stdout: '' });
 });

@@ -22,24 +22,35 @@ test('socket buffers: what the kernel grants is measured, and the setting that b
   expect(findings).toMatchObject([{ status: 'warning' }, { status: 'warning' }]);
   const granted = Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8'));
   expect(findings[0]?.message).toBe(`a socket gets a receive buffer of ${granted} bytes, not the 1073741824 that are asked for`);
-  expect(findings.map(({ fix }) => fix[0])).toEqual(['as root: sysctl -w net.core.rmem_max=1073741824', 'as root: sysctl -w net.core.wmem_max=1073741824']);
+  expect(findings.map(({ fix }) => fix[0])).toEqual([
+    'as root: sysctl -w net.core.rmem_max=1073741824',
+    'as root: sysctl -w net.core.wmem_max=1073741824',
+  ]);
 });
 
 test('Node.js: the oldest that works, and older ones', () => {
   for (const version of ['20.19.0', '20.20.2', '22.1.0', '101.0.0']) expect(versionFinding(version).status, version).toBe('ok');
-  for (const version of ['20.18.9', '18.20.0']) expect(versionFinding(version), version).toMatchObject({ status: 'problem', cause: 'imaging needs 20.19 or later' });
+  for (const version of ['20.18.9', '18.20.0'])
+    expect(versionFinding(version), version).toMatchObject({ status: 'problem', cause: 'imaging needs 20.19 or later' });
 });
 
 test('open files against the size of the testbed', () => {
-  const limits = (hard: string): string => `Limit                     Soft Limit           Hard Limit           Units\nMax open files            1024                 ${hard}                 files\n`;
+  const limits = (hard: string): string =>
+    `Limit                     Soft Limit           Hard Limit           Units\nMax open files            1024                 ${hard}                 files\n`;
   expect(filesFinding(limits('1024'), 37).status).toBe('ok');
   expect(filesFinding(limits('unlimited'), 5_000).status).toBe('ok');
-  expect(filesFinding(limits('1024'), 500)).toMatchObject({ status: 'warning', message: 'a process may open 1024 files; all 500 nodes at once take about 2100' });
+  expect(filesFinding(limits('1024'), 500)).toMatchObject({
+    status: 'warning',
+    message: 'a process may open 1024 files; all 500 nodes at once take about 2100',
+  });
   expect(filesFinding('', 3).status).toBe('skipped');
 });
 
 test('what boot configurations name', () => {
-  expect(bootFiles('DEFAULT a\nLABEL a\n kernel vmlinuz ro\n append root=/dev/ram0 initrd=a.img,b.img quiet\n')).toEqual({ kernels: ['vmlinuz'], initrds: ['a.img', 'b.img'] });
+  expect(bootFiles('DEFAULT a\nLABEL a\n kernel vmlinuz ro\n append root=/dev/ram0 initrd=a.img,b.img quiet\n')).toEqual({
+    kernels: ['vmlinuz'],
+    initrds: ['a.img', 'b.img'],
+  });
   expect(bootFiles('LABEL b\r\n\tLINUX k\r\n\tINITRD i\r\n')).toEqual({ kernels: ['k'], initrds: ['i'] });
   expect(bootFiles('DEFAULT nothing\n')).toBe(null);
   expect(bootFiles('KERNEL \0\0')).toBe(null);
@@ -59,18 +70,26 @@ test('checks run at once, results come in order; a late one and one that fails a
       check('late', () => new Promise(() => {})),
       { name: 'needs', needs: 'inventory', run: async () => [ok('not reached')] },
     ],
-    examination, never, ({ name }) => names.push(name), 20,
+    examination,
+    never,
+    ({ name }) => names.push(name),
+    20,
   );
   expect(names).toEqual(['first', 'second', 'late', 'needs']);
   expect(results).toMatchObject([
-    { status: 'ok' }, { status: 'problem', findings: [{ message: 'it is broken', fix: ['mend it'] }] }, { status: 'problem', findings: [{ message: 'still not known after 0.02 s' }] }, { status: 'skipped' },
+    { status: 'ok' },
+    { status: 'problem', findings: [{ message: 'it is broken', fix: ['mend it'] }] },
+    { status: 'problem', findings: [{ message: 'still not known after 0.02 s' }] },
+    { status: 'skipped' },
   ]);
 });
 
 test('a defect is no finding, and an interruption none either', async () => {
   const broken = [check('defect', () => Promise.reject(new TypeError('of ours')))];
   await expect(runChecks(broken, examination, never, () => {})).rejects.toThrow('of ours');
-  await expect(runChecks([check('slow', () => new Promise(() => {}))], examination, AbortSignal.abort(new Error('Ctrl-C')), () => {})).rejects.toThrow('Ctrl-C');
+  await expect(
+    runChecks([check('slow', () => new Promise(() => {}))], examination, AbortSignal.abort(new Error('Ctrl-C')), () => {}),
+  ).rejects.toThrow('Ctrl-C');
 });
 
 test('docs/doctor.md has a row for each check, in order', () => {

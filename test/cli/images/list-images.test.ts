@@ -5,11 +5,24 @@ import type { ListedImage } from '../../../src/images/list.js';
 import { parseSavedName, radicalOf } from '../../../src/images/saved-name.js';
 
 const image = (name: string, sizeBytes: number, day: number, aliases: string[] = [], brokenLinkTo: string | null = null): ListedImage => ({
-  name, radical: radicalOf(name), node: parseSavedName(name)?.node ?? null, path: `/images/${name}.ndz`, sizeBytes, mtimeMs: new Date(2026, 10, day, 1, 16).getTime(), aliases, brokenLinkTo,
+  name,
+  radical: radicalOf(name),
+  node: parseSavedName(name)?.node ?? null,
+  path: `/images/${name}.ndz`,
+  sizeBytes,
+  mtimeMs: new Date(2026, 10, day, 1, 16).getTime(),
+  aliases,
+  brokenLinkTo,
 });
 const SAVED = 'saving__fit07__2026-11-21@01-16__fedora-mine';
-const images = [image('fedora-21', 3e8, 3, ['default']), image('ubuntu-16', 5e8, 1), image(SAVED, 4e8, 21), image('gone', 0, 2, [], 'nowhere.ndz')];
-const chosen = (words: string[], options: OptionValues = {}): string[] => chooseImages(images, choiceOf(words, options)).map(({ name }) => name);
+const images = [
+  image('fedora-21', 3e8, 3, ['default']),
+  image('ubuntu-16', 5e8, 1),
+  image(SAVED, 4e8, 21),
+  image('gone', 0, 2, [], 'nowhere.ndz'),
+];
+const chosen = (words: string[], options: OptionValues = {}): string[] =>
+  chooseImages(images, choiceOf(words, options)).map(({ name }) => name);
 
 describe('a choice of images', () => {
   it.each<[string, string[], OptionValues, string[]]>([

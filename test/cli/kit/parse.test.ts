@@ -19,13 +19,33 @@ test('node specs come through as they are', async () => {
 });
 
 test('options by either name, before and after words', async () => {
-  expect((await parse('load', '1', '-i', 'fedora-21', '2', '-b', '90', '-u', '--no-reset')).options).toMatchObject({ image: 'fedora-21', bandwidth: 90, 'until-ssh': true, 'no-reset': true });
+  expect((await parse('load', '1', '-i', 'fedora-21', '2', '-b', '90', '-u', '--no-reset')).options).toMatchObject({
+    image: 'fedora-21',
+    bandwidth: 90,
+    'until-ssh': true,
+    'no-reset': true,
+  });
   expect((await parse('load', '-n', '1')).options).toMatchObject({ 'no-reset': true });
   expect((await parse('load', '-i', '21', '1')).options.image).toBe('21');
 });
 
 test('what follows -- is left alone', async () => {
-  expect(await parse('testbed', 'run', '3', '--fault', 'fit01:cmc-silent', '--fault', 'fit02:no-boot', '--', 'imaging-load', '-i', 'demo', '--help')).toMatchObject({
+  expect(
+    await parse(
+      'testbed',
+      'run',
+      '3',
+      '--fault',
+      'fit01:cmc-silent',
+      '--fault',
+      'fit02:no-boot',
+      '--',
+      'imaging-load',
+      '-i',
+      'demo',
+      '--help',
+    ),
+  ).toMatchObject({
     words: ['run', '3'],
     options: { fault: ['fit01:cmc-silent', 'fit02:no-boot'] },
     rest: ['imaging-load', '-i', 'demo', '--help'],

@@ -5,14 +5,26 @@ import { ProgressBar } from '../../../src/cli/kit/progress-bar.js';
 import { systemHost } from '../../../src/util/host.js';
 
 /** A bar on a terminal or not, with a clock of its own. */
-function open(isTTY: boolean, quiet = false, env: Record<string, string> = {}): { bar: ProgressBar; text: () => string; at: (ms: number) => void } {
+function open(
+  isTTY: boolean,
+  quiet = false,
+  env: Record<string, string> = {},
+): { bar: ProgressBar; text: () => string; at: (ms: number) => void } {
   let [text, now] = ['', 1000];
-  const stream = new Writable({ write: (piece: Buffer, _, done) => {
-    text += piece.toString();
-    done();
-  } });
+  const stream = new Writable({
+    write: (piece: Buffer, _, done) => {
+      text += piece.toString();
+      done();
+    },
+  });
   const stderr = Object.assign(stream, { isTTY, columns: 80 }) as unknown as NodeJS.WriteStream; // as: all that the bar looks at
-  const context: CommandContext = { host: { ...systemHost, env, monotonicMs: () => now }, stdout: stream, stderr, signal: new AbortController().signal, argv: [] };
+  const context: CommandContext = {
+    host: { ...systemHost, env, monotonicMs: () => now },
+    stdout: stream,
+    stderr,
+    signal: new AbortController().signal,
+    argv: [],
+  };
   return { bar: new ProgressBar(context, 'zip', quiet), text: () => text, at: (ms) => void (now = 1000 + ms) };
 }
 
@@ -46,7 +58,11 @@ it('elsewhere is a line at every tenth', () => {
     }
     bar.update(1e9, 1e9);
     bar.end();
-    expect(text().split('\n').map((line) => line.split(',')[0])).toEqual([...Array.from({ length: 10 }, (_, i) => `zip ${(i + 1) * 10} %`), '']);
+    expect(
+      text()
+        .split('\n')
+        .map((line) => line.split(',')[0]),
+    ).toEqual([...Array.from({ length: 10 }, (_, i) => `zip ${(i + 1) * 10} %`), '']);
   }
 });
 

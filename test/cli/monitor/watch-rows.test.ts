@@ -8,11 +8,33 @@ import { unseen, type NodeView } from '../../../src/events/node-view.js';
 
 const NOW = 1_000_000;
 const off: NodeView = { ...unseen(0), cmc: 'off', usrp: 'off', ping: false, ssh: 'no' };
-const up: NodeView = { ...off, cmc: 'on', ping: true, ssh: 'yes', osRelease: 'Ubuntu 24.04', image: '2026-11-26@05:00 - node fit07 - image mine - by alice', bootId: 'b', bootedAt: NOW - 3_700_000 };
+const up: NodeView = {
+  ...off,
+  cmc: 'on',
+  ping: true,
+  ssh: 'yes',
+  osRelease: 'Ubuntu 24.04',
+  image: '2026-11-26@05:00 - node fit07 - image mine - by alice',
+  bootId: 'b',
+  bootedAt: NOW - 3_700_000,
+};
 const held: NodeView = { ...off, cmc: 'on', holder: { run: 'r1', login: 'alice', host: 'faraday', pid: 1, at: 0 } };
 
 function rows(nodes: Record<string, NodeView>, width: number, height: number, shown: Partial<WatchShown> = {}): string[] {
-  return watchRows({ nodes: new Map(Object.entries(nodes)), view: firstView, keys: false, nowMs: NOW, notes: [], fold: (names) => names.join('+'), changesOf: () => [], ...shown }, width, height).map(({ text }) => text);
+  return watchRows(
+    {
+      nodes: new Map(Object.entries(nodes)),
+      view: firstView,
+      keys: false,
+      nowMs: NOW,
+      notes: [],
+      fold: (names) => names.join('+'),
+      changesOf: () => [],
+      ...shown,
+    },
+    width,
+    height,
+  ).map(({ text }) => text);
 }
 
 test('a line for each node, those in trouble first', () => {
@@ -27,7 +49,12 @@ test('a line for each node, those in trouble first', () => {
 });
 
 test('a narrow terminal gets fewer words', () => {
-  expect(rows({ fit01: off, fit02: { ...up, bootedAt: NOW - 5_000 } }, 40, 12, { keys: true })).toEqual(['1 up, 1 off of 2', '+ fit02  on     usrp off ssh      mine ~', '. fit01  off    usrp off -', 'q  f  l  ?: help']);
+  expect(rows({ fit01: off, fit02: { ...up, bootedAt: NOW - 5_000 } }, 40, 12, { keys: true })).toEqual([
+    '1 up, 1 off of 2',
+    '+ fit02  on     usrp off ssh      mine ~',
+    '. fit01  off    usrp off -',
+    'q  f  l  ?: help',
+  ]);
 });
 
 test('more nodes than lines: those that are alike share one; never as tall as the terminal', () => {
@@ -35,8 +62,16 @@ test('more nodes than lines: those that are alike share one; never as tall as th
   const lines = rows(nodes, 80, 24);
   expect(lines).toHaveLength(3);
   expect(lines[1]).toMatch(/^\+ +90 {2}fit1\+fit2\S*~ {2}on +usrp off ssh +mine Ubuntu/);
-  for (const [width, height] of [[80, 24], [40, 5], [20, 3], [200, 60]] as const) {
-    const all = rows(Object.fromEntries(Object.keys(nodes).map((name, i) => [name, { ...up, osRelease: `System ${i}` }])), width, height, { keys: true, notes: ['one'] });
+  for (const [width, height] of [
+    [80, 24],
+    [40, 5],
+    [20, 3],
+    [200, 60],
+  ] as const) {
+    const all = rows(Object.fromEntries(Object.keys(nodes).map((name, i) => [name, { ...up, osRelease: `System ${i}` }])), width, height, {
+      keys: true,
+      notes: ['one'],
+    });
     expect(all.length).toBeLessThanOrEqual(height - 2);
     expect(all.every((line) => line.length <= width)).toBe(true);
   }
@@ -51,7 +86,9 @@ test('a node that stays between two states is in trouble', () => {
 
 test('changes in words', () => {
   expect(changeText({ was: { cmc: 'on' }, now: { cmc: 'off' } })).toBe('power off');
-  expect(changeText({ was: { ssh: 'no', image: null }, now: { ssh: 'yes', osRelease: 'Ubuntu', image: up.image } })).toBe('ssh, Ubuntu, image mine');
+  expect(changeText({ was: { ssh: 'no', image: null }, now: { ssh: 'yes', osRelease: 'Ubuntu', image: up.image } })).toBe(
+    'ssh, Ubuntu, image mine',
+  );
   expect(changeText({ was: { bootId: 'a' }, now: { bootId: 'b' } })).toBe('has rebooted');
   expect(changeText({ was: { holder: held.holder }, now: { holder: null } })).toBe('held no more');
 });

@@ -25,38 +25,99 @@ const everything = (bytes: Buffer): unknown => [{ startSector: 0, endSector: byt
 
 describe('a master boot record', () => {
   it('leaves out what is free in its partitions and behind them, and nothing before or between', async () => {
-    const result = await plan(bytesOf([{ type: 0x82, start: 64, count: 1000 }, { type: 0x82, start: 2000, count: 1000 }], [64, 2000]));
+    const result = await plan(
+      bytesOf(
+        [
+          { type: 0x82, start: 64, count: 1000 },
+          { type: 0x82, start: 2000, count: 1000 },
+        ],
+        [64, 2000],
+      ),
+    );
     expect(result).toMatchObject({ table: 'mbr', baseSector: 0, diskSectors: SECTORS, notes: [], unused: [3, 4] });
-    expect(leftOut(result)).toEqual([[128, 1064], [2064, SECTORS]]);
-    expect(result.partitions.map(({ number, startSector, fileSystem, savedAs }) => [number, startSector, fileSystem, savedAs]))
-      .toEqual([[1, 64, 'swap', 'header-only'], [2, 2000, 'swap', 'header-only']]);
+    expect(leftOut(result)).toEqual([
+      [128, 1064],
+      [2064, SECTORS],
+    ]);
+    expect(result.partitions.map(({ number, startSector, fileSystem, savedAs }) => [number, startSector, fileSystem, savedAs])).toEqual([
+      [1, 64, 'swap', 'header-only'],
+      [2, 2000, 'swap', 'header-only'],
+    ]);
   });
 
   it('keeps the boot area with all four entries in use, in any order', async () => {
     const entries = [3000, 1000, 4000, 2000].map((start) => ({ type: 0x82, start, count: 1000 }));
     const result = await plan(bytesOf(entries, [1000, 2000, 3000, 4000]));
-    expect(leftOut(result)).toEqual([[1064, 2000], [2064, 3000], [3064, 4000], [4064, SECTORS]]);
+    expect(leftOut(result)).toEqual([
+      [1064, 2000],
+      [2064, 3000],
+      [3064, 4000],
+      [4064, SECTORS],
+    ]);
   });
 
   it.each([0x05, 0x0f, 0x85])('follows the chain in an extended partition of type %d', async (type) => {
-    const bytes = bytesOf([{ type: 0x82, start: 64, count: 1000 }, { type, start: 1100, count: 6000 }], [64, 1200, 3200, 5200], [
-      [1100, [{ type: 0x82, start: 100, count: 1000 }, { type: 5, start: 2000, count: 2000 }]],
-      [3100, [{ type: 0x82, start: 100, count: 1000 }, { type: 0x0f, start: 4000, count: 2000 }]],
-      [5100, [{ type: 0x82, start: 100, count: 1000 }]],
-    ]);
+    const bytes = bytesOf(
+      [
+        { type: 0x82, start: 64, count: 1000 },
+        { type, start: 1100, count: 6000 },
+      ],
+      [64, 1200, 3200, 5200],
+      [
+        [
+          1100,
+          [
+            { type: 0x82, start: 100, count: 1000 },
+            { type: 5, start: 2000, count: 2000 },
+          ],
+        ],
+        [
+          3100,
+          [
+            { type: 0x82, start: 100, count: 1000 },
+            { type: 0x0f, start: 4000, count: 2000 },
+          ],
+        ],
+        [5100, [{ type: 0x82, start: 100, count: 1000 }]],
+      ],
+    );
     const result = await plan(bytes);
-    expect(result.partitions.map(({ number, startSector, sectorCount }) => [number, startSector, sectorCount]))
-      .toEqual([[1, 64, 1000], [5, 1200, 1000], [6, 3200, 1000], [7, 5200, 1000]]);
-    expect(leftOut(result)).toEqual([[128, 1064], [1264, 2200], [3264, 4200], [5264, SECTORS]]);
+    expect(result.partitions.map(({ number, startSector, sectorCount }) => [number, startSector, sectorCount])).toEqual([
+      [1, 64, 1000],
+      [5, 1200, 1000],
+      [6, 3200, 1000],
+      [7, 5200, 1000],
+    ]);
+    expect(leftOut(result)).toEqual([
+      [128, 1064],
+      [1264, 2200],
+      [3264, 4200],
+      [5264, SECTORS],
+    ]);
     expect(result).toMatchObject({ notes: [], unused: [3, 4] });
   });
 
   it('keeps a link of the chain that lies behind the last partition', async () => {
-    const result = await plan(bytesOf([{ type: 5, start: 1000, count: 8000 }], [1100], [
-      [1000, [{ type: 0x82, start: 100, count: 1000 }, { type: 5, start: 5000, count: 2000 }]],
-      [6000, []],
-    ]));
-    expect(leftOut(result)).toEqual([[1164, 6000], [6001, SECTORS]]);
+    const result = await plan(
+      bytesOf(
+        [{ type: 5, start: 1000, count: 8000 }],
+        [1100],
+        [
+          [
+            1000,
+            [
+              { type: 0x82, start: 100, count: 1000 },
+              { type: 5, start: 5000, count: 2000 },
+            ],
+          ],
+          [6000, []],
+        ],
+      ),
+    );
+    expect(leftOut(result)).toEqual([
+      [1164, 6000],
+      [6001, SECTORS],
+    ]);
   });
 
   it.each([
@@ -65,20 +126,37 @@ describe('a master boot record', () => {
     ['leads to what is no link', { type: 5, start: 3000, count: 10 }],
     ['leads far out', { type: 5, start: 0xffff_ffff, count: 0xffff_ffff }],
   ])('saves all of an extended partition whose chain %s', async (_, next) => {
-    const result = await plan(bytesOf([{ type: 5, start: 1000, count: 6000 }], [1100], [[1000, [{ type: 0x82, start: 100, count: 1000 }, next]]]));
-    expect(leftOut(result)).toEqual([[1164, 2100], [7000, SECTORS]]);
+    const result = await plan(
+      bytesOf([{ type: 5, start: 1000, count: 6000 }], [1100], [[1000, [{ type: 0x82, start: 100, count: 1000 }, next]]]),
+    );
+    expect(leftOut(result)).toEqual([
+      [1164, 2100],
+      [7000, SECTORS],
+    ]);
     expect(result.notes).toEqual(['the chain of logical partitions in extended partition 1 is broken; what it may have held is saved']);
   });
 
   it('follows a long chain so far', async () => {
-    const links = Array.from({ length: 300 }, (_, i): [number, MbrEntry[]] => [1000 + 20 * i, [{ type: 0x83, start: 2, count: 10 }, { type: 5, start: 20 * (i + 1), count: 20 }]]);
+    const links = Array.from({ length: 300 }, (_, i): [number, MbrEntry[]] => [
+      1000 + 20 * i,
+      [
+        { type: 0x83, start: 2, count: 10 },
+        { type: 5, start: 20 * (i + 1), count: 20 },
+      ],
+    ]);
     const result = await plan(bytesOf([{ type: 5, start: 1000, count: 10_000 }], [], links));
     expect(result.partitions).toHaveLength(256);
     expect(leftOut(result)).toEqual([[11_000, SECTORS]]);
   });
 
   it.each([
-    ['partitions 1 and 2 overlap', [{ type: 0x82, start: 64, count: 1000 }, { type: 0x82, start: 1063, count: 1000 }]],
+    [
+      'partitions 1 and 2 overlap',
+      [
+        { type: 0x82, start: 64, count: 1000 },
+        { type: 0x82, start: 1063, count: 1000 },
+      ],
+    ],
     ["partition 1 begins behind the disk's end", [{ type: 0x82, start: SECTORS, count: 1000 }]],
     ['a logical partition lies outside its extended partition', [{ type: 5, start: 1000, count: 50 }]],
   ])('is not trusted when %s', async (words, entries) => {
@@ -119,11 +197,43 @@ describe('a master boot record', () => {
   });
 
   it('keeps what an entry without a type names, as Linux has a partition there', async () => {
-    const result = await plan(bytesOf([{ type: 0x82, start: 64, count: 1000 }, { type: 0, start: 4000, count: 1000 }], [64]));
-    expect(leftOut(result)).toEqual([[128, 1064], [5000, SECTORS]]);
-    expect(result).toMatchObject({ unused: [3, 4], partitions: [{ number: 1 }], notes: ['entry 2 of the partition table has a size but no type; what lies there is saved'] });
-    const logical = await plan(bytesOf([{ type: 5, start: 1000, count: 6000 }], [1100], [[1000, [{ type: 0x82, start: 100, count: 1000 }, { type: 0, start: 3000, count: 100 }]]]));
-    expect(leftOut(logical)).toEqual([[1164, 2100], [7000, SECTORS]]);
+    const result = await plan(
+      bytesOf(
+        [
+          { type: 0x82, start: 64, count: 1000 },
+          { type: 0, start: 4000, count: 1000 },
+        ],
+        [64],
+      ),
+    );
+    expect(leftOut(result)).toEqual([
+      [128, 1064],
+      [5000, SECTORS],
+    ]);
+    expect(result).toMatchObject({
+      unused: [3, 4],
+      partitions: [{ number: 1 }],
+      notes: ['entry 2 of the partition table has a size but no type; what lies there is saved'],
+    });
+    const logical = await plan(
+      bytesOf(
+        [{ type: 5, start: 1000, count: 6000 }],
+        [1100],
+        [
+          [
+            1000,
+            [
+              { type: 0x82, start: 100, count: 1000 },
+              { type: 0, start: 3000, count: 100 },
+            ],
+          ],
+        ],
+      ),
+    );
+    expect(leftOut(logical)).toEqual([
+      [1164, 2100],
+      [7000, SECTORS],
+    ]);
   });
 
   it('wins over a stale boot sector that it was written into', async () => {
@@ -136,30 +246,57 @@ describe('a master boot record', () => {
 describe('a GUID partition table', () => {
   const gpt = (changes = {}): Buffer => {
     const bytes = swapDisk([4096, 1024]);
-    writeGpt(bytes, [{ first: 4096, last: 5095 }, { first: 1024, last: 2023 }], changes);
+    writeGpt(
+      bytes,
+      [
+        { first: 4096, last: 5095 },
+        { first: 1024, last: 2023 },
+      ],
+      changes,
+    );
     return bytes;
   };
-  const gaps = [[1088, 2024], [4160, SECTORS - 33]];
+  const gaps = [
+    [1088, 2024],
+    [4160, SECTORS - 33],
+  ];
 
   it('keeps what the MBR names besides, behind its last partition', async () => {
     const bytes = gpt();
-    writeMbr(bytes, 0, [{ type: 0xee, start: 1, count: 4095 }, { type: 0x0c, start: 6000, count: 1000 }]);
-    expect(leftOut(await plan(bytes))).toEqual([[1088, 2024], [4160, 5096], [7000, SECTORS - 33]]);
+    writeMbr(bytes, 0, [
+      { type: 0xee, start: 1, count: 4095 },
+      { type: 0x0c, start: 6000, count: 1000 },
+    ]);
+    expect(leftOut(await plan(bytes))).toEqual([
+      [1088, 2024],
+      [4160, 5096],
+      [7000, SECTORS - 33],
+    ]);
   });
 
   it('keeps its copy, the area before its first partition, and gaps', async () => {
     const result = await plan(gpt());
-    expect(result).toMatchObject({ table: 'gpt', notes: [], partitions: [{ number: 1, startSector: 4096, typeName: 'Linux' }, { number: 2, startSector: 1024 }] });
+    expect(result).toMatchObject({
+      table: 'gpt',
+      notes: [],
+      partitions: [
+        { number: 1, startSector: 4096, typeName: 'Linux' },
+        { number: 2, startSector: 1024 },
+      ],
+    });
     expect(leftOut(result)).toEqual(gaps);
   });
 
-  it.each([512, 512 + 16, 512 + 24, 512 + 72, 512 + 80, 512 + 84, 1024 + 40])('is read from its copy when byte %d has changed', async (offset) => {
-    const bytes = gpt();
-    bytes.writeUInt8(bytes.readUInt8(offset) ^ 0x11, offset);
-    const result = await plan(bytes);
-    expect(leftOut(result)).toEqual(gaps);
-    expect(result.notes).toEqual(['the partition table (GPT) is broken; its copy at the end of the disk was used']);
-  });
+  it.each([512, 512 + 16, 512 + 24, 512 + 72, 512 + 80, 512 + 84, 1024 + 40])(
+    'is read from its copy when byte %d has changed',
+    async (offset) => {
+      const bytes = gpt();
+      bytes.writeUInt8(bytes.readUInt8(offset) ^ 0x11, offset);
+      const result = await plan(bytes);
+      expect(leftOut(result)).toEqual(gaps);
+      expect(result.notes).toEqual(['the partition table (GPT) is broken; its copy at the end of the disk was used']);
+    },
+  );
 
   it('leads to the whole disk when its copy is broken as well', async () => {
     const bytes = gpt();
@@ -195,7 +332,13 @@ describe('a GUID partition table', () => {
   });
 
   it.each([
-    ['partitions 1 and 2 overlap', [{ first: 64, last: 999 }, { first: 999, last: 1999 }]],
+    [
+      'partitions 1 and 2 overlap',
+      [
+        { first: 64, last: 999 },
+        { first: 999, last: 1999 },
+      ],
+    ],
     ['partition 1 ends before it begins', [{ first: 64, last: 62 }]],
     ["partition 1 begins behind the disk's end", [{ first: 2 ** 40, last: 2 ** 41 }]],
   ])('is not trusted when %s', async (words, entries) => {
@@ -204,7 +347,12 @@ describe('a GUID partition table', () => {
     expect((await plan(bytes)).notes).toEqual([`the disk is saved raw: ${words}`]);
   });
 
-  it.each([[0xffff_ffff, 128], [128, 0], [1, 64], [4, 2 ** 31]])('with %d entries of %d bytes is broken, whatever its checksums', async (entryCount, entryBytes) => {
+  it.each([
+    [0xffff_ffff, 128],
+    [128, 0],
+    [1, 64],
+    [4, 2 ** 31],
+  ])('with %d entries of %d bytes is broken, whatever its checksums', async (entryCount, entryBytes) => {
     const bytes = swapDisk([]);
     writeGpt(bytes, []);
     const { crc32 } = await import('node:zlib');
@@ -228,18 +376,29 @@ describe('asked for', () => {
   });
 
   it.each([2, 5, 0])('a slice that is not there (%d): says which there are', async (slice) => {
-    await expect(plan(disk('ext2'), { slice })).rejects.toMatchObject({ code: 'slice-missing', message: expect.stringContaining('it has partitions 1') as unknown });
+    await expect(plan(disk('ext2'), { slice })).rejects.toMatchObject({
+      code: 'slice-missing',
+      message: expect.stringContaining('it has partitions 1') as unknown,
+    });
   });
 
   it('a slice of a disk without a table', async () => {
-    await expect(plan(Buffer.alloc(MIB), { slice: 1 })).rejects.toMatchObject({ code: 'slice-missing', message: expect.stringContaining('no partition table') as unknown });
+    await expect(plan(Buffer.alloc(MIB), { slice: 1 })).rejects.toMatchObject({
+      code: 'slice-missing',
+      message: expect.stringContaining('no partition table') as unknown,
+    });
   });
 
   it('raw: everything, one partition, a slice', async () => {
     const bytes = disk('extended');
     expect(leftOut(await plan(bytes, { raw: true }))).toEqual([]);
     const one = await plan(bytes, { raw: [5] });
-    expect(one.partitions.map(({ number, savedAs }) => [number, savedAs])).toEqual([[1, 'allocated'], [5, 'raw'], [6, 'allocated'], [7, 'raw']]);
+    expect(one.partitions.map(({ number, savedAs }) => [number, savedAs])).toEqual([
+      [1, 'allocated'],
+      [5, 'raw'],
+      [6, 'allocated'],
+      [7, 'raw'],
+    ]);
     expect(leftOut(one).some(([first]) => first >= 12_288 && first < 16_384)).toBe(false);
     expect(leftOut(await plan(bytes, { raw: true, slice: 1 }))).toEqual([]);
   });

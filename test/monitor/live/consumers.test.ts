@@ -20,10 +20,12 @@ async function streams(nodes: number) {
     http.close();
   });
   const open = async (): Promise<{ response: ServerResponse; socket: Socket }> => {
-    const socket = connect(port, '127.0.0.1').on('error', () => undefined).pause();
+    const socket = connect(port, '127.0.0.1')
+      .on('error', () => undefined)
+      .pause();
     onTestFinished(() => void socket.destroy());
     socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    const [, response] = await once(http, 'request') as [unknown, ServerResponse];
+    const [, response] = (await once(http, 'request')) as [unknown, ServerResponse];
     consumers.addEvents(response, null);
     return { response, socket };
   };

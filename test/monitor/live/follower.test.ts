@@ -7,7 +7,8 @@ function watched(): { log: ChangeLog; change(count?: number): void } {
   const state: NodeView = unseen(0);
   const log = new ChangeLog('w', new Map([['fit01', state]]), () => 7);
   const change = (count = 1): void => {
-    for (let i = 0; i < count; i += 1) log.add({ seq: log.seq + 1, at: log.seq, node: 'fit01', was: {}, now: { cmc: 'on' }, state: { ...state } });
+    for (let i = 0; i < count; i += 1)
+      log.add({ seq: log.seq + 1, at: log.seq, node: 'fit01', was: {}, now: { cmc: 'on' }, state: { ...state } });
   };
   return { log, change };
 }

@@ -50,20 +50,37 @@ test('a path that is none is a 400, as a websocket too, and the server lives on'
     expect(await ask(port, `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${KEY}\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
     expect(await ask(port, `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
   }
-  expect(await ask(port, `GET /?since=%ff&since=w:1&%=%%% HTTP/1.1\r\nHost: 127.0.0.1\r\n${KEY}\r\n`, /"snapshot"/)).toMatch(/^HTTP\/1\.1 101 /);
+  expect(await ask(port, `GET /?since=%ff&since=w:1&%=%%% HTTP/1.1\r\nHost: 127.0.0.1\r\n${KEY}\r\n`, /"snapshot"/)).toMatch(
+    /^HTTP\/1\.1 101 /,
+  );
   expect(await snapshot(port)).toContain('"type":"snapshot"');
 });
 
 test('another Host or Origin is a 403 with the reason, on every way in', async () => {
   const { port } = await listening({ names: ['nodes.example.org'] });
   for (const path of ['/', '/events']) {
-    for (const headers of ['Host: evil.example', 'Host: evil.example\r\nOrigin: http://evil.example', 'Host: 127.0.0.1\r\nOrigin: http://evil.example', 'Host: localhost\r\nOrigin: null', 'Host: localhost.evil.example', 'Host: nodes.example.org.evil.example']) {
-      expect(await ask(port, `GET ${path} HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 403 [^]*\r\n\r\n.*(Host|origin)/);
+    for (const headers of [
+      'Host: evil.example',
+      'Host: evil.example\r\nOrigin: http://evil.example',
+      'Host: 127.0.0.1\r\nOrigin: http://evil.example',
+      'Host: localhost\r\nOrigin: null',
+      'Host: localhost.evil.example',
+      'Host: nodes.example.org.evil.example',
+    ]) {
+      expect(await ask(port, `GET ${path} HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`)).toMatch(
+        /^HTTP\/1\.1 403 [^]*\r\n\r\n.*(Host|origin)/,
+      );
       expect(await ask(port, `GET ${path} HTTP/1.1\r\n${headers}\r\n${KEY}\r\n`)).toMatch(/^HTTP\/1\.1 403 [^]*\r\n\r\n.*(Host|origin)/);
     }
   }
   expect(await ask(port, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [^]*Host/);
-  for (const headers of ['Host: localhost:9000', 'Host: [::1]:9000', 'Host: NODES.example.org.', 'Host: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1', 'Host: nodes.example.org\r\nOrigin: http://nodes.example.org']) {
+  for (const headers of [
+    'Host: localhost:9000',
+    'Host: [::1]:9000',
+    'Host: NODES.example.org.',
+    'Host: 127.0.0.1:1\r\nOrigin: http://127.0.0.1:1',
+    'Host: nodes.example.org\r\nOrigin: http://nodes.example.org',
+  ]) {
     expect(await ask(port, `GET / HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
     expect(await ask(port, `GET /x HTTP/1.1\r\n${headers}\r\n${KEY}\r\n`, /"snapshot"/)).toMatch(/^HTTP\/1\.1 101 /);
   }
@@ -74,7 +91,24 @@ test('hundreds of kinds of garbage: each gets a 4xx or is closed, and the server
   const { port } = await listening({ requestMs: 400 });
   const roll = dice(7);
   const good = `GET /events?since=w:1 HTTP/1.1\r\nHost: localhost\r\n${KEY}Origin: http://localhost\r\nLast-Event-ID: w:1\r\n\r\n`;
-  const pieces = ['\r\n', '\0', ' ', '//', '%', 'HTTP/9.9', 'Host:', ':', '\u00ff', 'POST', 'CONNECT x:1', 'Content-Length: 9\r\n', 'Transfer-Encoding: chunked\r\n', 'Expect: x\r\n', 'x'.repeat(9_000), 'Sec-WebSocket-Extensions: ;;=\r\n'];
+  const pieces = [
+    '\r\n',
+    '\0',
+    ' ',
+    '//',
+    '%',
+    'HTTP/9.9',
+    'Host:',
+    ':',
+    '\u00ff',
+    'POST',
+    'CONNECT x:1',
+    'Content-Length: 9\r\n',
+    'Transfer-Encoding: chunked\r\n',
+    'Expect: x\r\n',
+    'x'.repeat(9_000),
+    'Sec-WebSocket-Extensions: ;;=\r\n',
+  ];
   const mangled = Array.from({ length: 300 }, () => {
     let text = good;
     for (let i = 0; i <= roll(3); i++) {
@@ -83,7 +117,9 @@ test('hundreds of kinds of garbage: each gets a 4xx or is closed, and the server
     }
     return Buffer.from(text, 'latin1');
   });
-  const frames = Array.from({ length: 40 }, () => Buffer.concat([Buffer.from(good, 'latin1'), Buffer.from(Array.from({ length: 40 }, () => roll(256)))]));
+  const frames = Array.from({ length: 40 }, () =>
+    Buffer.concat([Buffer.from(good, 'latin1'), Buffer.from(Array.from({ length: 40 }, () => roll(256)))]),
+  );
   const answers = await Promise.all([...mangled, ...frames].map((bytes) => ask(port, bytes, /^HTTP\/1\.1 \d{3} /)));
   for (const answer of answers) expect(answer).toMatch(/^($|HTTP\/1\.1 (101|200|4\d\d) )/);
   expect(answers.filter((answer) => /^HTTP\/1\.1 4/.test(answer)).length).toBeGreaterThan(50);
@@ -92,7 +128,12 @@ test('hundreds of kinds of garbage: each gets a 4xx or is closed, and the server
 
 test('requests that never end, and connections that say nothing, are closed', async () => {
   const { port } = await listening({ requestMs: 200 });
-  const closed = ['', 'GET / HT', 'GET / HTTP/1.1\r\nHost: localhost\r\nX', 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx'].map((bytes) => ask(port, bytes));
+  const closed = [
+    '',
+    'GET / HT',
+    'GET / HTTP/1.1\r\nHost: localhost\r\nX',
+    'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nx',
+  ].map((bytes) => ask(port, bytes));
   for (const answer of await Promise.all(closed)) expect(answer).toMatch(/^($|HTTP\/1\.1 4\d\d )/);
 });
 
@@ -107,7 +148,7 @@ test('a websocket that answers no ping, or others than it was sent, is dropped; 
   await once(good, 'message');
   await Promise.all([once(silent, 'close'), once(liar, 'close')]);
   change();
-  const [data] = await once(good, 'message') as [Buffer];
+  const [data] = (await once(good, 'message')) as [Buffer];
   expect(data.toString()).toContain('"type":"change"');
   good.terminate();
 });

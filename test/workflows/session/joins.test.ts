@@ -2,12 +2,17 @@ import { expect, test } from 'vitest';
 import type { EventBody } from '../../../src/events/types.js';
 import { SessionJoins } from '../../../src/workflows/session/joins.js';
 
-const join = (address: string, clientId: number) => ({ type: 'join', address, clientId, version: 1, again: false, activeClients: 1 }) as const;
-const leave = (address: string, clientId: number) => ({ type: 'leave', address, clientId, elapsedSeconds: 1, reason: 'silent', stats: null, activeClients: 0 }) as const;
+const join = (address: string, clientId: number) =>
+  ({ type: 'join', address, clientId, version: 1, again: false, activeClients: 1 }) as const;
+const leave = (address: string, clientId: number) =>
+  ({ type: 'leave', address, clientId, elapsedSeconds: 1, reason: 'silent', stats: null, activeClients: 0 }) as const;
 
 function joins(): { joins: SessionJoins; events: EventBody[]; warnings: () => string[] } {
   const events: EventBody[] = [];
-  const joins = new SessionJoins({ emit: (event) => void events.push(event), nodeOf: (address) => (address === '10.9.0.7' ? 'fit07' : null) });
+  const joins = new SessionJoins({
+    emit: (event) => void events.push(event),
+    nodeOf: (address) => (address === '10.9.0.7' ? 'fit07' : null),
+  });
   return { joins, events, warnings: () => events.flatMap((event) => (event.type === 'run.warning' ? [event.text] : [])) };
 }
 
@@ -31,7 +36,9 @@ test('thousands of joins from elsewhere are one line with their number', () => {
   expect(events).toEqual([]);
   session.end(10_001);
   session.end(10_001);
-  expect(warnings()).toEqual(['6000 joins of the session on port 10001 from addresses that are no nodes of this load (10.8.0.0, 10.8.0.1, 10.8.0.2, 10.8.0.3, ...): who else is in this network?']);
+  expect(warnings()).toEqual([
+    '6000 joins of the session on port 10001 from addresses that are no nodes of this load (10.8.0.0, 10.8.0.1, 10.8.0.2, 10.8.0.3, ...): who else is in this network?',
+  ]);
 });
 
 test('so are joins under the address of a node, beyond what it can need, and refusals', () => {
@@ -43,5 +50,8 @@ test('so are joins under the address of a node, beyond what it can need, and ref
   }
   session.end(10_001);
   expect(events.length).toBeLessThan(70);
-  expect(warnings()).toEqual(['fit07 was refused: the image is not a multiple of 1 MiB', expect.stringMatching(/^968 more joins of the session on port 10001 from addresses of nodes/)]);
+  expect(warnings()).toEqual([
+    'fit07 was refused: the image is not a multiple of 1 MiB',
+    expect.stringMatching(/^968 more joins of the session on port 10001 from addresses of nodes/),
+  ]);
 });

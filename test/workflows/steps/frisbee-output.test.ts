@@ -25,7 +25,12 @@ test('progress and numbers, however the text is cut', () => {
   for (let size = 1; size <= transcript.length; size += size < 40 ? 1 : 37) {
     const parser = new FrisbeeOutputParser();
     for (let at = 0; at < transcript.length; at += size) parser.push(transcript.slice(at, at + size));
-    expect(parser.output).toEqual({ totalChunks: 202, doneChunks: 202, wrote: { effectiveBytes: 209715200, actualBytes: 209715100 }, lastLine: '0 464 514' });
+    expect(parser.output).toEqual({
+      totalChunks: 202,
+      doneChunks: 202,
+      wrote: { effectiveBytes: 209715200, actualBytes: 209715100 },
+      lastLine: '0 464 514',
+    });
   }
 });
 

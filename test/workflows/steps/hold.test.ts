@@ -26,7 +26,12 @@ const node = oneNode(1);
 const { mac } = node.control;
 
 /** A run that holds the node while it does `work`. */
-async function holdWhile(ours: NextBootLinks, work: (node: NodeRun) => Promise<string>, signal = new AbortController().signal, undo = new UndoStack()): Promise<Outcome<string>> {
+async function holdWhile(
+  ours: NextBootLinks,
+  work: (node: NodeRun) => Promise<string>,
+  signal = new AbortController().signal,
+  undo = new UndoStack(),
+): Promise<Outcome<string>> {
   const tools = { undo, links: ours, permit: null, waitLockMs: 0 };
   const options = { concurrency: 1, nodeDeadlineMs: Infinity, firstStep: 'lock', signal, host: systemHost, emit: () => {} } as const;
   const [outcome] = await fanOut([node], options, (one) => holding(one, tools, work));
@@ -51,7 +56,10 @@ test('a node that another run took over ends at once when a sign of life shows i
       return untilAborted(signal, new Promise<string>(() => {}));
     }),
   );
-  expect(outcome).toMatchObject({ ok: false, failure: { step: 'write', code: 'lock-lost', message: expect.stringContaining('run run-2') as string } });
+  expect(outcome).toMatchObject({
+    ok: false,
+    failure: { step: 'write', code: 'lock-lost', message: expect.stringContaining('run run-2') as string },
+  });
   expect(readdirSync(folder)).toHaveLength(2); // the other's record and link
 });
 
@@ -59,14 +67,19 @@ test('it is not tried again, and no step that cannot be taken back begins', asyn
   const ours = links('run-1');
   let attempts = 0;
   const outcome = await holdWhile(ours, (one) =>
-    inAttempts(one, { passes: 3, pauseMs: 1, attemptDeadlineMs: 60_000 }, () => true, async (tried) => {
-      attempts += 1;
-      await takeOver();
-      return tried.at('reset', 60_000, async (signal) => {
-        await mayAct(tried, { permit: null, links: ours }, signal);
-        return 'reset';
-      });
-    }),
+    inAttempts(
+      one,
+      { passes: 3, pauseMs: 1, attemptDeadlineMs: 60_000 },
+      () => true,
+      async (tried) => {
+        attempts += 1;
+        await takeOver();
+        return tried.at('reset', 60_000, async (signal) => {
+          await mayAct(tried, { permit: null, links: ours }, signal);
+          return 'reset';
+        });
+      },
+    ),
   );
   expect(outcome).toMatchObject({ ok: false, failure: { step: 'reset', code: 'lock-lost' } });
   expect(attempts).toBe(FIRST_ATTEMPT.number);
@@ -81,15 +94,22 @@ test('what its work ran into because the other reset it is not blamed on the nod
 });
 
 test('other failures stay what they are, and an interrupt is one', async () => {
-  const failed = await holdWhile(links('run-1'), (one) => one.at('write', Infinity, () => Promise.reject(new Failure('telnet-closed', 'telnet has closed'))));
+  const failed = await holdWhile(links('run-1'), (one) =>
+    one.at('write', Infinity, () => Promise.reject(new Failure('telnet-closed', 'telnet has closed'))),
+  );
   expect(failed).toMatchObject({ ok: false, failure: { code: 'telnet-closed' } });
   const run = new AbortController();
   const undo = new UndoStack();
-  const interrupted = await holdWhile(links('run-1'), async (one) => {
-    run.abort(new Interrupted('SIGINT', 130));
-    await undo.run();
-    return one.at('write', Infinity, () => Promise.resolve('written'));
-  }, run.signal, undo);
+  const interrupted = await holdWhile(
+    links('run-1'),
+    async (one) => {
+      run.abort(new Interrupted('SIGINT', 130));
+      await undo.run();
+      return one.at('write', Infinity, () => Promise.resolve('written'));
+    },
+    run.signal,
+    undo,
+  );
   expect(await undo.run()).toEqual([]);
   expect(interrupted).toMatchObject({ ok: false, failure: { code: 'interrupted' } });
   expect(readdirSync(folder)).toEqual([]);
@@ -100,17 +120,25 @@ test('a node that is given up stays ours until its last deeds are done', async (
   const enough = new AbortController();
   const undo = new UndoStack();
   let wasOurs: boolean | null = null;
-  const outcome = await holdWhile(ours, async (one) => {
-    try {
-      return await one.at('boot', Infinity, (signal) => {
-        enough.abort(new Failure('given-up', 'enough nodes are done'));
-        return untilAborted(signal, new Promise<string>(() => {}));
-      });
-    } finally {
-      await new Promise((resolve) => setImmediate(resolve));
-      wasOurs = await ours.check(mac, node.name).then(() => true, () => false);
-    }
-  }, enough.signal, undo);
+  const outcome = await holdWhile(
+    ours,
+    async (one) => {
+      try {
+        return await one.at('boot', Infinity, (signal) => {
+          enough.abort(new Failure('given-up', 'enough nodes are done'));
+          return untilAborted(signal, new Promise<string>(() => {}));
+        });
+      } finally {
+        await new Promise((resolve) => setImmediate(resolve));
+        wasOurs = await ours.check(mac, node.name).then(
+          () => true,
+          () => false,
+        );
+      }
+    },
+    enough.signal,
+    undo,
+  );
   expect(await undo.run()).toEqual([]);
   expect(outcome).toMatchObject({ ok: false, failure: { code: 'given-up' } });
   expect(wasOurs).toBe(true);

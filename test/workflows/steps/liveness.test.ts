@@ -23,7 +23,13 @@ test('an sshd is hardly asked whether it is still there, as every connection tha
   const telnet = await counting(() => {});
   const ssh = await counting((count) => count === 3 && asked());
   const ending = new AbortController();
-  const signs = await takeLiveness(nodeAt(telnet.host), { telnetPort: telnet.port, sshPort: ssh.port, pinger: null, probeTimeoutMs: 1_000, signal: ending.signal });
+  const signs = await takeLiveness(nodeAt(telnet.host), {
+    telnetPort: telnet.port,
+    sshPort: ssh.port,
+    pinger: null,
+    probeTimeoutMs: 1_000,
+    signal: ending.signal,
+  });
   expect(signs.map(({ probe }) => probe)).toEqual(['telnet', 'ssh']);
   const gone = Promise.allSettled(signs.map((sign) => sign.gone(ending.signal)));
   await secondQuestion; // after 3 s, when telnet has been asked some 9 times
@@ -39,7 +45,13 @@ test('the end of the connection that is held tells at once', async () => {
   const nobody = await serve(() => {});
   await nobody.close();
   const ending = new AbortController();
-  const [sign] = await takeLiveness(nodeAt(ssh.host), { telnetPort: nobody.port, sshPort: ssh.port, pinger: null, probeTimeoutMs: 1_000, signal: ending.signal });
+  const [sign] = await takeLiveness(nodeAt(ssh.host), {
+    telnetPort: nobody.port,
+    sshPort: ssh.port,
+    pinger: null,
+    probeTimeoutMs: 1_000,
+    signal: ending.signal,
+  });
   const gone = sign?.gone(ending.signal);
   await ssh.close(); // ends what is held, and refuses what comes
   await gone;

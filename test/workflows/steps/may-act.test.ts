@@ -14,7 +14,13 @@ const clock = fakeHost();
 const host = { ...systemHost, now: clock.now };
 
 /** A run of `owner` with two steps that cannot be taken back; the second begins when `until` resolves. */
-async function twoSteps(owner: string, nodes: [number, number], until: Promise<void>, file: string, done: string[]): Promise<Outcome<string>[]> {
+async function twoSteps(
+  owner: string,
+  nodes: [number, number],
+  until: Promise<void>,
+  file: string,
+  done: string[],
+): Promise<Outcome<string>[]> {
   const permit = createPermit({ backend: createLocalLeases({ file, timeoutMs: 5_000 }, clock), owner, host: clock });
   const options = { concurrency: 10, nodeDeadlineMs: Infinity, firstStep: 'lock', signal: never, host, emit: () => {} } as const;
   const outcomes = await fanOut(someNodes(...nodes), options, async (node) => {
@@ -44,14 +50,25 @@ test('a lease that ends in the middle of a run stops the next step of its owner,
   clock.advance(HOUR);
   goOn();
   const [alice, bob] = await runs;
-  expect(alice.map((outcome) => (outcome.ok ? 'ok' : `${outcome.node} ${outcome.failure.step} ${outcome.failure.code}`))).toEqual(['fit01 write no-lease', 'fit02 write no-lease', 'fit03 lock no-lease']);
+  expect(alice.map((outcome) => (outcome.ok ? 'ok' : `${outcome.node} ${outcome.failure.step} ${outcome.failure.code}`))).toEqual([
+    'fit01 write no-lease',
+    'fit02 write no-lease',
+    'fit03 lock no-lease',
+  ]);
   expect(bob.map((outcome) => outcome.ok)).toEqual([true, true]);
   expect(done.sort()).toEqual(['fit01 reset', 'fit02 reset', 'fit03 reset', 'fit03 write', 'fit04 reset', 'fit04 write']);
 });
 
 test('without a permit there is no such step', async () => {
   const steps: EventBody[] = [];
-  const options = { concurrency: 1, nodeDeadlineMs: Infinity, firstStep: 'cmc', signal: never, host, emit: (event: EventBody) => void steps.push(event) } as const;
+  const options = {
+    concurrency: 1,
+    nodeDeadlineMs: Infinity,
+    firstStep: 'cmc',
+    signal: never,
+    host,
+    emit: (event: EventBody) => void steps.push(event),
+  } as const;
   await fanOut(someNodes(1, 1), options, (node) => lockStep(node, null));
   expect(steps.map(({ type }) => type)).toEqual(['node.done']);
 });

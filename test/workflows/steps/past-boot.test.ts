@@ -8,7 +8,12 @@ const NOW = 1_800_000_000_000;
 test('a reset that is recorded in the future is ignored, with a warning', () => {
   const { run, events } = nodeRun(oneNode(7), { now: () => NOW });
   expect(pastBoot(run, NOW + 86_395_000)).toBeNull();
-  expect(events).toEqual([{ type: 'run.warning', text: expect.stringMatching(/^fit07: its last reset is recorded 24 h in the future: .*the record is ignored/) as unknown }]);
+  expect(events).toEqual([
+    {
+      type: 'run.warning',
+      text: expect.stringMatching(/^fit07: its last reset is recorded 24 h in the future: .*the record is ignored/) as unknown,
+    },
+  ]);
 });
 
 test('one of the past, and one of a clock that is hardly ahead, are believed in silence', () => {

@@ -35,7 +35,10 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'imaging-verify-'));
   [image, content] = [join(folder, 'x.ndz'), randomBytes(3 * 1024 * 1024 + 77)];
   await writeFile(join(folder, 'raw'), content);
-  const ranges = [...Array.from({ length: 40 }, (_, i) => ({ startSector: i * 150, endSector: i * 150 + 90 + i })), { startSector: 6_100, endSector: 6_145 }];
+  const ranges = [
+    ...Array.from({ length: 40 }, (_, i) => ({ startSector: i * 150, endSector: i * 150 + 90 + i })),
+    { startSector: 6_100, endSector: 6_145 },
+  ];
   await writeImage(join(folder, 'raw'), image, { ranges });
   digests = await ImageDigests.open(image, FULL); // nodes share it
 });
@@ -72,14 +75,26 @@ async function ramdisk(openShell: OpenShell): Promise<{ host: string; port: numb
 
 type Result = { events: EventBody[]; verdict: Verdict | null; failure: { code: string; message: string } | null };
 
-async function verify(target: { host: string; port: number }, more: { mode?: 'sample' | 'full'; device?: string; stallMs?: number; signal?: AbortSignal; digests?: ImageDigests } = {}): Promise<Result> {
+async function verify(
+  target: { host: string; port: number },
+  more: { mode?: 'sample' | 'full'; device?: string; stallMs?: number; signal?: AbortSignal; digests?: ImageDigests } = {},
+): Promise<Result> {
   const events: EventBody[] = [];
   const { mode = 'full', device = DEVICE, stallMs = 20_000, signal = new AbortController().signal } = more;
-  const options = { concurrency: 1, nodeDeadlineMs: 60_000, firstStep: 'verify', signal, host: systemHost, emit: (event: EventBody) => void events.push(event) } as const;
+  const options = {
+    concurrency: 1,
+    nodeDeadlineMs: 60_000,
+    firstStep: 'verify',
+    signal,
+    host: systemHost,
+    emit: (event: EventBody) => void events.push(event),
+  } as const;
   const [outcome] = await fanOut(someNodes(7, 7), options, async (node) => {
     const telnet = await openTelnet({ ...target, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: node.signal });
     try {
-      return await node.at('verify', 60_000, (inner) => verifyWrite(node, telnet, { mode, device, digests: Promise.resolve(more.digests ?? digests), stallMs }, inner));
+      return await node.at('verify', 60_000, (inner) =>
+        verifyWrite(node, telnet, { mode, device, digests: Promise.resolve(more.digests ?? digests), stallMs }, inner),
+      );
     } finally {
       telnet.close();
     }
@@ -90,7 +105,15 @@ async function verify(target: { host: string; port: number }, more: { mode?: 'sa
 function real(diskPath: string, candidate?: ShellCandidate): { shell: OpenShell; toolbox: string; diskTools: string } {
   const own = mkdtempSync(join(folder, 'shell-'));
   const program = candidate ? findShell(systemHost, own, [candidate]) : findShell(systemHost, own);
-  const shell = realShell({ host: systemHost, program, programs: new Map(), uptimeSeconds: () => 1, folder: join(own, 'sessions'), hostname: 'fit07', diskPath });
+  const shell = realShell({
+    host: systemHost,
+    program,
+    programs: new Map(),
+    uptimeSeconds: () => 1,
+    folder: join(own, 'sessions'),
+    hostname: 'fit07',
+    diskPath,
+  });
   return { shell, toolbox: program.toolbox, diskTools: program.diskTools };
 }
 
@@ -98,7 +121,10 @@ const shells: [string, (diskPath: string) => OpenShell][] = [
   ['the built-in shell', (path) => builtinShell(new Map(diskPrograms(path)))],
   ['the shell found here', (path) => real(path).shell],
 ];
-for (const other of [['busybox', ['sh', '-i']], ['dash', ['-i']]] satisfies ShellCandidate[]) {
+for (const other of [
+  ['busybox', ['sh', '-i']],
+  ['dash', ['-i']],
+] satisfies ShellCandidate[]) {
   const found = (process.env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, other[0])));
   if (found) shells.push([other[0], (path) => real(path, other).shell]);
   else process.stderr.write(`skipped: reading back with ${other[0]}, which is not here\n`);
@@ -126,7 +152,11 @@ describe.each(shells)('with %s', (_, make) => {
       const { failure } = await verify(target);
       expect(failure?.code).toBe('verify-mismatch');
       const sector = Math.floor(at / 512);
-      expect(failure?.message).toMatch(new RegExp(`^${Math.min(512, content.byteLength - sector * 512)} bytes from byte ${sector * 512} on \\(sector ${sector}\\) are not what the image has there; 1 of the \\d+ ranges compared differ$`));
+      expect(failure?.message).toMatch(
+        new RegExp(
+          `^${Math.min(512, content.byteLength - sector * 512)} bytes from byte ${sector * 512} on \\(sector ${sector}\\) are not what the image has there; 1 of the \\d+ ranges compared differ$`,
+        ),
+      );
     }
   });
 });
@@ -177,7 +207,9 @@ describe('a shell that behaves badly', () => {
   /** Answers the questions before the first reading as a good shell would; `answer` is the rest. */
   const after = (answer: (status: (value: number) => string) => string) => {
     let asked = 0;
-    return scripted((status, socket) => void socket.write(++asked <= 3 ? `da39a3ee5e6b4b0d3255bfef95601890afd80709  -\r\n${status(0)}` : answer(status)));
+    return scripted(
+      (status, socket) => void socket.write(++asked <= 3 ? `da39a3ee5e6b4b0d3255bfef95601890afd80709  -\r\n${status(0)}` : answer(status)),
+    );
   };
   const listening = async (onSocket: Parameters<typeof serve>[0]) => {
     const server = await serve(onSocket, '127.24.0.2');
@@ -187,7 +219,10 @@ describe('a shell that behaves badly', () => {
 
   it('too few digests are no verdict on the disk', async () => {
     const { failure } = await verify(await listening(after((status) => `${'0'.repeat(40)}  -\r\nsh: out of memory\r\n${status(0)}`)));
-    expect(failure).toMatchObject({ code: 'verify-failed', message: expect.stringMatching(/printed 1 digests instead of \d+; the last words: "sh: out of memory"/) });
+    expect(failure).toMatchObject({
+      code: 'verify-failed',
+      message: expect.stringMatching(/printed 1 digests instead of \d+; the last words: "sh: out of memory"/),
+    });
   });
 
   it('silence ends it', async () => {
@@ -196,7 +231,9 @@ describe('a shell that behaves badly', () => {
 
   it('an interrupt ends it at once', async () => {
     const controller = new AbortController();
-    const { failure } = await verify(await listening(after(() => (controller.abort(new Error('stop')), ''))), { signal: controller.signal });
+    const { failure } = await verify(await listening(after(() => (controller.abort(new Error('stop')), ''))), {
+      signal: controller.signal,
+    });
     expect(failure?.message).toContain('stop');
   });
 
@@ -213,13 +250,17 @@ describe('a shell that behaves badly', () => {
         },
       });
     const diskPath = await disk();
-    expect((await verify(await ramdisk(spoilt))).failure).toMatchObject({ code: 'verify-mismatch', message: expect.stringMatching(/were wrong once and right when read again; 1 of the/) });
+    expect((await verify(await ramdisk(spoilt))).failure).toMatchObject({
+      code: 'verify-mismatch',
+      message: expect.stringMatching(/were wrong once and right when read again; 1 of the/),
+    });
   });
 });
 
 // the line editing of a real busybox: a limit for lines, echo, prompts
 const busybox = findBusyboxTelnetd();
-if (!busybox) process.stderr.write('skipped: reading back over a real telnetd, as no busybox with a telnetd is here (set BUSYBOX=/path/to/busybox)\n');
+if (!busybox)
+  process.stderr.write('skipped: reading back over a real telnetd, as no busybox with a telnetd is here (set BUSYBOX=/path/to/busybox)\n');
 it.skipIf(!busybox)('over a real busybox telnetd and ash', async () => {
   const startup = join(folder, 'startup');
   await writeFile(startup, 'blockdev() { :; }\nsync() { :; }\n'); // the test must not empty this machine's caches

@@ -21,7 +21,12 @@ import { chunkOf, headerOf } from '../../ndz/bytes.js';
 async function imageFile(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'imaging-write-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const chunks = [0, 1].map((index) => chunkOf(headerOf({ index, firstSector: 8 * index, lastSector: 8 * index + 8, regions: [{ startSector: 8 * index, sectorCount: 8 }] }), randomBytes(4096)));
+  const chunks = [0, 1].map((index) =>
+    chunkOf(
+      headerOf({ index, firstSector: 8 * index, lastSector: 8 * index + 8, regions: [{ startSector: 8 * index, sectorCount: 8 }] }),
+      randomBytes(4096),
+    ),
+  );
   chunks[1]?.fill(0x55, 5000, 5100);
   const path = join(folder, 'x.ndz');
   await writeFile(path, Buffer.concat(chunks));
@@ -35,7 +40,10 @@ async function hintFor(words: string, path: string): Promise<{ message: string; 
     io.stderr.write(`${words}\n`);
     return 1;
   };
-  const server = createServer((socket) => sessions.add(new TelnetSession(socket, builtinShell(new Map([['frisbee', frisbee]]))))).listen(0, '127.24.0.2');
+  const server = createServer((socket) => sessions.add(new TelnetSession(socket, builtinShell(new Map([['frisbee', frisbee]]))))).listen(
+    0,
+    '127.24.0.2',
+  );
   await once(server, 'listening');
   onTestFinished(() => {
     for (const session of sessions) session.kill();
@@ -46,9 +54,29 @@ async function hintFor(words: string, path: string): Promise<{ message: string; 
   const options = { concurrency: 1, nodeDeadlineMs: 20_000, firstStep: 'write', signal, host: systemHost, emit: () => undefined } as const;
   const [outcome] = await fanOut(someNodes(7, 7), options, async (node) => {
     const telnet = await openTelnet({ host: '127.24.0.2', port, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: node.signal });
-    const session = { group: '239.1.2.3', port: 5005, lastHeardMs: () => null, failed: new Promise<never>(() => {}), stop: async () => undefined };
+    const session = {
+      group: '239.1.2.3',
+      port: 5005,
+      lastHeardMs: () => null,
+      failed: new Promise<never>(() => {}),
+      stop: async () => undefined,
+    };
     try {
-      return await node.at('write', 20_000, (inner) => writeImage(node, telnet, { program: 'frisbee', device: '/dev/sda', imageChunks: 2, stallMs: 10_000, session, chunkIsWhole: (index) => isChunkWhole(path, index) }, inner));
+      return await node.at('write', 20_000, (inner) =>
+        writeImage(
+          node,
+          telnet,
+          {
+            program: 'frisbee',
+            device: '/dev/sda',
+            imageChunks: 2,
+            stallMs: 10_000,
+            session,
+            chunkIsWhole: (index) => isChunkWhole(path, index),
+          },
+          inner,
+        ),
+      );
     } finally {
       telnet.close();
     }
@@ -58,9 +86,14 @@ async function hintFor(words: string, path: string): Promise<{ message: string; 
 }
 
 test('a chunk that came damaged and is whole here: the hint is not to copy the image again', async () => {
-  const { message, hint } = await hintFor('frisbee: chunk 0 came 4 times, each time wrong and not the same each time: somebody else sends', await imageFile());
+  const { message, hint } = await hintFor(
+    'frisbee: chunk 0 came 4 times, each time wrong and not the same each time: somebody else sends',
+    await imageFile(),
+  );
   expect(message).toContain('somebody else sends');
-  expect(hint).toBe('chunk 0 of the image file is whole here: find who else sends in the session 239.1.2.3:5005, or what damages data on the way to the node');
+  expect(hint).toBe(
+    'chunk 0 of the image file is whole here: find who else sends in the session 239.1.2.3:5005, or what damages data on the way to the node',
+  );
 });
 
 test('one that is damaged here, too, is said to be', async () => {
@@ -70,5 +103,6 @@ test('one that is damaged here, too, is said to be', async () => {
 
 test('other last words, and chunks that the image does not have, change nothing', async () => {
   const path = await imageFile();
-  for (const words of ['frisbee: writing /dev/sda at byte 0: EIO', 'frisbee: chunk 7: its compressed stream is damaged']) expect((await hintFor(words, path)).hint).toBe("the node's log has its whole output");
+  for (const words of ['frisbee: writing /dev/sda at byte 0: EIO', 'frisbee: chunk 7: its compressed stream is damaged'])
+    expect((await hintFor(words, path)).hint).toBe("the node's log has its whole output");
 });

@@ -19,12 +19,26 @@ let clockMs = 0;
 
 function held(target: Server, signal: AbortSignal = ends.signal): HeldLogin {
   const opening = <T>(work: () => Promise<T>): Promise<T> => work();
-  return new HeldLogin({ host: target.host, port: target.port, username: 'root', auth: { privateKeys: [] }, signal, opening, monotonicMs: () => clockMs });
+  return new HeldLogin({
+    host: target.host,
+    port: target.port,
+    username: 'root',
+    auth: { privateKeys: [] },
+    signal,
+    opening,
+    monotonicMs: () => clockMs,
+  });
 }
 
 test('however often one looks, there is one connection, and it answers questions', async () => {
   let connections = 0;
-  const target = started(await sshd({ allow: () => true, onConnection: () => (connections += 1), onExec: (command, channel) => (channel.write(command), channel.exit(0), channel.end()) }));
+  const target = started(
+    await sshd({
+      allow: () => true,
+      onConnection: () => (connections += 1),
+      onExec: (command, channel) => (channel.write(command), channel.exit(0), channel.end()),
+    }),
+  );
   const login = held(target);
   for (let look = 0; look < 20; look += 1) {
     const seen = await login.look(10_000);
@@ -74,14 +88,16 @@ test('a slow sshd is told of, and the same login goes on', async () => {
   let letIn: (() => void) | null = null;
   const target = started(await sshd({ allow: () => true, onConnection: () => (connections += 1), onExec: () => {} }));
   const { connect } = await import('node:net');
-  const slow = started(await serve((socket) => {
-    socket.write('Welcome\r\n');
-    letIn = () => {
-      const onward = connect(target.port, target.host).on('error', () => {});
-      socket.on('close', () => onward.destroy());
-      socket.pipe(onward).pipe(socket);
-    };
-  }));
+  const slow = started(
+    await serve((socket) => {
+      socket.write('Welcome\r\n');
+      letIn = () => {
+        const onward = connect(target.port, target.host).on('error', () => {});
+        socket.on('close', () => onward.destroy());
+        socket.pipe(onward).pipe(socket);
+      };
+    }),
+  );
   const login = held(slow);
   expect(await login.look(200)).toEqual({ type: 'silent' });
   expect(await login.look(1)).toEqual({ type: 'silent' });

@@ -16,7 +16,11 @@ export const cmc = {
     const timeoutMs = config.nodes.statusTimeoutMs;
     const power = createPowerClient({ port: cmcPort, requestTimeoutMs: timeoutMs });
     try {
-      const outcomes = await fanOut(nodes, { concurrency: AT_ONCE, nodeDeadlineMs: 3 * timeoutMs, firstStep: 'cmc', signal, host, emit: () => {} }, (node) => power.send(node.node.cmc, 'status', { signal: node.signal }));
+      const outcomes = await fanOut(
+        nodes,
+        { concurrency: AT_ONCE, nodeDeadlineMs: 3 * timeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
+        (node) => power.send(node.node.cmc, 'status', { signal: node.signal }),
+      );
       signal.throwIfAborted();
       return cardFindings(outcomes, cmcPort, timeoutMs);
     } finally {
@@ -27,7 +31,8 @@ export const cmc = {
 
 function cardFindings(outcomes: readonly Outcome<unknown>[], port: number, timeoutMs: number): Finding[] {
   const byCode = new Map<string, string[]>();
-  for (const outcome of outcomes) if (!outcome.ok) byCode.set(outcome.failure.code, [...(byCode.get(outcome.failure.code) ?? []), outcome.node]);
+  for (const outcome of outcomes)
+    if (!outcome.ok) byCode.set(outcome.failure.code, [...(byCode.get(outcome.failure.code) ?? []), outcome.node]);
   const answering = outcomes.filter((each) => each.ok);
   const slowestMs = Math.max(0, ...answering.map(({ elapsedMs }) => elapsedMs));
   if (byCode.size === 0) return [ok(`${counted(outcomes.length, 'card')}, all answer; the slowest within ${slowestMs} ms`)];
@@ -42,11 +47,25 @@ function cardFinding(code: string, names: readonly string[], of: number, example
   const first = `one says: ${example}`;
   switch (code) {
     case 'cmc-refused':
-      return problem(`${whose} refused: something is at that address, and no web server on port ${port}`, first, 'is cmc.ip in the inventory the address of a card, and networking.cmc_port right?', 'a card that was just plugged in takes some seconds');
+      return problem(
+        `${whose} refused: something is at that address, and no web server on port ${port}`,
+        first,
+        'is cmc.ip in the inventory the address of a card, and networking.cmc_port right?',
+        'a card that was just plugged in takes some seconds',
+      );
     case 'cmc-timeout':
-      return problem(`${whose} silent: no answer within ${timeoutMs / 1000} s`, first, 'unplug such a node for five minutes: that brings a hung card back', 'when all are silent: is this machine on their network? ip route get, and their switch');
+      return problem(
+        `${whose} silent: no answer within ${timeoutMs / 1000} s`,
+        first,
+        'unplug such a node for five minutes: that brings a hung card back',
+        'when all are silent: is this machine on their network? ip route get, and their switch',
+      );
     case 'cmc-unreachable':
-      return problem(`${whose} unreachable: no way there`, first, "ip route get shows this machine's way; is the interface of the cards' network up, the card plugged in?");
+      return problem(
+        `${whose} unreachable: no way there`,
+        first,
+        "ip route get shows this machine's way; is the interface of the cards' network up, the card plugged in?",
+      );
     case 'cmc-busy':
       return warning(`${whose} busy`, first, 'wait a minute; if it stays so, unplug the node for five minutes');
     case 'bug':

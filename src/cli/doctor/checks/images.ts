@@ -19,7 +19,8 @@ export const imagesFolder = {
   run: async (gateway) => {
     const dir = gateway.config.frisbee.imagesDir;
     const info = await statOrNull(dir);
-    if (!info?.isDirectory()) return [problem(`frisbee.images_dir: there is no folder ${dir}`, null, `mkdir -p ${dir}, or set images_dir in section [frisbee]`)];
+    if (!info?.isDirectory())
+      return [problem(`frisbee.images_dir: there is no folder ${dir}`, null, `mkdir -p ${dir}, or set images_dir in section [frisbee]`)];
     const unreadable = await whyNot(dir, constants.R_OK | constants.X_OK);
     if (unreadable !== null) return [problem(`${dir} cannot be read (${unreadable}; ${ownership(info)})`, null, `chmod a+rx ${dir}`)];
     return [await writableFinding(gateway, ownership(info)), await spaceFinding(dir)];
@@ -30,9 +31,19 @@ async function writableFinding({ config, host }: ConfiguredGateway, owner: strin
   const dir = config.frisbee.imagesDir;
   const images = await listImages(dir);
   const broken = images.filter(({ brokenLinkTo }) => brokenLinkTo !== null);
-  if (broken.length > 0) return warning(`${dir}: ${broken.map(({ name }) => name).join(', ')}: links that lead nowhere`, null, 'restore what they lead to, or remove them');
+  if (broken.length > 0)
+    return warning(
+      `${dir}: ${broken.map(({ name }) => name).join(', ')}: links that lead nowhere`,
+      null,
+      'restore what they lead to, or remove them',
+    );
   const why = host.uid() === 0 ? await whyNotWritable(dir) : null; // others save into the current folder
-  if (why !== null) return problem(`root may not write in ${dir} (${why}; ${owner})`, "imaging-save puts root's images there", 'is it a read-only or network file system? choose another images_dir');
+  if (why !== null)
+    return problem(
+      `root may not write in ${dir} (${why}; ${owner})`,
+      "imaging-save puts root's images there",
+      'is it a read-only or network file system? choose another images_dir',
+    );
   return ok(`${dir}: ${counted(images.length, 'image')}`);
 }
 
@@ -43,7 +54,11 @@ async function spaceFinding(dir: string): Promise<Finding> {
   const wanted = Math.max(LITTLE_BYTES, 2 * largest);
   if (free >= wanted) return ok(`${formatBytes(free)} free`);
   const make = free < LITTLE_BYTES / 16 ? problem : warning;
-  return make(`${dir}: only ${formatBytes(free)} free`, `the next saved image may not fit: the largest here has ${formatBytes(largest)}`, `remove images that nobody needs (imaging-list), or give ${dir} more room`);
+  return make(
+    `${dir}: only ${formatBytes(free)} free`,
+    `the next saved image may not fit: the largest here has ${formatBytes(largest)}`,
+    `remove images that nobody needs (imaging-list), or give ${dir} more room`,
+  );
 }
 
 export const defaultImage = {
@@ -52,10 +67,20 @@ export const defaultImage = {
   run: async ({ config, host }, signal) => {
     const { defaultImage: name, imagesDir } = config.frisbee;
     const found = await findImage(name, placesFor(undefined, { imagesDir, cwd: host.cwd() })).catch((error: unknown) => error);
-    if (found instanceof Error) return [warning(found.message, "imaging-load without -i loads it", `ln -s IMAGE.ndz ${imagesDir}/${name}, or set default_image in section [frisbee]`)];
+    if (found instanceof Error)
+      return [
+        warning(
+          found.message,
+          'imaging-load without -i loads it',
+          `ln -s IMAGE.ndz ${imagesDir}/${name}, or set default_image in section [frisbee]`,
+        ),
+      ];
     const { path } = found as Awaited<ReturnType<typeof findImage>>; // all it gives beside errors
-    const format = await formatOfFile(path).catch((error: unknown) => (error instanceof Failure && error.code === 'image-unknown' ? error : Promise.reject(error as Error)));
-    if (format instanceof Failure) return [warning(format.message, 'imaging-load without -i loads it', format.hint ?? 'name another with default_image')];
+    const format = await formatOfFile(path).catch((error: unknown) =>
+      error instanceof Failure && error.code === 'image-unknown' ? error : Promise.reject(error as Error),
+    );
+    if (format instanceof Failure)
+      return [warning(format.message, 'imaging-load without -i loads it', format.hint ?? 'name another with default_image')];
     if (format !== 'ndz') return [ok(`${path}: ${format}, made into an .ndz at its first load`)];
     const image = await inspectImage(path, { signal });
     const { cut, note } = await judgeImage(image, signal);

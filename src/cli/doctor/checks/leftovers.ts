@@ -17,10 +17,22 @@ export const leftovers = {
     const left = [...dead, ...orphans.map((pid) => `server program, pid ${pid}`)];
     const findings: Finding[] = [];
     if (left.length > 0) {
-      findings.push(warning(`${counted(left.length, 'thing')} of runs that were killed: ${listed(left)}`, 'a node whose link stands boots the PXE system instead of its disk', 'imaging-sweep; the systemd timer imaging-sweep.timer does that every few minutes'));
+      findings.push(
+        warning(
+          `${counted(left.length, 'thing')} of runs that were killed: ${listed(left)}`,
+          'a node whose link stands boots the PXE system instead of its disk',
+          'imaging-sweep; the systemd timer imaging-sweep.timer does that every few minutes',
+        ),
+      );
     }
     if (foreign.length > 0) {
-      findings.push(warning(`next-boot links to ${frisbeeImage} that no run of imaging has made: ${listed(foreign)}`, 'these nodes boot the PXE system at each boot', `when nobody wants that: rm ${configDir}/01-...`));
+      findings.push(
+        warning(
+          `next-boot links to ${frisbeeImage} that no run of imaging has made: ${listed(foreign)}`,
+          'these nodes boot the PXE system at each boot',
+          `when nobody wants that: rm ${configDir}/01-...`,
+        ),
+      );
     }
     return findings.length > 0 ? findings : [ok('nothing is left of killed runs')];
   },

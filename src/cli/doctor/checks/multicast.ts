@@ -36,9 +36,13 @@ async function probe({ group, port }: MulticastSlot, localIp: string, signal: Ab
   const heard = new AbortController();
   let sockets: SessionSockets;
   try {
-    sockets = await openSession({ group, port, localIp, loopback: true }, (bytes) => {
-      if (bytes.equals(payload)) heard.abort();
-    }, () => {});
+    sockets = await openSession(
+      { group, port, localIp, loopback: true },
+      (bytes) => {
+        if (bytes.equals(payload)) heard.abort();
+      },
+      () => {},
+    );
   } catch (error) {
     if (error instanceof Failure && error.code === 'address-in-use') return 'in-use';
     throw error;
@@ -53,13 +57,21 @@ async function probe({ group, port }: MulticastSlot, localIp: string, signal: Ab
 }
 
 /** Resolves when it was heard, or patience is over; returns why datagrams could not be sent, when none could. */
-async function sendUntilHeard(sockets: SessionSockets, payload: Buffer, group: string, heard: AbortSignal, signal: AbortSignal): Promise<Error[]> {
+async function sendUntilHeard(
+  sockets: SessionSockets,
+  payload: Buffer,
+  group: string,
+  heard: AbortSignal,
+  signal: AbortSignal,
+): Promise<Error[]> {
   const problems: Error[] = [];
   for (let sent = 0; sent < TRIES && !heard.aborted; sent += 1) {
-    await new Promise<void>((resolve) => sockets.send(payload, group, (error) => {
-      if (error) problems.push(error);
-      resolve();
-    }));
+    await new Promise<void>((resolve) =>
+      sockets.send(payload, group, (error) => {
+        if (error) problems.push(error);
+        resolve();
+      }),
+    );
     const over = sleep(sent === TRIES - 1 && problems.length < TRIES ? PATIENCE_MS : PAUSE_MS, signal);
     if (!heard.aborted) await Promise.race([over, once(heard, 'abort', { signal })]);
     void over.catch(() => {});
@@ -71,7 +83,12 @@ async function unsent(group: string, port: number, localIp: string, problems: re
   const [first] = problems;
   const code = systemCode(first) ?? messageOf(first);
   const what = `cannot send to ${group}:${port} from ${localIp} (${code})`;
-  if (code === 'EPERM' || code === 'EACCES') return problem(what, `the firewall of this machine keeps such datagrams from leaving${await rulesSeen()}`, `nft insert rule inet filter output ip daddr 224.0.0.0/4 udp dport ${port} accept (with the names of your table and chain), or: iptables -I OUTPUT -d 224.0.0.0/4 -j ACCEPT`);
+  if (code === 'EPERM' || code === 'EACCES')
+    return problem(
+      what,
+      `the firewall of this machine keeps such datagrams from leaving${await rulesSeen()}`,
+      `nft insert rule inet filter output ip daddr 224.0.0.0/4 udp dport ${port} accept (with the names of your table and chain), or: iptables -I OUTPUT -d 224.0.0.0/4 -j ACCEPT`,
+    );
   if (code === 'ENETUNREACH' || code === 'EHOSTUNREACH') {
     const name = (await interfaceOf(localIp))?.name ?? 'DEVICE';
     return problem(what, 'there is no route to multicast groups', `ip route add 224.0.0.0/4 dev ${name}`);

@@ -27,7 +27,13 @@ async function openToAll(paths: readonly string[]): Promise<Finding[]> {
   for (const path of paths.filter(isAbsolute)) {
     const info = await statOrNull(path);
     if (!info || (info.mode & 0o002) === 0 || (info.isDirectory() && (info.mode & 0o1000) !== 0)) continue;
-    findings.push(warning(`everybody may change ${path} (${ownership(info)})`, 'who can change it decides what your loads do, root\'s as well', `chmod o-w ${path}`));
+    findings.push(
+      warning(
+        `everybody may change ${path} (${ownership(info)})`,
+        "who can change it decides what your loads do, root's as well",
+        `chmod o-w ${path}`,
+      ),
+    );
   }
   return findings;
 }

@@ -20,7 +20,14 @@ export const runsFolder = {
     if (why !== null) return [await unwritable(gateway, there, why)];
     const { bavail, bsize } = await statfs(there);
     const free = bavail * bsize;
-    if (free < LITTLE_BYTES) return [warning(`${stateDir}: only ${formatBytes(free)} free`, 'runs go on without logs when it is full', 'set runs.keep or runs.keep_days lower, or runs.dir elsewhere')];
+    if (free < LITTLE_BYTES)
+      return [
+        warning(
+          `${stateDir}: only ${formatBytes(free)} free`,
+          'runs go on without logs when it is full',
+          'set runs.keep or runs.keep_days lower, or runs.dir elsewhere',
+        ),
+      ];
     if (there !== stateDir) return [ok(`${stateDir}: will be made by the first run`)];
     const others = stateDir === SYSTEM_RUNS_DIR || gateway.config.runs.dir !== null ? '' : `, of ${gateway.host.login()} alone`;
     return [ok(`${stateDir}: ${counted(runNames(stateDir).length, 'run')}${others}, ${formatBytes(free)} free`)];
@@ -34,7 +41,10 @@ async function unwritable({ host, config, stateDir }: ConfiguredGateway, there: 
     `what runs do is to be kept in ${stateDir}, and when nodes were reset: loads fail without`,
     ...(config.runs.dir === null
       ? [`set HOME to a folder that ${host.login()} may write, or runs.dir`]
-      : [`as root: mkdir -p ${stateDir} && chgrp imaging ${stateDir} && chmod 3775 ${stateDir}`, 'or leave runs.dir empty: then each user has a folder of their own']),
+      : [
+          `as root: mkdir -p ${stateDir} && chgrp imaging ${stateDir} && chmod 3775 ${stateDir}`,
+          'or leave runs.dir empty: then each user has a folder of their own',
+        ]),
   );
 }
 

@@ -16,7 +16,11 @@ export const nodeVersion = {
 export function versionFinding(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) return ok(`Node.js ${version}`);
-  return problem(`Node.js ${version} is too old`, `imaging needs ${NEEDED.join('.')} or later`, 'install a later nodejs, or put one first in PATH; docs/installing.md says how');
+  return problem(
+    `Node.js ${version} is too old`,
+    `imaging needs ${NEEDED.join('.')} or later`,
+    'install a later nodejs, or put one first in PATH; docs/installing.md says how',
+  );
 }
 
 export const openFiles = {
@@ -33,7 +37,8 @@ export function filesFinding(limits: string, nodeCount: number): Finding {
   const needed = FILES_PER_NODE * nodeCount + FILES_BESIDES;
   if (hard === 'unlimited' || Number(hard) >= needed) return ok(`${hard} allowed, ${needed} needed for all ${nodeCount} nodes`);
   return warning(
-    `a process may open ${hard} files; all ${nodeCount} nodes at once take about ${needed}`, 'each node takes connections to its card, telnet and ssh, and a log',
+    `a process may open ${hard} files; all ${nodeCount} nodes at once take about ${needed}`,
+    'each node takes connections to its card, telnet and ssh, and a log',
     `ulimit -Hn ${needed} as root, or a line in /etc/security/limits.conf: * hard nofile ${needed}`,
   );
 }

@@ -16,21 +16,29 @@ export const sshLogin = {
     if (named.length === 0) return [skipped('tried on nodes that you name: imaging-doctor 7')];
     const port = config.networking.sshPort;
     const auth = await defaultAuth(host.home(), host.env);
-    const outcomes = await fanOut(named, { concurrency: AT_ONCE, nodeDeadlineMs: 3 * TIMEOUT_MS, firstStep: 'ssh', signal, host, emit: () => {} }, async (node) => {
-      let isUp = false;
-      const at = { host: node.node.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal, onGreeting: () => void (isUp = true) };
-      await sshExec({ ...at, username: 'root', auth }, 'true').catch((error: unknown) => {
-        if (isUp || !(error instanceof Failure) || error.code === 'ssh-shut-out') throw error;
-      });
-      return isUp;
-    });
+    const outcomes = await fanOut(
+      named,
+      { concurrency: AT_ONCE, nodeDeadlineMs: 3 * TIMEOUT_MS, firstStep: 'ssh', signal, host, emit: () => {} },
+      async (node) => {
+        let isUp = false;
+        const at = { host: node.node.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal, onGreeting: () => void (isUp = true) };
+        await sshExec({ ...at, username: 'root', auth }, 'true').catch((error: unknown) => {
+          if (isUp || !(error instanceof Failure) || error.code === 'ssh-shut-out') throw error;
+        });
+        return isUp;
+      },
+    );
     signal.throwIfAborted();
     const down = outcomes.flatMap((each) => (each.ok && !each.value ? [each.node] : []));
     const inside = outcomes.filter((each) => each.ok && each.value).length;
     const failures = outcomes.flatMap((each) => (each.ok ? [] : [each.failure]));
     const findings: Finding[] = failures.map(({ node, message, hint, code }) => {
       if (code === 'bug') throw new Error(message);
-      return problem(`${node}: ${message}`, 'imaging-wait and imaging-load -u would wait until their deadline', ...(hint === null ? [] : [hint]));
+      return problem(
+        `${node}: ${message}`,
+        'imaging-wait and imaging-load -u would wait until their deadline',
+        ...(hint === null ? [] : [hint]),
+      );
     });
     if (inside > 0) findings.push(ok(`root is let in on ${counted(inside, 'node')}`));
     if (down.length > 0) findings.push(skipped(`no ssh server answers on ${foldNames(down)}: off, in the PXE system, or without sshd`));
