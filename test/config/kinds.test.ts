@@ -173,19 +173,22 @@ describe('multicast patterns', () => {
 
   it('are refused when a slot would be no group or no port, or the port of another', () => {
     expect(slots('192.168.3.*', '10000 + *', 1)).toMatchObject({
-      key: 'pattern_multicast',
+      field: 'groupPattern',
       problem: expect.stringContaining('192.168.3.1, no multicast address'),
     });
     expect(slots('234.5.6.*', '10000 + *', 256)).toMatchObject({
-      key: 'pattern_multicast',
+      field: 'groupPattern',
       problem: expect.stringContaining('234.5.6.256'),
     });
-    expect(slots('234.5.6.*', '65530 + *', 20)).toMatchObject({ key: 'pattern_port', problem: expect.stringContaining('65536, no port') });
+    expect(slots('234.5.6.*', '65530 + *', 20)).toMatchObject({ field: 'portPattern', problem: expect.stringContaining('65536, no port') });
     expect(slots('234.5.6.*', '2 - *', 20)).toMatchObject({
-      key: 'pattern_port',
+      field: 'portPattern',
       problem: expect.stringContaining('slot 2 (pattern_size is 20) is 0'),
     });
-    expect(slots('234.5.6.*', '10000 + 0 * *', 20)).toMatchObject({ key: 'pattern_port', problem: expect.stringContaining('10000 again') });
+    expect(slots('234.5.6.*', '10000 + 0 * *', 20)).toMatchObject({
+      field: 'portPattern',
+      problem: expect.stringContaining('10000 again'),
+    });
   });
 });
 
