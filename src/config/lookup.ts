@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { Layer } from './layers.js';
 import type { IniValues } from './ini-text.js';
 import { ForeignKeys } from './foreign-keys.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../util/nearest.js';
 import { droppedKeys, renamedKeys } from './foreign-names.js';
 import { allKeys, freeSections, nodeKeys } from './schema.js';
 

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import * as kinds from '../../src/config/kinds.js';
-import { nearest } from '../../src/config/nearest.js';
-import { editDistance } from '../../src/util/edit-distance.js';
 import { multicastSlots, parsePortPattern } from '../../src/config/patterns.js';
 
 const context = { folder: '/home/ann/exp', home: '/home/ann' };
@@ -189,22 +187,5 @@ describe('multicast patterns', () => {
       field: 'portPattern',
       problem: expect.stringContaining('10000 again'),
     });
-  });
-});
-
-describe('the nearest name', () => {
-  it('is found over a few typing mistakes, and not further', () => {
-    const names = ['bandwidth', 'telnet_port', 'ssh_port'];
-    expect(nearest('bandwith', names)).toBe('bandwidth');
-    expect(nearest('sshport', names)).toBe('ssh_port');
-    expect(nearest('telnetport', names)).toBe('telnet_port');
-    expect(nearest('images_dir', names)).toBeNull();
-    expect(nearest('x'.repeat(10_000), names)).toBeNull();
-  });
-
-  it('is counted in edits', () => {
-    expect([editDistance('', ''), editDistance('', 'abc'), editDistance('kitten', 'sitting'), editDistance('ab', 'ba')]).toEqual([
-      0, 3, 3, 2,
-    ]);
   });
 });
