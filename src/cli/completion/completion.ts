@@ -1,4 +1,4 @@
-import { nearest } from '../../config/nearest.js';
+import { nearest } from '../../util/nearest.js';
 import { UserError } from '../../util/errors.js';
 import { say, sayText } from '../../util/say.js';
 import { printable } from '../../util/text.js';
