@@ -22,6 +22,7 @@ export async function main(argv: string[]): Promise<void> {
     stderr: process.stderr,
     signal: ending.signal,
     argv: [],
+    commands,
     losses,
     softly: ending.softly,
   };
@@ -101,7 +102,7 @@ async function runCommand(command: Command, argv: string[], context: CommandCont
   }
   if (command.kind === 'plain') return (await command.load()).run(parsed.args, context);
   const { runNodeCommand } = await import('./nodes/run-node-command.js');
-  return runNodeCommand(command, await command.load(), parsed.args, context);
+  return runNodeCommand(command, parsed.args, context);
 }
 
 function overview(): string {
