@@ -5,8 +5,8 @@ import { gptTypeWrites, type TableWrite } from './tables/gpt.js';
 import { readDiskUse } from './in-use.js';
 import { readPartitionTable } from './tables/partition-table.js';
 import { gptTypeOfCode } from './tables/partition-types.js';
-import { contradiction, Volume } from './plan/volume.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { contradiction, Volume } from './volume.js';
+import { SECTOR_BYTES } from '../ndz/codec/format.js';
 import { openSource, type ImageSource } from './source.js';
 import { diskWriteFailure } from './target.js';
 

@@ -1,4 +1,4 @@
-import { MAX_SECTORS, SECTOR_BYTES } from '../ndz/format.js';
+import { MAX_SECTORS, SECTOR_BYTES } from '../ndz/codec/format.js';
 import type { ImageSource } from './source.js';
 
 /** Sectors to save: from `startSector` up to, not including, `endSector`. Lists of them ascend and do not touch. */

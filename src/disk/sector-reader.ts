@@ -1,5 +1,5 @@
 import { Failure } from '../util/errors.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { SECTOR_BYTES } from '../ndz/codec/format.js';
 import type { SectorRange } from './ranges.js';
 import type { ImageSource } from './source.js';
 

@@ -1,14 +1,14 @@
 import { Failure } from '../util/errors.js';
 import { reasonOf } from '../util/abort.js';
 import { ipToNumber } from './address.js';
-import { isChunkFault } from '../ndz/chunk-fault.js';
+import { isChunkFault } from '../ndz/codec/chunk-fault.js';
 import { ChunkFaults } from './chunk-faults.js';
 import type { ChunkOutput, OutputResult } from './chunk-output.js';
 import { ClientCore } from './client-core.js';
 import { type ClientProfile, REAL_PROFILE } from './client-profile.js';
 import type { ClientStats } from './client-stats.js';
 import { bytesInChunk, CHUNK_BYTES, type Geometry } from './geometry.js';
-import { seededRandom } from './random.js';
+import { seededRandom } from '../util/random.js';
 import type { Origin } from './server-core.js';
 import { encode, type Envelope, randomClientId } from './wire.js';
 

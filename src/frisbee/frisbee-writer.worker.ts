@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { openDiskSink, openRawSink, type RawSink } from '../ndz/sink.js';
+import { openDiskSink, openRawSink, type RawSink } from '../ndz/apply/disk-sink.js';
 import { Failure, messageOf } from '../util/errors.js';
 import type { ChunkOutput, OutputResult } from './chunk-output.js';
 import { CHUNK_BYTES } from './geometry.js';

@@ -1,4 +1,4 @@
-import type { DiskSinkOptions } from '../ndz/sink.js';
+import type { DiskSinkOptions } from '../ndz/apply/disk-sink.js';
 import type { OutputResult } from './chunk-output.js';
 
 /** A file or disk that a writer thread opens. */

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { isMulticast } from '../frisbee/address.js';
-import { receiveImage } from '../frisbee/client.js';
+import { receiveImage } from '../frisbee/receive.js';
 import type { ReceiveOptions, ReceiveResult } from '../frisbee/client-session.js';
 import type { ChunkOutput } from '../frisbee/chunk-output.js';
 import type { OutputSpec } from '../frisbee/writer-protocol.js';

@@ -5,7 +5,7 @@ import { say, sayText } from '../util/say.js';
 import { planRanges, type Plan, type PlanOptions } from '../disk/plan/plan.js';
 import { sliceSource } from '../disk/plan/slice-source.js';
 import { openSource, streamSource, type ImageSource } from '../disk/source.js';
-import { writeImage, type WriteOptions, type WriteProgress, type WriteResult } from '../ndz/writer.js';
+import { writeImage, type WriteOptions, type WriteProgress, type WriteResult } from '../ndz/write/writer.js';
 import { DotLine, padded } from './dot-line.js';
 import { planLines } from './imagezip-lines.js';
 import type { ProgramIo } from './program-io.js';

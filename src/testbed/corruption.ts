@@ -1,5 +1,5 @@
-import { inflatedBytes, SECTOR_BYTES, type ChunkHeader } from '../ndz/format.js';
-import { inspectImage } from '../ndz/reader.js';
+import { inflatedBytes, SECTOR_BYTES, type ChunkHeader } from '../ndz/codec/format.js';
+import { inspectImage } from '../ndz/read/inspect.js';
 
 /** The chunk that `corrupt-at:PCT` hits, of so many, and how far into its data. */
 export function corruptedChunk(percent: number, chunkCount: number): { index: number; share: number } {

@@ -1,6 +1,6 @@
 import type { ChunkOutput, OutputResult } from '../frisbee/chunk-output.js';
-import { chunkTotals } from '../ndz/extents.js';
-import { decodeChunkHeader } from '../ndz/format.js';
+import { chunkTotals } from '../ndz/codec/extents.js';
+import { decodeChunkHeader } from '../ndz/codec/format.js';
 import { Failure } from '../util/errors.js';
 import { corruptedChunk, corruptedSector } from './corruption.js';
 

@@ -4,7 +4,7 @@ import { BlockMap } from '../../src/frisbee/block-map.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
 import { type ClientProfile, REAL_PROFILE } from '../../src/frisbee/client-profile.js';
 import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
-import { seededRandom } from '../../src/frisbee/random.js';
+import { seededRandom } from '../../src/util/random.js';
 import { WantList } from '../../src/frisbee/want-list.js';
 import { decode, encode, type Message } from '../../src/frisbee/wire.js';
 

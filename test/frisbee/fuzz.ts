@@ -4,7 +4,7 @@ import { REAL_PROFILE } from '../../src/frisbee/client-profile.js';
 import { CHUNK_BYTES, geometryOf, type Geometry } from '../../src/frisbee/geometry.js';
 import { type Origin, ServerCore } from '../../src/frisbee/server-core.js';
 import { decode, encode } from '../../src/frisbee/wire.js';
-import { dice, type Dice } from '../ndz/mutate.js';
+import { dice, type Dice } from '../helpers/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
 
 const PORT = 5005;

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { readdirSync, readlinkSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { receiveImage } from '../../src/frisbee/client.js';
+import { receiveImage } from '../../src/frisbee/receive.js';
 import { createClientHub } from '../../src/frisbee/client-hub.js';
 import type { ClientEvent } from '../../src/frisbee/client-session.js';
 import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';

@@ -1,4 +1,4 @@
-import { nearestNames } from '../../images/nearest.js';
+import { nearestNames } from '../../util/nearest.js';
 import { UserError } from '../../util/errors.js';
 import { sayJson } from '../../util/say.js';
 import type { Arguments, CommandContext } from './command.js';

@@ -1,5 +1,5 @@
 import type { SectorRange } from '../ranges.js';
-import type { Volume } from './volume.js';
+import type { Volume } from '../volume.js';
 
 const SECTOR = 512;
 /** As much of a disk's end as is looked at, and kept when something is known there. */

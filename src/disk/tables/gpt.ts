@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { SectorRange } from '../ranges.js';
 import type { PartitionEntry, PartitionTable } from './partition-table.js';
 import { gptTypeName } from './partition-types.js';
-import { Inconsistent, isPowerOfTwo, u64, type Volume } from '../plan/volume.js';
+import { Inconsistent, isPowerOfTwo, u64, type Volume } from '../volume.js';
 
 const SIGNATURE = 'EFI PART';
 const SECTOR = 512;

@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
+import { SECTOR_BYTES } from '../../ndz/codec/format.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import type { NodeRun } from '../../engine/fan-out.js';
 

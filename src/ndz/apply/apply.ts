@@ -1,0 +1,287 @@
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import type { Readable } from 'node:stream';
+import { reasonOf } from '../../util/abort.js';
+import { Failure } from '../../util/errors.js';
+import { readDiskUse, useOf } from '../../disk/in-use.js';
+import type { ChunkJobResult, JobImage, JobTarget } from '../threads/chunk-jobs.js';
+import { eachChunk, openChunkPool, type ChunkPool } from '../threads/chunk-pool.js';
+import { dataExtents } from '../codec/extents.js';
+import { CHUNK_BYTES, SECTOR_BYTES, type ChunkHeader } from '../codec/format.js';
+import { clearDeviceEnd, sectorNotes } from '../../disk/device-end.js';
+import type { ImageSummary } from '../read/image-check.js';
+import { cutImage, endOfImage, type ImageEnd } from '../read/image-end.js';
+import { streamImage } from '../read/image-stream.js';
+import { inspectImage, openImage, type ImageInfo } from '../read/inspect.js';
+import type { WriterResult } from './disk-sink.js';
+import { findSlice, type Slice } from '../../disk/slice.js';
+import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from '../../disk/target.js';
+
+export type ApplyOptions = {
+  /** Make free space zeros, up to the end of a block device or partition; otherwise a disk keeps what was there. */
+  zeroFill?: boolean;
+  /** Write into this partition of the target, by the partition table it has now. Nothing outside is touched. */
+  slice?: number;
+  /** A regular file appears, or is replaced, only when it is complete. */
+  atomic?: boolean;
+  /** Clear the last MiB of a block device as far as it lies behind the image, where RAIDs and copies of a GPT would be found. */
+  clearEnd?: boolean;
+  /** Take an image even if its last chunks seem to be missing. */
+  allowCut?: boolean;
+  /** Whether an image in a file has its end; by its own word unless given. */
+  judge?: (info: ImageInfo) => Promise<ImageEnd>;
+  /** Refuse a block device, or the partition, that is in use. */
+  exclusive?: boolean;
+  workers?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: ApplyProgress) => void;
+};
+
+export type ApplyProgress = {
+  doneChunks: number;
+  /** null when the image comes through a pipe. */
+  chunkCount: number | null;
+  /** Bytes of data written so far. */
+  dataBytes: number;
+};
+
+export type ApplyResult = WriterResult & {
+  /** Size of the imaged disk. */
+  diskBytes: number;
+  chunkCount: number;
+  /** Sentences for people, such as: the disk is smaller than the imaged one, though its data fits. */
+  notes: string[];
+};
+
+/**
+ * Writes an image onto a disk, into a partition, or into a regular file, with worker threads that inflate and write. A
+ * regular file (not in slice mode) ends up with the imaged disk's size, free space and blocks of zeros as holes. An image
+ * in a file is inspected, and the disk's size compared, before the first write; one from a stream as it comes.
+ * Throws Failure: `ndz-cut`, those of `inspectImage`, `streamImage` and `inflateChunk`, `disk-open-failed`, `disk-busy`,
+ * `disk-too-small`, `disk-write-failed`, `slice-missing`, `worker-crashed`; or the signal's reason.
+ */
+export async function applyImage(image: string | Readable, targetPath: string, options: ApplyOptions = {}): Promise<ApplyResult> {
+  if (options.signal?.aborted) throw reasonOf(options.signal);
+  const headers = new HeaderFold();
+  const info =
+    typeof image === 'string'
+      ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) })
+      : null;
+  if (info) await refuseSameFile(info.path, targetPath);
+  const end = info ? await endOf(info, options) : null;
+  const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
+  if (part && options.exclusive) await refuseBusy(targetPath, part);
+  // the disk as a whole may well be in use when one partition is written
+  const target = await openTarget(targetPath, {
+    atomic: options.atomic ?? false,
+    exclusive: part === null && (options.exclusive ?? false),
+    keep: part !== null,
+  });
+  try {
+    const jobTarget = jobTargetOf(target, part, options.slice);
+    if (info && headers.dataEndBytes > jobTarget.limitBytes) throw diskTooSmall(jobTarget.path, jobTarget.limitBytes, headers.dataEndBytes);
+    const sums = new Sums(info, options.onProgress);
+    if (info && end) sums.know(info, end);
+    const diskBytes = info ? await applyFile(info, jobTarget, options, sums) : await applyStream(image, jobTarget, options, sums);
+    if (options.zeroFill) await zeroRest(target, jobTarget, diskBytes, sums, options.signal);
+    else if (options.clearEnd && !part && sums.notes.length === 0) await clearDeviceEnd(target, sums.knownDiskBytes);
+    if (!part) sums.notes.push(...(await sectorNotes(target, sums.tableSectorBytes)));
+    await target.commit(part ? null : diskBytes);
+    return sums.result(diskBytes, jobTarget.limitBytes);
+  } finally {
+    await target.discard();
+  }
+}
+
+async function applyFile(info: ImageInfo, target: JobTarget, options: ApplyOptions, sums: Sums): Promise<number> {
+  const handle = await openImage(info.path);
+  const image: JobImage = { fd: handle.fd, name: info.path, uuid: info.uuid, version: info.version };
+  const pool = openChunkPool({ image, target }, options.workers);
+  try {
+    const zeroFill = options.zeroFill ?? false;
+    const positions = Array.from({ length: info.chunkCount }, (_, position) => position);
+    await eachChunk(
+      pool,
+      positions,
+      (position) => ({ kind: 'apply', position, bytes: null, zeroFill }),
+      (result) => sums.add(result),
+      options.signal,
+    );
+    return info.diskBytes;
+  } finally {
+    await pool.close();
+    await handle.close();
+  }
+}
+
+async function applyStream(image: string | Readable, target: JobTarget, options: ApplyOptions, sums: Sums): Promise<number> {
+  if (typeof image === 'string') throw new TypeError('a path is applied as a file');
+  const { workers = availableParallelism(), zeroFill = false, signal } = options;
+  const pool: ChunkPool = openChunkPool({ target }, workers);
+  // chunks are handed over in shared memory that is used again when they are done
+  const free: Uint8Array[] = Array.from({ length: 2 * workers + 2 }, () => new Uint8Array(new SharedArrayBuffer(CHUNK_BYTES)));
+  const stream = streamImage(image, 'the image', { ...(signal ? { signal } : {}), allowCut: options.allowCut ?? false });
+  let diskBytes = 0;
+  const chunks = async function* (): AsyncGenerator<{ position: number; bytes: Uint8Array }> {
+    let next = await stream.next();
+    for (; !next.done; next = await stream.next()) {
+      const bytes = free.pop();
+      if (!bytes) throw new Error('more chunks at once than there is memory for');
+      bytes.set(next.value.bytes);
+      yield { position: next.value.position, bytes };
+    }
+    diskBytes = next.value.diskBytes;
+    sums.know(next.value, next.value);
+  };
+  try {
+    const onDone = (result: ChunkJobResult, { bytes }: { bytes: Uint8Array }): void => {
+      free.push(bytes);
+      sums.add(result);
+    };
+    await eachChunk(
+      pool,
+      chunks(),
+      ({ position, bytes }) => ({ kind: 'apply', position, bytes, zeroFill }),
+      onDone,
+      signal,
+      2 * workers + 1,
+    );
+    return diskBytes;
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Zeros from the image's end to the end of the device or partition. */
+async function zeroRest(
+  target: OpenTarget,
+  { baseBytes, limitBytes, isBlank }: JobTarget,
+  fromBytes: number,
+  sums: Sums,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (isBlank || !Number.isFinite(limitBytes)) return;
+  const zeros = new Uint8Array(4 * 1024 * 1024);
+  for (let at = fromBytes; at < limitBytes; ) {
+    if (signal?.aborted) throw reasonOf(signal);
+    try {
+      at += (await target.handle.write(zeros, 0, Math.min(zeros.byteLength, limitBytes - at), baseBytes + at)).bytesWritten;
+    } catch (error) {
+      throw diskWriteFailure(target.path, baseBytes + at, error);
+    }
+    sums.writes++;
+    sums.zeroWrites++;
+  }
+  sums.addZeros(Math.max(0, limitBytes - fromBytes));
+}
+
+async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
+  const use = useOf(await readDiskUse(path), startBytes / SECTOR_BYTES, (startBytes + sizeBytes) / SECTOR_BYTES);
+  if (use !== null) throw new Failure('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
+}
+
+function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
+  const { handle, kind, capacityBytes } = target;
+  if (!part) return { fd: handle.fd, path: target.path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
+  return {
+    fd: handle.fd,
+    path: `partition ${slice} of ${target.path}`,
+    baseBytes: part.startBytes,
+    limitBytes: part.sizeBytes,
+    isBlank: false,
+  };
+}
+
+async function endOf(info: ImageInfo, { judge = endOfImage, allowCut = false }: ApplyOptions): Promise<ImageEnd> {
+  const end = await judge(info);
+  if (end.cut !== null && !allowCut) throw cutImage(info.path, end.cut);
+  return end;
+}
+
+/** Opening the target would empty the image before it is read. */
+async function refuseSameFile(image: string, target: string): Promise<void> {
+  const [from, to] = await Promise.all([image, target].map((path) => stat(path).catch(() => undefined)));
+  if (from && to && from.dev === to.dev && from.ino === to.ino) {
+    throw new Failure('disk-open-failed', `${target} is the image itself`, 'give another output file');
+  }
+}
+
+/** What the headers say together. */
+class HeaderFold {
+  /** Where the data ends on the imaged disk; free space may follow. */
+  dataEndBytes = 0;
+
+  add(header: ChunkHeader): void {
+    const last = dataExtents(header).at(-1);
+    if (last) this.dataEndBytes = Math.max(this.dataEndBytes, last.diskOffset + last.sizeBytes);
+  }
+}
+
+/** What was done, added up. */
+class Sums {
+  writes = 0;
+  zeroWrites = 0;
+  readonly notes: string[] = [];
+  /** Size of the imaged disk, if the image says it. */
+  knownDiskBytes: number | null = null;
+  tableSectorBytes: number | null = null;
+  readonly #onProgress: ((progress: ApplyProgress) => void) | undefined;
+  readonly #chunkCount: number | null;
+  #doneChunks = 0;
+  #peakBytes = 0;
+  readonly #totals = { effectiveBytes: 0, actualBytes: 0, inflatedBytes: 0, zeroBytes: 0, seeks: 0 };
+
+  constructor(info: ImageInfo | null, onProgress: ((progress: ApplyProgress) => void) | undefined) {
+    this.#chunkCount = info?.chunkCount ?? null;
+    this.#onProgress = onProgress;
+  }
+
+  /** What the image says of the disk it was made from. */
+  know({ version, diskBytes }: ImageSummary, { note, tableSectorBytes }: Pick<ImageEnd, 'note' | 'tableSectorBytes'>): void {
+    if (note !== null) this.notes.push(note);
+    if (version > 1) this.knownDiskBytes = diskBytes;
+    this.tableSectorBytes = tableSectorBytes;
+  }
+
+  add(result: ChunkJobResult): void {
+    const totals = this.#totals;
+    totals.effectiveBytes += result.effectiveBytes;
+    totals.actualBytes += result.actualBytes;
+    totals.inflatedBytes += result.inflatedBytes;
+    totals.zeroBytes += result.zeroBytes;
+    totals.seeks += result.seeks;
+    this.writes += result.writes;
+    this.zeroWrites += result.zeroWrites;
+    this.#peakBytes = Math.max(this.#peakBytes, Math.min(result.inflatedBytes, 32 * 1024 * 1024));
+    this.#doneChunks++;
+    this.#onProgress?.({ doneChunks: this.#doneChunks, chunkCount: this.#chunkCount, dataBytes: totals.actualBytes });
+  }
+
+  addZeros(sizeBytes: number): void {
+    this.#totals.effectiveBytes += sizeBytes;
+    this.#totals.zeroBytes += sizeBytes;
+  }
+
+  result(diskBytes: number, limitBytes: number): ApplyResult {
+    const { actualBytes, zeroBytes, ...totals } = this.#totals;
+    const peakBuffers = Math.min(availableParallelism(), this.#doneChunks);
+    const notes = [...this.notes];
+    if (diskBytes > limitBytes)
+      notes.push(
+        `the imaged disk had ${diskBytes} bytes, the target has ${limitBytes}: the data fits, but a file system or partition table may reach beyond its end`,
+      );
+    return {
+      ...totals,
+      zeroBytes,
+      actualBytes: actualBytes + zeroBytes,
+      diskBytes,
+      chunkCount: this.#doneChunks,
+      notes,
+      writes: this.writes,
+      zeroWrites: this.zeroWrites,
+      blocked: 0,
+      peakBuffers,
+      peakBufferBytes: peakBuffers * this.#peakBytes,
+    };
+  }
+}
