@@ -1,8 +1,6 @@
 import { readDiskUse } from './in-use.js';
+import { DISK_END_BYTES } from './sector.js';
 import { diskWriteFailure, type OpenTarget } from './target.js';
-
-/** Where RAIDs, ZFS and the copy of a GPT have what tells them: in the last MiB of a disk. */
-export const END_BYTES = 1024 * 1024;
 
 /**
  * Clears the last MiB of a block device as far as it lies behind an image of a disk of `diskBytes` (null: of unknown size;
@@ -10,10 +8,10 @@ export const END_BYTES = 1024 * 1024;
  */
 export async function clearDeviceEnd({ handle, kind, path, capacityBytes }: OpenTarget, diskBytes: number | null): Promise<void> {
   if (kind !== 'block' || diskBytes === null) return;
-  const zeros = new Uint8Array(END_BYTES);
-  for (let at = Math.max(diskBytes, capacityBytes - END_BYTES); at < capacityBytes; ) {
+  const zeros = new Uint8Array(DISK_END_BYTES);
+  for (let at = Math.max(diskBytes, capacityBytes - DISK_END_BYTES); at < capacityBytes; ) {
     try {
-      at += (await handle.write(zeros, 0, Math.min(END_BYTES, capacityBytes - at), at)).bytesWritten;
+      at += (await handle.write(zeros, 0, Math.min(DISK_END_BYTES, capacityBytes - at), at)).bytesWritten;
     } catch (error) {
       throw diskWriteFailure(path, at, error);
     }

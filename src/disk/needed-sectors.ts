@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../ndz/codec/format.js';
+import { SECTOR_BYTES } from './sector.js';
 import { TABLE_HEAD_BYTES, tableEnd } from './tables/table-end.js';
 
 /** Bytes of a disk that `neededSectors` needs to see. */

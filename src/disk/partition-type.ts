@@ -6,7 +6,7 @@ import { readDiskUse } from './in-use.js';
 import { readPartitionTable } from './tables/partition-table.js';
 import { gptTypeOfCode } from './tables/partition-types.js';
 import { contradiction, Volume } from './volume.js';
-import { SECTOR_BYTES } from '../ndz/codec/format.js';
+import { SECTOR_BYTES } from './sector.js';
 import { openSource, type ImageSource } from './source.js';
 import { diskWriteFailure } from './target.js';
 

@@ -1,5 +1,5 @@
 import { planRanges } from './plan/plan.js';
-import { SECTOR_BYTES } from '../ndz/codec/format.js';
+import { SECTOR_BYTES } from './sector.js';
 import { openSource } from './source.js';
 
 /** Where a partition lies on its disk. */

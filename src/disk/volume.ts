@@ -1,6 +1,6 @@
 import { reasonOf } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
-import { SECTOR_BYTES } from '../ndz/codec/format.js';
+import { SECTOR_BYTES } from './sector.js';
 import type { ImageSource } from './source.js';
 
 const WINDOW_BYTES = 64 * 1024;

@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { openDiskSink, openRawSink, type RawSink } from '../ndz/apply/disk-sink.js';
 import { Failure, messageOf } from '../util/errors.js';
 import type { ChunkOutput, OutputResult } from './chunk-output.js';
-import { CHUNK_BYTES } from './geometry.js';
+import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import type { OutputSpec, WriterReply, WriterRequest } from './writer-protocol.js';
 
 /** Inflates and writes for clients whose own thread must not miss a datagram. One thread can write many outputs. */

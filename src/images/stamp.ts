@@ -3,7 +3,7 @@ import type { PartitionInfo } from '../disk/plan/plan-types.js';
 import { contradiction, Volume } from '../disk/volume.js';
 import { readExtFile } from '../disk/ext-file.js';
 import { openImageSource } from '../ndz/read/image-source.js';
-import { SECTOR_BYTES } from '../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../disk/sector.js';
 import type { ImageSource } from '../disk/source.js';
 
 /** Where images say where they come from: ours, and that of an older tool that did the same. */

@@ -1,4 +1,5 @@
-import { inflatedBytes, SECTOR_BYTES, type ChunkHeader } from '../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../disk/sector.js';
+import { inflatedBytes, type ChunkHeader } from '../ndz/codec/format.js';
 import { inspectImage } from '../ndz/read/inspect.js';
 
 /** The chunk that `corrupt-at:PCT` hits, of so many, and how far into its data. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, open, rename, rm, symlink, truncate, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { SECTOR_BYTES } from '../disk/sector.js';
 import { writeImage } from '../ndz/write/writer.js';
 import { zipDisk } from '../ndz/write/zip.js';
 import { systemHost, type Host } from '../util/host.js';
@@ -20,7 +21,6 @@ export type DemoImage = {
   hasFileSystem: boolean;
 };
 
-const SECTOR_BYTES = 512;
 const STAMP_NAME = 'demo';
 const MIN_BYTES = 1024 * 1024;
 const LINUX_PARTITION = 0x83;

@@ -1,10 +1,8 @@
 import type { ChunkOutput, OutputResult } from '../frisbee/chunk-output.js';
 import { chunkTotals } from '../ndz/codec/extents.js';
-import { decodeChunkHeader } from '../ndz/codec/format.js';
+import { CHUNK_BYTES, decodeChunkHeader } from '../ndz/codec/format.js';
 import { Failure } from '../util/errors.js';
 import { corruptedChunk, corruptedSector } from './corruption.js';
-
-const CHUNK_BYTES = 1_048_576;
 
 /** What goes wrong while an image is written; the part of a fault profile that is the disk's and the power's. */
 export type WriteFaults = {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { receiveImage } from '../../src/frisbee/receive.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { LOOPBACK_BROADCAST } from '../../src/frisbee/sockets.js';
 import { MemoryOutput, randomFile, serve, temporaryFolder, testSession } from '../helpers/frisbee.js';
 import { client, server } from '../helpers/frisbee-programs.js';

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { receiveImage } from '../../src/frisbee/receive.js';
 import { createClientHub } from '../../src/frisbee/client-hub.js';
 import type { ClientEvent } from '../../src/frisbee/client-session.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { ServerShell } from '../../src/frisbee/server-shell.js';
 import { startServer } from '../../src/frisbee/server.js';
 import { MemoryOutput, randomFile, serve, temporaryFolder, testSession } from '../helpers/frisbee.js';

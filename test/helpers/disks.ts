@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { planRanges, type Plan, type PlanOptions } from '../../src/disk/plan/plan.js';
-import type { SectorRange } from '../../src/disk/ranges.js';
+import { planRanges } from '../../src/disk/plan/plan.js';
+import type { Plan, PlanOptions } from '../../src/disk/plan/plan-types.js';
+import type { SectorRange } from '../../src/disk/sector.js';
 import type { ImageSource } from '../../src/disk/source.js';
 
 const folder = new URL('../fixtures/ndz/disks/', import.meta.url);

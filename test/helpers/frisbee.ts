@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ChunkOutput } from '../../src/frisbee/chunk-output.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { ServerShell, type ServerOptions } from '../../src/frisbee/server-shell.js';
 import type { ServerEvent } from '../../src/frisbee/server-events.js';
 

@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, Collect, FileSystem } from './file-system.js';
 import { clearBits } from './free-runs.js';
 import { diskText, Inconsistent, u64, type Volume } from '../volume.js';

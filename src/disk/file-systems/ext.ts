@@ -1,5 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
-import type { SectorRange } from '../ranges.js';
+import { SECTOR_BYTES, type SectorRange } from '../sector.js';
 import { crc32c } from '../tables/crc.js';
 import { ExtBlocks } from './ext-blocks.js';
 import { descriptorBlock, groupStart, readDescriptor, type GroupDescriptor } from './ext-descriptor.js';

@@ -1,5 +1,5 @@
 import type { FileSystemState } from '../plan/plan-types.js';
-import type { SectorRange } from '../ranges.js';
+import type { SectorRange } from '../sector.js';
 import type { FreeRuns } from './free-runs.js';
 import type { Volume } from '../volume.js';
 

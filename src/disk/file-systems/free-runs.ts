@@ -1,4 +1,4 @@
-import type { SectorRange } from '../ranges.js';
+import type { SectorRange } from '../sector.js';
 import { Inconsistent } from '../volume.js';
 
 /** More runs than these are thinned out, so that a disk cannot make the list grow without bounds. */

@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, FileSystem } from './file-system.js';
 import { diskText, uuidText, type Volume } from '../volume.js';
 

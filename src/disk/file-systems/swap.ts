@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, Collect, FileSystem } from './file-system.js';
 import { diskText, Inconsistent, uuidText, type Volume } from '../volume.js';
 

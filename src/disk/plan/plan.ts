@@ -1,6 +1,6 @@
 import { Failure } from '../../util/errors.js';
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
-import { wholeDisk, type SectorRange } from '../ranges.js';
+import { MIN_SKIP_SECTORS, SECTOR_BYTES, type SectorRange } from '../sector.js';
+import { wholeDisk } from '../ranges.js';
 import type { ImageSource } from '../source.js';
 import { fileSystemsBesideTable } from '../file-systems/detect.js';
 import { mergeRanges } from '../file-systems/free-runs.js';
@@ -11,9 +11,6 @@ import type { Plan, PlanOptions } from './plan-types.js';
 import { readTail } from './tail.js';
 import { contradiction, Inconsistent, Volume } from '../volume.js';
 
-export type { FileSystemState, PartitionInfo, Plan, PlanOptions, SavedAs } from './plan-types.js';
-
-const MIN_SKIP_SECTORS = 64;
 const FAMILY = {
   any: { title: 'known', names: /^/ },
   ext: { title: 'ext2, ext3 or ext4', names: /^ext/ },

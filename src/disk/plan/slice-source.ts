@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { ImageSource } from '../source.js';
 
 /** A part of a disk as a source of its own; `sectorCount` sectors from `startSector` on, or as many as there are. Closing it closes nothing. */

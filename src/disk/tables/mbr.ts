@@ -1,4 +1,4 @@
-import type { SectorRange } from '../ranges.js';
+import type { SectorRange } from '../sector.js';
 import type { PartitionEntry, PartitionTable } from './partition-table.js';
 import { mbrTypeName } from './partition-types.js';
 import { Inconsistent, type Volume } from '../volume.js';

@@ -1,4 +1,4 @@
-import type { SectorRange } from '../ranges.js';
+import type { SectorRange } from '../sector.js';
 import { readGpt } from './gpt.js';
 import { hasProtectiveEntry, hybridEnd, readMbr } from './mbr.js';
 import { Inconsistent, type Volume } from '../volume.js';

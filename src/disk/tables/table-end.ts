@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 
 const TABLE_OFFSET = 446;
 const ENTRY_BYTES = 16;

@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
 import { ImageReader, type ImageIndex, type Segment } from '../read/image-source.js';
 
 /** `changed`: both images have the sectors, with different content; `only-a`, `only-b`: the other one leaves them out. */

@@ -4,7 +4,7 @@ import { workerPath } from '../../util/dist.js';
 import { planRanges } from '../../disk/plan/plan.js';
 import type { PartitionInfo } from '../../disk/plan/plan-types.js';
 import type { DiffCounts, DiffData, DiffJob, DiffResult, DiffRun } from './diff-span.js';
-import { SECTOR_BYTES } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
 import { openImageSource, openIndexed, type OpenImage } from '../read/image-source.js';
 import type { ImageInfo } from '../read/inspect.js';
 import { WorkerPool } from '../threads/worker-pool.js';

@@ -1,5 +1,6 @@
 import { dataExtents } from '../codec/extents.js';
-import { SECTOR_BYTES, type ChunkHeader } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import type { ChunkHeader } from '../codec/format.js';
 
 /** Consecutive bytes of the imaged disk. */
 export type ByteRange = { offset: number; sizeBytes: number };

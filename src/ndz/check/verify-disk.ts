@@ -1,7 +1,8 @@
 import { planRanges } from '../../disk/plan/plan.js';
 import type { ChunkJobResult, JobTarget } from '../threads/chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from '../threads/chunk-pool.js';
-import { SECTOR_BYTES, type Region } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import type { Region } from '../codec/format.js';
 import { cutImage, endOfImage, type ImageEnd } from '../read/image-end.js';
 import { inspectImage, openImage, type ImageInfo } from '../read/inspect.js';
 import { openSource } from '../../disk/source.js';

@@ -1,6 +1,6 @@
 import { constants, deflateRawSync } from 'node:zlib';
 import { ADLER_START, adler32, joinAdler } from './adler.js';
-import { SECTOR_BYTES } from './format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
 
 /** How far back deflate refers. */
 export const WINDOW_BYTES = 32 * 1024;

@@ -1,4 +1,5 @@
-import { endOfRegions, inflatedBytes, RELOCATION_SHORT_SECTOR, SECTOR_BYTES, type ChunkHeader } from './format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import { endOfRegions, inflatedBytes, RELOCATION_SHORT_SECTOR, type ChunkHeader } from './format.js';
 
 /** Consecutive bytes of a disk, and where they begin in the chunk's inflated data. */
 export type Extent = { diskOffset: number; sizeBytes: number; dataOffset: number };

@@ -1,8 +1,7 @@
+import { MAX_SECTORS, SECTOR_BYTES } from '../../disk/sector.js';
 import { Failure } from '../../util/errors.js';
 import { decodeEndMark, encodeEndMark, END_MARK_BYTES, type EndMark } from './end-mark.js';
 
-/** Every sector of the format has this size, whatever the disk's own is. */
-export const SECTOR_BYTES = 512;
 /** An image is a row of chunks of exactly this size; each can be applied alone, in any order. */
 export const CHUNK_BYTES = 1_048_576;
 /** The header area at the start of each chunk; the zlib stream follows it. */
@@ -11,8 +10,6 @@ export const HEADER_BYTES = 4096;
 export const MAX_STREAM_BYTES = CHUNK_BYTES - HEADER_BYTES;
 /** Regions that fit in a V4 chunk without relocations; the 2015 imagezip keeps to it in all versions. */
 export const MAX_REGIONS = 469;
-/** Sector numbers are 32 bits wide: nothing beyond 2 TiB can be described. */
-export const MAX_SECTORS = 0xffff_ffff;
 /** Relocation type "only the first `sizeBytes` bytes of sector `sector` are to be written". */
 export const RELOCATION_SHORT_SECTOR = 6;
 

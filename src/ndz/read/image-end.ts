@@ -1,6 +1,6 @@
 import { Failure } from '../../util/errors.js';
 import { dataExtents, partsWithin } from '../codec/extents.js';
-import { SECTOR_BYTES } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
 import type { ImageSummary } from './image-check.js';
 import { readChunkBytes } from './image-source.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';

@@ -1,7 +1,8 @@
 import { readSync } from 'node:fs';
 import { Failure, messageOf } from '../../util/errors.js';
 import { dataExtents, partsWithin, type Extent } from '../codec/extents.js';
-import { CHUNK_BYTES, endOfRegions, inflatedBytes, MAX_SECTORS, SECTOR_BYTES, type ChunkHeader } from '../codec/format.js';
+import { MAX_SECTORS, SECTOR_BYTES } from '../../disk/sector.js';
+import { CHUNK_BYTES, endOfRegions, inflatedBytes, type ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { inspectImage, openImage, type ImageInfo } from './inspect.js';
 import type { ImageSource } from '../../disk/source.js';

@@ -4,8 +4,19 @@ import { workerPath } from '../../util/dist.js';
 import { ADLER_START, joinAdler } from '../codec/adler.js';
 import { sealChunk } from '../codec/checksum.js';
 import { FULL_BYTES, UNIT_OUTPUT_BYTES, type DeflateJob, type DeflateResult, type Piece } from '../codec/deflate-units.js';
-import { CHUNK_BYTES, encodeChunkHeader, endOfRegions, HEADER_BYTES, MAX_REGIONS, MAX_STREAM_BYTES } from '../codec/format.js';
-import { RELOCATION_SHORT_SECTOR, SECTOR_BYTES, type ChunkHeader, type ChunkVersion, type Region } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import {
+  CHUNK_BYTES,
+  encodeChunkHeader,
+  endOfRegions,
+  HEADER_BYTES,
+  MAX_REGIONS,
+  MAX_STREAM_BYTES,
+  RELOCATION_SHORT_SECTOR,
+  type ChunkHeader,
+  type ChunkVersion,
+  type Region,
+} from '../codec/format.js';
 import type { SectorReader } from '../../disk/sector-reader.js';
 import { addRegion, partOfRegions, UnitStream, type RawUnit, type Unit } from './unit-stream.js';
 import { WorkerPool } from '../threads/worker-pool.js';

@@ -1,4 +1,5 @@
-import { SECTOR_BYTES, type Region } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import type { Region } from '../codec/format.js';
 import { UNIT_BYTES, UNIT_OUTPUT_BYTES, WINDOW_BYTES, type DeflateJob, type DeflateResult, type Piece } from '../codec/deflate-units.js';
 import type { SectorReader } from '../../disk/sector-reader.js';
 import type { WorkerPool } from '../threads/worker-pool.js';

@@ -3,9 +3,10 @@ import type { Writable } from 'node:stream';
 import { reasonOf } from '../../util/abort.js';
 import { Failure } from '../../util/errors.js';
 import { buildChunks, builtBytes, placeChunk } from './chunk-builder.js';
-import { CHUNK_BYTES, endOfRegions, MAX_SECTORS, SECTOR_BYTES } from '../codec/format.js';
+import { MAX_SECTORS, SECTOR_BYTES, type SectorRange } from '../../disk/sector.js';
+import { CHUNK_BYTES, endOfRegions } from '../codec/format.js';
 import { fileOutput, streamOutput, type ImageOutput } from './output.js';
-import { nonZeroRanges, wholeDisk, type SectorRange } from '../../disk/ranges.js';
+import { nonZeroRanges, wholeDisk } from '../../disk/ranges.js';
 import { SectorReader } from '../../disk/sector-reader.js';
 import { openSource, type ImageSource } from '../../disk/source.js';
 

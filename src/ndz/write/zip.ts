@@ -3,7 +3,7 @@ import { Failure } from '../../util/errors.js';
 import { planRanges } from '../../disk/plan/plan.js';
 import type { Plan, PlanOptions } from '../../disk/plan/plan-types.js';
 import { sliceSource } from '../../disk/plan/slice-source.js';
-import { SECTOR_BYTES } from '../codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
 import { openSource, type ImageSource } from '../../disk/source.js';
 import { writeImage, type WriteOptions, type WriteResult } from './writer.js';
 

@@ -1,5 +1,5 @@
 import type { DigestName } from '../../disk/digest.js';
-import { SECTOR_BYTES } from '../../ndz/codec/format.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
 import type { ExpectedDigests, ImageDigests } from '../../ndz/check/image-digests.js';
 import { split, type ByteRange, type DigestGroup } from '../../ndz/check/read-back.js';
 import type { TelnetSession } from '../../telnet/session.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diffImages, type DiffKind } from '../../../src/ndz/check/diff.js';
-import type { SectorRange } from '../../../src/disk/ranges.js';
+import type { SectorRange } from '../../../src/disk/sector.js';
 import { writeImage } from '../../../src/ndz/write/writer.js';
 import { descriptorsOf, fixture, temporaryFolder } from '../../helpers/images.js';
 

@@ -3,7 +3,7 @@ import { writeFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createDigest } from '../../../src/disk/digest.js';
-import { SECTOR_BYTES } from '../../../src/ndz/codec/format.js';
+import { SECTOR_BYTES } from '../../../src/disk/sector.js';
 import { ImageDigests, type ImageDigestsOptions } from '../../../src/ndz/check/image-digests.js';
 import type { DigestGroup } from '../../../src/ndz/check/read-back.js';
 import { writeImage } from '../../../src/ndz/write/writer.js';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dataExtents } from '../../../src/ndz/codec/extents.js';
-import { RELOCATION_SHORT_SECTOR, SECTOR_BYTES, type ChunkHeader } from '../../../src/ndz/codec/format.js';
+import { SECTOR_BYTES } from '../../../src/disk/sector.js';
+import { RELOCATION_SHORT_SECTOR, type ChunkHeader } from '../../../src/ndz/codec/format.js';
 import {
   edgeRegion,
   pickSample,

@@ -10,7 +10,7 @@ import { ADLER_START, adler32, joinAdler } from '../../../src/ndz/codec/adler.js
 import { buildChunks, type BuiltChunk } from '../../../src/ndz/write/chunk-builder.js';
 import { FULL_BYTES } from '../../../src/ndz/codec/deflate-units.js';
 import { HEADER_BYTES, inflatedBytes, decodeChunkHeader, MAX_STREAM_BYTES, MAX_REGIONS } from '../../../src/ndz/codec/format.js';
-import type { SectorRange } from '../../../src/disk/ranges.js';
+import type { SectorRange } from '../../../src/disk/sector.js';
 import { SectorReader } from '../../../src/disk/sector-reader.js';
 import type { ImageSource } from '../../../src/disk/source.js';
 import { writeImage } from '../../../src/ndz/write/writer.js';
