@@ -1,9 +1,8 @@
 import { Failure } from '../util/errors.js';
 import { reasonOf } from '../util/abort.js';
 import { ipToNumber } from './address.js';
-import { isChunkFault } from '../ndz/codec/chunk-fault.js';
+import { isChunkFault, type ChunkSink, type SinkResult } from '../ndz/apply/chunk-sink.js';
 import { ChunkFaults } from './chunk-faults.js';
-import type { ChunkOutput, OutputResult } from './chunk-output.js';
 import { ClientCore } from './client-core.js';
 import { type ClientProfile, REAL_PROFILE } from './client-profile.js';
 import type { ClientStats } from './client-stats.js';
@@ -29,7 +28,7 @@ export type ReceiveOptions = {
   port: number;
   localIp: string;
   /** Where the chunks go; aborted when the transfer fails, so the caller need not. */
-  sink: ChunkOutput;
+  sink: ChunkSink;
   signal?: AbortSignal;
   onEvent?: (event: ClientEvent) => void;
   /** Give up when the server was silent for so long after it had answered. Default: never. */
@@ -51,7 +50,7 @@ export type ReceiveOptions = {
   lossSeed?: number;
 };
 
-export type ReceiveResult = OutputResult & {
+export type ReceiveResult = SinkResult & {
   clientId: number;
   sizeBytes: number;
   chunks: number;
@@ -267,7 +266,7 @@ export class ClientSession {
     });
   }
 
-  #leave(output: OutputResult | null): ClientStats {
+  #leave(output: SinkResult | null): ClientStats {
     const elapsedMs = performance.now() - (this.#joinedAt ?? this.#startedAt);
     const stats: ClientStats = {
       ...this.#core.stats,

@@ -39,7 +39,7 @@ export async function readStamp(
 
 /**
  * The last line of an image's own stamp, or null when it has none that can be had cheaply: nothing but the partition table and
- * the way to the file is read. Throws as `openImageSource` and `inflateChunk` do.
+ * the way to the file is read. Throws as `openImageSource`, `openChunk` and `inflatePieces` do.
  */
 export async function stampOfImage(path: string, signal?: AbortSignal): Promise<string | null> {
   const { source } = await openImageSource(path, signal);

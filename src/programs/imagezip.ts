@@ -4,7 +4,7 @@ import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
 import { planRanges } from '../disk/plan/plan.js';
 import type { Plan, PlanOptions } from '../disk/plan/plan-types.js';
-import { sliceSource } from '../disk/plan/slice-source.js';
+import { sliceSource } from '../disk/slice.js';
 import { openSource, streamSource, type ImageSource } from '../disk/source.js';
 import { writeImage, type WriteOptions, type WriteProgress, type WriteResult } from '../ndz/write/writer.js';
 import { DotLine, padded } from './dot-line.js';

@@ -4,8 +4,7 @@ import { createReadStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, open, rename, rm, symlink, truncate, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SECTOR_BYTES } from '../disk/sector.js';
-import { writeImage } from '../ndz/write/writer.js';
-import { zipDisk } from '../ndz/write/zip.js';
+import { writeImage, zipDisk } from '../ndz/write/writer.js';
 import { systemHost, type Host } from '../util/host.js';
 import { demoFiles, type DemoFile } from './demo-files.js';
 

@@ -1,3 +1,4 @@
+import { inflatePieces, openChunk } from '../../src/ndz/codec/inflate.js';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -56,3 +57,10 @@ export async function descriptorsOf(path: string): Promise<number> {
   const targets = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')));
   return targets.filter((target) => target === path || target.startsWith(`${path}/`)).length;
 }
+
+/** What a chunk's stream holds. Rejects as `openChunk` and `inflatePieces` throw. */
+export const inflated = async (chunk: Uint8Array, position?: number): Promise<Buffer> => {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of inflatePieces(chunk, openChunk(chunk, position))) pieces.push(piece);
+  return Buffer.concat(pieces);
+};

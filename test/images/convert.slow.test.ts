@@ -9,7 +9,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ensureNdz, type ConvertOptions, type ConvertPhase } from '../../src/images/convert.js';
 import { formatOf } from '../../src/images/formats.js';
 import { applyImage } from '../../src/ndz/apply/apply.js';
-import { verifyImage } from '../../src/ndz/read/inspect.js';
+import { verifyImage } from '../../src/ndz/check/verify.js';
 import { writeImage } from '../../src/ndz/write/writer.js';
 import { systemHost } from '../../src/util/host.js';
 import { descriptorsOf, temporaryFolder } from '../helpers/images.js';

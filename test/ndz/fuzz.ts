@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { chunkJob, type ChunkJobData } from '../../src/ndz/threads/chunk-jobs.js';
+import type { ChunkJobData } from '../../src/ndz/threads/chunk-jobs.js';
+import { chunkJob } from '../../src/ndz/threads/chunk-work.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
-import { endOfImage } from '../../src/ndz/read/image-end.js';
+import { endOfImage, inspectImage } from '../../src/ndz/read/inspect.js';
 import { streamImage } from '../../src/ndz/read/image-stream.js';
 import { inflatePieces, openChunk } from '../../src/ndz/codec/inflate.js';
-import { inspectImage } from '../../src/ndz/read/inspect.js';
 import { Failure } from '../../src/util/errors.js';
 import { bases, dice, meaning, mutate, sweep, type Base, type Mutant } from '../helpers/mutate.js';
 

@@ -3,11 +3,11 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeDemoImage } from '../../src/testbed/demo-image.js';
-import { inflateChunk } from '../../src/ndz/codec/inflate.js';
-import { verifyImage } from '../../src/ndz/read/inspect.js';
+import { decodeChunkHeader } from '../../src/ndz/codec/format.js';
+import { verifyImage } from '../../src/ndz/check/verify.js';
 import { openDiskSink } from '../../src/ndz/apply/disk-sink.js';
 import { systemHost, type Host } from '../../src/util/host.js';
-import { chunksOf, descriptorsOf, sha256, temporaryFolder } from '../helpers/images.js';
+import { chunksOf, descriptorsOf, inflated, sha256, temporaryFolder } from '../helpers/images.js';
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 const has = (program: string): boolean => spawnSync(program, ['-V'], { env: { PATH }, stdio: 'ignore' }).error === undefined;
@@ -66,7 +66,7 @@ it.skipIf(!has('mke2fs') || !has('debugfs') || !has('e2fsck'))('holds a sound fi
   // on a disk that was not empty
   const disk = Buffer.alloc(24 * 1024 * 1024, 0xff);
   for (const chunk of chunksOf(await readFile(ndzPath))) {
-    const { header, data } = inflateChunk(chunk);
+    const [header, data] = [decodeChunkHeader(chunk), await inflated(chunk)];
     let offset = 0;
     for (const { startSector, sectorCount } of header.regions) {
       disk.set(data.subarray(offset, (offset += sectorCount * 512)), startSector * 512);

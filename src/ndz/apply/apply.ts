@@ -1,22 +1,24 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
+import { readDiskUse, useOf } from '../../disk/in-use.js';
+import { Placer, type PlacementStats } from '../../disk/placement.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import { findSlice, type Slice } from '../../disk/slice.js';
+import { clearDeviceEnd, diskTooSmall, openTarget, sectorNotes, writeAll, type OpenTarget } from '../../disk/target.js';
 import { reasonOf } from '../../util/abort.js';
 import { Failure } from '../../util/errors.js';
-import { readDiskUse, useOf } from '../../disk/in-use.js';
-import type { ChunkJobResult, JobImage, JobTarget } from '../threads/chunk-jobs.js';
-import { eachChunk, openChunkPool, type ChunkPool } from '../threads/chunk-pool.js';
 import { dataExtents } from '../codec/extents.js';
-import { SECTOR_BYTES } from '../../disk/sector.js';
-import { CHUNK_BYTES, type ChunkHeader } from '../codec/format.js';
-import { clearDeviceEnd, sectorNotes } from '../../disk/device-end.js';
+import type { ChunkHeader } from '../codec/format.js';
 import type { ImageSummary } from '../read/image-check.js';
-import { cutImage, endOfImage, type ImageEnd } from '../read/image-end.js';
-import { streamImage } from '../read/image-stream.js';
-import { inspectImage, openImage, type ImageInfo } from '../read/inspect.js';
-import type { WriterResult } from './disk-sink.js';
-import { findSlice, type Slice } from '../../disk/slice.js';
-import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from '../../disk/target.js';
+import { inspectImage, wholeEnd, type ImageEnd, type ImageInfo } from '../read/inspect.js';
+import type { ChunkJobResult, JobTarget } from '../threads/chunk-jobs.js';
+import type { WriterResult } from './chunk-sink.js';
+import { applyFile, applyStream } from './in-threads.js';
+import { pourImage } from './pour.js';
+
+/** What one write of zeros behind an image has. */
+const ZERO_BYTES = 4 * 1024 * 1024;
 
 export type ApplyOptions = {
   /** Make free space zeros, up to the end of a block device or partition; otherwise a disk keeps what was there. */
@@ -57,19 +59,27 @@ export type ApplyResult = WriterResult & {
 /**
  * Writes an image onto a disk, into a partition, or into a regular file, with worker threads that inflate and write. A
  * regular file (not in slice mode) ends up with the imaged disk's size, free space and blocks of zeros as holes. An image
- * in a file is inspected, and the disk's size compared, before the first write; one from a stream as it comes.
- * Throws Failure: `ndz-cut`, those of `inspectImage`, `streamImage` and `inflateChunk`, `disk-open-failed`, `disk-busy`,
- * `disk-too-small`, `disk-write-failed`, `slice-missing`, `worker-crashed`; or the signal's reason.
+ * in a file is inspected, and the disk's size compared, before the first write; one from a stream as it comes. A stream as the
+ * target gets the disk front to back, free space as zeros; it is left open.
+ * Throws Failure: `ndz-cut`, those of `inspectImage`, `streamImage`, `openChunk` and `inflatePieces`, `disk-open-failed`,
+ * `disk-busy`, `disk-too-small`, `disk-write-failed`, `image-write-failed` (a stream), `slice-missing`, `worker-crashed`; or the
+ * signal's reason.
  */
-export async function applyImage(image: string | Readable, targetPath: string, options: ApplyOptions = {}): Promise<ApplyResult> {
+export async function applyImage(image: string | Readable, target: string | Writable, options: ApplyOptions = {}): Promise<ApplyResult> {
   if (options.signal?.aborted) throw reasonOf(options.signal);
+  if (typeof target === 'string') return applyToDisk(image, target, options);
+  if (options.slice !== undefined) throw new TypeError('a stream has no partitions');
+  return pourImage(image, target, options);
+}
+
+async function applyToDisk(image: string | Readable, targetPath: string, options: ApplyOptions): Promise<ApplyResult> {
   const headers = new HeaderFold();
   const info =
     typeof image === 'string'
       ? await inspectImage(image, { ...(options.signal ? { signal: options.signal } : {}), onHeader: (header) => headers.add(header) })
       : null;
   if (info) await refuseSameFile(info.path, targetPath);
-  const end = info ? await endOf(info, options) : null;
+  const end = info ? await wholeEnd(info, options) : null;
   const part = options.slice === undefined ? null : await findSlice(targetPath, options.slice);
   if (part && options.exclusive) await refuseBusy(targetPath, part);
   // the disk as a whole may well be in use when one partition is written
@@ -83,7 +93,7 @@ export async function applyImage(image: string | Readable, targetPath: string, o
     if (info && headers.dataEndBytes > jobTarget.limitBytes) throw diskTooSmall(jobTarget.path, jobTarget.limitBytes, headers.dataEndBytes);
     const sums = new Sums(info, options.onProgress);
     if (info && end) sums.know(info, end);
-    const diskBytes = info ? await applyFile(info, jobTarget, options, sums) : await applyStream(image, jobTarget, options, sums);
+    const diskBytes = await applyChunks(info ?? image, jobTarget, options, sums);
     if (options.zeroFill) await zeroRest(target, jobTarget, diskBytes, sums, options.signal);
     else if (options.clearEnd && !part && sums.notes.length === 0) await clearDeviceEnd(target, sums.knownDiskBytes);
     if (!part) sums.notes.push(...(await sectorNotes(target, sums.tableSectorBytes)));
@@ -94,86 +104,34 @@ export async function applyImage(image: string | Readable, targetPath: string, o
   }
 }
 
-async function applyFile(info: ImageInfo, target: JobTarget, options: ApplyOptions, sums: Sums): Promise<number> {
-  const handle = await openImage(info.path);
-  const image: JobImage = { fd: handle.fd, name: info.path, uuid: info.uuid, version: info.version };
-  const pool = openChunkPool({ image, target }, options.workers);
-  try {
-    const zeroFill = options.zeroFill ?? false;
-    const positions = Array.from({ length: info.chunkCount }, (_, position) => position);
-    await eachChunk(
-      pool,
-      positions,
-      (position) => ({ kind: 'apply', position, bytes: null, zeroFill }),
-      (result) => sums.add(result),
-      options.signal,
-    );
-    return info.diskBytes;
-  } finally {
-    await pool.close();
-    await handle.close();
+/** Returns the size of the imaged disk. */
+async function applyChunks(image: ImageInfo | string | Readable, target: JobTarget, options: ApplyOptions, sums: Sums): Promise<number> {
+  const onDone = (result: ChunkJobResult): void => sums.add(result);
+  if (typeof image === 'string') throw new TypeError('a path is inspected first');
+  if ('diskBytes' in image) {
+    await applyFile(image, target, onDone, options);
+    return image.diskBytes;
   }
-}
-
-async function applyStream(image: string | Readable, target: JobTarget, options: ApplyOptions, sums: Sums): Promise<number> {
-  if (typeof image === 'string') throw new TypeError('a path is applied as a file');
-  const { workers = availableParallelism(), zeroFill = false, signal } = options;
-  const pool: ChunkPool = openChunkPool({ target }, workers);
-  // chunks are handed over in shared memory that is used again when they are done
-  const free: Uint8Array[] = Array.from({ length: 2 * workers + 2 }, () => new Uint8Array(new SharedArrayBuffer(CHUNK_BYTES)));
-  const stream = streamImage(image, 'the image', { ...(signal ? { signal } : {}), allowCut: options.allowCut ?? false });
-  let diskBytes = 0;
-  const chunks = async function* (): AsyncGenerator<{ position: number; bytes: Uint8Array }> {
-    let next = await stream.next();
-    for (; !next.done; next = await stream.next()) {
-      const bytes = free.pop();
-      if (!bytes) throw new Error('more chunks at once than there is memory for');
-      bytes.set(next.value.bytes);
-      yield { position: next.value.position, bytes };
-    }
-    diskBytes = next.value.diskBytes;
-    sums.know(next.value, next.value);
-  };
-  try {
-    const onDone = (result: ChunkJobResult, { bytes }: { bytes: Uint8Array }): void => {
-      free.push(bytes);
-      sums.add(result);
-    };
-    await eachChunk(
-      pool,
-      chunks(),
-      ({ position, bytes }) => ({ kind: 'apply', position, bytes, zeroFill }),
-      onDone,
-      signal,
-      2 * workers + 1,
-    );
-    return diskBytes;
-  } finally {
-    await pool.close();
-  }
+  const summary = await applyStream(image, target, onDone, options);
+  sums.know(summary, summary);
+  return summary.diskBytes;
 }
 
 /** Zeros from the image's end to the end of the device or partition. */
 async function zeroRest(
   target: OpenTarget,
-  { baseBytes, limitBytes, isBlank }: JobTarget,
+  place: JobTarget,
   fromBytes: number,
   sums: Sums,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (isBlank || !Number.isFinite(limitBytes)) return;
-  const zeros = new Uint8Array(4 * 1024 * 1024);
-  for (let at = fromBytes; at < limitBytes; ) {
+  if (!Number.isFinite(place.limitBytes)) return;
+  const placer = new Placer({ ...place, pieceBytes: ZERO_BYTES });
+  for (const { offset, bytes } of placer.zeros(fromBytes, place.limitBytes - fromBytes)) {
     if (signal?.aborted) throw reasonOf(signal);
-    try {
-      at += (await target.handle.write(zeros, 0, Math.min(zeros.byteLength, limitBytes - at), baseBytes + at)).bytesWritten;
-    } catch (error) {
-      throw diskWriteFailure(target.path, baseBytes + at, error);
-    }
-    sums.writes++;
-    sums.zeroWrites++;
+    await writeAll(target, place.baseBytes + offset, bytes);
   }
-  sums.addZeros(Math.max(0, limitBytes - fromBytes));
+  sums.addZeros(placer.stats);
 }
 
 async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
@@ -191,12 +149,6 @@ function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | und
     limitBytes: part.sizeBytes,
     isBlank: false,
   };
-}
-
-async function endOf(info: ImageInfo, { judge = endOfImage, allowCut = false }: ApplyOptions): Promise<ImageEnd> {
-  const end = await judge(info);
-  if (end.cut !== null && !allowCut) throw cutImage(info.path, end.cut);
-  return end;
 }
 
 /** Opening the target would empty the image before it is read. */
@@ -220,8 +172,6 @@ class HeaderFold {
 
 /** What was done, added up. */
 class Sums {
-  writes = 0;
-  zeroWrites = 0;
   readonly notes: string[] = [];
   /** Size of the imaged disk, if the image says it. */
   knownDiskBytes: number | null = null;
@@ -230,7 +180,7 @@ class Sums {
   readonly #chunkCount: number | null;
   #doneChunks = 0;
   #peakBytes = 0;
-  readonly #totals = { effectiveBytes: 0, actualBytes: 0, inflatedBytes: 0, zeroBytes: 0, seeks: 0 };
+  readonly #totals = { effectiveBytes: 0, actualBytes: 0, inflatedBytes: 0, zeroBytes: 0, writes: 0, zeroWrites: 0, seeks: 0 };
 
   constructor(info: ImageInfo | null, onProgress: ((progress: ApplyProgress) => void) | undefined) {
     this.#chunkCount = info?.chunkCount ?? null;
@@ -251,16 +201,19 @@ class Sums {
     totals.inflatedBytes += result.inflatedBytes;
     totals.zeroBytes += result.zeroBytes;
     totals.seeks += result.seeks;
-    this.writes += result.writes;
-    this.zeroWrites += result.zeroWrites;
+    totals.writes += result.writes;
+    totals.zeroWrites += result.zeroWrites;
     this.#peakBytes = Math.max(this.#peakBytes, Math.min(result.inflatedBytes, 32 * 1024 * 1024));
     this.#doneChunks++;
     this.#onProgress?.({ doneChunks: this.#doneChunks, chunkCount: this.#chunkCount, dataBytes: totals.actualBytes });
   }
 
-  addZeros(sizeBytes: number): void {
-    this.#totals.effectiveBytes += sizeBytes;
-    this.#totals.zeroBytes += sizeBytes;
+  /** What was filled with zeros behind the image. */
+  addZeros({ zeroBytes, writes, zeroWrites }: PlacementStats): void {
+    this.#totals.effectiveBytes += zeroBytes;
+    this.#totals.zeroBytes += zeroBytes;
+    this.#totals.writes += writes;
+    this.#totals.zeroWrites += zeroWrites;
   }
 
   result(diskBytes: number, limitBytes: number): ApplyResult {
@@ -278,8 +231,6 @@ class Sums {
       diskBytes,
       chunkCount: this.#doneChunks,
       notes,
-      writes: this.writes,
-      zeroWrites: this.zeroWrites,
       blocked: 0,
       peakBuffers,
       peakBufferBytes: peakBuffers * this.#peakBytes,

@@ -1,56 +1,16 @@
-import { Failure } from '../../util/errors.js';
-import { isChunkFault } from '../codec/chunk-fault.js';
-import { DiskWriter, type WriteStats } from '../../disk/writer.js';
-import { dataExtents, gapExtents, partsWithin } from '../codec/extents.js';
+import { applyTypeChange, planTypeChange } from '../../disk/partition-type.js';
+import { bytesBeyond } from '../../disk/placement.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
+import { findSlice } from '../../disk/slice.js';
+import { DiskWriter } from '../../disk/writer.js';
+import { Failure } from '../../util/errors.js';
+import { dataExtents, gapExtents } from '../codec/extents.js';
 import { CHUNK_BYTES, type ChunkHeader } from '../codec/format.js';
+import { inflatePieces, openChunk } from '../codec/inflate.js';
+import { isChunkFault, type WriterResult, type WriterSink } from './chunk-sink.js';
 import { ImageNeed } from './image-need.js';
 import { ImageTracker, type ImageExpectation } from './image-tracker.js';
-import { inflatePieces, openChunk } from '../codec/inflate.js';
-import { applyTypeChange, planTypeChange } from '../../disk/partition-type.js';
 import { refuseRelocations } from './relocations.js';
-import { findSlice } from '../../disk/slice.js';
-
-/**
- * Where the chunks of one image go. Calls must not overlap. After a failure only `abort` is left to do, unless it is one of
- * `isChunkFault`: then that chunk counts as not written, and may be written again when it has come anew.
- */
-export interface ChunkSink {
-  /** Says how long the image is, where that is known before its first chunk. */
-  begin?(imageBytes: number): Promise<void>;
-  /** Applies one chunk, number `position` of the image; they may come in any order, each once. Resolves when `chunk` may be reused. */
-  write(chunk: Uint8Array, position?: number): Promise<void>;
-  /** Call when every chunk was written: everything reaches the medium, the sink closes. */
-  finish(): Promise<SinkResult>;
-  /** Gives up: waits for what is under way and closes. What was written stays. May be called at any time, twice too. */
-  abort(): Promise<void>;
-}
-
-/** The numbers of "Wrote E bytes (A actual)". */
-export type SinkResult = {
-  /** E: the space the image speaks for, free space included. */
-  effectiveBytes: number;
-  /** A: the bytes written; with zero fill also the zeros. */
-  actualBytes: number;
-  /** Write calls it took. */
-  writes: number;
-  /** Lines for people: what was cut, what else was done. */
-  notes?: readonly string[];
-};
-
-/** What our own sinks know beyond that. */
-export type WriterResult = SinkResult &
-  WriteStats & {
-    /** Bytes that came out of the compressed streams. */
-    inflatedBytes: number;
-    /** Zeros among the actual bytes. */
-    zeroBytes: number;
-  };
-
-/** A sink of ours. */
-export interface WriterSink extends ChunkSink {
-  finish(): Promise<WriterResult>;
-}
 
 export type DiskSinkOptions = ImageExpectation & {
   /** Make free space zeros, up to the end of a block device or partition; otherwise a disk keeps what was there. */
@@ -67,14 +27,14 @@ export type DiskSinkOptions = ImageExpectation & {
  * up with the size of the imaged disk (the 2015 binaries leave it at the end of the last written region); free space in it
  * are holes. In slice mode it keeps its size.
  * Throws Failure `disk-open-failed`, `slice-missing`, `partition-type-unknown`. The sink's methods throw Failure
- * `disk-too-small`, `disk-write-failed`, `ndz-half-written`, those of ImageTracker and `inflateChunk`, or the signal's reason.
+ * `disk-too-small`, `disk-write-failed`, `ndz-half-written`, those of ImageTracker and `openChunk` and `inflatePieces`, or the signal's reason.
  */
 export async function openDiskSink(path: string, options: DiskSinkOptions = {}): Promise<WriterSink> {
   const { slice, partitionType, signal } = options;
   if (slice === undefined) return new DiskSink(await DiskWriter.open(path, { signal }), options);
-  const { startBytes, sizeBytes } = await findSlice(path, slice);
+  const part = await findSlice(path, slice);
   if (partitionType !== undefined) await planTypeChange(path, slice, partitionType); // refused before, not after the writing
-  return new DiskSink(await DiskWriter.open(path, { signal, baseBytes: startBytes }), options, sizeBytes);
+  return new DiskSink(await DiskWriter.open(path, { signal, part }), options, part.sizeBytes);
 }
 
 class DiskSink implements WriterSink {
@@ -89,7 +49,6 @@ class DiskSink implements WriterSink {
   readonly #halfWritten = new Map<number, string>();
   #chunkCount: number | null = null;
   #isEmptied = false;
-  #zeroBytes = 0;
   #cutBytes = 0;
   #cutEffectiveBytes = 0;
 
@@ -98,7 +57,7 @@ class DiskSink implements WriterSink {
     this.#options = options;
     this.#limitBytes = limitBytes;
     this.#image = new ImageTracker(options);
-    this.#need = new ImageNeed(writer.path, limitBytes === null ? writer.capacityBytes : Infinity);
+    this.#need = new ImageNeed(writer.path, limitBytes === null ? writer.limitBytes : Infinity);
   }
 
   async begin(imageBytes: number): Promise<void> {
@@ -123,25 +82,22 @@ class DiskSink implements WriterSink {
 
   async #writeData(chunk: Uint8Array, header: ChunkHeader): Promise<void> {
     const extents = dataExtents(header);
-    let [pieceOffset, cutBytes] = [0, 0];
+    let pieceOffset = 0;
     try {
       for await (const piece of inflatePieces(chunk, header)) {
         if (!this.#isEmptied) await this.#writer.empty();
         this.#isEmptied = true;
-        for (const part of partsWithin(extents, pieceOffset, piece.byteLength)) {
-          const to = part.from + this.#fitting(part.diskOffset, part.to - part.from);
-          if (to > part.from) await this.#writer.write(part.diskOffset, piece.subarray(part.from, to));
-          cutBytes += part.to - to;
-        }
+        await this.#writer.writeData(extents, pieceOffset, piece);
         pieceOffset += piece.byteLength;
       }
     } catch (error) {
       if (pieceOffset > 0 && isChunkFault(error)) this.#halfWritten.set(header.index, JSON.stringify(header.regions));
       throw error;
     }
-    this.#cutBytes += cutBytes;
+    this.#cutBytes += bytesBeyond(extents, this.#writer.limitBytes);
     this.#cutEffectiveBytes += cutOff(header, this.#limitBytes);
-    if (this.#options.zeroFill) for (const gap of gapExtents(header)) await this.#zero(gap.diskOffset, gap.sizeBytes);
+    if (this.#options.zeroFill)
+      for (const { diskOffset, sizeBytes } of gapExtents(header)) await this.#writer.writeZeros(diskOffset, sizeBytes);
   }
 
   /** What a damaged chunk has written is written over when it comes again, unless it wrote elsewhere. */
@@ -164,7 +120,7 @@ class DiskSink implements WriterSink {
       this.#image.checkComplete();
       if (this.#options.zeroFill) {
         const restBytes = Math.max(0, this.#zeroEnd() - endBytes);
-        await this.#zero(endBytes, restBytes);
+        await this.#writer.writeZeros(endBytes, restBytes);
         effectiveBytes += restBytes;
       }
       await this.#writer.finish(endBytes);
@@ -173,13 +129,12 @@ class DiskSink implements WriterSink {
       await this.abort();
       throw error;
     }
-    const zeroBytes = this.#zeroBytes;
+    const { stats } = this.#writer;
     return {
       ...totals,
-      ...this.#writer.stats,
+      ...stats,
       effectiveBytes,
-      actualBytes: totals.actualBytes - this.#cutBytes + zeroBytes,
-      zeroBytes,
+      actualBytes: totals.actualBytes - this.#cutBytes + stats.zeroBytes,
       notes: this.#notes,
     };
   }
@@ -197,19 +152,7 @@ class DiskSink implements WriterSink {
 
   /** How far zero fill goes beyond the image. */
   #zeroEnd(): number {
-    return this.#limitBytes ?? (this.#writer.kind === 'block' ? this.#writer.capacityBytes : 0);
-  }
-
-  #fitting(offset: number, sizeBytes: number): number {
-    return this.#limitBytes === null ? sizeBytes : Math.max(0, Math.min(sizeBytes, this.#limitBytes - offset));
-  }
-
-  /** Free space may reach beyond a smaller device; that part needs no zeros. */
-  async #zero(offset: number, sizeBytes: number): Promise<void> {
-    const fitting = Math.min(sizeBytes, (this.#limitBytes ?? this.#writer.capacityBytes) - offset);
-    if (fitting <= 0) return;
-    await this.#writer.writeZeros(offset, fitting);
-    this.#zeroBytes += fitting;
+    return this.#limitBytes ?? (this.#writer.kind === 'block' ? this.#writer.limitBytes : 0);
   }
 }
 
@@ -219,36 +162,36 @@ function cutOff({ firstSector, lastSector }: ChunkHeader, limitBytes: number | n
   return Math.max(0, lastSector * SECTOR_BYTES - Math.max(limitBytes, firstSector * SECTOR_BYTES));
 }
 
-/** Where the bytes of a transfer without decompression go, in any order. Calls must not overlap. */
-export interface RawSink {
-  /** Writes at a place in the file; `bytes` must not change afterwards. */
-  writeAt(offset: number, bytes: Uint8Array): Promise<void>;
-  finish(): Promise<WriterResult>;
-  abort(): Promise<void>;
-}
-
 /**
- * Opens a file or disk that gets `sizeBytes` bytes as they are (`frisbee -N`). A regular file ends up with just that size.
- * Throws as `openDiskSink` and its sink do.
+ * Opens a file or disk that gets the bytes of a file as they are (`frisbee -N`), when it begins. A regular file ends up with
+ * just its size. Throws as `openDiskSink` and its sink do.
  */
-export async function openRawSink(path: string, sizeBytes: number, signal?: AbortSignal): Promise<RawSink> {
-  const writer = await DiskWriter.open(path, { signal });
-  await writer.empty();
-  let writtenBytes = 0;
-  const abort = (): Promise<void> => writer.close();
+export function openRawSink(path: string, signal?: AbortSignal): WriterSink {
+  let writer: DiskWriter | null = null;
+  let [fileBytes, writtenBytes] = [0, 0];
+  const opened = (): DiskWriter => {
+    if (!writer) throw new Error('a raw sink was written to before its size was known');
+    return writer;
+  };
+  const abort = async (): Promise<void> => writer?.close();
   return {
-    async writeAt(offset, bytes) {
-      await writer.write(offset, bytes);
-      writtenBytes += bytes.byteLength;
+    async begin(sizeBytes) {
+      fileBytes = sizeBytes;
+      writer = await DiskWriter.open(path, { signal });
+      await writer.empty();
+    },
+    async write(chunk, position = 0, sizeBytes = chunk.byteLength) {
+      await opened().write(position * CHUNK_BYTES, chunk.subarray(0, sizeBytes));
+      writtenBytes += sizeBytes;
     },
     async finish() {
       try {
-        await writer.finish(sizeBytes);
+        await opened().finish(fileBytes);
       } catch (error) {
         await abort();
         throw error;
       }
-      return { effectiveBytes: writtenBytes, actualBytes: writtenBytes, inflatedBytes: writtenBytes, zeroBytes: 0, ...writer.stats };
+      return { effectiveBytes: writtenBytes, actualBytes: writtenBytes, inflatedBytes: writtenBytes, ...opened().stats };
     },
     abort,
   };

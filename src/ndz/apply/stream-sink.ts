@@ -1,10 +1,11 @@
 import type { Writable } from 'node:stream';
 import { Failure } from '../../util/errors.js';
-import { dataExtents, partsWithin } from '../codec/extents.js';
+import { partsWithin } from '../../disk/placement.js';
+import { dataExtents } from '../codec/extents.js';
 import { ImageTracker } from './image-tracker.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { streamOutput } from '../write/output.js';
-import type { WriterSink } from './disk-sink.js';
+import type { WriterSink } from './chunk-sink.js';
 
 const ZEROS = new Uint8Array(256 * 1024);
 

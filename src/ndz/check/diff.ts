@@ -46,7 +46,7 @@ const SPAN_CHUNKS = 8;
 
 /**
  * Compares what two images hold, sector by sector, in worker threads; how they were compressed does not matter.
- * Throws as `inspectImage` and `inflateChunk` do, Failure `worker-crashed`, or the signal's reason.
+ * Throws as `inspectImage`, `openChunk` and `inflatePieces` do, Failure `worker-crashed`, or the signal's reason.
  */
 export async function diffImages(pathA: string, pathB: string, options: DiffOptions = {}): Promise<ImageDiff> {
   const { maxRuns = 1000, workers = availableParallelism(), signal } = options;

@@ -1,21 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { Failure } from '../../util/errors.js';
 import { openChunkPool, type ChunkPool } from '../threads/chunk-pool.js';
-import type { DigestName } from '../../disk/digest.js';
-import { CHUNK_BYTES, decodeChunkHeader, HEADER_BYTES, inflatedBytes, type ChunkHeader } from '../codec/format.js';
-import {
-  edgeRegion,
-  pickSample,
-  rangeOfPick,
-  WHOLE_BYTES,
-  wholeChunk,
-  withoutOverlaps,
-  type ByteRange,
-  type DigestGroup,
-  type Pick,
-} from './read-back.js';
-import { inspectImage, openImage, type ImageInfo } from '../read/inspect.js';
+import type { DigestName, ByteRange, DigestGroup } from '../../disk/digest.js';
+import { inflatedBytes } from '../codec/format.js';
+import { edgeRegion, pickSample, rangeOfPick, WHOLE_BYTES, wholeChunk, withoutOverlaps, type Pick } from './read-back.js';
+import { openImage, readHeader } from '../read/open-image.js';
+import { inspectImage, type ImageInfo } from '../read/inspect.js';
 
 export type ImageDigestsOptions = {
   /** `full`: everything the image writes; `sample`: its first and last region and 64 ranges at random places. */
@@ -87,7 +77,7 @@ export class ImageDigests {
     await Promise.all(Array.from({ length: AHEAD }, work));
   }
 
-  /** What item `number` is and must have. Throws the Failures of `inflateChunk`, `ndz-unreadable`, `worker-crashed`. */
+  /** What item `number` is and must have. Throws the Failures of `openChunk` and `inflatePieces`, `ndz-unreadable`, `worker-crashed`. */
   async item(number: number, digest: DigestName): Promise<ExpectedDigests> {
     const groups = await this.#groupsOf(number);
     return { position: this.#items[number]?.position ?? 0, groups, digests: await this.#digestsOf(number, digest) };
@@ -138,18 +128,6 @@ async function sampleItems(handle: FileHandle, chunkBytes: readonly number[], ra
     items.push({ position, groups: withoutOverlaps(ranges).map((range) => [range]) });
   }
   return items;
-}
-
-async function readHeader(handle: FileHandle, position: number): Promise<ChunkHeader> {
-  const bytes = new Uint8Array(HEADER_BYTES);
-  const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, position * CHUNK_BYTES);
-  if (bytesRead < HEADER_BYTES)
-    throw new Failure(
-      'ndz-truncated',
-      `chunk ${position}: the file ends here; it shrank while it was read`,
-      'is something writing to the image?',
-    );
-  return decodeChunkHeader(bytes, position);
 }
 
 /** Of the ranges that are chosen; whole chunks do not count. */

@@ -1,15 +1,7 @@
+import { cutRange, readPieces, type ByteRange, type DigestGroup } from '../../disk/digest.js';
 import { dataExtents } from '../codec/extents.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
 import type { ChunkHeader } from '../codec/format.js';
-
-/** Consecutive bytes of the imaged disk. */
-export type ByteRange = { offset: number; sizeBytes: number };
-
-/** What one digest is made of: ranges that one chunk has written, in disk order. */
-export type DigestGroup = readonly ByteRange[];
-
-/** How a program that reads blocks gets at a range: `dd bs=blockBytes skip=skip count=count`. */
-export type ReadPiece = { blockBytes: number; skip: number; count: number };
 
 /** A place in one chunk's data, counted as it inflates: its regions one after the other. */
 export type Pick = { position: number; dataOffset: number };
@@ -23,10 +15,6 @@ export const WHOLE_BYTES = SAMPLE_RANGES * SAMPLE_RANGE_BYTES;
 const EDGE_BYTES = 8 * 1024 * 1024;
 /** A digest that takes longer than a few seconds on a slow disk would look like a node that hangs. */
 const GROUP_BYTES = 64 * 1024 * 1024;
-const MAX_BLOCK_BYTES = 1024 * 1024;
-const BODY_BLOCK_BYTES = 64 * 1024;
-/** Reads that one program may do in small blocks before cutting the range in three pays. */
-const FEW_READS = 4096;
 
 /**
  * Where a sample looks, in disk order: `SAMPLE_RANGES` random sectors, one in each equal part of the data. `chunkBytes` is how much each chunk inflates to; `random` is uniform in [0, 1).
@@ -87,7 +75,7 @@ export function wholeChunk(header: ChunkHeader, maxPieces: number): DigestGroup[
   const groups: ByteRange[][] = [];
   let [pieces, bytes] = [Infinity, 0];
   for (const extent of dataExtents(header)) {
-    for (const range of cut({ offset: extent.diskOffset, sizeBytes: extent.sizeBytes }, GROUP_BYTES)) {
+    for (const range of cutRange({ offset: extent.diskOffset, sizeBytes: extent.sizeBytes }, GROUP_BYTES)) {
       const more = readPieces(range).length;
       if (pieces + more > maxPieces || bytes + range.sizeBytes > GROUP_BYTES) {
         groups.push([]);
@@ -99,45 +87,4 @@ export function wholeChunk(header: ChunkHeader, maxPieces: number): DigestGroup[
     }
   }
   return groups;
-}
-
-/** A range in at most `parts` parts of whole sectors (the last may end within one), none empty. */
-export function split(range: ByteRange, parts: number): ByteRange[] {
-  const sectors = Math.ceil(range.sizeBytes / SECTOR_BYTES);
-  return cut(range, Math.ceil(sectors / parts) * SECTOR_BYTES);
-}
-
-function cut({ offset, sizeBytes }: ByteRange, maxBytes: number): ByteRange[] {
-  const count = Math.ceil(sizeBytes / maxBytes);
-  return Array.from({ length: count }, (_, i) => ({
-    offset: offset + i * maxBytes,
-    sizeBytes: Math.min(maxBytes, sizeBytes - i * maxBytes),
-  }));
-}
-
-/**
- * At most four reads in whole blocks that give exactly a range, which begins at a sector: old versions of dd count in
- * blocks only. Few large blocks rather than many small ones.
- */
-export function readPieces({ offset, sizeBytes }: ByteRange): ReadPiece[] {
-  const oddBytes = sizeBytes % SECTOR_BYTES;
-  if (oddBytes > 0) return [...readPieces({ offset, sizeBytes: sizeBytes - oddBytes }), piece(offset + sizeBytes - oddBytes, oddBytes)];
-  if (sizeBytes === 0) return [];
-  const whole = piece(offset, sizeBytes);
-  if (whole.count <= FEW_READS || whole.blockBytes >= BODY_BLOCK_BYTES) return [whole];
-  const bodyAt = Math.ceil(offset / BODY_BLOCK_BYTES) * BODY_BLOCK_BYTES;
-  const bodyEnd = Math.floor((offset + sizeBytes) / BODY_BLOCK_BYTES) * BODY_BLOCK_BYTES;
-  const parts = [
-    [offset, bodyAt],
-    [bodyAt, bodyEnd],
-    [bodyEnd, offset + sizeBytes],
-  ] as const;
-  return parts.flatMap(([from, to]) => (to > from ? [piece(from, to - from)] : []));
-}
-
-/** One read, in the largest blocks that fit both its place and its size. */
-function piece(offset: number, sizeBytes: number): ReadPiece {
-  let blockBytes = 1;
-  while (blockBytes < MAX_BLOCK_BYTES && offset % (2 * blockBytes) === 0 && sizeBytes % (2 * blockBytes) === 0) blockBytes *= 2;
-  return { blockBytes, skip: offset / blockBytes, count: sizeBytes / blockBytes };
 }

@@ -1,8 +1,6 @@
+import type { Extent } from '../../disk/placement.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
 import { endOfRegions, inflatedBytes, RELOCATION_SHORT_SECTOR, type ChunkHeader } from './format.js';
-
-/** Consecutive bytes of a disk, and where they begin in the chunk's inflated data. */
-export type Extent = { diskOffset: number; sizeBytes: number; dataOffset: number };
 
 /** Where a chunk's data goes, in disk order. A SHORTSECTOR relocation shortens its region's last sector. */
 export function dataExtents(header: ChunkHeader): Extent[] {
@@ -17,19 +15,6 @@ export function dataExtents(header: ChunkHeader): Extent[] {
     dataOffset += fullBytes;
     return extent;
   });
-}
-
-/** The parts of extents that lie in a piece of the data, `from` and `to` counted from the piece's start. */
-export function* partsWithin(
-  extents: readonly Extent[],
-  pieceOffset: number,
-  pieceBytes: number,
-): Generator<{ diskOffset: number; from: number; to: number }> {
-  for (const { diskOffset, sizeBytes, dataOffset } of extents) {
-    const from = Math.max(dataOffset - pieceOffset, 0);
-    const to = Math.min(dataOffset - pieceOffset + sizeBytes, pieceBytes);
-    if (to > from) yield { diskOffset: diskOffset + pieceOffset + from - dataOffset, from, to };
-  }
 }
 
 /** The free space a chunk speaks for, in disk order: before, between and after its regions. */

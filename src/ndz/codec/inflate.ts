@@ -8,16 +8,10 @@ const WHOLE_BYTES = 32 * 1024 * 1024;
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * Decodes one chunk, verifies its SHA1 when it has one, and inflates it at once, in this thread. The stream must end
- * exactly where the header says and fill the regions exactly. `position` is the chunk's place in the file, for messages.
- * Throws Failure: those of `decodeChunkHeader`, `ndz-truncated`, `ndz-encrypted`, `ndz-checksum`, `ndz-bad-stream`.
+ * The header of a chunk whose stream may be inflated: decoded, complete, not encrypted, its SHA1 right. `position` is the
+ * chunk's place in the file, for messages.
+ * Throws Failure: those of `decodeChunkHeader`, `ndz-truncated`, `ndz-encrypted`, `ndz-checksum`.
  */
-export function inflateChunk(bytes: Uint8Array, position?: number): { header: ChunkHeader; data: Uint8Array } {
-  const header = openChunk(bytes, position);
-  return { header, data: inflateWhole(bytes, header) };
-}
-
-/** The header of a chunk whose stream may be inflated: decoded, complete, not encrypted, its SHA1 right. */
 export function openChunk(bytes: Uint8Array, position?: number): ChunkHeader {
   const header = decodeChunkHeader(bytes, position);
   const where = `chunk ${position ?? header.index}`;
@@ -49,7 +43,10 @@ export function refuseEncrypted(header: ChunkHeader, where: string): void {
   );
 }
 
-/** The data of an opened chunk in order: one piece, computed in this thread, or many when it inflates to more than 32 MiB. */
+/**
+ * The data of an opened chunk in order: one piece, computed in this thread, or many when it inflates to more than 32 MiB. The
+ * stream must end exactly where the header says and fill the regions exactly. Throws Failure `ndz-bad-stream`.
+ */
 export async function* inflatePieces(bytes: Uint8Array, header: ChunkHeader): AsyncGenerator<Uint8Array> {
   const expectedBytes = inflatedBytes(header);
   if (expectedBytes <= WHOLE_BYTES) {
@@ -75,11 +72,10 @@ export async function* inflatePieces(bytes: Uint8Array, header: ChunkHeader): As
 
 function inflateWhole(bytes: Uint8Array, header: ChunkHeader): Uint8Array {
   const expectedBytes = inflatedBytes(header);
-  // one byte more than needed lets zlib finish in a single buffer; a boastful header earns no allocation
-  const chunkSize = expectedBytes <= WHOLE_BYTES ? expectedBytes + 1 : PIECE_BYTES;
   let result: unknown;
   try {
-    result = inflateSync(streamOf(bytes, header), { chunkSize, maxOutputLength: expectedBytes, info: true });
+    // one byte more than needed lets zlib finish in a single buffer
+    result = inflateSync(streamOf(bytes, header), { chunkSize: expectedBytes + 1, maxOutputLength: expectedBytes, info: true });
   } catch (error) {
     throw systemCode(error) === 'ERR_BUFFER_TOO_LARGE' ? wrongLength(header, `more than ${expectedBytes}`) : badStream(header, error);
   }

@@ -1,10 +1,12 @@
 import { readSync } from 'node:fs';
 import { Failure, messageOf } from '../../util/errors.js';
-import { dataExtents, partsWithin, type Extent } from '../codec/extents.js';
+import { partsWithin, type Extent } from '../../disk/placement.js';
+import { dataExtents } from '../codec/extents.js';
 import { MAX_SECTORS, SECTOR_BYTES } from '../../disk/sector.js';
 import { CHUNK_BYTES, endOfRegions, inflatedBytes, type ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
-import { inspectImage, openImage, type ImageInfo } from './inspect.js';
+import { openImage, readChunkBytes } from './open-image.js';
+import { inspectImage, type ImageInfo } from './inspect.js';
 import type { ImageSource } from '../../disk/source.js';
 import { TABLE_HEAD_BYTES, tableEnd } from '../../disk/tables/table-end.js';
 
@@ -33,7 +35,7 @@ export async function openIndexed(path: string, signal?: AbortSignal): Promise<O
 
 /**
  * An image as the disk it was made from; sectors it leaves out read as zeros. Close it when done.
- * Throws as `inspectImage` and, in `read`, as `inflateChunk` do.
+ * Throws as `inspectImage` and, in `read`, as `openChunk` and `inflatePieces` do.
  */
 export async function openImageSource(path: string, signal?: AbortSignal): Promise<{ source: ImageSource; info: ImageInfo }> {
   const image = await openIndexed(path, signal);
@@ -156,35 +158,6 @@ class LoadedChunk {
     this.#pieces = inflatePieces(this.#bytes, this.#header);
     this.#piece = new Uint8Array(0);
     this.#pieceOffset = 0;
-  }
-}
-
-/** Reads one chunk of an open image, without waiting for anything but the disk. Throws Failure `ndz-unreadable` or `ndz-truncated`. */
-export function readChunkBytes(fd: number, name: string, position: number): Uint8Array {
-  const bytes = Buffer.allocUnsafe(CHUNK_BYTES);
-  for (let done = 0; done < CHUNK_BYTES; ) {
-    const count = tryRead(fd, name, position, bytes, done);
-    if (count === 0)
-      throw new Failure(
-        'ndz-truncated',
-        `chunk ${position}: the file ends here; it shrank while it was read`,
-        'is something writing to the image?',
-      );
-    done += count;
-  }
-  return bytes;
-}
-
-function tryRead(fd: number, name: string, position: number, bytes: Uint8Array, done: number): number {
-  try {
-    return readSync(fd, bytes, done, CHUNK_BYTES - done, position * CHUNK_BYTES + done);
-  } catch (error) {
-    throw new Failure(
-      'ndz-unreadable',
-      `chunk ${position}: reading ${name}: ${messageOf(error)}`,
-      'is the disk that holds the image sound?',
-      { cause: error },
-    );
   }
 }
 

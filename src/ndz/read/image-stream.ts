@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { readChunks } from './chunk-stream.js';
-import { cutImage, diskHead, judgeEnd, type ImageEnd } from './image-end.js';
+import { cutImage, diskHead, judgeEnd, type ImageEnd } from './inspect.js';
 import { decodeChunkHeader, type ChunkHeader } from '../codec/format.js';
 import { ImageCheck, type ImageSummary } from './image-check.js';
 

@@ -1,12 +1,15 @@
-import { constants } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { DISK_HEAD_BYTES, neededSectors } from '../../disk/needed-sectors.js';
+import { partsWithin } from '../../disk/placement.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import { gptSectorBytes } from '../../disk/tables/table-end.js';
 import { reasonOf } from '../../util/abort.js';
-import { Failure, messageOf, systemCode } from '../../util/errors.js';
-import { eachChunk, openChunkPool } from '../threads/chunk-pool.js';
-import { CHUNK_BYTES, decodeChunkHeader, HEADER_BYTES, type ChunkHeader } from '../codec/format.js';
+import { Failure } from '../../util/errors.js';
+import { dataExtents } from '../codec/extents.js';
+import { CHUNK_BYTES, type ChunkHeader } from '../codec/format.js';
+import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { ImageCheck, type ImageSummary } from './image-check.js';
-
-export { inflateChunk } from '../codec/inflate.js';
+import { openImage, readChunkBytes, readHeader } from './open-image.js';
 
 /** What an image's chunk headers say, all checked. */
 export type ImageInfo = ImageSummary & {
@@ -53,48 +56,9 @@ export async function inspectImage(path: string, { signal, onHeader }: InspectOp
   }
 }
 
-export type VerifyOptions = { signal?: AbortSignal; workers?: number; onProgress?: (doneChunks: number, chunkCount: number) => void };
-
-/**
- * Checks an image as a load would: headers as `inspectImage` does, then every stream (and SHA1, where there is one), in
- * worker threads. Throws as `inspectImage` and `inflateChunk` do, or Failure `worker-crashed`.
- */
-export async function verifyImage(path: string, { signal, workers, onProgress }: VerifyOptions = {}): Promise<ImageInfo> {
-  const info = await inspectImage(path, signal ? { signal } : {});
-  const handle = await openImage(path);
-  const pool = openChunkPool({ image: { fd: handle.fd, name: path, uuid: info.uuid, version: info.version } }, workers);
-  try {
-    let done = 0;
-    const positions = Array.from({ length: info.chunkCount }, (_, position) => position);
-    await eachChunk(
-      pool,
-      positions,
-      (position) => ({ kind: 'check', position }),
-      () => onProgress?.(++done, info.chunkCount),
-      signal,
-    );
-    return info;
-  } catch (error) {
-    throw error instanceof Failure && error.code !== 'worker-crashed' ? named(path, error) : error;
-  } finally {
-    await pool.close();
-    await handle.close();
-  }
-}
-
-function named(path: string, failure: Failure): Failure {
+/** The same failure, with the image's path. */
+export function named(path: string, failure: Failure): Failure {
   return new Failure(failure.code, `${path}: ${failure.message}`, failure.hint, { cause: failure });
-}
-
-/** Opens an image for reading. Throws Failure `ndz-unreadable`. */
-export async function openImage(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe of that name must not hang us
-  } catch (error) {
-    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
-      cause: error,
-    });
-  }
 }
 
 async function imageBytes(handle: FileHandle): Promise<number> {
@@ -112,19 +76,77 @@ async function imageBytes(handle: FileHandle): Promise<number> {
   return stat.size;
 }
 
-async function readHeader(handle: FileHandle, index: number): Promise<ChunkHeader> {
-  const bytes = new Uint8Array(HEADER_BYTES);
+/**
+ * Whether an image has its last chunks, and what people must know of the disk it was made from.
+ * `cut`: why it is not whole, as a sentence; null when nothing says so. `note`: the disk that was imaged was smaller than what
+ * is on it says (a copy of a larger disk, a size that was never right, or a file that had been cut before it was made an image).
+ */
+export type ImageEnd = {
+  cut: string | null;
+  note: string | null;
+  /** The sectors that a disk must have for its partition table (a GPT) to be found there: 512 or 4096 bytes; null: any. */
+  tableSectorBytes: number | null;
+};
+
+/** The end of an inspected image, by its own word. Throws as `openChunk` and `inflatePieces` do, or Failure `ndz-unreadable`. */
+export async function endOfImage(info: ImageInfo): Promise<ImageEnd> {
+  const handle = await openImage(info.path);
   try {
-    for (let done = 0; done < HEADER_BYTES; ) {
-      const { bytesRead } = await handle.read(bytes, done, HEADER_BYTES - done, index * CHUNK_BYTES + done);
-      if (bytesRead === 0) throw new Failure('ndz-truncated', `chunk ${index}: the file ends here; it shrank while it was read`);
-      done += bytesRead;
-    }
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure('ndz-unreadable', `chunk ${index}: ${messageOf(error)} (${systemCode(error) ?? 'error'})`, undefined, {
-      cause: error,
-    });
+    return judgeEnd(await diskHead(readChunkBytes(handle.fd, info.path, 0)), info);
+  } finally {
+    await handle.close();
   }
-  return decodeChunkHeader(bytes, index);
+}
+
+/** The end of an image that must be whole unless `allowCut`. Throws Failure `ndz-cut`, and as `judge` (its own word unless given) does. */
+export async function wholeEnd(
+  info: ImageInfo,
+  { judge = endOfImage, allowCut = false }: { judge?: (info: ImageInfo) => Promise<ImageEnd>; allowCut?: boolean } = {},
+): Promise<ImageEnd> {
+  const end = await judge(info);
+  if (end.cut !== null && !allowCut) throw cutImage(info.path, end.cut);
+  return end;
+}
+
+/** The end of an image whose disk begins with `head`. */
+export function judgeEnd(head: Buffer, { version, diskBytes, ending }: ImageSummary): ImageEnd {
+  const sectors = Math.ceil(diskBytes / SECTOR_BYTES);
+  const tableSectorBytes = gptSectorBytes(head);
+  if (ending === 'cut')
+    return {
+      cut: `it ends at sector ${sectors}, in a chunk that says that others follow: its last chunks are missing`,
+      note: null,
+      tableSectorBytes,
+    };
+  const need = version === 1 ? null : neededSectors(head); // version 1 says how many chunks it has, and not how large the disk is
+  if (!need || need.sectors <= sectors) return { cut: null, note: null, tableSectorBytes };
+  const speaks = `${need.says} speaks of ${need.sectors} sectors`;
+  // by itself that says nothing: disks are copied to smaller ones. But the last chunk of an image is hardly ever full
+  if (ending === 'full')
+    return { cut: `${speaks}, and it ends at sector ${sectors}: its last chunks are missing`, note: null, tableSectorBytes };
+  return {
+    cut: null,
+    note: `${speaks}, and the disk that was imaged had ${sectors}: was it copied from a larger one, or cut?`,
+    tableSectorBytes,
+  };
+}
+
+export function cutImage(name: string, cut: string): Failure {
+  return new Failure('ndz-cut', `${name}: ${cut}`, 'copy the image again');
+}
+
+/** The imaged disk's first bytes, from the image's first chunk. Throws as `openChunk` and `inflatePieces` do. */
+export async function diskHead(firstChunk: Uint8Array): Promise<Buffer> {
+  const header = openChunk(firstChunk, 0);
+  const extents = dataExtents(header).filter(({ diskOffset }) => diskOffset < DISK_HEAD_BYTES);
+  const head = Buffer.alloc(DISK_HEAD_BYTES);
+  let pieceOffset = 0;
+  for await (const piece of inflatePieces(firstChunk, header)) {
+    for (const { diskOffset, from, to } of partsWithin(extents, pieceOffset, piece.byteLength)) {
+      if (diskOffset < DISK_HEAD_BYTES) head.set(piece.subarray(from, Math.min(to, from + DISK_HEAD_BYTES - diskOffset)), diskOffset);
+    }
+    pieceOffset += piece.byteLength;
+    if (pieceOffset >= DISK_HEAD_BYTES) break;
+  }
+  return head;
 }

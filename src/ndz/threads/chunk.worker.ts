@@ -1,5 +1,6 @@
 import { workerData } from 'node:worker_threads';
-import { chunkJob, type ChunkJob, type ChunkJobData } from './chunk-jobs.js';
+import type { ChunkJob, ChunkJobData } from './chunk-jobs.js';
+import { chunkJob } from './chunk-work.js';
 import { serveJobs } from './worker-side.js';
 
 /** Inflates chunks, and writes or compares what comes out, off the main thread. */

@@ -4,7 +4,7 @@ import { provenanceFile, type Provenance } from '../../images/provenance.js';
 import { readStamp } from '../../images/stamp.js';
 import { planRanges } from '../../disk/plan/plan.js';
 import { openImageSource } from '../../ndz/read/image-source.js';
-import { verifyImage } from '../../ndz/read/inspect.js';
+import { verifyImage } from '../../ndz/check/verify.js';
 import { Failure } from '../../util/errors.js';
 import type { Collected } from './collector.js';
 

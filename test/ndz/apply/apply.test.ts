@@ -6,8 +6,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
-import { writeImage } from '../../../src/ndz/write/writer.js';
-import { zipDisk } from '../../../src/ndz/write/zip.js';
+import { writeImage, zipDisk } from '../../../src/ndz/write/writer.js';
 import {
   chunkOf,
   chunksOf,

@@ -3,14 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { dataExtents } from '../../../src/ndz/codec/extents.js';
 import { SECTOR_BYTES } from '../../../src/disk/sector.js';
 import { RELOCATION_SHORT_SECTOR, type ChunkHeader } from '../../../src/ndz/codec/format.js';
+import { readPieces, split } from '../../../src/disk/digest.js';
 import {
   edgeRegion,
   pickSample,
   rangeOfPick,
-  readPieces,
   SAMPLE_RANGE_BYTES,
   SAMPLE_RANGES,
-  split,
   wholeChunk,
   withoutOverlaps,
 } from '../../../src/ndz/check/read-back.js';

@@ -6,11 +6,9 @@ import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
-import { endOfImage, type ImageEnd } from '../../../src/ndz/read/image-end.js';
-import { inspectImage } from '../../../src/ndz/read/inspect.js';
-import { verifyDisk } from '../../../src/ndz/check/verify-disk.js';
-import { writeImage, type WriteOptions } from '../../../src/ndz/write/writer.js';
-import { zipDisk } from '../../../src/ndz/write/zip.js';
+import { endOfImage, type ImageEnd, inspectImage } from '../../../src/ndz/read/inspect.js';
+import { verifyDisk } from '../../../src/ndz/check/verify.js';
+import { writeImage, type WriteOptions, zipDisk } from '../../../src/ndz/write/writer.js';
 import { LARGER_BY_WORD, WIDE_PROTECTIVE } from '../../helpers/disks-of-other-sizes.js';
 import { fixture, fixtureNames, temporaryFolder } from '../../helpers/images.js';
 

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
-import { endOfImage } from '../../../src/ndz/read/image-end.js';
+import { endOfImage, inspectImage } from '../../../src/ndz/read/inspect.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
 import { ImageReader, openImageSource, openIndexed, type Segment } from '../../../src/ndz/read/image-source.js';
-import { inspectImage } from '../../../src/ndz/read/inspect.js';
 import { writeImage } from '../../../src/ndz/write/writer.js';
 import { chunkOf, descriptorsOf, expectedOf, fixture, fixtureNames, headerOf, temporaryFolder } from '../../helpers/images.js';
 

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { inspectImage, verifyImage } from '../../../src/ndz/read/inspect.js';
+import { verifyImage } from '../../../src/ndz/check/verify.js';
+import { inspectImage } from '../../../src/ndz/read/inspect.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
 import {
   chunkOf,

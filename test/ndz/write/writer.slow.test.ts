@@ -6,7 +6,7 @@ import { PassThrough, Readable, Writable } from 'node:stream';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeChunkHeader, MAX_REGIONS, MAX_STREAM_BYTES, type ChunkHeader } from '../../../src/ndz/codec/format.js';
-import { verifyImage } from '../../../src/ndz/read/inspect.js';
+import { verifyImage } from '../../../src/ndz/check/verify.js';
 import { openDiskSink } from '../../../src/ndz/apply/disk-sink.js';
 import { streamSource, type ImageSource } from '../../../src/disk/source.js';
 import { writeImage, type WriteOptions } from '../../../src/ndz/write/writer.js';

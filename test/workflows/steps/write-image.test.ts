@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { isChunkWhole } from '../../../src/ndz/check/whole-chunk.js';
+import { isChunkWhole } from '../../../src/ndz/check/verify.js';
 import { openTelnet } from '../../../src/telnet/session.js';
 import { builtinShell } from '../../../src/testbed/builtin-shell.js';
 import type { Program } from '../../../src/testbed/program.js';

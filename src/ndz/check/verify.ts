@@ -1,14 +1,58 @@
-import { planRanges } from '../../disk/plan/plan.js';
-import type { ChunkJobResult, JobTarget } from '../threads/chunk-jobs.js';
-import { eachChunk, openChunkPool, type ChunkPool } from '../threads/chunk-pool.js';
-import { SECTOR_BYTES } from '../../disk/sector.js';
-import type { Region } from '../codec/format.js';
-import { cutImage, endOfImage, type ImageEnd } from '../read/image-end.js';
-import { inspectImage, openImage, type ImageInfo } from '../read/inspect.js';
-import { openSource } from '../../disk/source.js';
 import { open, type FileHandle } from 'node:fs/promises';
+import { findSlice } from '../../disk/slice.js';
 import { Failure, messageOf } from '../../util/errors.js';
 import { systemHost } from '../../util/host.js';
+import { isChunkFault } from '../apply/chunk-sink.js';
+import type { Region } from '../codec/format.js';
+import { inflatePieces, openChunk } from '../codec/inflate.js';
+import { inspectImage, named, wholeEnd, type ImageEnd, type ImageInfo } from '../read/inspect.js';
+import { openImage, readChunkBytes } from '../read/open-image.js';
+import type { ChunkJobResult, JobTarget } from '../threads/chunk-jobs.js';
+import { eachChunk, openChunkPool, type ChunkPool } from '../threads/chunk-pool.js';
+
+export type VerifyOptions = { signal?: AbortSignal; workers?: number; onProgress?: (doneChunks: number, chunkCount: number) => void };
+
+/**
+ * Checks an image as a load would: headers as `inspectImage` does, then every stream (and SHA1, where there is one), in
+ * worker threads. Throws as `inspectImage`, `openChunk` and `inflatePieces` do, or Failure `worker-crashed`.
+ */
+export async function verifyImage(path: string, { signal, workers, onProgress }: VerifyOptions = {}): Promise<ImageInfo> {
+  const info = await inspectImage(path, signal ? { signal } : {});
+  const handle = await openImage(path);
+  const pool = openChunkPool({ image: { fd: handle.fd, name: path, uuid: info.uuid, version: info.version } }, workers);
+  try {
+    let done = 0;
+    const positions = Array.from({ length: info.chunkCount }, (_, position) => position);
+    await eachChunk(
+      pool,
+      positions,
+      (position) => ({ kind: 'check', position }),
+      () => onProgress?.(++done, info.chunkCount),
+      signal,
+    );
+    return info;
+  } catch (error) {
+    throw error instanceof Failure && error.code !== 'worker-crashed' ? named(path, error) : error;
+  } finally {
+    await pool.close();
+    await handle.close();
+  }
+}
+
+/** Whether one chunk of an image file is as it was made: its header, its stream and its SHA1, where it has one. Throws Failure `ndz-unreadable`. */
+export async function isChunkWhole(path: string, index: number): Promise<boolean> {
+  const handle = await openImage(path);
+  try {
+    const bytes = readChunkBytes(handle.fd, path, index);
+    for await (const piece of inflatePieces(bytes, openChunk(bytes, index))) void piece;
+    return true;
+  } catch (error) {
+    if (isChunkFault(error)) return false;
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
 
 export type VerifyDiskOptions = {
   /** Whether the image has its end; by its own word unless given. */
@@ -36,7 +80,7 @@ type Check = { position: number; regions: number[] | null };
 
 /**
  * Reads a disk back and compares it with an image's regions, in worker threads; free space is not looked at.
- * Throws Failure: `ndz-cut`, those of `inspectImage` and `inflateChunk`, `source-read-failed`, `disk-read-failed`, `slice-missing`,
+ * Throws Failure: `ndz-cut`, those of `inspectImage`, `openChunk` and `inflatePieces`, `source-read-failed`, `disk-read-failed`, `slice-missing`,
  * `worker-crashed`; or the signal's reason.
  */
 export async function verifyDisk(imagePath: string, diskPath: string, options: VerifyDiskOptions = {}): Promise<DiskVerdict> {
@@ -46,8 +90,7 @@ export async function verifyDisk(imagePath: string, diskPath: string, options: V
     onHeader: ({ regions }) => void counts.push(regions.length),
     ...(signal ? { signal } : {}),
   });
-  const { cut } = await (options.judge ?? endOfImage)(info);
-  if (cut !== null) throw cutImage(imagePath, cut); // or a disk would be called good that lacks its end
+  await wholeEnd(info, options.judge ? { judge: options.judge } : {}); // or a disk would be called good that lacks its end
   const checks = checksOf(counts, options.sample ?? null);
   const image = await openImage(imagePath);
   try {
@@ -104,11 +147,6 @@ async function openDisk(path: string): Promise<FileHandle> {
 
 async function targetOf(path: string, { fd }: FileHandle, slice: number | undefined): Promise<JobTarget> {
   if (slice === undefined) return { fd, path, baseBytes: 0, limitBytes: Infinity, isBlank: false };
-  const source = await openSource(path);
-  try {
-    const { baseSector, diskSectors } = await planRanges(source, { slice, raw: true });
-    return { fd, path, baseBytes: baseSector * SECTOR_BYTES, limitBytes: diskSectors * SECTOR_BYTES, isBlank: false };
-  } finally {
-    await source.close();
-  }
+  const { startBytes, sizeBytes } = await findSlice(path, slice);
+  return { fd, path, baseBytes: startBytes, limitBytes: sizeBytes, isBlank: false };
 }

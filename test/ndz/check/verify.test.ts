@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
-import { verifyDisk } from '../../../src/ndz/check/verify-disk.js';
+import { verifyDisk } from '../../../src/ndz/check/verify.js';
 import { writeImage } from '../../../src/ndz/write/writer.js';
 import { chunkOf, descriptorsOf, fixture, headerOf, temporaryFolder } from '../../helpers/images.js';
 import { writeMbr } from '../../helpers/partition-tables.js';
