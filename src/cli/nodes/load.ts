@@ -5,7 +5,7 @@ import { findImage, placesFor, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance } from '../../images/provenance.js';
 import { LARGEST_DISK_BYTES } from '../../images/room.js';
 import { judgeImage, vouchHint } from '../../images/whole.js';
-import { inspectImage } from '../../ndz/reader.js';
+import { inspectImage } from '../../ndz/read/inspect.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/session/embedded.js';
