@@ -23,7 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   leases: ['util'],
   runs: ['util', 'events', 'nodes'],
   engine: ['util', 'events', 'inventory'],
-  workflows: ['util', 'events', 'engine', 'inventory', 'disk', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
+  workflows: ['util', 'events', 'engine', 'inventory', 'disk', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'leases', 'runs'],
   monitor: ['util', 'events'],
   programs: ['util', 'disk', 'ndz', 'frisbee', 'images'],
   testbed: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],

@@ -4,6 +4,7 @@ import { Failure, messageOf } from '../util/errors.js';
 import type { ChunkOutput, OutputResult } from './chunk-output.js';
 import { CHUNK_BYTES } from './geometry.js';
 import type { OutputSpec, WriterReply, WriterRequest } from './writer-protocol.js';
+import { failureData } from '../util/failures.js';
 
 /** Inflates and writes for clients whose own thread must not miss a datagram. One thread can write many outputs. */
 const outputs = new Map<number, { output: ChunkOutput; memory: SharedArrayBuffer }>();
@@ -58,8 +59,8 @@ parentPort?.on('message', (request: WriterRequest) => {
   perform(request).then(
     (result) => answer({ id: request.id, ok: true, result }),
     (error: unknown) => {
-      const failure = error instanceof Failure ? error : null;
-      answer({ id: request.id, ok: false, code: failure?.code ?? null, message: messageOf(error), hint: failure?.hint ?? null });
+      const failure = error instanceof Failure ? failureData(error) : null;
+      answer({ id: request.id, ok: false, failure, message: messageOf(error) });
     },
   );
 });

@@ -1,4 +1,5 @@
 import type { DiskSinkOptions } from '../ndz/sink.js';
+import type { FailureData } from '../util/failures.js';
 import type { OutputResult } from './chunk-output.js';
 
 /** A file or disk that a writer thread opens. */
@@ -23,5 +24,5 @@ export type WriterStep =
 /** What it answers to the request of the same id. */
 export type WriterReply = { id: number } & (
   | { ok: true; result: OutputResult | null }
-  | { ok: false; code: string | null; message: string; hint: string | null }
+  | { ok: false; failure: FailureData | null; message: string }
 );

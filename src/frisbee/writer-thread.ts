@@ -1,8 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { workerPath } from '../util/dist.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { type Failure, messageOf } from '../util/errors.js';
 import type { ChunkOutput, OutputResult } from './chunk-output.js';
 import type { OutputSpec, WriterReply, WriterRequest, WriterStep } from './writer-protocol.js';
+import { fail } from './failures.js';
+import { failureFrom } from '../util/failures.js';
 
 type Pending = { resolve: (result: OutputResult | null) => void; reject: (error: Error) => void };
 
@@ -71,11 +73,11 @@ export class WriterThread {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
     if (reply.ok) pending?.resolve(reply.result);
-    else pending?.reject(reply.code ? new Failure(reply.code, reply.message, reply.hint ?? undefined) : new Error(reply.message));
+    else pending?.reject(reply.failure ? failureFrom(reply.failure) : new Error(reply.message));
   }
 
   #die(why: string): void {
-    this.#dead ??= new Failure('writer-crashed', `the thread that writes the disk ended: ${why}`);
+    this.#dead ??= fail('writer-crashed', `the thread that writes the disk ended: ${why}`);
     for (const { reject } of this.#pending.values()) reject(this.#dead);
     this.#pending.clear();
   }

@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { reasonOf } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
 import { readDiskUse, useOf } from '../disk/in-use.js';
 import type { ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 import { eachChunk, openChunkPool, type ChunkPool } from './chunk-pool.js';
@@ -16,6 +15,7 @@ import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { WriterResult } from './sink.js';
 import { findSlice, type Slice } from '../disk/slice.js';
 import { diskTooSmall, diskWriteFailure, openTarget, type OpenTarget } from '../disk/target.js';
+import { fail as diskFail } from '../disk/failures.js';
 
 export type ApplyOptions = {
   /** Make free space zeros, up to the end of a block device or partition; otherwise a disk keeps what was there. */
@@ -177,7 +177,7 @@ async function zeroRest(
 
 async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
   const use = useOf(await readDiskUse(path), startBytes / SECTOR_BYTES, (startBytes + sizeBytes) / SECTOR_BYTES);
-  if (use !== null) throw new Failure('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
+  if (use !== null) throw diskFail('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
 }
 
 function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
@@ -202,7 +202,7 @@ async function endOf(info: ImageInfo, { judge = endOfImage, allowCut = false }: 
 async function refuseSameFile(image: string, target: string): Promise<void> {
   const [from, to] = await Promise.all([image, target].map((path) => stat(path).catch(() => undefined)));
   if (from && to && from.dev === to.dev && from.ino === to.ino) {
-    throw new Failure('disk-open-failed', `${target} is the image itself`, 'give another output file');
+    throw diskFail('disk-open-failed', `${target} is the image itself`, 'give another output file');
   }
 }
 

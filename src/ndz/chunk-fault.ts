@@ -1,7 +1,8 @@
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
+import { fail, type NdzCode } from './failures.js';
 
 /** What is wrong with a chunk itself, whatever it should be written to. */
-const CHUNK_FAULTS: ReadonlySet<string> = new Set([
+const CHUNK_FAULTS: readonly NdzCode[] = [
   'ndz-truncated',
   'ndz-bad-magic',
   'ndz-bad-header',
@@ -12,9 +13,9 @@ const CHUNK_FAULTS: ReadonlySet<string> = new Set([
   'ndz-uuid-mismatch',
   'ndz-foreign-image',
   'ndz-relocation',
-]);
+];
 
 /** Whether a sink refused a chunk for what is in it: the same chunk, received once more, may be good. */
 export function isChunkFault(error: unknown): error is Failure {
-  return error instanceof Failure && CHUNK_FAULTS.has(error.code);
+  return fail.is(error, ...CHUNK_FAULTS);
 }

@@ -1,5 +1,5 @@
 import { readSync, writeSync } from 'node:fs';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { createDigest, type DigestName } from '../disk/digest.js';
 import { chunkTotals, dataExtents, gapExtents, partsWithin, type Extent } from './extents.js';
 import { SECTOR_BYTES, type ChunkHeader, type ChunkVersion, type Region } from './format.js';
@@ -7,6 +7,8 @@ import { inflatePieces, openChunk } from './inflate.js';
 import { readChunkBytes } from './image-reader.js';
 import type { DigestGroup } from './read-back.js';
 import { diskTooSmall, diskWriteFailure } from '../disk/target.js';
+import { fail as diskFail } from '../disk/failures.js';
+import { fail } from './failures.js';
 
 /** The image that chunks are read from, by an open file that all threads share. */
 export type JobImage = { fd: number; name: string; uuid: string | null; version: ChunkVersion };
@@ -178,7 +180,7 @@ function readChunk(position: number, image: JobImage | null): Uint8Array {
 /** The file may be another one than when its headers were inspected. */
 function checkIdentity({ index, uuid, version }: ChunkHeader, position: number, image: JobImage | null): void {
   if (!image || (index === position && uuid === image.uuid && version === image.version)) return;
-  throw new Failure('ndz-uuid-mismatch', `chunk ${position} has changed since the image was opened`, 'is something writing to the image?');
+  throw fail('ndz-uuid-mismatch', `chunk ${position} has changed since the image was opened`, 'is something writing to the image?');
 }
 
 /** The runs of blocks that are not all zeros, as [from, to). */
@@ -203,7 +205,7 @@ function readTarget({ fd, path, baseBytes, limitBytes }: JobTarget, offset: numb
     for (let count = 1; done < sizeBytes && count > 0; done += count)
       count = readSync(fd, bytes, done, sizeBytes - done, baseBytes + offset + done);
   } catch (error) {
-    throw new Failure(
+    throw diskFail(
       'disk-read-failed',
       `reading ${path} at byte ${baseBytes + offset + done}: ${messageOf(error)}`,
       'is the disk sound? check the kernel log',

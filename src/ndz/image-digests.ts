@@ -1,6 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { Failure } from '../util/errors.js';
 import { openChunkPool, type ChunkPool } from './chunk-pool.js';
 import type { DigestName } from '../disk/digest.js';
 import { CHUNK_BYTES, decodeChunkHeader, HEADER_BYTES, inflatedBytes, type ChunkHeader } from './format.js';
@@ -16,6 +15,7 @@ import {
   type Pick,
 } from './read-back.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
+import { fail } from './failures.js';
 
 export type ImageDigestsOptions = {
   /** `full`: everything the image writes; `sample`: its first and last region and 64 ranges at random places. */
@@ -144,11 +144,7 @@ async function readHeader(handle: FileHandle, position: number): Promise<ChunkHe
   const bytes = new Uint8Array(HEADER_BYTES);
   const { bytesRead } = await handle.read(bytes, 0, HEADER_BYTES, position * CHUNK_BYTES);
   if (bytesRead < HEADER_BYTES)
-    throw new Failure(
-      'ndz-truncated',
-      `chunk ${position}: the file ends here; it shrank while it was read`,
-      'is something writing to the image?',
-    );
+    throw fail('ndz-truncated', `chunk ${position}: the file ends here; it shrank while it was read`, 'is something writing to the image?');
   return decodeChunkHeader(bytes, position);
 }
 

@@ -1,4 +1,4 @@
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import { dataExtents, partsWithin } from './extents.js';
 import { SECTOR_BYTES } from './format.js';
 import type { ImageSummary } from './image-check.js';
@@ -7,6 +7,7 @@ import { inflatePieces, openChunk } from './inflate.js';
 import { DISK_HEAD_BYTES, neededSectors } from './needed-sectors.js';
 import { openImage, type ImageInfo } from './reader.js';
 import { gptSectorBytes } from './table-end.js';
+import { fail } from './failures.js';
 
 /**
  * Whether an image has its last chunks, and what people must know of the disk it was made from.
@@ -54,7 +55,7 @@ export function judgeEnd(head: Buffer, { version, diskBytes, ending }: ImageSumm
 }
 
 export function cutImage(name: string, cut: string): Failure {
-  return new Failure('ndz-cut', `${name}: ${cut}`, 'copy the image again');
+  return fail('ndz-cut', `${name}: ${cut}`, 'copy the image again');
 }
 
 /** The imaged disk's first bytes, from the image's first chunk. Throws as `inflateChunk` does. */

@@ -1,11 +1,12 @@
 import { readSync } from 'node:fs';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { dataExtents, partsWithin, type Extent } from './extents.js';
 import { CHUNK_BYTES, endOfRegions, inflatedBytes, MAX_SECTORS, SECTOR_BYTES, type ChunkHeader } from './format.js';
 import { inflatePieces, openChunk } from './inflate.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import type { ImageSource } from '../disk/source.js';
 import { TABLE_HEAD_BYTES, tableEnd } from './table-end.js';
+import { fail } from './failures.js';
 
 /** Where each chunk's data begins and ends on the imaged disk, in sectors; both ascend. Plain data, for threads too. */
 export type ImageIndex = { starts: Uint32Array; ends: Uint32Array };
@@ -138,7 +139,7 @@ class LoadedChunk {
       if (this.#pieceOffset + this.#piece.byteLength >= dataOffset + sizeBytes) return result;
       const next = await this.#pieces?.next();
       if (!next || next.done)
-        throw new Failure('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
+        throw fail('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
       this.#pieceOffset += this.#piece.byteLength;
       this.#piece = next.value;
     }
@@ -164,7 +165,7 @@ export function readChunkBytes(fd: number, name: string, position: number): Uint
   for (let done = 0; done < CHUNK_BYTES; ) {
     const count = tryRead(fd, name, position, bytes, done);
     if (count === 0)
-      throw new Failure(
+      throw fail(
         'ndz-truncated',
         `chunk ${position}: the file ends here; it shrank while it was read`,
         'is something writing to the image?',
@@ -178,12 +179,9 @@ function tryRead(fd: number, name: string, position: number, bytes: Uint8Array, 
   try {
     return readSync(fd, bytes, done, CHUNK_BYTES - done, position * CHUNK_BYTES + done);
   } catch (error) {
-    throw new Failure(
-      'ndz-unreadable',
-      `chunk ${position}: reading ${name}: ${messageOf(error)}`,
-      'is the disk that holds the image sound?',
-      { cause: error },
-    );
+    throw fail('ndz-unreadable', `chunk ${position}: reading ${name}: ${messageOf(error)}`, 'is the disk that holds the image sound?', {
+      cause: error,
+    });
   }
 }
 

@@ -5,6 +5,7 @@ import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { eachChunk, openChunkPool } from './chunk-pool.js';
 import { CHUNK_BYTES, decodeChunkHeader, HEADER_BYTES, type ChunkHeader } from './format.js';
 import { ImageCheck, type ImageSummary } from './image-check.js';
+import { fail } from './failures.js';
 
 export { inflateChunk } from './inflate.js';
 
@@ -75,7 +76,7 @@ export async function verifyImage(path: string, { signal, workers, onProgress }:
     );
     return info;
   } catch (error) {
-    throw error instanceof Failure && error.code !== 'worker-crashed' ? named(path, error) : error;
+    throw error instanceof Failure && !fail.is(error, 'worker-crashed') ? named(path, error) : error;
   } finally {
     await pool.close();
     await handle.close();
@@ -83,7 +84,7 @@ export async function verifyImage(path: string, { signal, workers, onProgress }:
 }
 
 function named(path: string, failure: Failure): Failure {
-  return new Failure(failure.code, `${path}: ${failure.message}`, failure.hint, { cause: failure });
+  return failure.with({ message: `${path}: ${failure.message}` });
 }
 
 /** Opens an image for reading. Throws Failure `ndz-unreadable`. */
@@ -91,7 +92,7 @@ export async function openImage(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe of that name must not hang us
   } catch (error) {
-    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
+    throw fail('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
       cause: error,
     });
   }
@@ -99,11 +100,11 @@ export async function openImage(path: string): Promise<FileHandle> {
 
 async function imageBytes(handle: FileHandle): Promise<number> {
   const stat = await handle.stat();
-  if (!stat.isFile()) throw new Failure('ndz-unreadable', 'not a regular file', 'give the path of an image (.ndz)');
-  if (stat.size === 0) throw new Failure('ndz-empty', 'the file is empty', 'the save that made it failed; save again');
+  if (!stat.isFile()) throw fail('ndz-unreadable', 'not a regular file', 'give the path of an image (.ndz)');
+  if (stat.size === 0) throw fail('ndz-empty', 'the file is empty', 'the save that made it failed; save again');
   const restBytes = stat.size % CHUNK_BYTES;
   if (restBytes !== 0) {
-    throw new Failure(
+    throw fail(
       'ndz-truncated',
       `${stat.size} bytes, not a multiple of ${CHUNK_BYTES}: the last chunk has only ${restBytes}`,
       'an unfinished copy, or not an image made by imagezip?',
@@ -117,12 +118,12 @@ async function readHeader(handle: FileHandle, index: number): Promise<ChunkHeade
   try {
     for (let done = 0; done < HEADER_BYTES; ) {
       const { bytesRead } = await handle.read(bytes, done, HEADER_BYTES - done, index * CHUNK_BYTES + done);
-      if (bytesRead === 0) throw new Failure('ndz-truncated', `chunk ${index}: the file ends here; it shrank while it was read`);
+      if (bytesRead === 0) throw fail('ndz-truncated', `chunk ${index}: the file ends here; it shrank while it was read`);
       done += bytesRead;
     }
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure('ndz-unreadable', `chunk ${index}: ${messageOf(error)} (${systemCode(error) ?? 'error'})`, undefined, {
+    throw fail('ndz-unreadable', `chunk ${index}: ${messageOf(error)} (${systemCode(error) ?? 'error'})`, undefined, {
       cause: error,
     });
   }

@@ -1,4 +1,3 @@
-import { Failure } from '../util/errors.js';
 import { isChunkFault } from './chunk-fault.js';
 import { DiskWriter, type WriteStats } from '../disk/writer.js';
 import { dataExtents, gapExtents, partsWithin } from './extents.js';
@@ -9,6 +8,7 @@ import { inflatePieces, openChunk } from './inflate.js';
 import { applyTypeChange, planTypeChange } from '../disk/partition-type.js';
 import { refuseRelocations } from './relocations.js';
 import { findSlice } from '../disk/slice.js';
+import { fail } from './failures.js';
 
 /**
  * Where the chunks of one image go. Calls must not overlap. After a failure only `abort` is left to do, unless it is one of
@@ -147,7 +147,7 @@ class DiskSink implements WriterSink {
   #refuseOtherPlace({ index, regions }: ChunkHeader): void {
     const before = this.#halfWritten.get(index);
     if (before === undefined || before === JSON.stringify(regions)) return;
-    throw new Failure(
+    throw fail(
       'ndz-half-written',
       `chunk ${index} came damaged, part of it was written, and now it says that it belongs elsewhere`,
       'somebody else sends in this session, or the network damages what passes; write the whole disk again',

@@ -1,10 +1,10 @@
 import type { Writable } from 'node:stream';
-import { Failure } from '../util/errors.js';
 import { dataExtents, partsWithin } from './extents.js';
 import { ImageTracker } from './image-tracker.js';
 import { inflatePieces, openChunk } from './inflate.js';
 import { streamOutput } from './output.js';
 import type { WriterSink } from './sink.js';
+import { fail } from './failures.js';
 
 const ZEROS = new Uint8Array(256 * 1024);
 
@@ -40,7 +40,7 @@ export function openStreamSink(output: Writable, signal?: AbortSignal): WriterSi
       image.add(header);
       const extents = dataExtents(header);
       if ((extents[0]?.diskOffset ?? 0) < position) {
-        throw new Failure(
+        throw fail(
           'ndz-chunk-order',
           `chunk ${header.index} writes before byte ${position}, which is out already`,
           'write to a file instead of a pipe',

@@ -6,8 +6,9 @@ import { cutImage, endOfImage, type ImageEnd } from './image-end.js';
 import { inspectImage, openImage, type ImageInfo } from './reader.js';
 import { openSource } from '../disk/source.js';
 import { open, type FileHandle } from 'node:fs/promises';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
+import { fail as diskFail } from '../disk/failures.js';
 
 export type VerifyDiskOptions = {
   /** Whether the image has its end; by its own word unless given. */
@@ -95,7 +96,7 @@ async function openDisk(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (error) {
-    throw new Failure('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+    throw diskFail('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
       cause: error,
     });
   }

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { reasonOf } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import { buildChunks, builtBytes, placeChunk } from './chunk-builder.js';
 import { CHUNK_BYTES, endOfRegions, MAX_SECTORS, SECTOR_BYTES } from './format.js';
 import { fileOutput, streamOutput, type ImageOutput } from './output.js';
 import { nonZeroRanges, wholeDisk, type SectorRange } from '../disk/ranges.js';
 import { SectorReader } from '../disk/sector-reader.js';
 import { openSource, type ImageSource } from '../disk/source.js';
+import { fail } from './failures.js';
 
 export type WriteProgress = {
   chunkCount: number;
@@ -118,7 +119,7 @@ async function writeChunks(
     await writing;
   }
   if (signal?.aborted) throw reasonOf(signal);
-  if (progress.chunkCount === 0) throw new Failure('source-empty', `${input.name}: nothing to save`, 'is it the right disk?');
+  if (progress.chunkCount === 0) throw fail('source-empty', `${input.name}: nothing to save`, 'is it the right disk?');
   if (input.sizeBytes === null && firstSector >= MAX_SECTORS) throw tooLarge(input); // a pipe that was not read to its end
   const cutBytes = reader.shortSectorBytes === null ? 0 : SECTOR_BYTES - reader.shortSectorBytes;
   const { version, uuid } = identity;
@@ -136,16 +137,12 @@ function imageIdentity({ version, uuid, checksum = false, endMark = true }: Writ
 }
 
 function refuseUnfit(input: ImageSource): void {
-  if (input.sizeBytes === 0) throw new Failure('source-empty', `${input.name} is empty`, 'is it the right disk?');
+  if (input.sizeBytes === 0) throw fail('source-empty', `${input.name} is empty`, 'is it the right disk?');
   if (input.sizeBytes !== null && input.sizeBytes > MAX_SECTORS * SECTOR_BYTES) throw tooLarge(input);
 }
 
 function tooLarge(input: ImageSource): Failure {
-  return new Failure(
-    'source-too-large',
-    `${input.name} has more than 2 TiB; the format has 32-bit sector numbers`,
-    'save a smaller partition',
-  );
+  return fail('source-too-large', `${input.name} has more than 2 TiB; the format has 32-bit sector numbers`, 'save a smaller partition');
 }
 
 function holesLeftOut(input: ImageSource): AsyncIterable<SectorRange> {

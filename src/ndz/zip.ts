@@ -1,11 +1,11 @@
 import type { Writable } from 'node:stream';
-import { Failure } from '../util/errors.js';
 import { planRanges } from '../disk/plan/plan.js';
 import type { Plan, PlanOptions } from '../disk/plan/plan-types.js';
 import { sliceSource } from '../disk/plan/slice-source.js';
 import { SECTOR_BYTES } from './format.js';
 import { openSource, type ImageSource } from '../disk/source.js';
 import { writeImage, type WriteOptions, type WriteResult } from './writer.js';
+import { fail as diskFail } from '../disk/failures.js';
 
 export type ZipOptions = Omit<WriteOptions, 'ranges' | 'skipHoles'> & {
   /** What to leave out, or not to look into. */
@@ -30,7 +30,7 @@ export async function zipDisk(source: string | ImageSource, output: string | Wri
   try {
     if (input.sizeBytes === null) {
       if (planOptions.slice !== undefined)
-        throw new Failure(
+        throw diskFail(
           'source-not-seekable',
           `${input.name}: a pipe can only be saved whole, not one partition of it`,
           'give the path of the disk',

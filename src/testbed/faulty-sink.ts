@@ -1,8 +1,8 @@
 import type { ChunkOutput, OutputResult } from '../frisbee/chunk-output.js';
 import { chunkTotals } from '../ndz/extents.js';
 import { decodeChunkHeader } from '../ndz/format.js';
-import { Failure } from '../util/errors.js';
 import { corruptedChunk, corruptedSector } from './corruption.js';
+import { fail as diskFail } from '../disk/failures.js';
 
 const CHUNK_BYTES = 1_048_576;
 
@@ -78,7 +78,7 @@ export class FaultySink implements ChunkOutput {
       await this.#givenUp;
     }
     if (diskErrorAtPercent !== null && this.#reached(diskErrorAtPercent)) {
-      throw new Failure('disk-write-failed', 'writing /dev/sda: EIO: i/o error, write');
+      throw diskFail('disk-write-failed', 'writing /dev/sda: EIO: i/o error, write');
     }
   }
 

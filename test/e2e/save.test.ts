@@ -154,7 +154,7 @@ test('a node that loses power in the middle fails alone, with nothing left of it
   expect(code).toBe(1);
   const failed = events.flatMap((event) => (event.type === 'node.failed' ? [event] : []));
   expect(failed).toMatchObject([
-    { node: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-failed)$/) as unknown },
+    { node: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-broken)$/) as unknown },
   ]);
   expect(events.flatMap((event) => (event.type === 'node.done' ? [event.node] : []))).toEqual(['fit01']);
   expect(files().filter((name) => !before.includes(name))).toEqual([
@@ -174,6 +174,7 @@ test('a gateway without room says so, and nothing stays', async () => {
     node: 'fit01',
     step: 'read',
     code: 'collect-failed',
+    blame: 'site',
     message: expect.stringMatching(/collecting into .*large.*EFBIG/) as unknown,
     hint: expect.stringContaining('ulimit') as unknown,
   });

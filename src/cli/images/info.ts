@@ -9,12 +9,13 @@ import type { PartitionInfo, Plan } from '../../disk/plan/plan-types.js';
 import { openImageSource } from '../../ndz/image-reader.js';
 import type { ImageInfo } from '../../ndz/reader.js';
 import { type Action, writeJson } from '../kit/actions.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { messageOf } from '../../util/errors.js';
 import { say } from '../../util/say.js';
 import type { Arguments, CommandContext } from '../kit/command.js';
 import { exitCodes } from '../kit/exit.js';
 import { flag } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
+import { fail as ndzFail } from '../../ndz/failures.js';
 
 /** Says what an image is and what is in it; nothing is written. */
 export const info: Action = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };
@@ -73,7 +74,7 @@ async function endOf(image: ImageInfo, signal: AbortSignal): Promise<{ isCut: bo
     const { cut, note } = await judgeImage(image, signal);
     return { isCut: cut !== null, note: cut ?? note };
   } catch (error) {
-    if (error instanceof Failure && error.code === 'ndz-checksum') return { isCut: true, note: null }; // its own row says so
+    if (ndzFail.is(error, 'ndz-checksum')) return { isCut: true, note: null }; // its own row says so
     throw error;
   }
 }

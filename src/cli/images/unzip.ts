@@ -6,7 +6,7 @@ import { applyImage, type ApplyResult } from '../../ndz/apply.js';
 import { streamImage } from '../../ndz/image-stream.js';
 import { inspectImage } from '../../ndz/reader.js';
 import { openStreamSink } from '../../ndz/stream-sink.js';
-import { Failure, UserError } from '../../util/errors.js';
+import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
 import { type Action, writeJson } from '../kit/actions.js';
 import type { Arguments, CommandContext } from '../kit/command.js';
@@ -14,6 +14,8 @@ import { exitCodes } from '../kit/exit.js';
 import { flag } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
 import { refuseExisting, refuseTerminal, wholeNumber } from './image-action.js';
+import { fail as diskFail } from '../../disk/failures.js';
+import { fail as ndzFail } from '../../ndz/failures.js';
 
 /** Writes an image onto a disk, into a partition of it, or into a file. */
 export const unzip: Action = {
@@ -57,9 +59,9 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     });
   } catch (error) {
     progress.end();
-    if (error instanceof Failure && error.code === 'disk-busy')
+    if (diskFail.is(error, 'disk-busy'))
       throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
-    if (error instanceof Failure && error.code === 'ndz-cut')
+    if (ndzFail.is(error, 'ndz-cut'))
       throw new UserError('environment', error.message, `${error.hint ?? ''}; to write it as it is, --force`, { cause: error });
     throw error;
   } finally {

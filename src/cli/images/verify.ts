@@ -5,7 +5,7 @@ import { judgeImage, vouchHint } from '../../images/whole.js';
 import { formatBytes } from '../../monitor/format.js';
 import { verifyImage, type ImageInfo } from '../../ndz/reader.js';
 import { verifyDisk, type DiskVerdict } from '../../ndz/verify-disk.js';
-import { Failure, UserError } from '../../util/errors.js';
+import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
 import { type Action, writeJson } from '../kit/actions.js';
 import type { Arguments, CommandContext } from '../kit/command.js';
@@ -13,6 +13,8 @@ import { exitCodes } from '../kit/exit.js';
 import { flag } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
 import { wholeNumber } from './image-action.js';
+import { fail as ndzFail } from '../../ndz/failures.js';
+import { isImageFault } from '../../ndz/failures.js';
 
 /** Checks an image alone, or a disk against it. */
 export const verify: Action = { words: 'IMAGE [DEVICE]', minWords: 1, maxWords: 2, options: ['sample', 'full', 'slice', 'workers'], run };
@@ -29,7 +31,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     return device === undefined ? await checkImage(image, args, context) : await checkDisk(image, device, args, context);
   } catch (error) {
     // what is wrong with an image is this command's result, not its failure
-    if (!(error instanceof Failure) || !error.code.startsWith('ndz-') || error.code === 'ndz-unreadable') throw error;
+    if (!isImageFault(error)) throw error;
     if (flag(options, 'json')) writeJson(context, { image, ok: false, code: error.code, message: error.message });
     else say(context.stdout, `${image}: DAMAGED: ${error.message}`, ...(error.hint === undefined ? [] : [`  ${error.hint}`]));
     return exitCodes.someFailed;
@@ -47,7 +49,7 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
       const { size } = await stat(image);
       seen = await hashFile(image, { signal: context.signal, onBytes: (bytes) => progress.update(bytes / 2, size) });
       if (seen !== expected)
-        throw new Failure(
+        throw ndzFail(
           'ndz-checksum',
           `${image}: its SHA-256 is ${seen}, its side file says ${expected}`,
           'copy both again from where they came from',
@@ -60,7 +62,7 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
       onProgress: (done, total) => progress.update((half + (1 - half) * (done / total)) * total * 1_048_576, total * 1_048_576),
     });
     const end = await judgeImage(info, context.signal);
-    if (end.cut !== null) throw new Failure('ndz-cut', `${image}: ${end.cut}`, vouchHint(image, info));
+    if (end.cut !== null) throw ndzFail('ndz-cut', `${image}: ${end.cut}`, vouchHint(image, info));
     note = end.note;
   } finally {
     progress.end();

@@ -4,7 +4,6 @@ import { POWER_VERBS } from '../../power/answer.js';
 import { createPowerClient, type PowerVerb } from '../../power/client.js';
 import { createLinks, holderPhrase } from '../../pxe/links.js';
 import { bootRecords } from '../../runs/boots.js';
-import { Failure } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import type { Permit } from '../../workflows/steps/may-act.js';
 import { executePower } from '../../workflows/power.js';
@@ -14,6 +13,7 @@ import { flag, positive } from '../kit/options.js';
 import { adviseOnLeases, requirePermit } from '../../app/leases.js';
 import { sweepLeftovers } from '../../app/sweep.js';
 import { folder, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
 
 /** The verbs that change something on a node: they need a lease. The others are answered to everybody. */
 const CHANGING: ReadonlySet<PowerVerb> = new Set(['on', 'off', 'reset', 'usrpon', 'usrpoff']);
@@ -30,7 +30,7 @@ function notHeld(permit: Permit | null, nodes: readonly InventoryNode[], site: S
     await permit?.(node, signal);
     const holder = await links.holder(macOf.get(node) ?? '');
     if (holder)
-      throw new Failure(
+      throw pxeFail(
         'node-busy',
         `${node} is in the hands of ${holderPhrase(holder)}`,
         'wait for that run to end; --force does it all the same',

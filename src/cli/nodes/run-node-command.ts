@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { createBus } from '../../events/bus.js';
-import type { Outcome } from '../../events/outcome.js';
+import type { NodeFailure, Outcome } from '../../events/outcome.js';
 import { applyEvent, emptyState, nodesIn, type RunState } from '../../events/reducer.js';
 import { EVENT_SCHEMA, type Emit } from '../../events/types.js';
 import type { Monitor } from '../../monitor/contract.js';
@@ -27,6 +27,9 @@ import { allNodes, nothingRecorded, planRecord, recordRun, type Recording } from
 import { openResults, type ResultPrinter } from '../kit/results.js';
 import { lostProgress, tellLosses } from '../kit/tell-losses.js';
 import { version } from '../../app/version.js';
+import { fail as leaseFail } from '../../leases/failures.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
+import { fail as workflowFail } from '../../workflows/failures.js';
 
 /** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
 export type Resumed = { from: StoredRun; force: boolean };
@@ -194,18 +197,16 @@ function describeError(error: unknown): { code: string; hint: string | null } {
   return { code: error instanceof Interrupted ? 'interrupted' : 'bug', hint: null };
 }
 
-/** Failures that say the run may not work on a node, which nobody has touched. */
-const REFUSALS: ReadonlySet<string> = new Set(['node-busy', 'no-lease', 'lease-unknown', 'disk-half-written', 'disk-unverified']);
+/** Whether a failure says that the run may not work on a node, which nobody has touched. */
+function isRefusal({ step, code }: NodeFailure): boolean {
+  return step === 'lock' && [pxeFail, leaseFail, workflowFail].some((fail) => fail.spec(code)?.refusal === true);
+}
 
 function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], { skipped, enough }: NodeWorkflow): number {
   const failures = outcomes.filter((outcome) => !outcome.ok);
   if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
   if (failures.length > 0 && failures.every(({ failure }) => failure.code === 'environment')) return exitCodes.environment; // none of the nodes is at fault
-  if (
-    failures.length > 0 &&
-    failures.length === outcomes.length &&
-    failures.every(({ failure }) => failure.step === 'lock' && REFUSALS.has(failure.code))
-  )
+  if (failures.length > 0 && failures.length === outcomes.length && failures.every(({ failure }) => isRefusal(failure)))
     return exitCodes.refused;
   if (enough !== undefined && enough !== null && outcomes.length - failures.length >= enough) return exitCodes.ok;
   return failures.length + skipped.length > 0 ? exitCodes.someFailed : exitCodes.ok;
