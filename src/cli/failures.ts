@@ -17,4 +17,4 @@ const table = {
 
 type CliCode = CodeIn<typeof table>;
 /** What the command line itself waits for. */
-export const fail: Fail<CliCode> = failures(table);
+export const fail: Fail<CliCode> = failures('The command line', table);

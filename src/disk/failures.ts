@@ -65,4 +65,4 @@ const table = {
 
 export type DiskCode = CodeIn<typeof table>;
 /** What can fail on a disk, wherever it is. */
-export const fail: Fail<DiskCode> = failures(table);
+export const fail: Fail<DiskCode> = failures('Disks', table);

@@ -34,7 +34,7 @@ const table = {
   'ssh-deadline': {
     blame: 'node',
     cure: 'person',
-    meaning: 'The system that was loaded did not let ssh in in time.',
+    meaning: 'The system of the node did not let ssh in in time.',
     todo: 'See in the message what was seen last, and whether the image starts an sshd.',
   },
   '*-deadline': {
@@ -47,4 +47,4 @@ const table = {
 
 export type EngineCode = CodeIn<typeof table>;
 /** What ends work that nothing else ends; `<step>-deadline` for each step. */
-export const fail: Fail<EngineCode> = failures(table);
+export const fail: Fail<EngineCode> = failures('Deadlines', table);

@@ -90,4 +90,4 @@ const table = {
 
 export type FrisbeeCode = CodeIn<typeof table>;
 /** What can fail in a multicast session, at either end. */
-export const fail: Fail<FrisbeeCode> = failures(table);
+export const fail: Fail<FrisbeeCode> = failures('The multicast session', table);

@@ -71,4 +71,4 @@ const table = {
 
 export type ImageCode = CodeIn<typeof table>;
 /** What can fail with the images of the gateway. */
-export const fail: Fail<ImageCode> = failures(table);
+export const fail: Fail<ImageCode> = failures('Images on the gateway', table);

@@ -73,4 +73,4 @@ const table = {
 
 export type LeaseCode = CodeIn<typeof table>;
 /** What can fail with leases. */
-export const fail: Fail<LeaseCode> = failures(table);
+export const fail: Fail<LeaseCode> = failures('Leases', table);

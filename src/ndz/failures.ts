@@ -127,7 +127,7 @@ const table = {
 
 export type NdzCode = CodeIn<typeof table>;
 /** What can fail with an image in the .ndz format. */
-export const fail: Fail<NdzCode> = failures(table);
+export const fail: Fail<NdzCode> = failures('What is in an image', table);
 
 const IMAGE_FAULTS: readonly NdzCode[] = [
   'ndz-empty',

@@ -55,7 +55,7 @@ const table = {
 
 export type PowerCode = CodeIn<typeof table>;
 /** What can fail with a CMC card. */
-export const fail: Fail<PowerCode> = failures(table);
+export const fail: Fail<PowerCode> = failures('CMC cards', table);
 
 /** Whether a request surely never reached the card. */
 export function neverSent(error: unknown): boolean {

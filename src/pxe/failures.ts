@@ -11,7 +11,7 @@ const table = {
   'lock-lost': {
     blame: 'run',
     cure: 'person',
-    meaning: 'The node is not this run’s any more: another one took it over while this one stood still.',
+    meaning: 'The node does not belong to this run any more: another one took it over while this one stood still.',
     todo: 'Find out why this run was stopped for long, or cut off from the folder of next-boot links.',
   },
   'pxe-occupied': {
@@ -36,4 +36,4 @@ const table = {
 
 export type PxeCode = CodeIn<typeof table>;
 /** What can fail in the folder of next-boot links. */
-export const fail: Fail<PxeCode> = failures(table);
+export const fail: Fail<PxeCode> = failures('Next-boot links, and who has a node', table);

@@ -17,4 +17,4 @@ const table = {
 
 export type RunsCode = CodeIn<typeof table>;
 /** What can fail with the records of runs. */
-export const fail: Fail<RunsCode> = failures(table);
+export const fail: Fail<RunsCode> = failures('Records', table);

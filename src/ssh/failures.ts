@@ -59,4 +59,4 @@ const table = {
 
 export type SshCode = CodeIn<typeof table>;
 /** What can fail with ssh. */
-export const fail: Fail<SshCode> = failures(table);
+export const fail: Fail<SshCode> = failures('ssh', table);

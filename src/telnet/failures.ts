@@ -61,7 +61,7 @@ const table = {
 
 export type TelnetCode = CodeIn<typeof table>;
 /** What can fail with the shell of the small system. */
-export const fail: Fail<TelnetCode> = failures(table);
+export const fail: Fail<TelnetCode> = failures('The shell of the small system', table);
 
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
 

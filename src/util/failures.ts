@@ -24,11 +24,15 @@ export type Fail<Code extends string> = {
   is<One extends Code>(error: unknown, ...codes: readonly One[]): error is Failure & { readonly code: One };
   /** What is declared of a code that is known as text only; undefined when it is none of this folder's. */
   spec(code: string): FailureSpec | undefined;
+  readonly title: string;
   readonly table: Readonly<Record<string, FailureSpec>>;
 };
 
-/** The codes that one folder declares, each in one place: `throw fail('node-busy', …)`. A key without `*` goes before one with it. */
-export function failures<const Table extends Readonly<Record<string, FailureSpec>>>(table: Table): Fail<CodeIn<Table>> {
+/**
+ * The codes that one folder declares, each in one place: `throw fail('node-busy', …)`. A key without `*` goes before one
+ * with it. `title`: what the folder is about, for the page of codes.
+ */
+export function failures<const Table extends Readonly<Record<string, FailureSpec>>>(title: string, table: Table): Fail<CodeIn<Table>> {
   const patterns = Object.entries(table).flatMap(([key, spec]) => {
     const [head, tail] = key.split('*');
     return head === undefined || tail === undefined ? [] : [{ head, tail, spec }];
@@ -46,6 +50,7 @@ export function failures<const Table extends Readonly<Record<string, FailureSpec
     is: <One extends CodeIn<Table>>(error: unknown, ...codes: readonly One[]): error is Failure & { readonly code: One } =>
       error instanceof Failure && codes.some((code) => code === error.code),
     spec: specOf,
+    title,
     table,
   });
 }

@@ -7,18 +7,6 @@ const table = {
     meaning: 'Neither reset nor off had any effect: the old system still answers.',
     todo: 'Unplug the card for five minutes, and look at its wiring.',
   },
-  'still-alive': {
-    blame: 'node',
-    cure: 'again',
-    meaning: 'A node still answers after a reset.',
-    todo: 'Nothing: it is switched off and on.',
-  },
-  'ping-late': {
-    blame: 'node',
-    cure: 'again',
-    meaning: 'A node does not answer ping.',
-    todo: 'Nothing: it counts as silent.',
-  },
   'probe-failed': {
     blame: 'site',
     cure: 'again',
@@ -40,7 +28,7 @@ const table = {
   'frisbee-failed': {
     blame: 'node',
     cure: 'again',
-    meaning: 'The frisbee client on the node ended badly; where the hint says that the image is damaged, the node is not to blame.',
+    meaning: 'The frisbee client on the node ended badly.',
     todo: 'See its last words in the message, and its whole output in the log of the node.',
   },
   'no-write-report': {
@@ -64,7 +52,7 @@ const table = {
   'server-ended': {
     blame: 'site',
     cure: 'person',
-    meaning: 'The site’s own frisbeed ended while nodes were being loaded.',
+    meaning: 'The frisbeed of the site ended while nodes were being loaded.',
     todo: 'Run it by hand with -d to see why, or set frisbee.engine to embedded.',
   },
   'verify-mismatch': {
@@ -95,7 +83,7 @@ const table = {
     blame: 'node',
     cure: 'again',
     meaning: 'The node has booted another system than the one that was loaded.',
-    todo: 'Look at its boot order: another disk, or the network?',
+    todo: 'Look whether it boots from another disk, or over the network.',
   },
   'boot-not-proven': {
     blame: 'node',
@@ -163,4 +151,4 @@ const table = {
 
 export type WorkflowCode = CodeIn<typeof table>;
 /** What can fail on the way of a node through a workflow. */
-export const fail: Fail<WorkflowCode> = failures(table);
+export const fail: Fail<WorkflowCode> = failures('The steps of a node', table);

@@ -181,6 +181,19 @@ test('a gateway without room says so, and nothing stays', async () => {
   expect(files()).toEqual(before);
 });
 
+test.each(['imagezip', 'netcat'])('a small system without %s is the site’s, and no node is tried again', async (key) => {
+  const { code, events } = await imaging(
+    'imaging-save',
+    ['2', '--progress', 'json'],
+    alsoConfigured(`[frisbee]\n${key} = no-such-thing\n`),
+  );
+  expect(code).toBe(1);
+  expect(events.flatMap((event) => (event.type === 'node.failed' ? [event] : []))).toMatchObject([
+    { step: 'read', code: 'no-such-program', blame: 'site', message: expect.stringContaining('no-such-thing') as unknown },
+  ]);
+  expect(events.some((event) => event.type === 'node.retry')).toBe(false);
+});
+
 test('a root that cannot be mounted is a warning; none asks for no stamp', async () => {
   const [odd, none] = await Promise.all([
     imaging('imaging-save', ['1', '-o', 'odd', '--progress', 'quiet'], alsoConfigured('[frisbee]\nroot_partition = /dev/sdz9\n')),

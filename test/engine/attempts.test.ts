@@ -37,9 +37,7 @@ test('a node that fails is tried again, harder, and its events say which attempt
   const attempts: Attempt[] = [];
   const { outcome, events, retries } = await tryNode({ passes: 3 }, async (node, attempt) => {
     attempts.push(attempt);
-    return node.at('boot', 1_000, async () =>
-      attempt.number < 3 ? Promise.reject(fail('boot-deadline', 'nothing came up')) : 'up',
-    );
+    return node.at('boot', 1_000, async () => (attempt.number < 3 ? Promise.reject(fail('boot-deadline', 'nothing came up')) : 'up'));
   });
   expect(outcome).toMatchObject({ ok: true, value: 'up' });
   expect(attempts).toEqual([
@@ -56,7 +54,9 @@ test('a node that fails is tried again, harder, and its events say which attempt
 
 test('the last failure is the node’s, at the step it happened', async () => {
   const { outcome } = await tryNode({}, async (node, { number }) =>
-    node.at(number === 1 ? 'boot' : 'write', 1_000, async () => Promise.reject(fail(number === 1 ? 'boot-deadline' : 'write-deadline', 'no'))),
+    node.at(number === 1 ? 'boot' : 'write', 1_000, async () =>
+      Promise.reject(fail(number === 1 ? 'boot-deadline' : 'write-deadline', 'no')),
+    ),
   );
   expect(outcome).toMatchObject({ ok: false, failure: { step: 'write', code: 'write-deadline' } });
 });

@@ -6,6 +6,7 @@ import { systemHost } from '../../src/util/host.js';
 import { fanOut, type NodeRun } from '../../src/engine/fan-out.js';
 import { Interrupted } from '../../src/engine/interrupted.js';
 import { someNodes } from '../helpers/nodes.js';
+import { fail as powerFail } from '../../src/power/failures.js';
 import { fail as telnetFail } from '../../src/telnet/failures.js';
 
 function setup(more: { concurrency?: number; nodeDeadlineMs?: number; signal?: AbortSignal } = {}) {
@@ -42,8 +43,16 @@ test('an unknown error is a bug of ours, told with its stack, on its node only',
     if (node.name === 'fit01') throw new TypeError('x is not a function');
     return 1;
   });
-  expect(outcomes[0]).toMatchObject({ ok: false, failure: { code: 'bug' } });
+  expect(outcomes[0]).toMatchObject({ ok: false, failure: { code: 'bug', blame: 'run' } });
   expect(outcomes[1]).toMatchObject({ ok: true, value: 1 });
+});
+
+test('a gateway that may open no more files is not a node that failed', async () => {
+  const { options } = setup();
+  const cause = Object.assign(new Error('connect EMFILE 127.0.1.1:80'), { code: 'EMFILE' });
+  const lost = powerFail('cmc-closed', 'reboot01: lost its connection (EMFILE)', undefined, { cause });
+  const [outcome] = await fanOut(someNodes(1, 1), options, async () => Promise.reject(lost.with({ message: 'twice' })));
+  expect(outcome).toMatchObject({ failure: { code: 'environment', blame: 'site', hint: expect.stringContaining('ulimit') as unknown } });
 });
 
 test('a step ends at its own deadline and says what was seen last', async () => {

@@ -120,7 +120,7 @@ async function stillThere(
 ): Promise<Probe[]> {
   const left = new Set(signs.map((sign) => sign.probe));
   if (left.size === 0) return [];
-  const late = fail('still-alive', 'still answering');
+  const late = new Error('still answering');
   try {
     await withDeadline(
       signal,

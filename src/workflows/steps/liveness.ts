@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { sleep, withDeadline } from '../../util/abort.js';
-import { type Failure, systemCode } from '../../util/errors.js';
+import { systemCode } from '../../util/errors.js';
 import type { Pinger } from './ping.js';
 import { fail } from '../failures.js';
 
@@ -70,7 +70,7 @@ async function tcpSign(
 async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: LivenessOptions): Promise<Sign | null> {
   if (pinger === null) return null;
   const answer = async (until: AbortSignal): Promise<Answer> => {
-    const late = (): Failure => fail('ping-late', 'no answer');
+    const late = (): Error => new Error('no answer');
     const answers = await withDeadline(until, probeTimeoutMs + 1_000, late, (inner) => pinger.answers(ip, inner)).catch(
       (error: unknown) => {
         if (until.aborted) throw error;

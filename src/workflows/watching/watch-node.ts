@@ -158,11 +158,18 @@ export class NodeWatch {
   async #ping(): Promise<Partial<NodeFacts>> {
     const { pinger, signal, limits } = this.#options;
     if (pinger === null) return {};
-    const late = (): Failure => fail('ping-late', 'no answer');
+    const late = new Error('no answer');
     const answers = await limits
-      .probes(() => withDeadline(signal, PROBE_MS, late, (inner) => pinger.answers(this.#node.control.ip, inner)))
+      .probes(() =>
+        withDeadline(
+          signal,
+          PROBE_MS,
+          () => late,
+          (inner) => pinger.answers(this.#node.control.ip, inner),
+        ),
+      )
       .catch((error: unknown) => {
-        if (!(error instanceof Failure)) throw error;
+        if (error !== late) throw error;
         return false;
       });
     if (answers) this.#silent.ping = 0;
