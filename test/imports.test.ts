@@ -22,7 +22,7 @@ const mayImport: Record<string, readonly string[]> = {
   images: ['util', 'disk', 'ndz'],
   leases: ['util'],
   runs: ['util', 'events', 'nodes'],
-  engine: ['util', 'events', 'inventory'],
+  engine: ['util', 'events'],
   workflows: ['util', 'events', 'engine', 'inventory', 'disk', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
   monitor: ['util', 'events'],
   programs: ['util', 'disk', 'ndz', 'frisbee', 'images'],

@@ -7,9 +7,8 @@ import { loadInventory } from '../inventory/load.js';
 import { fold, type NodeNames } from '../nodes/names.js';
 import { checkKnown, emptySelection, selectNodes, type Selection } from '../nodes/select.js';
 import type { SetResolver } from '../nodes/parse.js';
-import type { SkippedNode } from '../runs/result-file.js';
 import type { Arguments, CommandContext } from '../cli/kit/command.js';
-import type { RunSettings } from './node-workflow.js';
+import type { RunSettings, SkippedNode } from './node-workflow.js';
 import { flag } from '../cli/kit/options.js';
 
 /** Leaves out nodes in quarantine; see `withoutQuarantined`. */

@@ -18,6 +18,9 @@ export class UserError extends Error {
   }
 }
 
+/** Whose fault a failure is: what was worked on (a node, a drive), the site around it, or this run and its person. */
+export type Blame = 'node' | 'site' | 'run';
+
 /**
  * Something that was tried on one peer failed in a way we understand. `code` is a stable kebab-case word
  * (`telnet-silent`, `cmc-timeout`); `message` says what was tried, on what, and what was seen; `hint` what to do.

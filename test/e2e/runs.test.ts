@@ -25,7 +25,7 @@ afterAll(() => testbed.close());
 const runsDir = (): string => join(testbed.dir, 'state/runs');
 const folderOf = (events: ImagingEvent[]): string => join(runsDir(), events[0]?.run ?? '');
 const runs = (...args: string[]): Promise<Finished> => testbed.run('imaging-runs', args);
-const failedNodes = (events: ImagingEvent[]): string[] => events.flatMap((event) => (event.type === 'node.failed' ? [event.node] : []));
+const failedNodes = (events: ImagingEvent[]): string[] => events.flatMap((event) => (event.type === 'target.failed' ? [event.target] : []));
 
 describe('what is kept', () => {
   test('the plan before anything else, the result equal to the replayed events', async () => {
@@ -151,7 +151,7 @@ describe('resume', () => {
 
   test('of a run that is all done, or still at work', async () => {
     const load = testbed.start('imaging-load', ['@good', '--progress', 'json']);
-    const { run: name } = await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+    const { run: name } = await load.event((event) => event.type === 'target.step' && event.step === 'boot');
     load.child.kill('SIGSTOP'); // so that it still is when it is looked at
     expect(await runs('resume')).toMatchObject({
       code: 3,
@@ -248,7 +248,7 @@ describe('in the background', () => {
     const ofSlow = (...args: string[]): Promise<Finished> => slow.run('imaging-runs', args);
     const name = (await slow.run('imaging-load', ['--detach', '1-2'])).stdout.trim();
     const watching = slow.start('imaging-runs', ['attach', name, '--progress', 'json']);
-    await watching.event((event) => event.type === 'node.step' && event.step === 'write');
+    await watching.event((event) => event.type === 'target.step' && event.step === 'write');
     process.kill(readPlan(join(slow.dir, 'state/runs', name))?.value.process?.pid ?? 0, 'SIGKILL');
     expect((await watching.finished).code).toBe(1);
     expect(await ofSlow('attach', name)).toMatchObject({ code: 1, stdout: expect.stringContaining(`imaging-runs resume ${name}`) });
@@ -276,8 +276,8 @@ describe('quarantine', () => {
     expect(events[0]).toMatchObject({ nodes: ['fit01', 'fit04'] });
     expect(events).toContainEqual(
       expect.objectContaining({
-        type: 'node.skipped',
-        node: 'fit04',
+        type: 'target.skipped',
+        target: 'fit04',
         reason: expect.stringMatching(/in quarantine: failed \d+ times in a row, the last at reset \[cmc-refused\]/),
       }),
     );

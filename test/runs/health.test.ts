@@ -58,12 +58,13 @@ describe('the history', () => {
       at: 1,
       run: 'r1',
       seq: 9,
-      type: 'node.failed',
-      node: 'fit03',
+      type: 'target.failed',
+      target: 'fit03',
       step: 'boot',
       code: 'interrupted',
       message: '',
       hint: null,
+      blame: 'run',
       elapsedMs: 1,
     });
     expect(attemptOf(state, 'fit03', 99)).toBeNull(); // a Ctrl-C says nothing about a node

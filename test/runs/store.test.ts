@@ -6,7 +6,7 @@ import { foldJournal, JournalReader, readJournal } from '../../src/runs/journal.
 import { changedInputs, readPlan, stampInputs, writePlan } from '../../src/runs/plan-file.js';
 import { readResult, resultOf } from '../../src/runs/result-file.js';
 import { pruneRuns } from '../../src/runs/retention.js';
-import { continuationsOf, findRun, newestRuns, nodesByOutcome, openRun } from '../../src/runs/store.js';
+import { continuationsOf, findRun, newestRuns, targetsByOutcome, openRun } from '../../src/runs/store.js';
 import { UserError } from '../../src/util/errors.js';
 import { systemHost } from '../../src/util/host.js';
 import { scratch } from '../helpers/cli.js';
@@ -110,8 +110,8 @@ describe('the runs of a folder', () => {
     storeRun(dir, B, 'cut', { process: alive() });
     storeRun(dir, C, 'cut');
     expect([A, B, C].map((run) => openRun(dir, run)?.standing)).toEqual(['failed', 'running', 'died']);
-    expect(nodesByOutcome(findRun(dir, A))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: ['fit03'], left: [] });
-    expect(nodesByOutcome(findRun(dir, C))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: [], left: ['fit03'] });
+    expect(targetsByOutcome(findRun(dir, A))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: ['fit03'], left: [] });
+    expect(targetsByOutcome(findRun(dir, C))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: [], left: ['fit03'] });
     expect(openRun(dir, 'nothing')).toBeNull();
   });
 

@@ -29,7 +29,7 @@ test('a server that takes 6 s to say its version and 11 s to run a command (slow
     expect(await waitForSsh(run, options, new AbortController().signal)).toBe('ssh OK, up 100 s');
     expect(connections).toBe(1);
     expect(events).toContainEqual(
-      expect.objectContaining({ type: 'node.note', text: expect.stringContaining('still waiting for its version after 5 s') as unknown }),
+      expect.objectContaining({ type: 'target.note', text: expect.stringContaining('still waiting for its version after 5 s') as unknown }),
     );
   } finally {
     await slow.close();

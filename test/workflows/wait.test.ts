@@ -66,7 +66,7 @@ test('a server without a common algorithm ends it at once, unless a system may s
   const { run: again, events } = nodeRun(nodeAt(target.host), { random: () => (seen.abort(new Error('seen')), 0) }); // a pause is about to begin
   await expect(waitForSsh(again, options(target, Date.now() - 1_000), seen.signal)).rejects.toThrow('seen');
   expect(events).toContainEqual(
-    expect.objectContaining({ type: 'node.note', text: expect.stringContaining('no key exchange') as unknown }),
+    expect.objectContaining({ type: 'target.note', text: expect.stringContaining('no key exchange') as unknown }),
   );
 });
 
@@ -96,6 +96,6 @@ test('a telnetd that asks for a login is said to do so', async () => {
   await expect(waiting).rejects.toThrow('enough');
   expect(run.late('x', 'late').message).toContain('asks for a login');
   expect(events).toContainEqual(
-    expect.objectContaining({ type: 'node.note', text: expect.stringContaining('asks for a login') as unknown }),
+    expect.objectContaining({ type: 'target.note', text: expect.stringContaining('asks for a login') as unknown }),
   );
 });

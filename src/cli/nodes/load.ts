@@ -10,6 +10,7 @@ import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/session/embedded.js';
 import { startFrisbeedSession } from '../../workflows/session/frisbeed.js';
+import { loadWork } from '../../workflows/node-steps.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
 import { Failure, UserError } from '../../util/errors.js';
 import type { Arguments, CommandContext } from '../kit/command.js';
@@ -42,6 +43,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     load.nodes.map(({ name }) => name),
   );
   return {
+    work: loadWork(load.reset),
     nodes: load.nodes.map((node) => node.name),
     details: {
       image: load.image.path,

@@ -7,6 +7,7 @@ import { bootRecords } from '../../runs/boots.js';
 import { Failure } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
 import type { Permit } from '../../workflows/steps/may-act.js';
+import { powerWork } from '../../workflows/node-steps.js';
 import { executePower } from '../../workflows/power.js';
 import type { Arguments, CommandContext, NodeCommandModule } from '../kit/command.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
@@ -53,6 +54,7 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
   const permit = CHANGING.has(verb) ? await requirePermit(args, site, context, names) : null;
   const cmcOf = new Map(nodes.map((node) => [node.name, node.cmc.hostname]));
   return {
+    work: powerWork(CHANGING.has(verb)),
     nodes: names,
     details: { verb, timeoutMs },
     warnings: site.warnings,
@@ -83,7 +85,11 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
       return outcomes;
     },
     resultLines: (outcome) =>
-      resultLines(cmcOf.get(outcome.node) ?? outcome.node, verb, outcome.ok && typeof outcome.value === 'string' ? outcome.value : null),
+      resultLines(
+        cmcOf.get(outcome.target) ?? outcome.target,
+        verb,
+        outcome.ok && typeof outcome.value === 'string' ? outcome.value : null,
+      ),
   };
 }
 

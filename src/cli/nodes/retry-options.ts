@@ -1,7 +1,6 @@
 import { windowSize as windowKind } from '../../config/kinds.js';
 import { UserError } from '../../util/errors.js';
 import { enoughOf } from '../../engine/quorum.js';
-import type { WindowSize } from '../../engine/window.js';
 import type { Arguments } from '../kit/command.js';
 import { positive, text } from '../kit/options.js';
 
@@ -12,13 +11,13 @@ export function passes({ options }: Arguments): number | undefined {
 }
 
 /** How nodes are taken and reset; read before anything is done, as it may be wrong. */
-export type TakingOptions = { waitLockMs: number /** Null: as the configuration says. */; window: WindowSize | null };
+export type TakingOptions = { waitLockMs: number /** Null: as the configuration says. */; window: { nodes: number; perMs: number } | null };
 
 export function takingOptions(args: Arguments): TakingOptions {
   return { waitLockMs: (positive(args.options, 'wait-lock') ?? 0) * 1000, window: windowSize(args) };
 }
 
-function windowSize({ options }: Arguments): WindowSize | null {
+function windowSize({ options }: Arguments): TakingOptions['window'] {
   const value = text(options, 'window');
   if (value === undefined) return null;
   const size = windowKind.parse(value, { folder: '/', home: '/' });

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { createBus } from '../../events/bus.js';
 import type { Outcome } from '../../events/outcome.js';
-import { applyEvent, emptyState, nodesIn, type RunState } from '../../events/reducer.js';
+import { applyEvent, emptyState, targetsIn, type RunState } from '../../events/reducer.js';
 import { EVENT_SCHEMA, type Emit } from '../../events/types.js';
 import type { Monitor } from '../../monitor/contract.js';
 import { openMonitor, resolveMode, progressModes, type ProgressMode } from '../../monitor/monitor.js';
@@ -143,11 +143,11 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
     around.monitor.sink,
   ]);
   const startedMs = context.host.monotonicMs();
-  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, nodes: allNodes(workflow), details: workflow.details });
+  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, ...workflow.work, targets: allNodes(workflow), details: workflow.details });
   around.warnings.tell(emit);
   const interruption = hearInterrupts(workflow, context, emit);
   const endTelling = tellLosses(context.losses, around.showsWarnings, emit);
-  for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
+  for (const { node, reason } of workflow.skipped) emit({ type: 'target.skipped', target: node, reason });
   const undo = new UndoStack();
   const tools = {
     run,
@@ -169,8 +169,8 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
     emit({ type: 'run.failed', code, message: messageOf(error), hint });
   }
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
-  for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')])
-    emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
+  for (const target of [...targetsIn(state, 'waiting'), ...targetsIn(state, 'active')])
+    emit({ type: 'target.skipped', target, reason: 'the run ended before its turn' });
   const interrupted = interruption.reason();
   interruption.close();
   endTelling();
@@ -178,9 +178,9 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, contex
   const exitCode = earned === exitCodes.ok && context.losses?.output ? exitCodes.environment : earned; // as the process will end
   emit({
     type: 'run.finished',
-    ok: nodesIn(state, 'done'),
-    failed: nodesIn(state, 'failed'),
-    skipped: nodesIn(state, 'skipped'),
+    ok: targetsIn(state, 'done'),
+    failed: targetsIn(state, 'failed'),
+    skipped: targetsIn(state, 'skipped'),
     exitCode,
     elapsedMs: Math.round(context.host.monotonicMs() - startedMs),
   });
@@ -220,7 +220,7 @@ function progressMode(args: Arguments, workflow: NodeWorkflow): ProgressMode {
 
 /** The final table: a command's result, or beside result lines only what went wrong. */
 function printTable(workflow: NodeWorkflow, state: RunState, folder: RunFolder | null, context: CommandContext): void {
-  const bad = nodesIn(state, 'failed').length + nodesIn(state, 'skipped').length > 0;
+  const bad = targetsIn(state, 'failed').length + targetsIn(state, 'skipped').length > 0;
   if (workflow.result === 'lines' && !bad) return;
   const out = workflow.result === 'table' ? context.stdout : context.stderr;
   for (const line of renderSummary(state, workflow.fold)) say(out, line);

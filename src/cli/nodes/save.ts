@@ -9,6 +9,7 @@ import { holdsControls } from '../../images/stamp-line.js';
 import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
 import { doubtOfDisk } from '../../workflows/steps/disk-doubt.js';
+import { saveWork } from '../../workflows/node-steps.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { Arguments, CommandContext } from '../kit/command.js';
 import type { NodeWorkflow, WorkflowTools } from '../../app/node-workflow.js';
@@ -39,6 +40,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
   const dryRun = flag(args.options, 'dry-run');
   if (dryRun) site.warnings.push(...(await refusals(save, site, context)));
   return {
+    work: saveWork(reset),
     nodes: save.nodes.map((node) => node.name),
     details: {
       files: save.nodes.map((node) => save.pathOf(node.name, 1)),
@@ -64,7 +66,7 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     fold: folder(site),
     execute: (tools) => execute(taking, save, dir, site, permit, context, tools),
     abandon: () => permit.abandon(),
-    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
+    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.target}:${outcome.value.path}`] : []),
   };
 }
 

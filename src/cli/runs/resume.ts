@@ -1,6 +1,7 @@
+import { counted, noun } from '../../monitor/nouns.js';
 import { foldNames } from '../../nodes/names.js';
 import { changedInputs, PLAN_VARIABLES, stampInputs } from '../../runs/plan-file.js';
-import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
+import { continuationsOf, findRun, targetsByOutcome, type StoredRun } from '../../runs/store.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import { systemHost } from '../../util/host.js';
 import { say } from '../../util/say.js';
@@ -33,12 +34,13 @@ export const resume: RunsAction = {
         `run ${busy.run}${busy === run ? '' : `, resumed from ${run.run},`} is still at work (pid ${busy.plan.process?.pid ?? '?'})`,
         `follow it with: imaging-runs attach ${busy.run}`,
       );
-    const done = new Set(all.flatMap((each) => nodesByOutcome(each).ok));
-    const left = run.plan.nodes.filter((node) => !done.has(node));
+    const done = new Set(all.flatMap((each) => targetsByOutcome(each).ok));
+    const left = run.plan.targets.filter((target) => !done.has(target));
     if (left.length === 0) {
       const by = all.slice(1).map((each) => each.run);
-      const [nodes, are] = run.plan.nodes.length === 1 ? ['the node', 'is'] : [`all ${run.plan.nodes.length} nodes`, 'are'];
-      say(context.stdout, `nothing is left: ${nodes} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}`);
+      const { kind, targets } = run.plan;
+      const [which, are] = targets.length === 1 ? [`the ${kind}`, 'is'] : [`all ${counted(kind, targets.length)}`, 'are'];
+      say(context.stdout, `nothing is left: ${which} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}`);
       return exitCodes.ok;
     }
     if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
@@ -46,7 +48,7 @@ export const resume: RunsAction = {
     if (backgroundRun(context.host) === null)
       say(
         context.stderr,
-        `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}`,
+        `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${counted(run.plan.kind, run.plan.targets.length)}, ${foldNames(left)}`,
       );
     const command = commandOf(run);
     const { runNodeCommand } = await import('../nodes/run-node-command.js'); // as main does it
@@ -73,7 +75,7 @@ function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: Co
     `  command  imaging-${plan.command} ${plan.argv.join(' ')}`,
     `  folder   ${plan.cwd}`,
     ...Object.entries(plan.env).map(([name, value]) => `  ${name}=${value}`),
-    `  nodes    ${foldNames(left)} (${left.length} of ${plan.nodes.length})`,
+    `  ${noun(plan.kind, 2).padEnd(8)} ${foldNames(left)} (${left.length} of ${plan.targets.length})`,
     ...changedInputs(plan.inputs, stampInputs(plan.inputs.map(({ path }) => path))).map((what) => `  changed  ${what}: needs --force`),
   ];
   say(context.stdout, ...lines);

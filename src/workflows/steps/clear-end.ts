@@ -1,6 +1,6 @@
 import { SECTOR_BYTES } from '../../ndz/format.js';
 import type { TelnetSession } from '../../telnet/session.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 
 export type ClearEndOptions = {
   /** The node's disk, as its shell calls it; of plain characters, as the configuration has checked. */

@@ -13,6 +13,7 @@ import type { Program } from '../../../src/testbed/program.js';
 import { TelnetSession } from '../../../src/testbed/telnet-session.js';
 import { systemHost } from '../../../src/util/host.js';
 import { fanOut } from '../../../src/engine/fan-out.js';
+import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { writeImage } from '../../../src/workflows/steps/write-image.js';
 import { someNodes } from '../../helpers/nodes.js';
 import { chunkOf, headerOf } from '../../ndz/bytes.js';
@@ -51,8 +52,15 @@ async function hintFor(words: string, path: string): Promise<{ message: string; 
   });
   const { port } = server.address() as AddressInfo; // as: it listens on TCP
   const signal = new AbortController().signal;
-  const options = { concurrency: 1, nodeDeadlineMs: 20_000, firstStep: 'write', signal, host: systemHost, emit: () => undefined } as const;
-  const [outcome] = await fanOut(someNodes(7, 7), options, async (node) => {
+  const options = {
+    concurrency: 1,
+    targetDeadlineMs: 20_000,
+    firstStep: 'write',
+    signal,
+    host: systemHost,
+    emit: () => undefined,
+  } as const;
+  const [outcome] = await fanOut(someNodes(7, 7), options, async (node: NodeRun) => {
     const telnet = await openTelnet({ host: '127.24.0.2', port, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: node.signal });
     const session = {
       group: '239.1.2.3',
