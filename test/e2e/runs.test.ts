@@ -36,7 +36,8 @@ describe('what is kept', () => {
       run: name,
       command: 'load',
       argv: ['1-2', '4', '--progress', 'json'],
-      nodes: ['fit01', 'fit02', 'fit04'],
+      kind: 'node',
+      targets: ['fit01', 'fit02', 'fit04'],
       env: { NODES: '3', IMAGING_CONFIG: testbed.env.IMAGING_CONFIG },
       continues: null,
       detached: false,
@@ -50,7 +51,7 @@ describe('what is kept', () => {
     expect(result).toMatchObject({
       exitCode: 1,
       ok: ['fit01', 'fit02'],
-      failed: [{ node: 'fit04', step: 'reset', code: 'cmc-refused' }],
+      failed: [{ target: 'fit04', step: 'reset', code: 'cmc-refused' }],
       folded: { ok: '1-2', failed: '4' },
     });
     expect(result).toEqual({ ...resultOf(foldJournal(folderOf(events))), journal: 'complete' });
@@ -134,7 +135,7 @@ describe('resume', () => {
     expect(dry.stdout).toMatch(/imaging-load -i images\/mine\.ndz -a ~3[\s\S]*nodes +4 \(1 of 3\)/);
     const again = await runs('resume', '--progress', 'json');
     expect(again.code).toBe(1);
-    expect(again.events[0]).toMatchObject({ nodes: ['fit04'], details: { image: join(cwd, 'images/mine.ndz') } });
+    expect(again.events[0]).toMatchObject({ targets: ['fit04'], details: { image: join(cwd, 'images/mine.ndz') } });
     expect(readPlan(folderOf(again.events))?.value).toMatchObject({
       continues: load.events[0]?.run,
       cwd,
@@ -146,7 +147,7 @@ describe('resume', () => {
       code: 3,
       stderr: expect.stringMatching(/mine\.ndz was written again at 1970[\s\S]*--force/),
     });
-    expect((await runs('resume', '--force', '--progress', 'json')).events[0]).toMatchObject({ nodes: ['fit04'] });
+    expect((await runs('resume', '--force', '--progress', 'json')).events[0]).toMatchObject({ targets: ['fit04'] });
   });
 
   test('of a run that is all done, or still at work', async () => {
@@ -184,7 +185,7 @@ describe('in the background', () => {
     expect(detached.code).toBe(0);
     const name = detached.stdout.trim();
     expect(detached.stderr).toContain(`imaging-runs attach ${name}`);
-    expect(readPlan(join(runsDir(), name))?.value).toMatchObject({ detached: true, nodes: ['fit01', 'fit02', 'fit03', 'fit04'] });
+    expect(readPlan(join(runsDir(), name))?.value).toMatchObject({ detached: true, targets: ['fit01', 'fit02', 'fit03', 'fit04'] });
     const attached = await runs('attach', name, '--progress', 'json');
     expect(attached.code).toBe(1);
     expect(attached.events.map(({ seq }) => seq)).toEqual(attached.events.map((_, index) => index));
@@ -273,7 +274,7 @@ describe('quarantine', () => {
     const { code, events, stderr } = await testbed.run('imaging-load', ['1', '4', '--progress', 'json'], config);
     expect(stderr).toBe('');
     expect(code).toBe(1);
-    expect(events[0]).toMatchObject({ nodes: ['fit01', 'fit04'] });
+    expect(events[0]).toMatchObject({ targets: ['fit01', 'fit04'] });
     expect(events).toContainEqual(
       expect.objectContaining({
         type: 'target.skipped',

@@ -154,7 +154,7 @@ test('a node that loses power in the middle fails alone, with nothing left of it
   expect(code).toBe(1);
   const failed = events.flatMap((event) => (event.type === 'target.failed' ? [event] : []));
   expect(failed).toMatchObject([
-    { node: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-failed)$/) as unknown },
+    { target: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-failed)$/) as unknown },
   ]);
   expect(events.flatMap((event) => (event.type === 'target.done' ? [event.target] : []))).toEqual(['fit01']);
   expect(files().filter((name) => !before.includes(name))).toEqual([
@@ -171,7 +171,7 @@ test('a gateway without room says so, and nothing stays', async () => {
   expect(code).toBe(1);
   const [failed] = events.flatMap((event) => (event.type === 'target.failed' ? [event] : []));
   expect(failed).toMatchObject({
-    node: 'fit01',
+    target: 'fit01',
     step: 'read',
     code: 'collect-failed',
     message: expect.stringMatching(/collecting into .*large.*EFBIG/) as unknown,

@@ -10,10 +10,10 @@ import { renderSummary } from '../../src/monitor/summary.js';
 import { bar, fit, formatBytes, formatDuration } from '../../src/monitor/format.js';
 import { loadWork, saveWork } from '../../src/workflows/node-steps.js';
 
-function stateOf(count: number, events: EventBody[]) {
+function stateOf(count: number, events: EventBody[], work = loadWork(true)) {
   const names = Array.from({ length: count }, (_, i) => `fit${String(i + 1).padStart(2, '0')}`);
   const state = emptyState();
-  const all: EventBody[] = [{ type: 'run.started', schema: 2, command: 'load', ...loadWork(true), targets: names, details: {} }, ...events];
+  const all: EventBody[] = [{ type: 'run.started', schema: 2, command: 'load', ...work, targets: names, details: {} }, ...events];
   all.forEach((body, seq) => applyEvent(state, { at: 1_000, run: 'r', seq, ...body }));
   return state;
 }
@@ -88,7 +88,7 @@ test('of how much nobody knows, only what has come is told, and at what rate', (
     { type: 'target.note', target: 'fit01', step: 'read', text: 'its last image here has 615.0 MB' },
     { type: 'target.progress', target: 'fit01', doneBytes: 30_000_000, totalBytes: 0 },
   ];
-  const rows = renderRows(stateOf(2, events), 100, 24, 4_000);
+  const rows = renderRows(stateOf(2, events, saveWork(true)), 100, 24, 4_000);
   expect(rows[1]).toContain('  0 %');
   expect(rows[2]).toBe('> fit01  read   30.0 MB, 10.0 MB/s  its last image here has 615.0 MB');
 });

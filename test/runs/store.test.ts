@@ -33,8 +33,8 @@ describe('files of a run', () => {
       '{"schema":1',
       '[]',
       '{}',
-      JSON.stringify({ ...aPlan(A), schema: 2 }),
-      JSON.stringify({ ...aPlan(A), nodes: [1] }),
+      JSON.stringify({ ...aPlan(A), schema: 3 }),
+      JSON.stringify({ ...aPlan(A), targets: [1] }),
     ]) {
       writeFileSync(join(dir, 'plan.json'), text);
       expect(readPlan(dir), text).toBeNull();
@@ -55,8 +55,10 @@ describe('files of a run', () => {
       elapsedMs: 60,
       ok: ['fit01'],
       error: null,
-      failed: [{ node: 'fit02', step: 'boot', code: 'boot-deadline', message: 'nothing\ncame', hint: 'look', elapsedMs: 40 }],
-      skipped: [{ node: 'fit03', reason: 'no turn' }],
+      failed: [
+        { target: 'fit02', step: 'boot', blame: 'node', code: 'boot-deadline', message: 'nothing\ncame', hint: 'look', elapsedMs: 40 },
+      ],
+      skipped: [{ target: 'fit03', reason: 'no turn' }],
       folded: { ok: '1', failed: '2', skipped: '3' },
     });
     expect(resultOf(someEvents(A, false).reduce(applyEvent, emptyState()))).toBeNull();

@@ -38,20 +38,20 @@ test('one connection is all it takes, and that one logs in', async () => {
   let connections = 0;
   const target = started(await system('', () => (connections += 1)));
   const { run } = nodeRun(nodeAt(target.host));
-  expect(await waitForSsh(run, options(target), never)).toBe('ssh OK, up 100 s');
+  expect(await waitForSsh(run, options(target), never)).toEqual({ via: 'ssh', uptimeMs: 100_000, bootId: '5d0c1a9e-5a64-4f7e-9c51-0a6f5f7f2f0e' });
   expect(connections).toBe(1);
 });
 
 test('what a login prints without a line end hides no boot', async () => {
   const target = started(await system(NOISE));
   const { run } = nodeRun(nodeAt(target.host));
-  expect(await waitForSsh(run, options(target, Date.now() - 200_000), never)).toBe('ssh OK, up 100 s');
+  expect(await waitForSsh(run, options(target, Date.now() - 200_000), never)).toMatchObject({ via: 'ssh', uptimeMs: 100_000 });
 });
 
 test('a reset that is recorded in the future refuses no system', async () => {
   const target = started(await system(''));
   const { run, events } = nodeRun(nodeAt(target.host));
-  expect(await waitForSsh(run, options(target, Date.now() + 86_400_000), never)).toBe('ssh OK, up 100 s');
+  expect(await waitForSsh(run, options(target, Date.now() + 86_400_000), never)).toMatchObject({ via: 'ssh', uptimeMs: 100_000 });
   expect(events).toContainEqual({ type: 'run.warning', text: expect.stringContaining('in the future') as unknown });
 });
 

@@ -136,7 +136,7 @@ describe.each(shells)('with %s', (_, make) => {
   it('a disk that holds the image is found to, and its progress is told', async () => {
     const { events, verdict, failure } = await verify(await ramdisk(make(await disk(100 * 512 - 1, 1_460 * 512)))); // both free space
     expect(failure).toBeNull();
-    expect(verdict).toEqual({ verified: true, text: 'verified: all 2.3 MB read back' });
+    expect(verdict).toMatchObject({ verified: true, mode: 'full', bytes: 2_265_165, ofBytes: 2_265_165, fromMemory: false });
     const progress = events.flatMap((event) => (event.type === 'target.progress' ? [event.doneBytes] : []));
     expect(progress.length).toBeGreaterThan(1);
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
@@ -193,7 +193,7 @@ it.each(['digest', 'dd'])('without %s programs a sample is left out and says so,
   const { verdict, events } = await verify(target, { mode: 'sample' });
   const missing = what === 'dd' ? 'dd' : 'sha1sum, sha256sum, md5sum or cksum';
   const text = `not verified: the PXE system of fit07 has no ${missing}`;
-  expect(verdict).toEqual({ verified: false, text });
+  expect(verdict).toEqual({ verified: false, missing });
   expect(events.filter((event) => event.type === 'target.note')).toEqual([{ type: 'target.note', target: 'fit07', step: 'verify', text }]);
   expect((await verify(target, { mode: 'full' })).failure).toMatchObject({ code: 'verify-impossible', message: text });
 });
@@ -271,7 +271,7 @@ it.skipIf(!busybox)('over a real busybox telnetd and ash', async () => {
   const device = await disk();
   const own = await ImageDigests.open(image, { ...FULL, maxPieces: maxPiecesPerLine(device) });
   cleanup.push(() => own.close());
-  expect((await verify(telnetd, { device, digests: own })).verdict).toEqual({ verified: true, text: 'verified: all 2.3 MB read back' });
+  expect((await verify(telnetd, { device, digests: own })).verdict).toMatchObject({ verified: true, mode: 'full', bytes: 2_265_165, ofBytes: 2_265_165, fromMemory: false });
   const bytes = await readFile(device);
   bytes[4_000_000 % bytes.byteLength] = (bytes[4_000_000 % bytes.byteLength] ?? 0) ^ 1;
   await writeFile(device, bytes);
