@@ -4,7 +4,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { messageOf, systemCode, UserError } from '../util/errors.js';
 import { NATIVE_SUFFIXES } from './formats.js';
 import { listImages } from './list.js';
-import { nearestNames } from './nearest.js';
+import { nearestNames } from '../util/nearest.js';
 import { IMAGE_SUFFIX, imageName } from './saved-name.js';
 
 const ENDINGS = [IMAGE_SUFFIX, ...NATIVE_SUFFIXES];

@@ -38,7 +38,11 @@ test('one connection is all it takes, and that one logs in', async () => {
   let connections = 0;
   const target = started(await system('', () => (connections += 1)));
   const { run } = nodeRun(nodeAt(target.host));
-  expect(await waitForSsh(run, options(target), never)).toEqual({ via: 'ssh', uptimeMs: 100_000, bootId: '5d0c1a9e-5a64-4f7e-9c51-0a6f5f7f2f0e' });
+  expect(await waitForSsh(run, options(target), never)).toEqual({
+    via: 'ssh',
+    uptimeMs: 100_000,
+    bootId: '5d0c1a9e-5a64-4f7e-9c51-0a6f5f7f2f0e',
+  });
   expect(connections).toBe(1);
 });
 

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, afterAll, describe, expect, it } from 'vitest';
 import type { EventBody } from '../../../src/events/types.js';
-import { seededRandom } from '../../../src/frisbee/random.js';
-import { ImageDigests } from '../../../src/ndz/image-digests.js';
-import { writeImage } from '../../../src/ndz/writer.js';
+import { seededRandom } from '../../../src/util/random.js';
+import { ImageDigests } from '../../../src/ndz/check/image-digests.js';
+import { writeImage } from '../../../src/ndz/write/writer.js';
 import { openTelnet } from '../../../src/telnet/session.js';
 import { builtinShell } from '../../../src/testbed/builtin-shell.js';
 import { diskPrograms } from '../../../src/testbed/disk-programs.js';
@@ -271,7 +271,13 @@ it.skipIf(!busybox)('over a real busybox telnetd and ash', async () => {
   const device = await disk();
   const own = await ImageDigests.open(image, { ...FULL, maxPieces: maxPiecesPerLine(device) });
   cleanup.push(() => own.close());
-  expect((await verify(telnetd, { device, digests: own })).verdict).toMatchObject({ verified: true, mode: 'full', bytes: 2_265_165, ofBytes: 2_265_165, fromMemory: false });
+  expect((await verify(telnetd, { device, digests: own })).verdict).toMatchObject({
+    verified: true,
+    mode: 'full',
+    bytes: 2_265_165,
+    ofBytes: 2_265_165,
+    fromMemory: false,
+  });
   const bytes = await readFile(device);
   bytes[4_000_000 % bytes.byteLength] = (bytes[4_000_000 % bytes.byteLength] ?? 0) ^ 1;
   await writeFile(device, bytes);
