@@ -10,6 +10,7 @@ import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/session/embedded.js';
 import { startFrisbeedSession } from '../../workflows/session/frisbeed.js';
+import { loadWork } from '../../workflows/node-steps.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
 import { Failure, UserError } from '../../util/errors.js';
 import type { CommandContext } from '../kit/command.js';
@@ -44,6 +45,7 @@ export async function plan({ words, options }: LoadArguments, context: CommandCo
   const permit = await requirePermit(nodes, options.forceLease, site, context);
   const onInterrupt = options.onInterrupt ?? 'stop';
   return {
+    work: loadWork(load.reset),
     nodes,
     details: {
       image: load.image.path,

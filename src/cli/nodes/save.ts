@@ -11,6 +11,7 @@ import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import { doubtOfDisk } from '../../workflows/steps/disk-doubt.js';
+import { saveWork } from '../../workflows/node-steps.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
@@ -41,6 +42,7 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
   const onInterrupt = options.onInterrupt ?? 'stop';
   const refused = options.dryRun ? await refusals(save, site, context.host) : [];
   return {
+    work: saveWork(reset),
     nodes,
     details: {
       files: save.nodes.map((node) => save.pathOf(node.name, 1)),
@@ -66,7 +68,7 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
     fold: folder(site),
     execute: (tools) => execute({ save, taking, dir, site, permit }, tools),
     abandon: () => permit.abandon(),
-    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
+    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.target}:${outcome.value.path}`] : []),
   };
 }
 
