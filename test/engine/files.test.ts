@@ -123,7 +123,7 @@ test('what is no node is worked on, shown, recorded and done again like one', as
     ['sdb', false],
     ['sdc', true],
   ]);
-  expect(first.outcomes[1]).toMatchObject({ failure: { step: 'copy', code: 'no-room', blame: 'node' } });
+  expect(first.outcomes[1]).toMatchObject({ failure: { step: 'copy', code: 'no-room', blame: 'site' } });
   expect(first.lines).toContain('imaging-copy on 3 drives');
   expect(rows[0]).toMatch(/^imaging-copy .* of 3$/);
   expect(rows.find((row) => row.includes('sda'))).toMatch(/^> sda {2}copy +#+ 100 %/);
