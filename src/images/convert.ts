@@ -11,7 +11,7 @@ import { writeImage } from '../ndz/write/writer.js';
 import { Failure } from '../util/errors.js';
 import { systemHost, type Host } from '../util/host.js';
 import { checkBmap, findBmap, readBmap, type Bmap, type BmapRef } from './bmap.js';
-import { hashFile } from './checksum-file.js';
+import { hashFile } from './records.js';
 import { ConvertedCache } from './converted-cache.js';
 import { formatOfFile, textOf, type ImageFormat } from './formats.js';
 import { FreeSpace, LARGEST_DISK_BYTES, refuseTooLarge } from './room.js';

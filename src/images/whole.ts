@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import { endOfImage, type ImageEnd, type ImageInfo } from '../ndz/read/inspect.js';
 import { Failure } from '../util/errors.js';
-import { checksumPath, hashFile, readChecksum } from './checksum-file.js';
-import { provenancePath, readProvenance, type Provenance } from './provenance.js';
+import { checksumPath, hashFile, readChecksum, provenancePath, readProvenance, type Provenance } from './records.js';
 
 /**
  * Whether an inspected image has its last chunks, as it says itself or, where it is silent, as the files beside it tell: the

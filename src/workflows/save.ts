@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
-import { partialPath } from '../images/partial.js';
-import { stampLine } from '../images/stamp-line.js';
+import { partialPath } from '../images/saved.js';
+import { stampLine } from '../images/stamp.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { ImageRecords } from '../runs/images.js';
 import type { TelnetSession } from '../telnet/session.js';

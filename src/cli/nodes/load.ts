@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage, placesFor, type ImageRef } from '../../images/find.js';
-import { doubtOf, readProvenance } from '../../images/provenance.js';
+import { doubtOf, readProvenance } from '../../images/records.js';
 import { LARGEST_DISK_BYTES } from '../../images/room.js';
 import { judgeImage, vouchHint } from '../../images/whole.js';
 import { inspectImage } from '../../ndz/read/inspect.js';

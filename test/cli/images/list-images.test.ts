@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { chooseImages, choiceOf, imagesText, namesText } from '../../../src/cli/images/list-images.js';
 import type { OptionValues } from '../../../src/cli/kit/command.js';
-import type { ListedImage } from '../../../src/images/list.js';
-import { parseSavedName, radicalOf } from '../../../src/images/saved-name.js';
+import type { ListedImage } from '../../../src/images/find.js';
+import { parseSavedName, radicalOf } from '../../../src/images/saved.js';
 
 const image = (name: string, sizeBytes: number, day: number, aliases: string[] = [], brokenLinkTo: string | null = null): ListedImage => ({
   name,
