@@ -1,11 +1,11 @@
-import { numberToIp } from './address.js';
+import { numberToIp } from '../util/ipv4.js';
 import { BlockMap } from './block-map.js';
 import { type ChunkBuffer, ChunkBuffers } from './chunk-buffers.js';
-import type { ClientProfile } from './client-profile.js';
+import type { ClientProfile } from './receive-options.js';
 import { type ClientStats, emptyClientStats } from './client-stats.js';
 import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry, geometryOf } from './geometry.js';
 import { Repairs } from './repairs.js';
-import type { Origin } from './server-core.js';
+import type { Origin } from './session-address.js';
 import { WantList } from './want-list.js';
 import {
   BLOCK_DATA_OFFSET,

@@ -1,15 +1,15 @@
+import { type ClientEvent, type ReceiveOptions, type ReceiveResult, type ClientProfile, REAL_PROFILE } from './receive-options.js';
 import { Failure } from '../util/errors.js';
 import { reasonOf } from '../util/abort.js';
-import { ipToNumber } from './address.js';
+import { ipToNumber } from '../util/ipv4.js';
 import { isChunkFault, type ChunkSink, type SinkResult } from '../ndz/apply/chunk-sink.js';
 import { ChunkFaults } from './chunk-faults.js';
 import { ClientCore } from './client-core.js';
-import { type ClientProfile, REAL_PROFILE } from './client-profile.js';
 import type { ClientStats } from './client-stats.js';
 import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { bytesInChunk, type Geometry } from './geometry.js';
 import { seededRandom } from '../util/random.js';
-import type { Origin } from './server-core.js';
+import type { Origin } from './session-address.js';
 import { encode, type Envelope, randomClientId } from './wire.js';
 
 /** A chunk that is complete, and a block of it that came twice with different contents. */
@@ -17,48 +17,6 @@ type Ready = { slot: number; chunk: number; conflict: number | null };
 
 /** How often a session's `poll` wants to be called. */
 export const POLL_MS = 10;
-
-export type ClientEvent =
-  | { type: 'bound'; receiveBufferBytes: number }
-  | { type: 'joined'; clientId: number; sizeBytes: number; chunks: number; elapsedMs: number }
-  | { type: 'chunk'; chunk: number; doneChunks: number; totalChunks: number; elapsedMs: number };
-
-export type ReceiveOptions = {
-  group: string;
-  port: number;
-  localIp: string;
-  /** Where the chunks go; aborted when the transfer fails, so the caller need not. */
-  sink: ChunkSink;
-  signal?: AbortSignal;
-  onEvent?: (event: ClientEvent) => void;
-  /** Give up when the server was silent for so long after it had answered. Default: never. */
-  serverTimeoutMs?: number;
-  /** Take part only in the session of the server at this address. Default: whoever answers first. */
-  serverIp?: string;
-  /** Wait up to so long, at random, before joining. */
-  maxStartDelayMs?: number;
-  /** Take any file and its exact size, not only images: nothing will be decompressed. */
-  raw?: boolean;
-  /** Ask for chunks in ascending order instead of at random. */
-  inOrder?: boolean;
-  /** Deviations from the real client's timers and limits. */
-  profile?: Partial<ClientProfile>;
-  /** Default: at random. */
-  clientId?: number;
-  /** A fault for tests: the share of datagrams that are thrown away on arrival, chosen by `lossSeed`. */
-  lossRate?: number;
-  lossSeed?: number;
-};
-
-export type ReceiveResult = SinkResult & {
-  clientId: number;
-  sizeBytes: number;
-  chunks: number;
-  /** From the first JOIN to the end. */
-  elapsedMs: number;
-  /** What was told to the server when leaving. */
-  stats: ClientStats;
-};
 
 /**
  * One client from its first JOIN to its LEAVE, without sockets: the core, the chunk memory, the output and the result.

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure, messageOf } from '../util/errors.js';
-import type { ServerEvent } from './server-events.js';
+import type { ServerEvent, ServerOptions } from './server-events.js';
 import type { FromServerThread, ToServerThread } from './server.js';
-import { type ServerOptions, ServerShell } from './server-shell.js';
+import { ServerShell } from './server-shell.js';
 
 /** So many events at once, then so many per second, reach the main thread: a flood of forged joins must not drown it. */
 const EVENT_BURST = 8_000;

@@ -1,7 +1,10 @@
 import { Failure, messageOf } from '../util/errors.js';
-import { ClientSession, POLL_MS, type ReceiveOptions, type ReceiveResult } from './client-session.js';
+import { ClientSession, POLL_MS } from './client-session.js';
 import { Coalescing } from './coalescing.js';
-import { openSession } from './sockets.js';
+import type { ReceiveOptions, ReceiveResult } from './receive-options.js';
+import type { Origin } from './session-address.js';
+import { openSession, openGroupListener, openLoopbackSender, type SessionSockets } from './sockets.js';
+import { decode, isBlock } from './wire.js';
 
 export type ReceiveImageOptions = ReceiveOptions & {
   /** See SessionAddress. */
@@ -62,4 +65,157 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
     await lastSent;
     await sockets.close();
   }
+}
+
+/**
+ * Many clients of one machine, each with a 127.x address of its own, that share one socket per session for what is
+ * sent to the group: a datagram is received once, however many listen. For emulated testbeds.
+ */
+export type ClientHub = {
+  /**
+   * Receives one file as the client at `localIp` (loopback only). One that fails or is aborted leaves at once, the others go on.
+   * Rejects as receiveImage does; 'address-in-use' when this address takes part in the session already.
+   */
+  receive(options: ReceiveOptions): Promise<ReceiveResult>;
+  /** Fails every client that is still there, and resolves when all sockets are closed. */
+  close(): Promise<void>;
+};
+
+/** A hub has few buffers per client, so that many clients fit. */
+const HUB_BUFFERS = 8;
+/** Clients that hear each other at the same instant must not all speak at the same instant. */
+const HUB_JITTER_MS = 50;
+
+export function createClientHub(): ClientHub {
+  const channels = new Map<string, { opening: Promise<Channel>; users: number }>();
+  const running = new Set<ClientSession>();
+  const closings = new Set<Promise<void>>();
+  const receive = async (options: ReceiveOptions): Promise<ReceiveResult> => {
+    const key = `${options.group}:${options.port}`;
+    const entry = channels.get(key) ?? { opening: openChannel(options), users: 0 };
+    channels.set(key, entry);
+    entry.users++; // before any await, so that the channel cannot close under us
+    try {
+      const channel = await entry.opening;
+      return await channel.receive(withHubProfile(options), running);
+    } catch (error) {
+      await options.sink.abort();
+      throw error;
+    } finally {
+      if (--entry.users === 0) {
+        channels.delete(key);
+        const closing = entry.opening.then(
+          (channel) => channel.close(),
+          () => undefined,
+        );
+        closings.add(closing);
+        await closing;
+        closings.delete(closing);
+      }
+    }
+  };
+  const close = async (): Promise<void> => {
+    const ends = [...running].map((session) => session.done.catch(() => undefined));
+    for (const session of running) session.fail(new Failure('hub-closed', `the client at ${session.localIp} was stopped`));
+    await Promise.all(ends);
+    await Promise.all(closings);
+  };
+  return { receive, close };
+}
+
+function withHubProfile(options: ReceiveOptions): ReceiveOptions {
+  return { ...options, profile: { maxBuffers: HUB_BUFFERS, jitterMs: HUB_JITTER_MS, ...options.profile } };
+}
+
+type Channel = {
+  receive(options: ReceiveOptions, running: Set<ClientSession>): Promise<ReceiveResult>;
+  close(): Promise<void>;
+};
+
+/** One session's shared socket and its clients. */
+async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Channel> {
+  const sessions = new Set<ClientSession>();
+  const members = new Set<string>();
+  const toAll = (bytes: Buffer, from: Origin): void => {
+    if (members.has(from.address)) return;
+    const now = performance.now();
+    if (isBlock(bytes)) {
+      for (const session of sessions) session.onDatagram(bytes, from, now);
+      return;
+    }
+    const envelope = decode(bytes);
+    if (envelope) for (const session of sessions) session.onEnvelope(envelope, from, now);
+  };
+  // What one member asks for the others hear at once: through the socket it would come behind all the blocks that
+  // wait there, and by then everybody would have asked for the same.
+  const toOthers = (datagram: Buffer, sender: string): void => {
+    const envelope = decode(datagram);
+    if (!envelope) return;
+    const now = performance.now();
+    for (const session of sessions) if (session.localIp !== sender) session.onEnvelope(envelope, { address: sender, port }, now);
+  };
+  const failAll = (error: Error): void => {
+    for (const session of sessions)
+      session.fail(new Failure('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
+  };
+  const listener = await openGroupListener({ group, port, localIp, loopback: true }, toAll, failAll);
+  const poller = setInterval(() => {
+    const now = performance.now();
+    for (const session of sessions) session.poll(now);
+  }, POLL_MS);
+  const receive = async (options: ReceiveOptions, running: Set<ClientSession>): Promise<ReceiveResult> => {
+    let session: ClientSession | null = null;
+    const sockets = await openSender(
+      options,
+      (bytes, from) => session?.onDatagram(bytes, from, performance.now()),
+      (error) => session?.fail(error),
+    );
+    const send = sender(sockets, group, (datagram) => toOthers(datagram, options.localIp));
+    members.add(options.localIp);
+    try {
+      options.onEvent?.({ type: 'bound', receiveBufferBytes: listener.receiveBufferBytes });
+      const live = new ClientSession(options, performance.now(), send.send);
+      session = live;
+      sessions.add(live);
+      running.add(live);
+      live.poll(performance.now());
+      try {
+        return await live.done;
+      } finally {
+        sessions.delete(live);
+        running.delete(live);
+        await send.flushed();
+      }
+    } finally {
+      members.delete(options.localIp);
+      await sockets.close();
+    }
+  };
+  const close = (): Promise<void> => {
+    clearInterval(poller);
+    return listener.close();
+  };
+  return { receive, close };
+}
+
+function openSender(
+  options: ReceiveOptions,
+  onDatagram: (bytes: Buffer, from: Origin) => void,
+  onError: (error: Error) => void,
+): Promise<SessionSockets> {
+  const { group, port, localIp } = options;
+  return openLoopbackSender({ group, port, localIp, loopback: true }, onDatagram, onError);
+}
+
+function sender(
+  sockets: SessionSockets,
+  group: string,
+  onSent: (datagram: Buffer) => void,
+): { send: (datagram: Buffer) => void; flushed: () => Promise<void> } {
+  let last = Promise.resolve();
+  const send = (datagram: Buffer): void => {
+    last = new Promise((resolve) => sockets.send(datagram, group, () => resolve()));
+    onSent(datagram);
+  };
+  return { send, flushed: () => last };
 }

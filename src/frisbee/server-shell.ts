@@ -1,31 +1,15 @@
 import { Failure, messageOf } from '../util/errors.js';
-import { ipToNumber } from './address.js';
+import { ipToNumber } from '../util/ipv4.js';
 import { BATCH_BLOCKS, BlockSender } from './block-sender.js';
 import { ImageFile } from './image-file.js';
 import { Pacer } from './pacing.js';
 import { RATE_WINDOW_MS } from './rate-control.js';
-import { type Origin, type Reply, ServerCore } from './server-core.js';
-import type { ServerEvent, ServerStats } from './server-events.js';
-import { openSession, type SessionAddress, type SessionSockets } from './sockets.js';
+import type { Origin } from './session-address.js';
+import { type Reply, ServerCore } from './server-core.js';
+import type { ServerEvent, ServerInfo, ServerOptions, ServerStats } from './server-events.js';
+import { openSession, type SessionSockets } from './sockets.js';
 import { threadCpu } from './thread-cpu.js';
 import { SUBTYPE_BLOCK } from './wire.js';
-
-export type ServerOptions = SessionAddress & {
-  imagePath: string;
-  /** Bits per second in the real server's arithmetic (8976 per block); Infinity: as fast as the receivers take it. */
-  rateBps: number;
-  /** After so long without a request an 'idle' event is emitted, once; the server goes on. Default: never. */
-  idleTimeoutMs?: number;
-  /** An 'idle' event too when so long has passed since the last client left. Default: never. */
-  desertedTimeoutMs?: number;
-  /** After so long without any datagram the group is joined anew. Default: never. */
-  keepaliveMs?: number;
-  /** A client that was silent for so long is reported as gone. Default: 3 minutes. */
-  clientSilentMs?: number;
-};
-
-/** What the kernel granted, and what is being served. */
-export type ServerInfo = { receiveBufferBytes: number; sendBufferBytes: number; sizeBytes: number; blocks: number };
 
 const CLIENT_SILENT_MS = 180_000;
 /** Most replies to the group at one time: a flood of forged joins must not become one of replies. */

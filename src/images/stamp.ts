@@ -2,8 +2,7 @@ import { readExtFile } from '../disk/ext-file.js';
 import type { PartitionInfo } from '../disk/plan/plan-types.js';
 import { SECTOR_BYTES } from '../disk/sector.js';
 import type { ImageSource } from '../disk/source.js';
-import { readPartitionTable } from '../disk/tables/partition-table.js';
-import { contradiction, Volume } from '../disk/volume.js';
+import { partitionsOf } from '../disk/slice.js';
 import { openImageSource } from '../ndz/read/image-source.js';
 import { localMinute } from './saved.js';
 
@@ -58,19 +57,12 @@ async function placesOfExt(
 ): Promise<{ fileSystem: string; startSector: number; sectorCount: number }[]> {
   const sectorCount = Math.floor((source.sizeBytes ?? 0) / SECTOR_BYTES);
   const whole = { fileSystem: 'ext', startSector: 0, sectorCount };
-  try {
-    const table = await readPartitionTable(new Volume(source, 0, sectorCount, signal), SECTOR_BYTES);
-    return (
-      table?.partitions.map((each) => ({
-        ...whole,
-        startSector: each.startSector,
-        sectorCount: Math.min(each.sectorCount, sectorCount - each.startSector),
-      })) ?? [whole]
-    );
-  } catch (error) {
-    contradiction(error); // a table that makes no sense; what else went wrong is thrown
-    return [whole];
-  }
+  const partitions = await partitionsOf(source, signal);
+  return (partitions ?? [whole]).map((each) => ({
+    ...whole,
+    startSector: each.startSector,
+    sectorCount: Math.min(each.sectorCount, sectorCount - each.startSector),
+  }));
 }
 
 /** The last line of a stamp that says something, without control characters; null without one. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
-import { type ClientProfile, REAL_PROFILE } from '../../src/frisbee/client-profile.js';
+import { type ClientProfile, REAL_PROFILE } from '../../src/frisbee/receive-options.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { seededRandom } from '../../src/util/random.js';
 import { WantList } from '../../src/frisbee/want-list.js';

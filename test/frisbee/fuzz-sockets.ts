@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { receiveImage } from '../../src/frisbee/receive.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { ServerShell } from '../../src/frisbee/server-shell.js';

@@ -1,9 +1,10 @@
-import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
+import { ipToNumber, numberToIp } from '../../src/util/ipv4.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
-import { REAL_PROFILE } from '../../src/frisbee/client-profile.js';
+import { REAL_PROFILE } from '../../src/frisbee/receive-options.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { geometryOf, type Geometry } from '../../src/frisbee/geometry.js';
-import { type Origin, ServerCore } from '../../src/frisbee/server-core.js';
+import type { Origin } from '../../src/frisbee/session-address.js';
+import { ServerCore } from '../../src/frisbee/server-core.js';
 import { decode, encode } from '../../src/frisbee/wire.js';
 import { dice, type Dice } from '../helpers/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';

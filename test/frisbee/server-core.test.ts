@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { geometryOf } from '../../src/frisbee/geometry.js';
 import { ServerCore } from '../../src/frisbee/server-core.js';

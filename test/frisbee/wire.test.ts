@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
+import { ipToNumber, numberToIp } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { decode, encode, type Message } from '../../src/frisbee/wire.js';
 import { udpDatagrams } from '../helpers/pcap.js';

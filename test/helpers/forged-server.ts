@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import type { BlockMap } from '../../src/frisbee/block-map.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { CHUNK_BLOCKS } from '../../src/frisbee/geometry.js';

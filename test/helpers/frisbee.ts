@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ChunkSink } from '../../src/ndz/apply/chunk-sink.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
-import { ServerShell, type ServerOptions } from '../../src/frisbee/server-shell.js';
-import type { ServerEvent } from '../../src/frisbee/server-events.js';
+import type { ServerOptions, ServerEvent } from '../../src/frisbee/server-events.js';
+import { ServerShell } from '../../src/frisbee/server-shell.js';
 
 /** A folder that is removed when the test ends. */
 export function temporaryFolder(): string {

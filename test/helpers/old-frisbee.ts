@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { emptyClientStats } from '../../src/frisbee/client-stats.js';
 import { blocksInChunk, type Geometry, geometryOf } from '../../src/frisbee/geometry.js';

@@ -9,8 +9,7 @@ import { fileOutput, streamOutput, type ImageOutput } from './output.js';
 import { planRanges } from '../../disk/plan/plan.js';
 import type { Plan, PlanOptions } from '../../disk/plan/plan-types.js';
 import { sliceSource } from '../../disk/slice.js';
-import { nonZeroRanges, wholeDisk } from '../../disk/ranges.js';
-import { SectorReader } from '../../disk/sector-reader.js';
+import { nonZeroRanges, wholeDisk, SectorReader } from '../../disk/sector-reader.js';
 import { openSource, type ImageSource } from '../../disk/source.js';
 
 export type WriteProgress = {
