@@ -1,8 +1,8 @@
-import { type ClientEvent, type ReceiveOptions, type ReceiveResult, type ClientProfile, REAL_PROFILE } from './receive-options.js';
+import { type ReceiveOptions, type ReceiveResult, REAL_PROFILE } from './receive-options.js';
 import { Failure } from '../util/errors.js';
 import { reasonOf } from '../util/abort.js';
 import { ipToNumber } from '../util/ipv4.js';
-import { isChunkFault, type ChunkSink, type SinkResult } from '../ndz/apply/chunk-sink.js';
+import { isChunkFault, type SinkResult } from '../ndz/apply/chunk-sink.js';
 import { ChunkFaults } from './chunk-faults.js';
 import { ClientCore } from './client-core.js';
 import type { ClientStats } from './client-stats.js';

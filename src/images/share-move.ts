@@ -1,10 +1,7 @@
-import { lstat, rename, rm, symlink, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { reasonOf } from '../util/abort.js';
-import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
-import { HeldFolder } from '../util/held-folder.js';
+import { lstat, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { messageOf, systemCode, UserError } from '../util/errors.js';
 import { pathBeside } from '../util/path-beside.js';
-import { unfinishedName } from '../util/whole-file.js';
 import { findBmap } from './bmap.js';
 import {
   checksumFile,

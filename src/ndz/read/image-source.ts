@@ -1,9 +1,8 @@
-import { readSync } from 'node:fs';
-import { Failure, messageOf } from '../../util/errors.js';
+import { Failure } from '../../util/errors.js';
 import { partsWithin, type Extent } from '../../disk/placement.js';
 import { dataExtents } from '../codec/extents.js';
 import { MAX_SECTORS, SECTOR_BYTES } from '../../disk/sector.js';
-import { CHUNK_BYTES, endOfRegions, inflatedBytes, type ChunkHeader } from '../codec/format.js';
+import { endOfRegions, inflatedBytes, type ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { openImage, readChunkBytes } from './open-image.js';
 import { inspectImage, type ImageInfo } from './inspect.js';
