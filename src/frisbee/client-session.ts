@@ -1,5 +1,6 @@
-import { type ReceiveOptions, type ReceiveResult, REAL_PROFILE } from './receive-options.js';
+import { type ReceiveHost, type ReceiveOptions, type ReceiveResult, REAL_PROFILE } from './receive-options.js';
 import { Failure } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
 import { reasonOf } from '../util/abort.js';
 import { ipToNumber } from '../util/ipv4.js';
 import { isChunkFault, type SinkResult } from '../ndz/apply/chunk-sink.js';
@@ -10,10 +11,11 @@ import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { bytesInChunk, type Geometry } from './geometry.js';
 import { seededRandom } from '../util/random.js';
 import type { Origin } from './session-address.js';
-import { encode, type Envelope, randomClientId } from './wire.js';
+import { type Envelope, randomClientId } from './message.js';
+import { encode } from './wire.js';
 
 /** A chunk that is complete, and a block of it that came twice with different contents. */
-type Ready = { slot: number; chunk: number; conflict: number | null };
+type Ready = { buffer: number; chunk: number; conflict: number | null };
 
 /** How often a session's `poll` wants to be called. */
 export const POLL_MS = 10;
@@ -26,6 +28,7 @@ export const POLL_MS = 10;
 export class ClientSession {
   readonly done: Promise<ReceiveResult>;
   readonly #options: ReceiveOptions;
+  readonly #host: ReceiveHost;
   readonly #send: (datagram: Buffer) => void;
   readonly #core: ClientCore;
   readonly #clientId: number;
@@ -36,7 +39,7 @@ export class ClientSession {
   #resolve: (result: ReceiveResult) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   #joinedAt: number | null = null;
-  #slots: Uint8Array[] = [];
+  #buffers: Uint8Array[] = [];
   readonly #faults: ChunkFaults;
   #ready: Ready[] = [];
   #begun = false;
@@ -45,12 +48,24 @@ export class ClientSession {
   #over = false;
 
   constructor(options: ReceiveOptions, now: number, send: (datagram: Buffer) => void) {
-    const { profile, raw = false, inOrder = false, localIp, port, serverIp = null, maxStartDelayMs = 0, lossSeed = 1, signal } = options;
+    const {
+      host = systemHost,
+      profile,
+      raw = false,
+      inOrder = false,
+      localIp,
+      port,
+      serverIp = null,
+      maxStartDelayMs = 0,
+      lossSeed = 1,
+      signal,
+    } = options;
     this.#options = options;
+    this.#host = host;
     this.#send = send;
     this.#startedAt = now;
-    this.#startDelayMs = Math.random() * maxStartDelayMs;
-    this.#clientId = options.clientId ?? randomClientId(Math.random);
+    this.#startDelayMs = host.random() * maxStartDelayMs;
+    this.#clientId = options.clientId ?? randomClientId(host.random);
     this.#lossRandom = seededRandom(lossSeed);
     this.#faults = new ChunkFaults(`${options.group}:${port}`, raw);
     const fullProfile = { ...REAL_PROFILE, ...profile };
@@ -62,11 +77,11 @@ export class ClientSession {
       serverIp,
       inOrder,
       profile: fullProfile,
-      random: Math.random,
+      random: host.random,
       actions: {
         send,
         joined: (geometry, buffers) => this.#onJoined(geometry, buffers),
-        chunkReady: (slot, chunk, conflict) => this.#onChunk({ slot, chunk, conflict }),
+        chunkReady: (buffer, chunk, conflict) => this.#onChunk({ buffer, chunk, conflict }),
       },
     });
     Object.assign(this.#core.stats, {
@@ -141,13 +156,13 @@ export class ClientSession {
   }
 
   #onJoined(geometry: Geometry, buffers: number): readonly Uint8Array[] {
-    const now = performance.now();
+    const now = this.#host.monotonicMs();
     this.#joinedAt = now;
     const memory = new SharedArrayBuffer(buffers * CHUNK_BYTES);
-    this.#slots = Array.from({ length: buffers }, (_, slot) => new Uint8Array(memory, slot * CHUNK_BYTES, CHUNK_BYTES));
+    this.#buffers = Array.from({ length: buffers }, (_, buffer) => new Uint8Array(memory, buffer * CHUNK_BYTES, CHUNK_BYTES));
     const { sizeBytes, chunks } = geometry;
     this.#options.onEvent?.({ type: 'joined', clientId: this.#clientId, sizeBytes, chunks, elapsedMs: now - this.#startedAt });
-    return this.#slots;
+    return this.#buffers;
   }
 
   #onChunk(ready: Ready): void {
@@ -164,14 +179,14 @@ export class ClientSession {
     if (!this.#begun) await sink.begin?.(geometry.sizeBytes);
     this.#begun = true;
     for (let next = this.#ready.shift(); next && !this.#over; next = this.#ready.shift()) {
-      const bytes = this.#slots[next.slot] ?? new Uint8Array(0);
+      const bytes = this.#buffers[next.buffer] ?? new Uint8Array(0);
       const sizeBytes = bytesInChunk(geometry, next.chunk);
       const fault = await this.#put(next, bytes, sizeBytes);
       if (this.#over) return;
-      const now = performance.now();
+      const now = this.#host.monotonicMs();
       if (fault) {
         this.#faults.refuse(next.chunk, bytes.subarray(0, sizeBytes), next.conflict, fault);
-        this.#core.slotRefused(next.slot, next.chunk, now);
+        this.#core.bufferRefused(next.buffer, next.chunk, now);
         continue;
       }
       this.#doneChunks++;
@@ -182,7 +197,7 @@ export class ClientSession {
         totalChunks: geometry.chunks,
         elapsedMs: now - this.#startedAt,
       });
-      this.#core.slotFreed(next.slot, now);
+      this.#core.bufferFreed(next.buffer, now);
     }
     this.#writing = false;
     if (this.#doneChunks === geometry.chunks && !this.#over) await this.#finish(geometry);
@@ -210,7 +225,7 @@ export class ClientSession {
     const { effectiveBytes, actualBytes, writes } = output;
     const warning = this.#faults.note();
     const notes = [...(output.notes ?? []), ...(warning === null ? [] : [warning])];
-    const elapsedMs = performance.now() - this.#startedAt;
+    const elapsedMs = this.#host.monotonicMs() - this.#startedAt;
     this.#resolve({
       effectiveBytes,
       actualBytes,
@@ -225,7 +240,7 @@ export class ClientSession {
   }
 
   #leave(output: SinkResult | null): ClientStats {
-    const elapsedMs = performance.now() - (this.#joinedAt ?? this.#startedAt);
+    const elapsedMs = this.#host.monotonicMs() - (this.#joinedAt ?? this.#startedAt);
     const stats: ClientStats = {
       ...this.#core.stats,
       runSeconds: Math.floor(elapsedMs / 1000),

@@ -1,8 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure, messageOf } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
 import type { ServerEvent, ServerOptions } from './server-events.js';
 import type { FromServerThread, ToServerThread } from './server.js';
-import { ServerShell } from './server-shell.js';
+import { ServerSession } from './server-session.js';
 
 /** So many events at once, then so many per second, reach the main thread: a flood of forged joins must not drown it. */
 const EVENT_BURST = 8_000;
@@ -11,9 +12,9 @@ const EVENTS_PER_SECOND = 1_000;
 /** Lets through what the main thread can take; what nobody may miss always. */
 function limited(emit: (event: ServerEvent) => void): (event: ServerEvent) => void {
   let credit = EVENT_BURST;
-  let lastMs = performance.now();
+  let lastMs = systemHost.monotonicMs();
   return (event) => {
-    const now = performance.now();
+    const now = systemHost.monotonicMs();
     credit = Math.min(EVENT_BURST, credit + ((now - lastMs) * EVENTS_PER_SECOND) / 1000);
     lastMs = now;
     const essential = event.type === 'failed' || event.type === 'idle' || event.type === 'rate';
@@ -30,18 +31,18 @@ async function main(): Promise<void> {
   const say = (message: FromServerThread): void => port.postMessage(message);
   const options = workerData as ServerOptions; // only startServer() starts this file
   try {
-    const shell = await ServerShell.start(
+    const session = await ServerSession.start(
       options,
       limited((event) => say({ kind: 'event', event })),
     );
     port.on('message', (message: ToServerThread) => {
       if (message.kind !== 'stop') return;
-      void shell.stop().then((stats) => {
+      void session.stop().then((stats) => {
         say({ kind: 'stopped', stats });
         port.close();
       });
     });
-    say({ kind: 'ready', info: shell.info });
+    say({ kind: 'ready', info: session.info });
   } catch (error) {
     const failure = error instanceof Failure ? error : new Failure('server-failed', messageOf(error));
     say({ kind: 'refused', code: failure.code, message: failure.message, hint: failure.hint ?? null });

@@ -1,3 +1,4 @@
+import type { Host } from '../util/host.js';
 import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
 import type { ClientStats } from './client-stats.js';
 
@@ -6,7 +7,12 @@ export type ClientEvent =
   | { type: 'joined'; clientId: number; sizeBytes: number; chunks: number; elapsedMs: number }
   | { type: 'chunk'; chunk: number; doneChunks: number; totalChunks: number; elapsedMs: number };
 
+/** Clock and dice of who receives. */
+export type ReceiveHost = Pick<Host, 'monotonicMs' | 'random'>;
+
 export type ReceiveOptions = {
+  /** Default: this machine's. */
+  host?: ReceiveHost;
   group: string;
   port: number;
   localIp: string;

@@ -1,7 +1,8 @@
 import { Failure, messageOf } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
 import { ClientSession, POLL_MS } from './client-session.js';
 import { Coalescing } from './coalescing.js';
-import type { ReceiveOptions, ReceiveResult } from './receive-options.js';
+import type { ReceiveHost, ReceiveOptions, ReceiveResult } from './receive-options.js';
 import type { Origin } from './session-address.js';
 import { openSession, openGroupListener, openLoopbackSender, type SessionSockets } from './sockets.js';
 import { decode, isBlock } from './wire.js';
@@ -22,14 +23,14 @@ export type ReceiveImageOptions = ReceiveOptions & {
  * Rejects with Failure 'address-in-use' and the like (openSession), 'server-silent', what the sink threw, or the signal's reason.
  */
 export async function receiveImage(options: ReceiveImageOptions): Promise<ReceiveResult> {
-  const { group, port, localIp, loopback, bufferBytes, keepaliveMs = Infinity, sink } = options;
+  const { group, port, localIp, loopback, bufferBytes, keepaliveMs = Infinity, sink, host = systemHost } = options;
   let session: ClientSession | null = null;
-  let heardAt = performance.now();
+  let heardAt = host.monotonicMs();
   const coalescing = options.ownThread ? new Coalescing() : null;
   const sockets = await openSession(
     { group, port, localIp, loopback, ...(bufferBytes === undefined ? {} : { bufferBytes }) },
     (bytes, from) => {
-      heardAt = performance.now();
+      heardAt = host.monotonicMs();
       session?.onDatagram(bytes, from, heardAt);
       coalescing?.heard(heardAt);
     },
@@ -40,13 +41,13 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
   });
   options.onEvent?.({ type: 'bound', receiveBufferBytes: sockets.receiveBufferBytes });
   let lastSent = Promise.resolve();
-  const live = new ClientSession(options, performance.now(), (datagram) => {
+  const live = new ClientSession(options, host.monotonicMs(), (datagram) => {
     // what does not go out is asked for again, like what gets lost on the way
     lastSent = new Promise((resolve) => sockets.send(datagram, group, () => resolve()));
   });
   session = live;
   const poller = setInterval(() => {
-    const now = performance.now();
+    const now = host.monotonicMs();
     live.poll(now);
     if (now - heardAt <= keepaliveMs) return;
     heardAt = now;
@@ -57,7 +58,7 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
     }
   }, POLL_MS);
   try {
-    live.poll(performance.now());
+    live.poll(host.monotonicMs());
     return await live.done;
   } finally {
     clearInterval(poller);
@@ -86,13 +87,13 @@ const HUB_BUFFERS = 8;
 /** Clients that hear each other at the same instant must not all speak at the same instant. */
 const HUB_JITTER_MS = 50;
 
-export function createClientHub(): ClientHub {
+export function createClientHub(host: ReceiveHost = systemHost): ClientHub {
   const channels = new Map<string, { opening: Promise<Channel>; users: number }>();
   const running = new Set<ClientSession>();
   const closings = new Set<Promise<void>>();
   const receive = async (options: ReceiveOptions): Promise<ReceiveResult> => {
     const key = `${options.group}:${options.port}`;
-    const entry = channels.get(key) ?? { opening: openChannel(options), users: 0 };
+    const entry = channels.get(key) ?? { opening: openChannel(options, host), users: 0 };
     channels.set(key, entry);
     entry.users++; // before any await, so that the channel cannot close under us
     try {
@@ -133,12 +134,12 @@ type Channel = {
 };
 
 /** One session's shared socket and its clients. */
-async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Channel> {
+async function openChannel({ group, port, localIp }: ReceiveOptions, host: ReceiveHost): Promise<Channel> {
   const sessions = new Set<ClientSession>();
   const members = new Set<string>();
   const toAll = (bytes: Buffer, from: Origin): void => {
     if (members.has(from.address)) return;
-    const now = performance.now();
+    const now = host.monotonicMs();
     if (isBlock(bytes)) {
       for (const session of sessions) session.onDatagram(bytes, from, now);
       return;
@@ -151,7 +152,7 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
   const toOthers = (datagram: Buffer, sender: string): void => {
     const envelope = decode(datagram);
     if (!envelope) return;
-    const now = performance.now();
+    const now = host.monotonicMs();
     for (const session of sessions) if (session.localIp !== sender) session.onEnvelope(envelope, { address: sender, port }, now);
   };
   const failAll = (error: Error): void => {
@@ -160,25 +161,25 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
   };
   const listener = await openGroupListener({ group, port, localIp, loopback: true }, toAll, failAll);
   const poller = setInterval(() => {
-    const now = performance.now();
+    const now = host.monotonicMs();
     for (const session of sessions) session.poll(now);
   }, POLL_MS);
   const receive = async (options: ReceiveOptions, running: Set<ClientSession>): Promise<ReceiveResult> => {
     let session: ClientSession | null = null;
     const sockets = await openSender(
       options,
-      (bytes, from) => session?.onDatagram(bytes, from, performance.now()),
+      (bytes, from) => session?.onDatagram(bytes, from, host.monotonicMs()),
       (error) => session?.fail(error),
     );
     const send = sender(sockets, group, (datagram) => toOthers(datagram, options.localIp));
     members.add(options.localIp);
     try {
       options.onEvent?.({ type: 'bound', receiveBufferBytes: listener.receiveBufferBytes });
-      const live = new ClientSession(options, performance.now(), send.send);
+      const live = new ClientSession(options, host.monotonicMs(), send.send);
       session = live;
       sessions.add(live);
       running.add(live);
-      live.poll(performance.now());
+      live.poll(host.monotonicMs());
       try {
         return await live.done;
       } finally {

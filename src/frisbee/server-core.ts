@@ -6,7 +6,8 @@ import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry } from './geometry.js';
 import { RateControl } from './rate-control.js';
 import { emptyServerStats, type ServerEvent, type ServerStats } from './server-events.js';
-import { decode, encode, type Message } from './wire.js';
+import type { Message } from './message.js';
+import { decode, encode } from './wire.js';
 import { type Work, WorkQueue } from './work-queue.js';
 
 export type ServerCoreOptions = {

@@ -158,7 +158,7 @@ class ClientUnderFire {
           check(decode(bytes) !== null, 'what a client sends');
         },
         joined: (_, buffers) => (this.#memory = Array.from({ length: buffers }, () => new Uint8Array(CHUNK_BYTES))),
-        chunkReady: (slot, chunk) => this.#verify(slot, chunk),
+        chunkReady: (buffer, chunk) => this.#verify(buffer, chunk),
       },
     });
     this.core.poll(0);
@@ -176,7 +176,7 @@ class ClientUnderFire {
     this.#now += this.#roll(8) / 4;
     const accepted = this.#roll(8) === 0 ? this.#trueBlocks() : this.#fire();
     this.core.poll(this.#now);
-    if (this.#full.length > 0 && this.#roll(3) === 0) this.core.slotFreed(this.#full.shift() ?? 0, this.#now);
+    if (this.#full.length > 0 && this.#roll(3) === 0) this.core.bufferFreed(this.#full.shift() ?? 0, this.#now);
     check(this.#sent <= 20 + this.#heard, 'how much a client sends');
     return accepted;
   }
@@ -214,13 +214,13 @@ class ClientUnderFire {
     return 1;
   }
 
-  #verify(slot: number, chunk: number): void {
-    const memory = this.#memory[slot];
-    check(memory !== undefined, 'a slot');
+  #verify(buffer: number, chunk: number): void {
+    const memory = this.#memory[buffer];
+    check(memory !== undefined, 'a buffer');
     for (let block = 0; block < 1024; block++)
       for (const at of [0, 511, 1023])
         check(memory?.[1024 * block + at] === truth(chunk, block), `block ${chunk}:${block} is not the server's`);
-    this.#full.push(slot);
+    this.#full.push(buffer);
   }
 
   #state(): string {
