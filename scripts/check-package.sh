@@ -15,7 +15,8 @@ cd "$work"
 fail() { echo "packaging: $*" >&2; exit 1; }
 [ "$(imaging-nodes 1-3 ~2)" = 'fit01 fit03' ] || fail 'imaging-nodes'
 [ "$(imaging nodes --folded 1-3,7)" = '1-3,7' ] || fail 'imaging nodes'
-for name in load save share resolve wait which status on off reset info usrpstatus usrpon usrpoff nodes monitor list leases config inventory runs doctor sweep completion testbed demo; do
+commands='load save wait which status on off reset info usrpstatus usrpon usrpoff monitor nodes runs list share resolve image inventory leases config doctor sweep completion testbed demo' # npm run generate
+for name in $commands; do
   "imaging-$name" --help | grep -q "imaging-$name" || fail "imaging-$name --help"
 done
 load-image --help | grep -q imaging-load || fail load-image

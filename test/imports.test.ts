@@ -2,114 +2,75 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { doors, house } from './house.js';
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
+const files = readdirSync(src, { recursive: true })
+  .map(String)
+  .filter((file) => /\.tsx?$/.test(file));
+const folderOf = (file: string): string => file.split('/')[0] ?? '';
 
-/** What each folder may import besides itself. Imports point one way: nobody further down knows anybody further up. */
-const mayImport: Record<string, readonly string[]> = {
-  util: [],
-  events: ['util'],
-  nodes: ['util'],
-  inventory: ['util', 'nodes'],
-  disk: ['util'],
-  ndz: ['util', 'disk'],
-  config: ['util', 'nodes', 'inventory'],
-  power: ['util', 'inventory'],
-  pxe: ['util', 'inventory'],
-  telnet: ['util'],
-  ssh: ['util'],
-  frisbee: ['util', 'disk', 'ndz'],
-  images: ['util', 'disk', 'ndz'],
-  leases: ['util'],
-  runs: ['util', 'events', 'nodes'],
-  engine: ['util', 'events', 'inventory'],
-  workflows: ['util', 'events', 'engine', 'inventory', 'disk', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
-  monitor: ['util', 'events'],
-  programs: ['util', 'disk', 'ndz', 'frisbee', 'images'],
-  testbed: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
-  app: [
-    'util',
-    'events',
-    'nodes',
-    'config',
-    'inventory',
-    'leases',
-    'power',
-    'pxe',
-    'telnet',
-    'images',
-    'runs',
-    'engine',
-    'workflows',
-    'monitor',
-  ],
-  cli: [
-    'util',
-    'events',
-    'nodes',
-    'config',
-    'inventory',
-    'leases',
-    'power',
-    'pxe',
-    'telnet',
-    'ssh',
-    'frisbee',
-    'disk',
-    'ndz',
-    'images',
-    'runs',
-    'engine',
-    'workflows',
-    'monitor',
-    'programs',
-    'testbed',
-    'app',
-  ],
-};
+/** Of every file, the files of src/ that it imports, types and lazy ones included; without endings. */
+const imports = new Map(files.map((file) => [withoutEnding(file), importsOf(file)]));
 
-type Import = { from: string; folder: string; target: string };
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(src, file), 'utf8');
+  const specifiers = [...text.matchAll(/(?:from\s+|import\s*\(\s*|import\s+)['"](\.[^'"]+)['"]/g)].map((match) => match[1] ?? '');
+  return specifiers.map((specifier) => withoutEnding(relative(src, resolve(src, dirname(file), specifier))));
+}
 
-function imports(): Import[] {
-  const files = readdirSync(src, { recursive: true })
-    .map(String)
-    .filter((file) => /\.tsx?$/.test(file));
-  return files.flatMap((file) => {
-    const text = readFileSync(join(src, file), 'utf8');
-    const specifiers = [...text.matchAll(/(?:from\s+|import\s*\(\s*|import\s+)['"](\.[^'"]+)['"]/g)].map((match) => match[1] ?? '');
-    return specifiers.map((specifier) => ({
-      from: file,
-      folder: file.split('/')[0] ?? '',
-      target: relative(src, resolve(src, dirname(file), specifier)).split('/')[0] ?? '',
-    }));
-  });
+function withoutEnding(file: string): string {
+  return file.replace(/\.(tsx?|js)$/, '');
 }
 
 test('every folder is in the table', () => {
   const folders = readdirSync(src, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name);
-  expect(folders.sort()).toEqual(Object.keys(mayImport).sort());
+  expect(folders.sort()).toEqual(Object.keys(house).sort());
 });
 
 test('imports point one way', () => {
-  const all = imports();
-  expect(all.length).toBeGreaterThan(100);
-  const wrong = all.filter(({ folder, target }) => target !== folder && !mayImport[folder]?.includes(target));
-  expect(wrong.map(({ from, target }) => `${from} imports ${target}`)).toEqual([]);
+  expect([...imports.values()].flat().length).toBeGreaterThan(1_000);
+  const wrong = [...imports].flatMap(([file, targets]) =>
+    targets
+      .filter((target) => folderOf(target) !== folderOf(file) && !house[folderOf(file)]?.imports.includes(folderOf(target)))
+      .map((target) => `${file} imports ${target}`),
+  );
+  expect(wrong).toEqual([]);
 });
 
-test('the table itself has no cycle', () => {
-  const visit = (folder: string, path: readonly string[]): void => {
-    expect(path, `${path.join(' -> ')} -> ${folder}`).not.toContain(folder);
-    for (const next of mayImport[folder] ?? []) visit(next, [...path, folder]);
+test('nothing may be imported that is not', () => {
+  const used = new Set([...imports].flatMap(([file, targets]) => targets.map((target) => `${folderOf(file)} -> ${folderOf(target)}`)));
+  const unused = Object.entries(house).flatMap(([folder, { imports: may }]) =>
+    may.map((target) => `${folder} -> ${target}`).filter((arrow) => !used.has(arrow)),
+  );
+  expect(unused).toEqual([]);
+});
+
+test('others come in through the doors, and every door is used', () => {
+  const outside = [...imports].flatMap(([file, targets]) => targets.filter((target) => folderOf(target) !== folderOf(file)));
+  for (const [folder, open] of Object.entries(doors)) {
+    const entered = [...new Set(outside.filter((target) => folderOf(target) === folder))].map((target) => target.slice(folder.length + 1));
+    expect(entered.sort(), folder).toEqual([...open].sort());
+  }
+});
+
+test('no file imports itself by way of others, types included', () => {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) cycles.push([...path.slice(at), file].join(' -> '));
+    if (at >= 0 || done.has(file)) return;
+    for (const next of imports.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
   };
-  visit('cli', []);
+  for (const file of imports.keys()) visit(file, []);
+  expect(cycles).toEqual([]);
 });
 
-test('only the command line, the application and monitor write to the console', () => {
-  const files = readdirSync(src, { recursive: true })
-    .map(String)
-    .filter((file) => /\.tsx?$/.test(file) && !/^(cli|app|monitor)\//.test(file));
-  expect(files.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), 'utf8')))).toEqual([]);
+test('only the faces and monitor write to the console', () => {
+  const quiet = files.filter((file) => !/^(cli|monitor)\//.test(file));
+  expect(quiet.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), 'utf8')))).toEqual([]);
 });

@@ -8,9 +8,7 @@ import { executablePath } from '../util/dist.js';
 import { messageOf, UserError } from '../util/errors.js';
 import type { HeldFolder } from '../util/held-folder.js';
 import type { Host } from '../util/host.js';
-import { say, sayText } from '../util/say.js';
-import type { CommandContext } from '../cli/kit/command.js';
-import { exitCodes } from '../cli/kit/exit.js';
+import type { AppContext } from './context.js';
 
 /** Tells the process in the background which run it is. */
 const VARIABLE = 'IMAGING_BACKGROUND_RUN';
@@ -28,43 +26,42 @@ export function acceptRun(): void {
   process.send?.('accepted', () => process.disconnect());
 }
 
+/** What became of a command that was to go on in the background. `exitCode`: null when a signal killed it. */
+export type Started = { accepted: true; run: string } | { accepted: false; said: string; exitCode: number | null };
+
 /**
  * Starts the same command in the background: in a session of its own, without a terminal, with the run's folder for what
- * it says. Prints the run's name once the plan is accepted there; else shows what it said, and returns its exit code.
+ * it says. Resolves once the plan is accepted there, or the command has ended without it.
  *
  * @throws UserError `environment` when there is no place for what it says
  */
-export async function startInBackground(command: string, stateDir: string, context: CommandContext): Promise<number> {
-  const { host } = context;
+export async function startInBackground(command: string, stateDir: string, { host, signal, argv }: AppContext): Promise<Started> {
   const run = newRunId(command, host);
   const folder = join(runsFolder(stateDir), run);
   const { fd, held } = openMessages(folder);
   try {
-    const child = host.spawn(process.execPath, [executablePath, ...context.argv], {
+    const child = host.spawn(process.execPath, [executablePath, ...argv], {
       detached: true,
       stdio: ['ignore', fd, fd, 'ipc'],
       env: { ...host.env, [VARIABLE]: run },
     });
-    const ended = new Promise<number>((resolve, reject) => {
+    const ended = new Promise<number | null>((resolve, reject) => {
       child.once('error', reject);
-      child.once('exit', (code) => resolve(code ?? exitCodes.someFailed));
+      child.once('exit', resolve);
     });
     const accepted = new Promise<'accepted'>((resolve) => void child.once('message', () => resolve('accepted')));
     const stop = (): void => void child.kill('SIGTERM');
-    context.signal.addEventListener('abort', stop, { once: true });
+    signal.addEventListener('abort', stop, { once: true });
     const outcome = await Promise.race([accepted, ended]);
-    context.signal.removeEventListener('abort', stop);
-    if (context.signal.aborted) await ended;
+    signal.removeEventListener('abort', stop);
+    if (signal.aborted) await ended;
     else if (outcome === 'accepted') {
       child.unref();
-      say(context.stdout, run);
-      say(context.stderr, `in the background; follow it with: imaging-runs attach ${run}`);
-      return exitCodes.ok;
+      return { accepted: true, run };
     }
-    sayText(context.stderr, readFileSync(held.at(MESSAGES), 'utf8'));
+    const said = readFileSync(held.at(MESSAGES), 'utf8');
     if (readPlan(folder) === null) removeRun(folder); // it has touched nothing
-    context.signal.throwIfAborted();
-    return await ended;
+    return { accepted: false, said, exitCode: await ended };
   } finally {
     closeSync(fd);
     held.close();

@@ -4,13 +4,15 @@ import { createPermit, type LeasePermit } from '../leases/lease-check.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
 import { withDeadline } from '../util/abort.js';
 import type { Permit } from '../workflows/steps/may-act.js';
-import type { Arguments, CommandContext } from '../cli/kit/command.js';
+import type { Host } from '../util/host.js';
+import type { AppContext } from './context.js';
 import type { WorkflowTools } from './node-workflow.js';
-import { flag } from '../cli/kit/options.js';
 import type { Site } from './site.js';
 
 /** What a run that changes nodes needs to know about leases. */
 export type RunPermit = {
+  /** What was found out before there is a run to tell it to. */
+  warnings: readonly string[];
   /** To be asked before each step that cannot be taken back; null when no lease is needed. */
   check: Permit | null;
   /** Connects warnings that come up later with the run, and its end with the closing of connections. */
@@ -19,7 +21,6 @@ export type RunPermit = {
   abandon(): Promise<void>;
 };
 
-const NOT_NEEDED: RunPermit = { check: null, attach: () => {}, abandon: async () => {} };
 /** A status must not wait for a lease server longer than this. */
 const ADVICE_MS = 1_000;
 
@@ -29,21 +30,24 @@ const ADVICE_MS = 1_000;
  *
  * @throws UserError `refused` without a lease, when it cannot be told, and for --force-lease of who is not privileged
  */
-export async function requirePermit(args: Arguments, site: Site, context: CommandContext, nodes: readonly string[]): Promise<RunPermit> {
+export async function requirePermit(
+  nodes: readonly string[],
+  forceLease: boolean,
+  site: Site,
+  context: Pick<AppContext, 'host' | 'signal'>,
+): Promise<RunPermit> {
   const login = context.host.login();
   const privileged = site.config.leases.privileged.includes(login);
-  if (flag(args.options, 'force-lease')) {
-    if (!privileged)
-      throw new UserError(
-        'refused',
-        `--force-lease is for privileged users, and ${login} is none`,
-        'leases.privileged in the configuration lists them',
-      );
-    if (site.config.leases.backend !== 'none') site.warnings.push(`no lease is asked for: --force-lease by ${login}`);
-  }
-  const backend = privileged ? null : await openLeases(site, context);
-  if (backend === null) return NOT_NEEDED;
-  const voice: { tell: (text: string) => void } = { tell: (text) => site.warnings.push(text) };
+  if (forceLease && !privileged)
+    throw new UserError(
+      'refused',
+      `--force-lease is for privileged users, and ${login} is none`,
+      'leases.privileged in the configuration lists them',
+    );
+  const warnings = forceLease && site.config.leases.backend !== 'none' ? [`no lease is asked for: --force-lease by ${login}`] : [];
+  const backend = privileged ? null : await openLeases(site, context.host);
+  if (backend === null) return { warnings, check: null, attach: () => {}, abandon: async () => {} };
+  const voice: { tell: (text: string) => void } = { tell: (text) => warnings.push(text) };
   const permit = createPermit({ backend, owner: login, host: context.host, onSilence: (text) => voice.tell(text) });
   const close = (): Promise<void> => closeAll(permit, backend);
   try {
@@ -53,6 +57,7 @@ export async function requirePermit(args: Arguments, site: Site, context: Comman
     throw error;
   }
   return {
+    warnings,
     check: (node, signal) => permit.check(node, signal),
     attach: ({ emit, undo }) => {
       voice.tell = (text) => emit({ type: 'run.warning', text });
@@ -78,11 +83,11 @@ async function refuseWithout(permit: LeasePermit, nodes: readonly string[], logi
  */
 export async function adviseOnLeases(
   site: Site,
-  context: CommandContext,
   nodes: readonly string[],
-  tools: Pick<WorkflowTools, 'emit' | 'signal'>,
+  tools: Pick<WorkflowTools, 'host' | 'emit' | 'signal'>,
 ): Promise<void> {
-  const login = context.host.login();
+  const { host } = tools;
+  const login = host.login();
   if (site.config.leases.backend === 'none' || site.config.leases.privileged.includes(login)) return;
   const warn = (text: string): void => tools.emit({ type: 'run.warning', text });
   let close = (): Promise<void> => Promise.resolve();
@@ -93,9 +98,9 @@ export async function adviseOnLeases(
         `the lease server did not answer within ${ADVICE_MS / 1000} s: cannot tell whether ${login} has a lease`,
       );
     await withDeadline(tools.signal, ADVICE_MS, late, async (signal) => {
-      const backend = await openLeases(site, context);
+      const backend = await openLeases(site, host);
       if (backend === null) return;
-      const permit = createPermit({ backend, owner: login, host: context.host });
+      const permit = createPermit({ backend, owner: login, host });
       close = () => closeAll(permit, backend);
       const refused = [...(await permit.initial(nodes, signal)).values()];
       const [first] = refused;
@@ -114,9 +119,9 @@ export async function adviseOnLeases(
 }
 
 /** The backend that the configuration names, or null for none. */
-export function openLeases(site: Pick<Site, 'config'>, context: CommandContext): Promise<LeaseBackend | null> {
+export function openLeases(site: Pick<Site, 'config'>, host: Host): Promise<LeaseBackend | null> {
   const { leases, permissions } = site.config;
-  return createLeaseBackend({ ...leases, ...permissions }, context.host);
+  return createLeaseBackend({ ...leases, ...permissions }, host);
 }
 
 async function closeAll(permit: LeasePermit, backend: LeaseBackend): Promise<void> {

@@ -1,5 +1,5 @@
-import { nearest } from '../config/nearest.js';
-import type { NodeNames } from '../nodes/names.js';
+import { nearest } from '../util/nearest.js';
+import { nodeNumber, type NodeNames } from '../nodes/names.js';
 import { parseNodeSpecs, shown, type SetResolver } from '../nodes/parse.js';
 import { findRun, nodesByOutcome, type StoredRun } from '../runs/store.js';
 import { UserError } from '../util/errors.js';
@@ -73,7 +73,7 @@ function nodesOfRun(how: string, run: string, names: NodeNames, stateDir: string
   }
   if (stateDir === null)
     throw new UserError('environment', 'there is no folder of runs', 'set dir in section [runs] of the configuration, or HOME');
-  return namesIn(findRun(stateDir, run), outcome).map((node) => numberOf(node, names));
+  return namesIn(findRun(stateDir, run), outcome).map((node) => numberInRun(node, names));
 }
 
 function namesIn(run: StoredRun, outcome: (typeof outcomes)[number]): readonly string[] {
@@ -83,13 +83,13 @@ function namesIn(run: StoredRun, outcome: (typeof outcomes)[number]): readonly s
   return nodes[outcome];
 }
 
-function numberOf(node: string, { regularName }: NodeNames): number {
-  const digits = /^\d{1,9}$/.exec(node.startsWith(regularName) ? node.slice(regularName.length) : '')?.[0];
-  if (digits === undefined)
+function numberInRun(node: string, { regularName }: NodeNames): number {
+  const number = nodeNumber(node, regularName);
+  if (number === null)
     throw new UserError(
       'usage',
       `the run has a node ${JSON.stringify(node)}, and nodes are called ${regularName}01 here`,
       'testbed.regularname has changed since',
     );
-  return Number(digits);
+  return number;
 }

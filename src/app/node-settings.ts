@@ -3,8 +3,6 @@ import { parseNodeSpecs } from '../nodes/parse.js';
 import { readMedianPhases } from '../runs/health.js';
 import type { NodeSettings } from '../workflows/load.js';
 import type { SaveSettings } from '../workflows/save.js';
-import type { Arguments } from '../cli/kit/command.js';
-import { positive } from '../cli/kit/options.js';
 import { ramdiskPlan } from './ramdisk-tools.js';
 import type { Site } from './site.js';
 
@@ -17,14 +15,21 @@ const HISTORY_SLACK = 3;
 /** Resets, checks, verification: what an attempt needs besides booting and the transfer. */
 const AROUND_MS = 120_000;
 
+/** `bandwidthMibps`: what nodes without a rate of their own get; undefined: as the configuration says. */
+export type LoadWishes = { reset: boolean; bandwidthMibps: number | undefined; imageBytes: number };
+
 /**
  * What holds for each node: the configuration, what its sections `[node SPECS]` say, and deadlines that fit the image and
- * how long the node took before. `-b` says what nodes without a rate of their own get.
+ * how long the node took before.
  */
-export function loadSettings(args: Arguments, site: Site, nodes: readonly string[], imageBytes: number): (node: string) => NodeSettings {
+export function loadSettings(
+  { reset, bandwidthMibps, imageBytes }: LoadWishes,
+  site: Site,
+  nodes: readonly string[],
+): (node: string) => NodeSettings {
   const { config } = site;
-  const ramdiskOf = ramdiskSettings(args, site);
-  const mibps = positive(args.options, 'bandwidth', 100_000) ?? config.networking.bandwidthMibps;
+  const ramdiskOf = ramdiskSettings(reset, site);
+  const mibps = bandwidthMibps ?? config.networking.bandwidthMibps;
   const overrideOf = overrides(site);
   const history = readMedianPhases(site.stateDir, nodes, 'load');
   const settings = new Map(
@@ -53,12 +58,12 @@ export function loadSettings(args: Arguments, site: Site, nodes: readonly string
 }
 
 /** What holds for each node that is saved: the configuration, and what its sections `[node SPECS]` say. */
-export function saveSettings(args: Arguments, site: Site): (node: string) => SaveSettings {
-  return ramdiskSettings(args, site);
+export function saveSettings(reset: boolean, site: Site): (node: string) => SaveSettings {
+  return ramdiskSettings(reset, site);
 }
 
-function ramdiskSettings(args: Arguments, site: Site): (node: string) => SaveSettings {
-  const common = ramdiskPlan(args, site);
+function ramdiskSettings(reset: boolean, site: Site): (node: string) => SaveSettings {
+  const common = ramdiskPlan(reset, site);
   const overrideOf = overrides(site);
   return (node) => {
     const own = overrideOf(node);

@@ -9,19 +9,24 @@ import { bootRecords, type BootRecords } from '../runs/boots.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';
 import { createPinger } from '../workflows/steps/ping.js';
 import type { RamdiskPlan, RamdiskTools } from '../workflows/steps/ramdisk.js';
-import { createWindow } from '../engine/window.js';
-import type { Arguments, CommandContext } from '../cli/kit/command.js';
+import { createWindow, type WindowSize } from '../engine/window.js';
 import type { WorkflowTools } from './node-workflow.js';
-import { flag } from '../cli/kit/options.js';
-import type { TakingOptions } from '../cli/nodes/retry-options.js';
 import type { RunPermit } from './leases.js';
 import type { Site } from './site.js';
 import { sweepLeftovers } from './sweep.js';
 import { UserError } from '../util/errors.js';
 
-export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
+/** How a run takes nodes and resets them. */
+export type Taking = {
+  /** How long it waits for nodes that another run holds. */
+  waitLockMs: number;
+  /** Null: as the configuration says. */
+  window: WindowSize | null;
+};
+
+export function ramdiskPlan(reset: boolean, { config }: Site): RamdiskPlan {
   return {
-    reset: !flag(args.options, 'no-reset'),
+    reset,
     bootDeadlineMs: config.nodes.timeoutBeforeTelnetMs,
     graceMs: config.nodes.idleAfterResetMs,
     telnetBackoffMs: config.networking.telnetBackoffMs,
@@ -32,13 +37,13 @@ export function ramdiskPlan(args: Arguments, { config }: Site): RamdiskPlan {
 
 /** What load and save need to get nodes into the PXE system, from the configuration. Sweeps first what a killed run left. */
 export async function ramdiskTools(
-  taking: TakingOptions,
+  taking: Taking,
   site: Site,
   permit: RunPermit,
-  context: CommandContext,
   tools: WorkflowTools,
 ): Promise<RamdiskTools & { boots: BootRecords; children: ChildRecords }> {
   const { config, stateDir } = site;
+  const { host } = tools;
   permit.attach(tools);
   const { networking, pxelinux } = config;
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: config.nodes.statusTimeoutMs });
@@ -46,21 +51,21 @@ export async function ramdiskTools(
   const pinger =
     networking.pingCommand === null
       ? null
-      : createPinger(networking.pingCommand, context.host, (text) => tools.emit({ type: 'run.warning', text }));
+      : createPinger(networking.pingCommand, host, (text) => tools.emit({ type: 'run.warning', text }));
   tools.undo.push('ending the ping probe', () => pinger?.close());
-  await sweepLeftovers(site, context, tools);
-  const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host: context.host, run: tools.run });
+  await sweepLeftovers(site, tools);
+  const links = createLinks({ configDir: pxelinux.configDir, target: pxelinux.frisbeeImage, host, run: tools.run });
   const beat = setInterval(() => void links.beat(), BEAT_MS).unref();
   tools.undo.push('ending the sign of life', () => clearInterval(beat));
-  const boots = bootRecords(stateDir, [SYSTEM_RUNS_DIR], context.host);
+  const boots = bootRecords(stateDir, [SYSTEM_RUNS_DIR], host);
   return {
     ...tools,
     links,
     permit: permit.check,
     waitLockMs: taking.waitLockMs,
-    window: createWindow(taking.window ?? config.nodes.bootWindow, context.host.monotonicMs),
+    window: createWindow(taking.window ?? config.nodes.bootWindow, host.monotonicMs),
     boots,
-    children: childRecords(stateDir, context.host),
+    children: childRecords(stateDir, host),
     reset: {
       power,
       undo: tools.undo,

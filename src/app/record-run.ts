@@ -8,8 +8,8 @@ import { pruneRuns } from '../runs/retention.js';
 import { openRunFolder, type RunFolder } from '../runs/run-folder.js';
 import type { StoredRun } from '../runs/store.js';
 import { messageOf } from '../util/errors.js';
-import { processIdentity } from '../util/host.js';
-import type { CommandContext } from '../cli/kit/command.js';
+import { processIdentity, type Host } from '../util/host.js';
+import type { AppContext } from './context.js';
 import { putMetrics } from './metrics.js';
 import type { NodeWorkflow } from './node-workflow.js';
 
@@ -25,23 +25,20 @@ export type Recording = {
 
 export const nothingRecorded: Recording = { folder: null, sink: () => {}, close: () => [] };
 
-/** The plan as it is kept; `from` is the run that is resumed. */
+/** What is to be known of a run before it begins; `from` is the run that it resumes, `detached` that it goes on in the background. */
+export type RunToBe = { run: string; command: string; workflow: NodeWorkflow; version: string; from: StoredRun | null; detached: boolean };
+
+/** The plan as it is kept. */
 export function planRecord(
-  run: string,
-  command: string,
-  workflow: NodeWorkflow,
-  context: CommandContext,
-  version: string,
-  from: StoredRun | null,
-  detached: boolean,
+  { run, command, workflow, version, from, detached }: RunToBe,
+  { host, argv }: Pick<AppContext, 'host' | 'argv'>,
 ): RunPlan {
-  const { host } = context;
   const env = PLAN_VARIABLES.flatMap((name) => (host.env[name] === undefined ? [] : [[name, host.env[name]] as const]));
   return {
     schema: PLAN_SCHEMA,
     run,
     command,
-    argv: [...(from?.plan.argv ?? context.argv.slice(1))],
+    argv: [...(from?.plan.argv ?? argv.slice(1))],
     cwd: host.cwd(),
     env: Object.fromEntries(env),
     nodes: allNodes(workflow),
@@ -63,14 +60,7 @@ export function allNodes({ nodes, skipped }: NodeWorkflow): string[] {
 }
 
 /** Puts the plan on disk and opens the rest. */
-export function recordRun(
-  plan: RunPlan,
-  workflow: NodeWorkflow,
-  state: RunState,
-  context: CommandContext,
-  warn: (text: string) => void,
-): Recording {
-  const { host } = context;
+export function recordRun(plan: RunPlan, workflow: NodeWorkflow, state: RunState, host: Host, warn: (text: string) => void): Recording {
   const folder = openRunFolder(workflow.stateDir, plan.run, warn, plan);
   const history = folder && tryOpenHistory(workflow.stateDir, warn);
   const recordAttempt: EventSink = (event) => {

@@ -5,43 +5,41 @@ import { runsDir } from '../config/runs-dir.js';
 import type { Inventory, InventoryNode } from '../inventory/inventory.js';
 import { loadInventory } from '../inventory/load.js';
 import { fold, type NodeNames } from '../nodes/names.js';
-import { checkKnown, emptySelection, selectNodes, type Selection } from '../nodes/select.js';
 import type { SetResolver } from '../nodes/parse.js';
+import { checkKnown, emptySelection, selectNodes, type Selection } from '../nodes/select.js';
 import type { SkippedNode } from '../runs/result-file.js';
-import type { Arguments, CommandContext } from '../cli/kit/command.js';
+import type { Host } from '../util/host.js';
+import type { AppContext } from './context.js';
 import type { RunSettings } from './node-workflow.js';
-import { flag } from '../cli/kit/options.js';
-
-/** Leaves out nodes in quarantine; see `withoutQuarantined`. */
-type Quarantine = (nodes: readonly InventoryNode[], site: Site) => InventoryNode[];
 
 /** The testbed as configuration and inventory describe it. */
 export type Site = {
-  config: Config;
-  warnings: string[];
-  names: NodeNames;
-  inventory: Inventory;
-  stateDir: string;
-  sets: SetResolver | undefined /** Selected, but left alone. */;
-  skipped: SkippedNode[];
-  quarantine: Quarantine | null;
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  readonly names: NodeNames;
+  readonly inventory: Inventory;
+  /** Where run folders, boot records and the health history are. */
+  readonly stateDir: string;
+  readonly sets: SetResolver | undefined;
 };
 
-export async function openSite(context: CommandContext): Promise<Site> {
+/** Which nodes a person means: node specs, or all; with neither the variable NODES says. */
+export type NodeRequest = { words: readonly string[]; allNodes: boolean };
+
+/** @throws UserError `environment` for a configuration or an inventory that cannot be used */
+export async function openSite(context: Pick<AppContext, 'host' | 'argv'>): Promise<Site> {
   const { config, warnings } = await loadConfig(context.host);
   const names = namesOf(config);
   const inventory = await loadInventory(config.testbed.inventoryPath, names);
   const stateDir = await runsDir(config.runs.dir, context.host);
-  // what few commands need is loaded for them alone
-  const quarantine = config.nodes.quarantineAfter > 0 ? (await import('./quarantine.js')).withoutQuarantined : null;
-  return { config, warnings, names, inventory, stateDir, sets: await setsOf(config, context), skipped: [], quarantine };
+  return { config, warnings, names, inventory, stateDir, sets: await setsOf(config, context) };
 }
 
 /** What `@...` means in node specs; undefined when none that may count has any. */
-export async function setsOf(config: Config, context: CommandContext): Promise<SetResolver | undefined> {
-  const { NODES, ALL_NODES } = context.host.env;
-  if (![...context.argv, NODES, ALL_NODES, config.testbed.allScope].some((text) => text?.includes('@'))) return undefined;
-  const stateDir = await runsDir(config.runs.dir, context.host).catch(() => null); // a group needs none
+export async function setsOf(config: Config, { host, argv }: Pick<AppContext, 'host' | 'argv'>): Promise<SetResolver | undefined> {
+  const { NODES, ALL_NODES } = host.env;
+  if (![...argv, NODES, ALL_NODES, config.testbed.allScope].some((text) => text?.includes('@'))) return undefined;
+  const stateDir = await runsDir(config.runs.dir, host).catch(() => null); // a group needs none
   return (await import('./node-sets.js')).setResolver(config.groups, namesOf(config), stateDir);
 }
 
@@ -49,18 +47,18 @@ export function namesOf(config: Config): NodeNames {
   return { regularName: config.testbed.regularName, rebootName: config.testbed.rebootName };
 }
 
-/** How the site's runs are kept: part of every workflow on nodes. */
-export function runSettings({ config, stateDir, skipped }: Site): RunSettings {
+/** How the site's runs are kept: part of every workflow on nodes. `skipped`: nodes that were selected and are left alone. */
+export function runSettings({ config, stateDir }: Site, skipped: readonly SkippedNode[] = []): RunSettings {
   const { keep, keepDays, prometheusFile } = config.runs;
   return { stateDir, skipped, retention: { keep, keepDays }, prometheusFile, quarantineAfter: config.nodes.quarantineAfter };
 }
 
-/** What the command line, `-a` and NODES select; not yet compared with the inventory. `sets`: see `setsOf`. */
-export function selection(args: Arguments, config: Config, context: CommandContext, sets: SetResolver | undefined): Selection {
+/** What the request, and else NODES select; not yet compared with the inventory. `sets`: see `setsOf`. */
+export function selection(request: NodeRequest, config: Config, { env }: Pick<Host, 'env'>, sets: SetResolver | undefined): Selection {
   return selectNodes({
-    args: args.words,
-    allNodes: flag(args.options, 'all-nodes'),
-    env: context.host.env,
+    args: request.words,
+    allNodes: request.allNodes,
+    env,
     allScope: config.testbed.allScope,
     names: namesOf(config),
     ...(sets ? { resolve: sets } : {}),
@@ -68,16 +66,16 @@ export function selection(args: Arguments, config: Config, context: CommandConte
 }
 
 /**
- * The selected nodes; every one is in the inventory, and there is at least one. For commands with the option
- * `--include-quarantined`, those in quarantine are left out unless it is given, and put into `site.skipped`.
+ * The selected nodes: every one is in the inventory, and there is at least one.
+ *
+ * @throws UserError `usage` when that is not so
  */
-export function selectedNodes(args: Arguments, site: Site, context: CommandContext): InventoryNode[] {
-  const selected = selection(args, site.config, context, site.sets);
+export function selectedNodes(request: NodeRequest, site: Site, host: Pick<Host, 'env'>): InventoryNode[] {
+  const selected = selection(request, site.config, host, site.sets);
   checkKnown(selected, site.inventory.numbers, site.names);
   const nodes = selected.numbers.flatMap((number) => site.inventory.byNumber(number) ?? []);
   if (nodes.length === 0) throw emptySelection(selected, site.names);
-  if (!site.quarantine || !('include-quarantined' in args.options) || flag(args.options, 'include-quarantined')) return nodes;
-  return site.quarantine(nodes, site);
+  return nodes;
 }
 
 /** Folds node names into a short set of numbers: `1-3,7`. */

@@ -3,7 +3,6 @@ import { createLinks } from '../pxe/links.js';
 import { childRecords } from '../runs/children.js';
 import { messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
-import type { CommandContext } from '../cli/kit/command.js';
 import type { WorkflowTools } from './node-workflow.js';
 import type { Site } from './site.js';
 
@@ -27,8 +26,8 @@ export async function sweep({ config, stateDir }: { config: Config; stateDir: st
 }
 
 /** Every command that boots nodes or waits for them sweeps first, since a link that is left would boot its node into the PXE system. */
-export async function sweepLeftovers(site: Site, context: CommandContext, tools: WorkflowTools): Promise<void> {
-  const { removed, problems } = await sweep(site, context.host);
+export async function sweepLeftovers(site: Site, tools: Pick<WorkflowTools, 'host' | 'emit'>): Promise<void> {
+  const { removed, problems } = await sweep(site, tools.host);
   for (const what of removed) tools.emit({ type: 'run.note', text: `${what}, left behind by a run that is gone` });
   for (const text of problems) tools.emit({ type: 'run.warning', text });
 }

@@ -22,13 +22,15 @@ export async function main(argv: string[]): Promise<void> {
     stderr: process.stderr,
     signal: ending.signal,
     argv: [],
+    commands,
     losses,
     softly: ending.softly,
   };
+  let defect: number | null = null;
   process.on('uncaughtException', (error) => {
-    const code = report(error);
-    if (ending.signal.aborted) process.exit(code);
-    ending.abort(new Interrupted('a defect', code)); // what can be undone is undone
+    // what can be undone is undone, whatever else goes wrong meanwhile
+    const code = (defect = report(error));
+    ending.abort(new Interrupted('a defect', code));
     setTimeout(() => process.exit(code), DEFECT_PATIENCE_MS).unref();
   });
   let code: number;
@@ -45,7 +47,7 @@ export async function main(argv: string[]): Promise<void> {
     say(process.stderr, `imaging: cannot write to ${output.stream}: ${output.error.message}`);
     await flush(process.stderr);
   }
-  process.exit(code === exitCodes.ok && output ? exitCodes.environment : code);
+  process.exit(defect ?? (code === exitCodes.ok && output ? exitCodes.environment : code));
 }
 
 /** Whether an error tells of an output that was lost. */
@@ -100,7 +102,7 @@ async function runCommand(command: Command, argv: string[], context: CommandCont
   }
   if (command.kind === 'plain') return (await command.load()).run(parsed.args, context);
   const { runNodeCommand } = await import('./nodes/run-node-command.js');
-  return runNodeCommand(command, await command.load(), parsed.args, context);
+  return runNodeCommand(command, parsed.args, context);
 }
 
 function overview(): string {

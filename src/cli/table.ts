@@ -1,556 +1,61 @@
-import type { Command, OptionSpec } from './kit/command.js';
-import { LOOKS } from './kit/exit-texts.js';
-import {
-  forceOption,
-  leaseOptions,
-  minSuccessOption,
-  nodeOptions,
-  onInterruptOption,
-  retryOptions,
-  runOptions,
-  timeoutOption,
-} from './kit/options.js';
+import { completionSpec } from './completion/completion.spec.js';
+import { configSpec } from './config/config.spec.js';
+import { doctorSpec } from './doctor/doctor.spec.js';
+import { imageSpec } from './images/image.spec.js';
+import { listSpec } from './images/list.spec.js';
+import { resolveSpec } from './images/resolve.spec.js';
+import { shareSpec } from './images/share.spec.js';
+import { inventorySpec } from './inventory/inventory.spec.js';
+import { onNodes, plain, program, type Command } from './kit/command.js';
+import { leasesSpec } from './leases/leases.spec.js';
+import { monitorSpec } from './monitor/monitor.spec.js';
+import { loadSpec } from './nodes/load.spec.js';
+import { nodesSpec } from './nodes/nodes.spec.js';
+import { infoSpec, offSpec, onSpec, resetSpec, statusSpec, usrpoffSpec, usrponSpec, usrpstatusSpec } from './nodes/power.spec.js';
+import { saveSpec } from './nodes/save.spec.js';
+import { sweepSpec } from './nodes/sweep.spec.js';
+import { waitSpec } from './nodes/wait.spec.js';
+import { whichSpec } from './nodes/which.spec.js';
+import { frisbeedSpec, frisbeeSpec, imageunzipSpec, imagezipSpec } from './programs/programs.spec.js';
+import { runsSpec } from './runs/runs.spec.js';
+import { demoSpec } from './testbed/demo.spec.js';
+import { testbedSpec } from './testbed/testbed.spec.js';
 
-const specs = '[node ...]';
-
-function powerCommand(name: string, summary: string, more: Record<string, OptionSpec> = {}): Command {
-  return {
-    kind: 'nodes',
-    name,
-    summary,
-    exits: 'force' in more || 'force-lease' in more ? { ended: 'what the cards were sent by then is done' } : LOOKS,
-    words: specs,
-    options: { ...nodeOptions, timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)'), ...more },
-    examples: [[`imaging-${name} 1-12 ~4-6`, `${summary}, nodes 1 to 3 and 7 to 12`]],
-    load: async () => (await import('./nodes/power.js')).powerModule(name),
-  };
-}
-
-const waitOptions: Record<string, OptionSpec> = {
-  ...nodeOptions,
-  timeout: timeoutOption('time one node may take (default: nodes.wait_default_timeout)'),
-  user: { type: 'string', alias: 'u', value: 'LOGIN', describe: 'log in as LOGIN (default: root)' },
-  backoff: { type: 'number', alias: 'b', value: 'SECONDS', describe: 'mean time between two attempts (default: networking.ssh_backoff)' },
-  silent: { type: 'boolean', alias: 's', describe: 'say nothing, only the exit code tells' },
-  telnet: { type: 'boolean', alias: 'n', describe: 'wait for telnet (the PXE system) instead of ssh' },
-};
-
-/** Every command there is. Help, completions and manual pages come from this table; heavy modules load inside a command. */
+/**
+ * Every command there is. Help, completions, manual pages, bin/ and package.json come from this table (`npm run generate`);
+ * a command itself, and what it needs, is loaded when it runs. A new domain gets one program with actions, as `imaging-image`
+ * and `imaging-leases` are, not a program for each thing it does.
+ */
 export const commands: readonly Command[] = [
-  {
-    kind: 'nodes',
-    name: 'load',
-    aliases: ['load-image'],
-    summary: 'load an image onto nodes, by multicast, and reboot them into it',
-    exits: {
-      ended:
-        'links, locks and the server are taken away; nodes stay where they are, and those that were being written hold nothing bootable: the final table names them. A second signal ends at once, without it',
-    },
-    words: specs,
-    options: {
-      ...nodeOptions,
-      image: {
-        type: 'string',
-        alias: 'i',
-        value: 'IMAGE',
-        completes: ['images', 'files'],
-        describe: 'image to load: a name in frisbee.images_dir or a path (default: frisbee.default_image)',
-      },
-      bandwidth: {
-        type: 'number',
-        alias: 'b',
-        value: 'MIBPS',
-        describe: 'most the server sends, in Mibit/s (default: networking.bandwidth)',
-      },
-      timeout: timeoutOption('time one node may take in all, all attempts together (default: what image, rate and history ask for)'),
-      'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the nodes already run the PXE system, and stay in it' },
-      'until-ssh': { type: 'boolean', alias: 'u', describe: 'a node is done only when its new system answers ssh' },
-      verify: {
-        type: 'string',
-        value: 'MODE',
-        choices: ['sample', 'full', 'none'],
-        describe: 'how much of what was written is read back on the node (default: frisbee.verify)',
-      },
-      'if-needed': { type: 'boolean', describe: 'leave nodes alone that have the image already: loaded, read back and running since' },
-      force: { type: 'boolean', describe: 'also an image that was saved from a half-written disk' },
-      'trust-stamp': { type: 'boolean', describe: 'with --if-needed: or that run a system with its stamp' },
-      'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
-      'min-success': minSuccessOption,
-      'on-interrupt': onInterruptOption,
-      ...retryOptions,
-      ...leaseOptions,
-      ...runOptions,
-    },
-    examples: [
-      ['imaging-load -i fedora-21 1-12', 'load fedora-21 onto nodes 1 to 12'],
-      ['imaging-load -a ~4', 'the default image onto all nodes but 4'],
-      ['imaging-load -i ./mine.ndz -u 7 && ./experiment.sh', 'go on once node 7 runs it'],
-    ],
-    load: () => import('./nodes/load.js'),
-  },
-  {
-    kind: 'nodes',
-    name: 'save',
-    summary: "save nodes' disks as images",
-    exits: {
-      ended:
-        'links, locks and what was read of an image are taken away; nodes stay where they are, the final table says where. A second signal ends at once, without it',
-    },
-    words: specs,
-    options: {
-      ...nodeOptions,
-      // its -c is the comment, as it has been for years
-      curses: { type: 'boolean', describe: 'same as --progress tty' },
-      output: { type: 'string', alias: 'o', value: 'NAME', describe: 'what to call the image (default: image)' },
-      comment: { type: 'string', alias: 'c', value: 'TEXT', describe: 'what to say about it, in the image and beside it' },
-      timeout: timeoutOption('time one node may take in all (default: nodes.save_default_timeout)'),
-      'no-reset': { type: 'boolean', alias: 'n', describe: 'do not reset: the node already runs the PXE system, and stays in it' },
-      force: {
-        type: 'boolean',
-        describe: 'also disks that are half-written, or were not read back after a load: their images bear a mark for ever',
-      },
-      'dry-run': { type: 'boolean', describe: 'say what would be done, touch nothing' },
-      'on-interrupt': onInterruptOption,
-      ...retryOptions,
-      ...leaseOptions,
-      ...runOptions,
-    },
-    examples: [
-      ['imaging-save 7 -o my-setup', "bring node 7's disk back as an image"],
-      ["imaging-save 3 5 -o mine -c 'kernel 6.1'", 'two images, with a word about what is in them'],
-    ],
-    load: () => import('./nodes/save.js'),
-  },
-  {
-    kind: 'nodes',
-    name: 'wait',
-    summary: 'wait until nodes answer ssh in the system they were last reset into',
-    words: specs,
-    options: waitOptions,
-    examples: [['imaging-wait && ./experiment.sh', 'start when every node of $NODES is up']],
-    load: () => import('./nodes/wait.js'),
-  },
-  {
-    kind: 'nodes',
-    name: 'which',
-    summary: 'tell which image each node runs',
-    words: specs,
-    options: {
-      ...nodeOptions,
-      timeout: timeoutOption('time one node may take (default: nodes.status_default_timeout)'),
-      user: { type: 'string', alias: 'u', value: 'LOGIN', describe: 'log in as LOGIN (default: root)' },
-      json: { type: 'boolean', describe: 'one JSON object a line for each node' },
-    },
-    examples: [
-      ['imaging-which 1-12', 'fit01:fedora-21 (saved 2026-11-21 by alice, load run 20261126-091500-load-3f2a) ...'],
-      ['imaging-which -a --json | jq -r \'select(.image != "fedora-21").node\'', 'nodes that run something else'],
-    ],
-    load: () => import('./nodes/which.js'),
-  },
-  powerCommand('status', 'tell whether nodes are on'),
-  powerCommand('on', 'switch nodes on', { ...leaseOptions, force: forceOption }),
-  powerCommand('off', 'switch nodes off', { ...leaseOptions, force: forceOption }),
-  powerCommand('reset', 'reset nodes', { ...leaseOptions, force: forceOption }),
-  powerCommand('info', "show the versions of nodes' CMC cards"),
-  powerCommand('usrpstatus', "tell whether nodes' USRPs are on"),
-  powerCommand('usrpon', "switch nodes' USRPs on", leaseOptions),
-  powerCommand('usrpoff', "switch nodes' USRPs off", leaseOptions),
-  {
-    kind: 'plain',
-    name: 'monitor',
-    summary: 'watch nodes, for as long as you like: power, ping, ssh, system, image, who holds them',
-    exits: {
-      ok: 'told to end, by q, Ctrl-C, SIGTERM or SIGHUP, or nobody reads any more',
-      ended: 'while it began, or at once by a second signal; nothing was changed',
-    },
-    words: specs,
-    options: {
-      'all-nodes': nodeOptions['all-nodes'],
-      json: { type: 'boolean', alias: 'j', describe: 'JSON lines: everything once, then every change' },
-      websocket: {
-        type: 'string',
-        multiple: true,
-        alias: 'w',
-        value: 'URL',
-        describe: 'connect to a websocket and tell it the same, again whenever it comes back; may be repeated',
-      },
-      listen: { type: 'string', value: '[HOST:]PORT', describe: 'serve it to websockets and as server-sent events' },
-      quiet: { type: 'boolean', alias: 'q', describe: 'show nothing here' },
-      cycle: { type: 'number', value: 'SECONDS', describe: 'mean time between two looks at a node (default: monitor.cycle)' },
-      user: { type: 'string', alias: 'u', value: 'LOGIN', describe: 'log in as LOGIN (default: root)' },
-    },
-    examples: [
-      ['imaging-monitor', 'every node of the inventory, on a live screen; q leaves'],
-      ['imaging-monitor 1-12 --json', 'JSON lines for a program'],
-      ['imaging-monitor --quiet --websocket wss://example.org/nodes', 'keep a web page informed'],
-    ],
-    load: () => import('./monitor/monitor.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'nodes',
-    summary: 'print the nodes that a node spec means',
-    words: specs,
-    completes: ['nodes'],
-    options: {
-      'all-nodes': nodeOptions['all-nodes'],
-      folded: { type: 'boolean', alias: 'f', describe: 'print numbers, folded: 1-3,7-12' },
-    },
-    examples: [['imaging-nodes 1-12 ~4-6', 'fit01 fit02 fit03 fit07 ... fit12']],
-    load: () => import('./nodes/nodes.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'runs',
-    summary: 'look at runs: list, show, follow, replay and resume them; how healthy nodes are',
-    exits: {
-      ok: 'done; attach and resume: every node is fine, or q has left a run that goes on',
-      failed: 'attach, resume: at least one node failed; the final table says which, where and why',
-      ended: 'attach: the run goes on; resume: as the command says that is resumed; else nothing was changed',
-    },
-    words:
-      'list | show [RUN] | log [RUN] NODE | events [RUN] | replay [RUN] | attach [RUN] | resume [RUN] | stats [node ...] | release node ...',
-    completes: {
-      actions: {
-        list: [],
-        show: ['runs'],
-        log: ['runs', 'nodes'],
-        events: ['runs'],
-        replay: ['runs'],
-        attach: ['runs'],
-        resume: ['runs'],
-        stats: ['nodes'],
-        release: ['nodes'],
-      },
-    },
-    options: {
-      count: { type: 'number', alias: 'n', value: 'N', describe: 'list: how many, the newest (default 20)' },
-      json: { type: 'boolean', describe: 'list, show, stats: as JSON' },
-      speed: { type: 'number', value: 'X', describe: 'replay: X times as fast as it was (default: 1 on a terminal, else without pauses)' },
-      raw: { type: 'boolean', describe: 'log: every byte as it came, control sequences included' },
-      force: { type: 'boolean', describe: 'resume: although the image has changed since' },
-      'dry-run': { type: 'boolean', describe: 'resume: say what would be done, touch nothing' },
-      ...runOptions,
-      progress: nodeOptions.progress,
-      curses: nodeOptions.curses,
-      verbose: nodeOptions.verbose,
-    },
-    examples: [
-      ['imaging-runs', 'the newest runs: who did what to which nodes, and how it went'],
-      ['imaging-runs show last', 'the plan, every node, every failure and what to try'],
-      ['imaging-runs log 7', 'what node 7 said in the last run'],
-      ['imaging-runs attach', 'follow the last run as if it had been started here; q leaves it alone'],
-      ['imaging-runs resume', 'the last run again, for the nodes that it did not get done'],
-    ],
-    load: () => import('./runs/runs.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'list',
-    summary: 'list images, and what else imaging knows',
-    words: '[word ...]',
-    completes: ['images'],
-    options: {
-      config: { type: 'boolean', alias: 'c', describe: 'the configuration' },
-      images: { type: 'boolean', alias: 'i', describe: 'the images (the default)' },
-      inventory: { type: 'boolean', alias: 'n', describe: 'the inventory' },
-      all: { type: 'boolean', alias: 'a', describe: 'all three' },
-      every: { type: 'boolean', alias: 'e', describe: 'images that have every word in their names, not any' },
-      shared: { type: 'boolean', alias: 'p', describe: 'without those that somebody saved and nobody shared (saving__...)' },
-      size: { type: 'boolean', alias: 's', describe: 'the largest first' },
-      date: { type: 'boolean', alias: 'd', describe: 'the newest first' },
-      reverse: { type: 'boolean', alias: 'r', describe: 'the other way round' },
-      narrow: { type: 'boolean', alias: 'N', describe: 'names only' },
-      json: { type: 'boolean', describe: 'as JSON' },
-    },
-    examples: [
-      ['imaging-list fedora ubuntu ~21', 'images whose name contains fedora or ubuntu, and not 21'],
-      ['imaging-list -d -p', 'what is shared, the newest first'],
-    ],
-    load: () => import('./images/list.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'share',
-    summary: 'give a saved image its own name in the images folder, for everybody, and an alias',
-    exits: { ended: 'what was moved and linked by then stays so' },
-    words: 'IMAGE',
-    options: {
-      alias: { type: 'string', alias: 'a', value: 'ALIAS', describe: 'another name that leads to it' },
-      'dry-run': { type: 'boolean', alias: 'n', describe: 'say what would be done, touch nothing' },
-      force: {
-        type: 'boolean',
-        alias: 'f',
-        describe:
-          'replace an image, or an alias, of that name; also share an image that was saved from a half-written disk, or one not read back',
-      },
-      clean: { type: 'boolean', alias: 'c', describe: 'remove older images that were saved under that name' },
-    },
-    examples: [['imaging-share -a default my-setup', 'saving__fit07__2026-11-21@01-16__my-setup becomes my-setup, and what loads take']],
-    load: () => import('./images/share.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'resolve',
-    summary: 'print the file that a load would take for a name',
-    words: '[NAME]',
-    options: {
-      verbose: { type: 'boolean', alias: 'v', describe: 'also its date, size and origin, and what else the name could mean' },
-      json: { type: 'boolean', describe: 'all that, as JSON' },
-    },
-    examples: [['imaging-resolve my-setup', 'the newest image that somebody saved as my-setup, unless one is shared under that name']],
-    load: () => import('./images/resolve.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'image',
-    summary: 'work on image files: make, write, describe, check and compare them',
-    exits: {
-      ok: 'done, and for info, verify and diff: nothing is wrong or differs',
-      failed: 'info, verify: the image is damaged, or not what the disk holds; diff: they differ',
-      ended: 'zip leaves no image; what unzip was writing is not whole',
-    },
-    words: 'zip SOURCE IMAGE | unzip IMAGE TARGET | info IMAGE | verify IMAGE [DEVICE] | diff A B',
-    completes: {
-      actions: {
-        zip: ['files'],
-        unzip: ['images', 'files'],
-        info: ['images', 'files'],
-        verify: ['images', 'files'],
-        diff: ['images', 'files'],
-      },
-    },
-    options: {
-      level: { type: 'number', alias: 'z', value: 'LEVEL', describe: 'zip: compression, 0 to 9 (default 4)' },
-      slice: { type: 'number', alias: 's', value: 'N', describe: 'zip, unzip, verify: only partition N of the disk' },
-      raw: { type: 'boolean', alias: 'r', describe: 'zip: save every sector, look into no file system' },
-      uuid: { type: 'string', value: 'UUID', describe: 'zip: the identity of the image, 32 hex digits (default: random)' },
-      zero: { type: 'boolean', describe: 'unzip: make free space zeros, to the end of the disk' },
-      'keep-end': {
-        type: 'boolean',
-        describe: "unzip: leave the last MiB of a larger disk as it is, where an older system's RAID or GPT copy may be",
-      },
-      force: { type: 'boolean', alias: 'f', describe: 'zip, unzip: replace a file that exists; unzip: write to a disk that is in use' },
-      sample: { type: 'number', value: 'N', describe: 'verify: compare the first region, the last, and N others taken at random' },
-      full: { type: 'boolean', describe: 'verify: compare every region (the default)' },
-      workers: { type: 'number', value: 'N', describe: 'how many threads work (default: one per processor)' },
-      json: { type: 'boolean', describe: 'the result as JSON' },
-      quiet: { type: 'boolean', alias: 'q', describe: 'no progress' },
-    },
-    examples: [
-      ['imaging-image zip /dev/sdb mine.ndz', 'an image of a disk: what is in use, and mine.ndz.sha256'],
-      ['imaging-image unzip mine.ndz /dev/sdb', 'and back; refuses a disk that is mounted'],
-      ['imaging-image verify mine.ndz /dev/sdb', 'is it really there? exits 1 when not'],
-      ['imaging-image diff old.ndz new.ndz', 'what has changed, by partition; exits 1 when anything has'],
-    ],
-    load: () => import('./images/image.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'inventory',
-    summary: 'make an inventory from a site description, check one, show one',
-    exits: {
-      failed: 'check: something looks wrong; generate --check: files are not up to date',
-      ended: 'each file is either the old one or the new one',
-    },
-    words: 'generate SITE ... | check [FILE] | show [node ...]',
-    completes: { actions: { generate: ['files'], check: ['files'], show: ['nodes'] } },
-    options: {
-      output: {
-        type: 'string',
-        alias: 'o',
-        value: 'DIR',
-        completes: ['folders'],
-        describe: "generate: folder for the files (default: the description's own)",
-      },
-      check: { type: 'boolean', describe: 'generate: write nothing, only tell whether the files are up to date; exits 1 when not' },
-      file: {
-        type: 'string',
-        alias: 'f',
-        value: 'FILE',
-        completes: ['files'],
-        describe: 'show: another inventory than that of the configuration',
-      },
-      json: { type: 'boolean', describe: 'check, show: the result as JSON' },
-    },
-    examples: [
-      ['imaging-inventory generate chamber.ini', 'inventory, hosts, dnsmasq, OMF and configuration files of a site'],
-      ['imaging-inventory check', 'the inventory that commands use; exits 1 when something looks wrong, 4 when it cannot be used'],
-      ['imaging-inventory show 15', 'which machine is in slot 15, and its addresses'],
-    ],
-    load: () => import('./inventory/inventory.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'leases',
-    summary: 'show, book, cancel and check leases: who has the testbed when',
-    exits: { failed: 'check: there is no lease on all of the nodes', ended: 'what was asked of the backend by then may have been done' },
-    words: 'list | book FROM UNTIL | cancel ID | check [node ...]',
-    options: {
-      all: { type: 'boolean', alias: 'a', describe: 'list: those that have ended, too' },
-      nodes: {
-        type: 'string',
-        alias: 'n',
-        value: 'SPEC',
-        describe: 'book: only these nodes (default: the whole testbed), with the local backend',
-      },
-      slice: { type: 'string', alias: 's', value: 'LOGIN', describe: 'book: for LOGIN (default: you)' },
-      json: { type: 'boolean', describe: 'the result as JSON' },
-    },
-    examples: [
-      ['imaging-leases list', 'who has the testbed, now and later; a star is before yours'],
-      ['imaging-leases book 14 15:30', 'from 14:00 until 15:30 today'],
-      ['imaging-leases book now +2h --nodes 1-12', 'twelve nodes for two hours, at once'],
-      ['imaging-leases book 27T22 2', 'from 22:00 on the 27th until 2:00 the next morning'],
-      ['imaging-leases check 1-12 && imaging-load 1-12', 'exits 1 without a lease on all of them'],
-    ],
-    load: () => import('./leases/leases.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'config',
-    summary: 'show every setting, its value and the file it came from',
-    words: '[section ...]',
-    completes: ['sections'],
-    options: { json: { type: 'boolean', describe: 'as JSON' } },
-    examples: [['imaging-config frisbee', 'the settings of one section']],
-    load: () => import('./config/config.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'doctor',
-    summary: 'look at everything a load depends on; say what is wrong, why, and what to do',
-    exits: { ok: 'nothing is wrong that would keep a load from working', failed: 'something will not work', ended: 'nothing was changed' },
-    words: specs,
-    completes: ['nodes'],
-    options: {
-      'all-nodes': nodeOptions['all-nodes'],
-      json: { type: 'boolean', describe: 'as JSON' },
-    },
-    examples: [
-      ['imaging-doctor', 'this gateway, its network and every power card; exits 1 when something will not work'],
-      ['imaging-doctor 7', 'only the card of node 7; and can one log in to it?'],
-    ],
-    load: () => import('./doctor/doctor.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'sweep',
-    summary: 'take away what killed runs left behind: next-boot links, server programs, unfinished images',
-    exits: { ok: 'nothing is left behind', ended: 'what was taken away by then is gone' },
-    words: '',
-    options: { 'dry-run': { type: 'boolean', describe: 'say what would be removed, touch nothing' } },
-    examples: [['imaging-sweep', 'what the timer imaging-sweep.timer runs; commands that boot nodes do it as well, first of all']],
-    load: () => import('./nodes/sweep.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'completion',
-    summary: 'print completions of all commands for a shell',
-    words: 'bash | zsh | fish',
-    completes: { words: ['bash', 'zsh', 'fish'] },
-    options: {
-      words: {
-        type: 'string',
-        choices: ['nodes', 'images', 'runs'],
-        value: 'KIND',
-        describe: 'instead: the names there are now, one a line; what the completions ask for',
-      },
-    },
-    examples: [
-      ['eval "$(imaging completion bash)"', 'in ~/.bashrc; for zsh in ~/.zshrc, after compinit'],
-      ['imaging completion fish > ~/.config/fish/completions/imaging.fish', 'for fish; then link imaging-load.fish and so on to it'],
-    ],
-    load: () => import('./completion/completion.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'testbed',
-    summary: 'run an emulated testbed: real protocols, no hardware, no root',
-    exits: {
-      ok: 'up: it was told to end; run: the command ended with 0',
-      failed: 'run: the command ended with 1; its other codes are passed on as well',
-      ended: 'run: so was the command, and the testbed is taken down',
-    },
-    words: 'up|run N|--inventory FILE [-- command ...]',
-    completes: { actions: { up: [], run: [] } },
-    takesCommand: true,
-    options: {
-      dir: {
-        type: 'string',
-        alias: 'd',
-        value: 'DIR',
-        completes: ['folders'],
-        describe: 'folder for everything it makes (default: a temporary one)',
-      },
-      inventory: {
-        type: 'string',
-        value: 'FILE',
-        completes: ['files'],
-        describe:
-          'instead of N: exactly the nodes of an inventory, with its names, addresses and MACs (127.x, or with --netns 192.168.1.x and 192.168.3.x)',
-      },
-      fault: {
-        type: 'string',
-        multiple: true,
-        value: 'NODE:FAULT',
-        describe: 'what goes wrong on a node, such as fit05:cmc-silent; may be repeated',
-      },
-      shell: {
-        type: 'string',
-        choices: ['real', 'builtin'],
-        value: 'KIND',
-        describe: "the nodes' shell: a real one (default up to 50 nodes), or a small built-in one",
-      },
-      frisbee: {
-        type: 'string',
-        choices: ['real', 'scripted'],
-        value: 'KIND',
-        describe: 'the nodes really receive (default), or only say so',
-      },
-      boot: { type: 'number', value: 'SECONDS', describe: 'how long a boot takes (default 0.2; 0 for a node that costs nothing)' },
-      on: { type: 'boolean', describe: 'the nodes start switched on, running the demo image' },
-      size: { type: 'number', value: 'MIB', describe: 'size of the demo disk' },
-      netns: { type: 'boolean', describe: 'give each node a network namespace and the real ports (needs root)' },
-      'frisbee-bin': {
-        type: 'string',
-        value: 'PATH',
-        completes: ['files'],
-        describe: 'with --netns: the program that the nodes run as frisbee',
-      },
-    },
-    examples: [
-      ['imaging-testbed up 12', 'twelve nodes, until Ctrl-C'],
-      ['imaging-testbed run 12 -- imaging-load -i demo 1-12', 'run a command inside, exit with its code'],
-    ],
-    load: () => import('./testbed/testbed.js'),
-  },
-  {
-    kind: 'plain',
-    name: 'demo',
-    summary: 'load an image onto a 12-node emulated testbed, then verify every disk',
-    exits: { ok: 'every disk is right', failed: 'a disk is not right', ended: 'the emulated testbed is taken down' },
-    words: '',
-    options: { nodes: { type: 'number', value: 'N', describe: 'how many nodes (default 12)' } },
-    examples: [['npm run demo', 'the same, from a fresh clone']],
-    load: () => import('./testbed/demo.js'),
-  },
-  program('frisbee', 'receive an image from a frisbee server, as the program of that name does'),
-  program('frisbeed', 'serve an image to frisbee clients, as the program of that name does'),
-  program('imagezip', 'make an image of a disk, as the program of that name does'),
-  program('imageunzip', 'write an image to a disk, as the program of that name does'),
+  onNodes(loadSpec, () => import('./nodes/load.js')),
+  onNodes(saveSpec, () => import('./nodes/save.js')),
+  onNodes(waitSpec, () => import('./nodes/wait.js')),
+  onNodes(whichSpec, () => import('./nodes/which.js')),
+  onNodes(statusSpec, async () => (await import('./nodes/power.js')).power('status')),
+  onNodes(onSpec, async () => (await import('./nodes/power.js')).power('on')),
+  onNodes(offSpec, async () => (await import('./nodes/power.js')).power('off')),
+  onNodes(resetSpec, async () => (await import('./nodes/power.js')).power('reset')),
+  onNodes(infoSpec, async () => (await import('./nodes/power.js')).power('info')),
+  onNodes(usrpstatusSpec, async () => (await import('./nodes/power.js')).power('usrpstatus')),
+  onNodes(usrponSpec, async () => (await import('./nodes/power.js')).power('usrpon')),
+  onNodes(usrpoffSpec, async () => (await import('./nodes/power.js')).power('usrpoff')),
+  plain(monitorSpec, () => import('./monitor/monitor.js')),
+  plain(nodesSpec, () => import('./nodes/nodes.js')),
+  plain(runsSpec, () => import('./runs/runs.js')),
+  plain(listSpec, () => import('./images/list.js')),
+  plain(shareSpec, () => import('./images/share.js')),
+  plain(resolveSpec, () => import('./images/resolve.js')),
+  plain(imageSpec, () => import('./images/image.js')),
+  plain(inventorySpec, () => import('./inventory/inventory.js')),
+  plain(leasesSpec, () => import('./leases/leases.js')),
+  plain(configSpec, () => import('./config/config.js')),
+  plain(doctorSpec, () => import('./doctor/doctor.js')),
+  plain(sweepSpec, () => import('./nodes/sweep.js')),
+  plain(completionSpec, () => import('./completion/completion.js')),
+  plain(testbedSpec, () => import('./testbed/testbed.js')),
+  plain(demoSpec, () => import('./testbed/demo.js')),
+  program(frisbeeSpec, async () => (await import('./programs/programs.js')).frisbee),
+  program(frisbeedSpec, async () => (await import('./programs/programs.js')).frisbeed),
+  program(imagezipSpec, async () => (await import('./programs/programs.js')).imagezip),
+  program(imageunzipSpec, async () => (await import('./programs/programs.js')).imageunzip),
 ];
-
-function program(name: 'frisbee' | 'frisbeed' | 'imagezip' | 'imageunzip', summary: string): Command {
-  return {
-    kind: 'program',
-    name,
-    aliases: [name],
-    summary,
-    words: '...',
-    completes: ['files'],
-    options: {},
-    examples: [],
-    load: async () => ({ run: (await import('./programs/programs.js')).programs[name] }),
-  };
-}

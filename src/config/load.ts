@@ -1,10 +1,11 @@
 import { UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
-import { buildConfig, buildOverride, type Config } from './config.js';
+import { type Config, readOverride, readSections, type SlotPattern } from './config.js';
 import { type LayersHost, readLayers, SYSTEM_FILE } from './layers.js';
 import { type Found, Lookup } from './lookup.js';
-import { multicastSlots } from './patterns.js';
-import { allKeys, freeSections, type KeySpec, nodeKeys, schema } from './schema.js';
+import { type MulticastSlot, multicastSlots } from './patterns.js';
+import { allKeys, freeSections, nodeKeys, sections } from './schema.js';
+import type { KeySpec } from './section.js';
 
 /** What of the host the configuration depends on. */
 export type ConfigHost = LayersHost & Pick<Host, 'shortHostname'>;
@@ -41,16 +42,18 @@ export async function loadConfig(host: ConfigHost, systemFile = SYSTEM_FILE): Pr
   const reader = new Reader(lookup, host.home());
   for (const spec of allKeys) reader.check(spec);
   const overrides = [...lookup.nodeSections].map((section) =>
-    buildOverride(section.replace(/^node\s+/, ''), (spec) => reader.valueIn(section, spec)),
+    readOverride(section.replace(/^node\s+/, ''), (spec) => reader.valueIn(section, spec)),
   );
   reader.throwProblems();
   const free = Object.keys(freeSections).flatMap((section) => lookup.keysOf(section).flatMap((key) => describeFree(lookup, section, key)));
-  const config = buildConfig(
-    (spec) => reader.value(spec),
-    (groups, ports, size) => reader.slots(groups, ports, size),
-    new Map(free.filter(({ section }) => section === 'groups').map(({ key, value }) => [key, value])),
+  const values = readSections((spec) => reader.value(spec));
+  const { groupPattern, portPattern, patternSize, ...networking } = values.networking;
+  const config: Config = {
+    ...values,
+    networking: { ...networking, slots: reader.slots({ groupPattern, portPattern, patternSize }) },
+    groups: new Map(free.filter(({ section }) => section === 'groups').map(({ key, value }) => [key, value])),
     overrides,
-  );
+  };
   return {
     config,
     warnings: [...warnings, ...lookup.warnings],
@@ -94,10 +97,10 @@ class Reader {
     return value;
   }
 
-  slots(...pattern: Parameters<typeof multicastSlots>): readonly { group: string; port: number }[] {
-    const made = multicastSlots(...pattern);
+  slots({ groupPattern, portPattern, patternSize }: SlotPattern): readonly MulticastSlot[] {
+    const made = multicastSlots(groupPattern, portPattern, patternSize);
     if ('slots' in made) return made.slots;
-    this.#problem(schema[`networking.${made.key}`], `is not allowed: ${made.problem}`);
+    this.#problem(sections.networking[made.field], `is not allowed: ${made.problem}`);
     this.throwProblems();
     return [];
   }
@@ -131,5 +134,5 @@ function describeFree(lookup: Lookup, section: string, key: string): Setting[] {
 }
 
 function describeOverrides(lookup: Lookup): Setting[] {
-  return [...lookup.nodeSections].flatMap((section) => nodeKeys.flatMap((name) => describeFree(lookup, section, schema[name].key)));
+  return [...lookup.nodeSections].flatMap((section) => nodeKeys.flatMap(({ key }) => describeFree(lookup, section, key)));
 }

@@ -2,8 +2,9 @@ import { dirname } from 'node:path';
 import type { Layer } from './layers.js';
 import type { IniValues } from './ini-text.js';
 import { ForeignKeys } from './foreign-keys.js';
-import { nearest } from './nearest.js';
-import { allKeys, droppedKeys, freeSections, nodeKeys, renamedKeys, schema } from './schema.js';
+import { nearest } from '../util/nearest.js';
+import { droppedKeys, renamedKeys } from './foreign-names.js';
+import { allKeys, freeSections, nodeKeys } from './schema.js';
 
 /** A value as written, with where it stands. */
 export type Found = {
@@ -94,7 +95,7 @@ const sections: ReadonlySet<string> = new Set([
   ...Object.keys(freeSections),
   ...Object.keys(renamedKeys).map((name) => name.split('.')[0] ?? ''),
 ]);
-const keysForNodes: readonly string[] = nodeKeys.map((name) => schema[name].key);
+const keysForNodes: readonly string[] = nodeKeys.map(({ key }) => key);
 const names: ReadonlySet<string> = new Set(allKeys.map((spec) => `${spec.section}.${spec.key}`));
 const secrets: ReadonlySet<string> = new Set(allKeys.filter((spec) => spec.secret).map((spec) => `${spec.section}.${spec.key}`));
 

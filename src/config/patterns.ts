@@ -39,7 +39,7 @@ export function multicastSlots(
   groupPattern: string,
   portPattern: PortPattern,
   size: number,
-): { slots: MulticastSlot[] } | { key: 'pattern_multicast' | 'pattern_port'; problem: string } {
+): { slots: MulticastSlot[] } | { field: 'groupPattern' | 'portPattern'; problem: string } {
   const slots: MulticastSlot[] = [];
   const ports = new Set<number>();
   for (let slot = 1; slot <= size; slot += 1) {
@@ -47,12 +47,12 @@ export function multicastSlots(
     const port = portPattern(slot);
     if (!isMulticast(group))
       return {
-        key: 'pattern_multicast',
+        field: 'groupPattern',
         problem: `its slot ${slot} (pattern_size is ${size}) is ${group}, no multicast address (224.0.0.0 to 239.255.255.255)`,
       };
     if (!(port >= 1 && port <= 65_535))
-      return { key: 'pattern_port', problem: `its slot ${slot} (pattern_size is ${size}) is ${port}, no port (1 to 65535)` };
-    if (ports.has(port)) return { key: 'pattern_port', problem: `its slot ${slot} (pattern_size is ${size}) is port ${port} again` };
+      return { field: 'portPattern', problem: `its slot ${slot} (pattern_size is ${size}) is ${port}, no port (1 to 65535)` };
+    if (ports.has(port)) return { field: 'portPattern', problem: `its slot ${slot} (pattern_size is ${size}) is port ${port} again` };
     ports.add(port);
     slots.push({ group, port });
   }

@@ -1,7 +1,7 @@
 import type { Envelope, Message } from './message.js';
 import { BlockMap, MAP_BYTES } from './block-map.js';
 import { BLOCK_BYTES, CHUNK_BLOCKS } from './geometry.js';
-import { type ClientStats, readClientStats, writeClientStats } from './client-stats.js';
+import { readClientStats, writeClientStats } from './client-stats.js';
 
 export const HEADER_BYTES = 16;
 /** Where fields lie in a datagram: of the header, then of each body. */

@@ -51,9 +51,3 @@ export class Inventory {
     return this.#first.control.ip;
   }
 }
-
-/** The number in a host name of the testbed (`fit07`, prefix `fit`: 7), or null. */
-export function numberOf(hostname: string, prefix: string): number | null {
-  const digits = hostname.startsWith(prefix) ? hostname.slice(prefix.length) : '';
-  return /^[0-9]{1,9}$/.test(digits) ? Number(digits) : null;
-}

@@ -1,7 +1,8 @@
-import type { NodeNames } from '../nodes/names.js';
+import { nodeNumber, type NodeNames } from '../nodes/names.js';
 import { isIpv4 } from '../util/ipv4.js';
+import { isObject } from '../util/json.js';
 import { isHostname, normalizeMac } from './addresses.js';
-import { numberOf, type Interface, type InventoryNode } from './inventory.js';
+import type { Interface, InventoryNode } from './inventory.js';
 
 /** What is wrong with one field: `entry 3: control.mac: "00:03" is not a MAC address`. */
 type Report = (where: string, what: string) => void;
@@ -39,12 +40,12 @@ function parseEntry(entry: unknown, names: NodeNames, report: Report): Inventory
   const data = entry.data === undefined || entry.data === null ? null : parseInterface(entry.data, 'data', report);
   if (cmc === null || control === null) return null;
 
-  const number = numberOf(control.hostname, names.regularName);
+  const number = nodeNumber(control.hostname, names.regularName);
   if (number === null) {
     report('control.hostname', `${shown(control.hostname)} is not ${names.regularName} and a number (testbed.regularname)`);
     return null;
   }
-  const cmcNumber = numberOf(cmc.hostname, names.rebootName);
+  const cmcNumber = nodeNumber(cmc.hostname, names.rebootName);
   if (cmcNumber !== null && cmcNumber !== number) {
     report('cmc.hostname', `${shown(cmc.hostname)} is the card of another node than ${control.hostname}`);
   }
@@ -86,10 +87,6 @@ function reportDuplicates(node: InventoryNode, label: string, taken: Map<string,
   const number = taken.get(`number ${node.number}`);
   if (number === undefined) taken.set(`number ${node.number}`, node.name);
   else if (number !== node.name) report('control.hostname', `${shown(node.name)} is the same node as ${number}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function described(value: unknown): string {

@@ -1,7 +1,7 @@
 import { UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { isObject, isText, isTexts, parseJson } from '../util/json.js';
 import type { Booking, LeaseBackend, LeaseList, LeaseSettings } from './backend.js';
-import { isObject } from './json.js';
 import { byTime, holdsNode, overlap, type Lease } from './lease.js';
 import { readLeases, writeLeases, type Db } from './lease-file.js';
 import { formatMoment } from './moment.js';
@@ -77,10 +77,6 @@ function parseRow(row: unknown): Lease | null {
 /** Undefined when it is neither NULL nor an array of names. */
 function parseNodes(text: unknown): readonly string[] | null | undefined {
   if (text === null || text === undefined) return null;
-  try {
-    const parsed: unknown = typeof text === 'string' ? JSON.parse(text) : undefined;
-    return Array.isArray(parsed) && parsed.every((name): name is string => typeof name === 'string') ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = isText(text) ? parseJson(text) : undefined;
+  return isTexts(parsed) ? parsed : undefined;
 }

@@ -1,6 +1,6 @@
 import { Failure, UserError } from '../util/errors.js';
 import type { LeaseBackend, LeaseList, LeaseSettings } from './backend.js';
-import { isObject, isText } from './json.js';
+import { isObject, isSomeText } from '../util/json.js';
 import { byTime, type Lease } from './lease.js';
 import { parseServerTime } from './moment.js';
 import { createRest, garbled, statusFailure } from './rest.js';
@@ -41,12 +41,12 @@ export function parseOmfLeases(body: unknown, resourceName: string): LeaseList |
 }
 
 function parseOmfLease(entry: unknown, resourceName: string): Lease | null {
-  if (!isObject(entry) || !isObject(entry.account) || !isText(entry.account.name) || !Array.isArray(entry.components)) return null;
-  const names = entry.components.flatMap((component: unknown) => (isObject(component) && isText(component.name) ? component.name : []));
+  if (!isObject(entry) || !isObject(entry.account) || !isSomeText(entry.account.name) || !Array.isArray(entry.components)) return null;
+  const names = entry.components.flatMap((component: unknown) => (isObject(component) && isSomeText(component.name) ? component.name : []));
   if (names.length < entry.components.length) return null;
   try {
     const [fromMs, untilMs] = [parseServerTime(entry.valid_from), parseServerTime(entry.valid_until)];
-    const id = [entry.uuid, entry.urn, entry.name].find(isText) ?? `${entry.account.name}@${fromMs / 1000}`;
+    const id = [entry.uuid, entry.urn, entry.name].find(isSomeText) ?? `${entry.account.name}@${fromMs / 1000}`;
     return { id, owner: entry.account.name, fromMs, untilMs, nodes: names.includes(resourceName) ? null : names };
   } catch (error) {
     if (error instanceof Failure) return null;

@@ -1,7 +1,7 @@
 import { UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import type { LeaseSettings } from './backend.js';
-import { isObject, isText } from './json.js';
+import { isObject, isSomeText } from '../util/json.js';
 import { detailOf, garbled, statusFailure, type Rest, type RestAnswer, type RestCall } from './rest.js';
 
 const HOW =
@@ -48,7 +48,7 @@ async function login(rest: Rest, where: string, account: Account | null, signal:
     throw new UserError('refused', `${where} does not let ${account.email} in: ${detailOf(answer.text)}`, HOW);
   if (answer.status < 200 || answer.status > 299) throw statusFailure(asked, answer);
   const token = isObject(answer.body) ? answer.body.access_token : null;
-  if (!isText(token) || /[^\x21-\x7e]/.test(token)) throw garbled(asked, 'something without an access_token'); // never its text: it may hold the token
+  if (!isSomeText(token) || /[^\x21-\x7e]/.test(token)) throw garbled(asked, 'something without an access_token'); // never its text: it may hold the token
   return token;
 }
 

@@ -1,7 +1,7 @@
 import { Failure, UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import type { Booking, LeaseBackend, LeaseList, LeaseSettings } from './backend.js';
-import { isObject, isText } from './json.js';
+import { isObject, isSomeText } from '../util/json.js';
 import { byTime, overlap, type Lease } from './lease.js';
 import { formatMoment, parseServerTime, utcText } from './moment.js';
 import { createAuthorized } from './r2labapi-login.js';
@@ -66,7 +66,7 @@ async function listLeases(rest: Rest, where: string, sinceMs: number, nowMs: num
 
 /** {id, resource_id, slice_id, slice_name, t_from, t_until}; null when it is no such thing. */
 export function parseR2labLease(entry: unknown): Lease | null {
-  if (!isObject(entry) || !isText(entry.slice_name) || (typeof entry.id !== 'number' && !isText(entry.id))) return null;
+  if (!isObject(entry) || !isSomeText(entry.slice_name) || (typeof entry.id !== 'number' && !isSomeText(entry.id))) return null;
   try {
     return {
       id: String(entry.id),

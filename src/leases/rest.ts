@@ -3,7 +3,7 @@ import { withDeadline } from '../util/abort.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { limitedText } from '../util/limited-text.js';
 import { printable } from '../util/text.js';
-import { Agent, request } from './http.js';
+import { Agent, request } from '../util/http.js';
 
 export type RestOptions = {
   baseUrl: string /** For one request, from connecting to the last byte. */;

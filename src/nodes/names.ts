@@ -6,6 +6,12 @@ export function nodeName(number: number, prefix: string): string {
   return prefix + String(number).padStart(2, '0');
 }
 
+/** The number in a host name of the testbed (`fit07`, prefix `fit`: 7), or null. */
+export function nodeNumber(hostname: string, prefix: string): number | null {
+  const digits = hostname.startsWith(prefix) ? hostname.slice(prefix.length) : '';
+  return /^[0-9]{1,9}$/.test(digits) ? Number(digits) : null;
+}
+
 /** `word` with every occurrence of either prefix deleted, wherever it stands (`fit4-reboot12` is `4-12`). */
 export function withoutPrefixes(word: string, names: NodeNames): string {
   return without(without(word, names.regularName), names.rebootName);

@@ -65,9 +65,9 @@ type Http = { get(url: string, signal: AbortSignal): Promise<Dispatcher.Response
 
 /** undici is loaded by the first request: it is too heavy for commands that send none. */
 function lazyHttp(requestTimeoutMs: number): Http {
-  let loading: Promise<{ agent: Agent; request: typeof import('./http.js').request }> | null = null;
-  const load = async (): Promise<{ agent: Agent; request: typeof import('./http.js').request }> => {
-    const { Agent, request } = await import('./http.js');
+  let loading: Promise<{ agent: Agent; request: typeof import('../util/http.js').request }> | null = null;
+  const load = async (): Promise<{ agent: Agent; request: typeof import('../util/http.js').request }> => {
+    const { Agent, request } = await import('../util/http.js');
     // deadlines are abort signals: undici's own timers tick in seconds. Only a connection attempt needs one, as it goes on
     // when its request is gone
     const agent = new Agent({ connections: 1, pipelining: 1, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: requestTimeoutMs } });

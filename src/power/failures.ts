@@ -1,4 +1,4 @@
-import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { Failure, isDefect, messageOf, systemCode } from '../util/errors.js';
 import type { PowerVerb } from './answer.js';
 
 export type CmcAddress = { hostname: string; ip: string };
@@ -13,7 +13,7 @@ export function asked(cmc: CmcAddress, port: number, verb: PowerVerb): string {
 
 /** What an error of the HTTP client means for a card. */
 export function httpFailure(cmc: CmcAddress, port: number, verb: PowerVerb, error: unknown): Failure {
-  if (error instanceof TypeError || error instanceof ReferenceError) throw error; // a defect of ours, not of the card
+  if (isDefect(error)) throw error; // of ours, not of the card
   const what = asked(cmc, port, verb);
   const code = systemCode(error) ?? '';
   const cause = { cause: error };

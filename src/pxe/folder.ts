@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, lstat, open, readdir, readlink, rename, stat, symlink, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure, UserError, messageOf, systemCode } from '../util/errors.js';
+import { Failure, isDefect, UserError, messageOf, systemCode } from '../util/errors.js';
 import { temporaryName } from './names.js';
 import type { Who } from './who.js';
 
@@ -180,6 +180,7 @@ export class PxeFolder {
   }
 
   async #explain(what: string, name: string, error: unknown): Promise<Error> {
+    if (error instanceof Error && isDefect(error)) return error;
     const code = systemCode(error);
     const folder = await lstat(join(this.path, '.')).catch((problem: unknown) => systemCode(problem));
     if (folder === 'ENOENT' || folder === 'ENOTDIR') {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isObject, isText, parseJson } from '../util/json.js';
 import { loginOf } from '../util/owned-file.js';
 import { printable } from '../util/text.js';
 import type { FoundFile } from './folder.js';
@@ -50,12 +51,7 @@ export function ownerOf({ record, uid }: FoundRecord): string {
 }
 
 function parseRecord(contents: string): OwnerRecord | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(contents);
-  } catch {
-    return null;
-  }
+  const value = parseJson(contents);
   const complete = isObject(value) ? { ...value, host: value.host ?? '', machine: value.machine ?? null } : value;
   return isRecord(complete) ? complete : null;
 }
@@ -63,7 +59,7 @@ function parseRecord(contents: string): OwnerRecord | null {
 function isRecord(value: unknown): value is OwnerRecord {
   if (!isObject(value) || !isProcess(value.process) || !isMachine(value.machine)) return false;
   const { host, run, node, login, at, target, nonce } = value;
-  return [host, run, node, login, nonce].every((text) => isText(text, MAX_TEXT)) && isText(target, MAX_PATH) && isWithin(at, 0, LAST_MS);
+  return [host, run, node, login, nonce].every((text) => isShort(text, MAX_TEXT)) && isShort(target, MAX_PATH) && isWithin(at, 0, LAST_MS);
 }
 
 function isProcess(value: unknown): boolean {
@@ -71,21 +67,17 @@ function isProcess(value: unknown): boolean {
     isObject(value) &&
     Number.isInteger(value.pid) &&
     isWithin(value.pid, 1, MAX_PID) &&
-    isText(value.startTime, 20) &&
-    isText(value.bootId, MAX_TEXT)
+    isShort(value.startTime, 20) &&
+    isShort(value.bootId, MAX_TEXT)
   );
 }
 
 function isMachine(value: unknown): boolean {
-  return value === null || (isObject(value) && isText(value.id, MAX_TEXT) && isText(value.pidNamespace, 20));
+  return value === null || (isObject(value) && isShort(value.id, MAX_TEXT) && isShort(value.pidNamespace, 20));
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function isText(value: unknown, maxLength: number): value is string {
-  return typeof value === 'string' && value.length <= maxLength;
+function isShort(value: unknown, maxLength: number): value is string {
+  return isText(value) && value.length <= maxLength;
 }
 
 function isWithin(value: unknown, from: number, to: number): value is number {

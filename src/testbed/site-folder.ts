@@ -4,7 +4,8 @@ import { freemem, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { messageOf, UserError } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
-import { isAlive, processIdentity, type Host, type ProcessIdentity } from '../util/host.js';
+import { isAlive, isProcessIdentity, processIdentity, type Host, type ProcessIdentity } from '../util/host.js';
+import { parseJson } from '../util/json.js';
 import type { UndoStack } from '../util/undo.js';
 import { siteLayout } from './site-files.js';
 
@@ -65,12 +66,6 @@ function temporaryFolder(neededBytes: number): string {
 }
 
 async function readOwner(path: string): Promise<ProcessIdentity | null> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (typeof value !== 'object' || value === null) return null;
-    const { pid, startTime, bootId } = value as Partial<Record<string, unknown>>; // every field is checked here
-    return typeof pid === 'number' && typeof startTime === 'string' && typeof bootId === 'string' ? { pid, startTime, bootId } : null;
-  } catch {
-    return null;
-  }
+  const value = parseJson(await readFile(path, 'utf8').catch(() => ''));
+  return isProcessIdentity(value) ? value : null;
 }

@@ -35,16 +35,22 @@ function hasManyOpen(text: string): boolean {
 function isDeep(value: unknown): boolean {
   let level = [value];
   for (let depth = 0; depth <= MAX_DEPTH && level.length > 0; depth += 1)
-    level = level.filter(isObject).flatMap((each) => Object.values(each));
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
   return level.length > 0;
 }
 
+/** A JSON object, no array: any key may be absent. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function isText(value: unknown): value is string {
   return typeof value === 'string';
+}
+
+/** A text that is not empty. */
+export function isSomeText(value: unknown): value is string {
+  return isText(value) && value !== '';
 }
 
 export function isTexts(value: unknown): value is string[] {

@@ -9,7 +9,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 const MAY_WRITE: Readonly<Record<string, readonly string[]>> = {
   'cli/kit/progress-bar.ts': [String.raw`'\r\u001b[K'`, String.raw`\r$\{text.slice`.replace(String.raw`$\{`, '${')], // paints over its own line; its words are ours
   'cli/images/unzip.ts': ['sink.write('], // a disk
-  'cli/nodes/run-node-command.ts': ['log?.write('], // the log file, which cleans its lines
+  'app/execute-run.ts': ['log?.write('], // the log file, which cleans its lines
   'monitor/live/consumers.ts': ['response.write('], // to consumers over HTTP: JSON with escapes
   'cli/runs/log.ts': ['stdout.write(piece)', "lines.join('')"], // --raw; and lines that are printable, with what waits for the reader
   'cli/main.ts': ["stream.write(''"], // nothing: waits for what was written

@@ -3,6 +3,8 @@ import { expect, test } from 'vitest';
 import { commands } from '../../src/cli/table.js';
 import { exitCodeMeanings } from '../../src/cli/kit/exit.js';
 import { findCommand } from '../../src/cli/main.js';
+import { generatedLists } from '../../src/cli/manual/generated-files.js';
+import { nodeOptions } from '../../src/cli/nodes/options.js';
 import { bin } from '../helpers/cli.js';
 
 const root = new URL('../../', import.meta.url);
@@ -48,15 +50,23 @@ test('a command is found by the name it is called by, else by the first word', (
   expect(findCommand('/opt/upload/imaging'.split('/').at(-1) ?? '', []).command).toBeUndefined();
 });
 
-test('bin/ holds a link for every command, and package.json maps the same names', () => {
-  const wanted = ['imaging', 'load-image', ...commands.map((command) => `imaging-${command.name}`)].sort();
+test('package.json, bin/ and the check of the package are as npm run generate makes them from the table', () => {
+  const { bin: names, man, helpful } = generatedLists();
   const links = readdirSync(bin)
     .filter((name) => name !== 'imaging.js')
     .sort();
-  expect(links).toEqual(wanted);
+  expect(links).toEqual(['imaging', 'load-image', ...commands.map((command) => `imaging-${command.name}`)].sort());
+  expect(links).toEqual(Object.keys(names));
   for (const link of links) expect(readlinkSync(`${bin}/${link}`)).toBe('imaging.js');
-  const manifest: unknown = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
-  expect(manifest).toMatchObject({ bin: Object.fromEntries(wanted.map((name) => [name, 'bin/imaging.js'])) });
+  const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { bin: unknown; man: unknown }; // as: compared below
+  expect({ bin: manifest.bin, man: manifest.man }).toEqual({ bin: names, man });
+  expect(readFileSync(new URL('scripts/check-package.sh', root), 'utf8')).toContain(`\ncommands='${helpful.join(' ')}' #`);
+});
+
+test('every command on nodes begins with the options that the shared runner reads', () => {
+  const shared = Object.keys(nodeOptions);
+  for (const { kind, name, options } of commands)
+    if (kind === 'nodes') expect(Object.keys(options).slice(0, shared.length), name).toEqual(shared);
 });
 
 test('the README has every command and every exit code', () => {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import * as kinds from '../../src/config/kinds.js';
-import { nearest } from '../../src/config/nearest.js';
-import { editDistance } from '../../src/util/edit-distance.js';
 import { multicastSlots, parsePortPattern } from '../../src/config/patterns.js';
 
 const context = { folder: '/home/ann/exp', home: '/home/ann' };
@@ -173,35 +171,21 @@ describe('multicast patterns', () => {
 
   it('are refused when a slot would be no group or no port, or the port of another', () => {
     expect(slots('192.168.3.*', '10000 + *', 1)).toMatchObject({
-      key: 'pattern_multicast',
+      field: 'groupPattern',
       problem: expect.stringContaining('192.168.3.1, no multicast address'),
     });
     expect(slots('234.5.6.*', '10000 + *', 256)).toMatchObject({
-      key: 'pattern_multicast',
+      field: 'groupPattern',
       problem: expect.stringContaining('234.5.6.256'),
     });
-    expect(slots('234.5.6.*', '65530 + *', 20)).toMatchObject({ key: 'pattern_port', problem: expect.stringContaining('65536, no port') });
+    expect(slots('234.5.6.*', '65530 + *', 20)).toMatchObject({ field: 'portPattern', problem: expect.stringContaining('65536, no port') });
     expect(slots('234.5.6.*', '2 - *', 20)).toMatchObject({
-      key: 'pattern_port',
+      field: 'portPattern',
       problem: expect.stringContaining('slot 2 (pattern_size is 20) is 0'),
     });
-    expect(slots('234.5.6.*', '10000 + 0 * *', 20)).toMatchObject({ key: 'pattern_port', problem: expect.stringContaining('10000 again') });
-  });
-});
-
-describe('the nearest name', () => {
-  it('is found over a few typing mistakes, and not further', () => {
-    const names = ['bandwidth', 'telnet_port', 'ssh_port'];
-    expect(nearest('bandwith', names)).toBe('bandwidth');
-    expect(nearest('sshport', names)).toBe('ssh_port');
-    expect(nearest('telnetport', names)).toBe('telnet_port');
-    expect(nearest('images_dir', names)).toBeNull();
-    expect(nearest('x'.repeat(10_000), names)).toBeNull();
-  });
-
-  it('is counted in edits', () => {
-    expect([editDistance('', ''), editDistance('', 'abc'), editDistance('kitten', 'sitting'), editDistance('ab', 'ba')]).toEqual([
-      0, 3, 3, 2,
-    ]);
+    expect(slots('234.5.6.*', '10000 + 0 * *', 20)).toMatchObject({
+      field: 'portPattern',
+      problem: expect.stringContaining('10000 again'),
+    });
   });
 });

@@ -1,4 +1,6 @@
-import { allKeys, droppedKeys, type KeySpec, renamedKeys } from '../../src/config/schema.js';
+import { droppedKeys, renamedKeys } from '../../src/config/foreign-names.js';
+import { allKeys } from '../../src/config/schema.js';
+import type { KeySpec } from '../../src/config/section.js';
 
 /** The rows that docs/configuration.md must hold, one per key. */
 export function keyRow(spec: KeySpec<unknown>): string {

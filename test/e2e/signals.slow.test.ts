@@ -53,13 +53,3 @@ test('after kill -9 the next command sweeps', async () => {
   expect(testbed.links()).toEqual([]);
   expect(readFileSync(join(testbed.dir, 'imaging.conf'), 'utf8')).toContain('[pxelinux]');
 });
-
-test('a second signal ends at once', async () => {
-  const load = testbed.start('imaging-load', ['1-3', '--progress', 'json']);
-  await load.event((event) => event.type === 'node.step' && event.step === 'write');
-  load.child.kill('SIGINT');
-  load.child.kill('SIGINT');
-  expect((await load.finished).code).toBe(130);
-  await testbed.run('imaging-load', ['2', '--progress', 'quiet']);
-  expect(testbed.links()).toEqual([]);
-});

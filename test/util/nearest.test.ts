@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { nearestNames } from '../../src/util/nearest.js';
+import { describe, expect, it } from 'vitest';
+import { editDistance, nearest, nearestNames } from '../../src/util/nearest.js';
 
 it.each([
   ['fedora-22', ['ubuntu', 'fedora-21', 'fedora-23'], ['fedora-21', 'fedora-23']],
@@ -10,4 +10,21 @@ it.each([
   ['', ['a'], []],
 ])('%s among %j', (word, names, nearest) => {
   expect(nearestNames(word, names)).toEqual(nearest);
+});
+
+describe('the nearest name', () => {
+  it('is found over a few typing mistakes, and not further', () => {
+    const names = ['bandwidth', 'telnet_port', 'ssh_port'];
+    expect(nearest('bandwith', names)).toBe('bandwidth');
+    expect(nearest('sshport', names)).toBe('ssh_port');
+    expect(nearest('telnetport', names)).toBe('telnet_port');
+    expect(nearest('images_dir', names)).toBeNull();
+    expect(nearest('x'.repeat(10_000), names)).toBeNull();
+  });
+
+  it('is counted in edits', () => {
+    expect([editDistance('', ''), editDistance('', 'abc'), editDistance('kitten', 'sitting'), editDistance('ab', 'ba')]).toEqual([
+      0, 3, 3, 2,
+    ]);
+  });
 });

@@ -1,5 +1,6 @@
 import { allKeys, freeSections } from '../../config/schema.js';
-import type { Command, OptionSpec, WordKind } from '../kit/command.js';
+import type { Command } from '../kit/command.js';
+import type { OptionSpec, WordKind } from '../kit/option-spec.js';
 
 /** What may stand at one place of a command line: words known now, and kinds that the shell looks up. */
 export type Place = { words: readonly string[]; kinds: readonly Exclude<WordKind, 'sections'>[] };
@@ -51,9 +52,15 @@ function optionPlace(name: string, spec: OptionSpec): OptionPlace {
   return {
     names: [`--${name}`, ...letters.map((letter) => (letter.length === 1 ? `-${letter}` : `--${letter}`))],
     describe: spec.describe,
-    repeats: spec.multiple === true,
-    value: spec.type === 'boolean' ? null : { ...place(spec.completes ?? [], spec.choices ?? []), label: spec.value ?? name.toUpperCase() },
+    repeats: spec.type === 'string' && spec.multiple === true,
+    value: valuePlace(name, spec),
   };
+}
+
+function valuePlace(name: string, spec: OptionSpec): OptionPlace['value'] {
+  if (spec.type === 'boolean') return null;
+  const { completes = [], choices = [] } = spec.type === 'string' ? spec : {};
+  return { ...place(completes, choices), label: spec.value ?? name.toUpperCase() };
 }
 
 function operandsOf({ kind, completes = kind === 'nodes' ? ['nodes'] : [] }: Command): CommandPlaces['operands'] {

@@ -2,22 +2,23 @@ import { loadConfig, type Setting } from '../../config/load.js';
 import { UserError } from '../../util/errors.js';
 import { sayJson, sayText, warn } from '../../util/say.js';
 import { printable } from '../../util/text.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
+import type { configSpec } from './config.spec.js';
 
 /** Shows every setting with the file its value comes from. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
+export async function run({ words, options }: ArgumentsOf<typeof configSpec>, context: CommandContext): Promise<number> {
   const { describe, warnings } = await loadConfig(context.host);
   const all = describe();
-  const unknown = args.words.find((word) => !all.some((setting) => setting.section === word));
+  const unknown = words.find((word) => !all.some((setting) => setting.section === word));
   if (unknown !== undefined) {
     const sections = [...new Set(all.map((setting) => setting.section))];
     throw new UserError('usage', `there is no section ${JSON.stringify(unknown)}`, `sections are ${sections.join(', ')}`);
   }
   for (const text of warnings) warn(context.stderr, text);
-  const shown = all.filter((setting) => args.words.length === 0 || args.words.includes(setting.section));
-  if (flag(args.options, 'json')) sayJson(context.stdout, shown, 2);
+  const shown = all.filter((setting) => words.length === 0 || words.includes(setting.section));
+  if (options.json) sayJson(context.stdout, shown, 2);
   else sayText(context.stdout, configText(shown));
   return exitCodes.ok;
 }

@@ -1,16 +1,17 @@
 import { say, sayJson } from '../../util/say.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { checks } from './checks.js';
 import { examine } from './examine.js';
 import { details, summaryLine, tally } from './report.js';
 import { runChecks, type CheckResult } from './run-checks.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
+import type { doctorSpec } from './doctor.spec.js';
 
 /** Looks at everything that a load depends on; says of each thing whether it is well, and else why, and what to do. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const json = flag(args.options, 'json');
-  const examination = await examine(args, context);
+export async function run({ words, options }: ArgumentsOf<typeof doctorSpec>, context: CommandContext): Promise<number> {
+  const { json, allNodes } = options;
+  const examination = await examine({ words, allNodes }, context);
   const width = Math.max(...[...examination.results, ...checks].map(({ name }) => name.length));
   const results = await runChecks(checks, examination, context.signal, (result) => {
     if (!json) say(context.stdout, `${summaryLine(result, width)}`);

@@ -6,9 +6,9 @@ import { inventoryWarnings } from '../../inventory/warnings.js';
 import { fold } from '../../nodes/names.js';
 import { checkKnown } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
 import { configWarnings } from '../inventory/check.js';
-import { namesOf, selection, setsOf } from '../../app/site.js';
+import { namesOf, selection, setsOf, type NodeRequest } from '../../app/site.js';
 import { counted, ok, problem, warning, type ConfiguredGateway, type Finding, type Gateway, type Site } from './check.js';
 
 /** What the other checks work on, and what came out of reading it. */
@@ -26,7 +26,7 @@ export type Examination = {
  *
  * @throws UserError `usage` for nodes that make no sense
  */
-export async function examine(args: Arguments, context: CommandContext): Promise<Examination> {
+export async function examine(request: NodeRequest, context: CommandContext): Promise<Examination> {
   const { host } = context;
   const read = await attempt(() => loadConfig(host));
   const gateway: Gateway = { host, nodeCount: 0 };
@@ -43,14 +43,14 @@ export async function examine(args: Arguments, context: CommandContext): Promise
       site: null,
       results: [configuration, { name: 'inventory', findings: brokenFindings(inventory.error, NEW_INVENTORY) }],
     };
-  const site = await siteOf(configured, inventory.value, args, context);
+  const site = await siteOf(configured, inventory.value, request, context);
   return { gateway: site, configured: site, site, results: [configuration, { name: 'inventory', findings: inventoryFindings(site) }] };
 }
 
-async function siteOf(configured: ConfiguredGateway, inventory: Inventory, args: Arguments, context: CommandContext): Promise<Site> {
+async function siteOf(configured: ConfiguredGateway, inventory: Inventory, request: NodeRequest, context: CommandContext): Promise<Site> {
   let named: Site['named'] = [];
-  if (args.words.length > 0 || args.options['all-nodes'] === true) {
-    const selected = selection(args, configured.config, context, await setsOf(configured.config, context));
+  if (request.words.length > 0 || request.allNodes) {
+    const selected = selection(request, configured.config, context.host, await setsOf(configured.config, context));
     checkKnown(selected, inventory.numbers, namesOf(configured.config));
     named = selected.numbers.flatMap((number) => inventory.byNumber(number) ?? []);
   }

@@ -1,28 +1,31 @@
 import { formatBytes } from '../../monitor/format.js';
 import { diffImages, type DiffCounts, type DiffPart, type ImageDiff } from '../../ndz/check/diff.js';
 import { say } from '../../util/say.js';
-import { type Action, writeJson } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action, writeJson } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
-import { wholeNumber } from './image-action.js';
 import { partitionText } from './info.js';
+import { imageSpec } from './image.spec.js';
 
 const SHOWN_RUNS = 20;
 const JSON_RUNS = 10_000;
 
-/** Says in what two images differ. */
-export const diff: Action = { words: 'A B', minWords: 2, maxWords: 2, options: ['workers'], run };
+const takes = ['workers', 'json', 'quiet'] as const;
+type DiffArguments = ArgumentsOf<typeof imageSpec, (typeof takes)[number]>;
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const [a = '', b = ''] = args.words;
-  const workers = wholeNumber(args.options, 'workers', 1, 256);
-  const progress = new ProgressBar(context, 'diff', flag(args.options, 'quiet'));
+/** Says in what two images differ. */
+export const diff = action(imageSpec, { words: 'A B', minWords: 2, maxWords: 2, options: takes, run });
+
+async function run({ words, options }: DiffArguments, context: CommandContext): Promise<number> {
+  const [a = '', b = ''] = words;
+  const { workers } = options;
+  const progress = new ProgressBar(context, 'diff', options.quiet);
   let found: ImageDiff;
   try {
     found = await diffImages(a, b, {
-      maxRuns: flag(args.options, 'json') ? JSON_RUNS : SHOWN_RUNS,
+      maxRuns: options.json ? JSON_RUNS : SHOWN_RUNS,
       ...(workers === undefined ? {} : { workers }),
       signal: context.signal,
       onProgress: (done, total) => progress.update(done * 512, total * 512),
@@ -30,7 +33,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   } finally {
     progress.end();
   }
-  if (flag(args.options, 'json')) writeJson(context, found);
+  if (options.json) writeJson(context, found);
   else say(context.stdout, ...lines(found));
   return found.same ? exitCodes.ok : exitCodes.someFailed;
 }

@@ -1,9 +1,11 @@
 import { UserError } from '../../util/errors.js';
-import { runAction, type Action } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { runAction, type Actions } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
+import type { imageSpec } from './image.spec.js';
 
 /** What `imaging-image` can do, by its first word. */
-const actions: Record<string, () => Promise<Action>> = {
+const actions: Actions = {
   zip: async () => (await import('./zip.js')).zip,
   unzip: async () => (await import('./unzip.js')).unzip,
   info: async () => (await import('./info.js')).info,
@@ -12,7 +14,7 @@ const actions: Record<string, () => Promise<Action>> = {
 };
 
 /** Works on image files: makes, writes, describes, checks and compares them. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
+export async function run(args: ArgumentsOf<typeof imageSpec>, context: CommandContext): Promise<number> {
   const [word = '', ...words] = args.words;
   if (words.includes('-') && ['info', 'verify', 'diff'].includes(word)) {
     throw new UserError(
@@ -21,5 +23,5 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
       'give the path of a file; - is for zip and unzip',
     );
   }
-  return runAction('imaging-image', actions, ['json', 'quiet'], args, context);
+  return runAction('imaging-image', actions, args, context);
 }

@@ -7,22 +7,26 @@ import { planRanges } from '../../disk/plan/plan.js';
 import type { PartitionInfo, Plan } from '../../disk/plan/plan-types.js';
 import { openImageSource } from '../../ndz/read/image-source.js';
 import type { ImageInfo } from '../../ndz/read/inspect.js';
-import { type Action, writeJson } from '../kit/actions.js';
+import { action, writeJson } from '../kit/actions.js';
 import { Failure, messageOf } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
+import { imageSpec } from './image.spec.js';
+
+const takes = ['json', 'quiet'] as const;
+type InfoArguments = ArgumentsOf<typeof imageSpec, (typeof takes)[number]>;
 
 /** Says what an image is and what is in it; nothing is written. */
-export const info: Action = { words: 'IMAGE', minWords: 1, maxWords: 1, options: [], run };
+export const info = action(imageSpec, { words: 'IMAGE', minWords: 1, maxWords: 1, options: takes, run });
 
 type Sha256 = { expected: string | null; seen: string | null };
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const [path = ''] = args.words;
-  const progress = new ProgressBar(context, 'sha256', flag(args.options, 'quiet'));
+async function run({ words, options }: InfoArguments, context: CommandContext): Promise<number> {
+  const [path = ''] = words;
+  const progress = new ProgressBar(context, 'sha256', options.quiet);
   const { source, info: image } = await openImageSource(path, context.signal);
   try {
     const plan = await planRanges(source, { signal: context.signal });
@@ -43,7 +47,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     }
     const modified = new Date((await stat(path)).mtimeMs).toISOString();
     progress.end();
-    if (flag(args.options, 'json')) {
+    if (options.json) {
       const { table, tableSectorBytes, partitions, notes } = plan;
       writeJson(context, {
         ...image,

@@ -4,8 +4,8 @@ import { localMinute } from '../../images/saved.js';
 import { formatBytes } from '../../monitor/format.js';
 import { UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
-import type { OptionValues } from '../kit/command.js';
-import { flag } from '../kit/options.js';
+import type { OptionsOf } from '../kit/option-spec.js';
+import type { listSpec } from './list.spec.js';
 
 export type ImageChoice = {
   /** Any of these in a name or alias; none at all: every image. */
@@ -20,17 +20,19 @@ export type ImageChoice = {
   reverse: boolean;
 };
 
+/** The options that choose images and say their order. */
+export type ListOptions = Pick<OptionsOf<(typeof listSpec)['options']>, 'every' | 'shared' | 'size' | 'date' | 'reverse'>;
+
 /** What the command line says about images; a word that begins with ~ keeps images out. */
-export function choiceOf(words: readonly string[], options: OptionValues): ImageChoice {
-  if (flag(options, 'size') && flag(options, 'date'))
-    throw new UserError('usage', '--size and --date do not go together', 'choose one order');
+export function choiceOf(words: readonly string[], options: ListOptions): ImageChoice {
+  if (options.size && options.date) throw new UserError('usage', '--size and --date do not go together', 'choose one order');
   return {
     words: words.filter((word) => !word.startsWith('~')),
     without: words.filter((word) => word.startsWith('~') && word.length > 1).map((word) => word.slice(1)),
-    every: flag(options, 'every'),
-    sharedOnly: flag(options, 'shared'),
-    sort: flag(options, 'size') ? 'size' : flag(options, 'date') ? 'date' : 'name',
-    reverse: flag(options, 'reverse'),
+    every: options.every,
+    sharedOnly: options.shared,
+    sort: options.size ? 'size' : options.date ? 'date' : 'name',
+    reverse: options.reverse,
   };
 }
 

@@ -4,29 +4,29 @@ import { doubtOf, readProvenance, type Provenance } from '../../images/records.j
 import { formatBytes } from '../../monitor/format.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
 import { writeJson } from '../kit/actions.js';
 import { minute } from './list-images.js';
-import { flag } from '../kit/options.js';
+import type { resolveSpec } from './resolve.spec.js';
 
 /** Prints the file that `imaging-load -i NAME` would take; with -v what is known of it, and what else the name could mean. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  if (args.words.length > 1)
-    throw new UserError('usage', `one name at a time, not ${args.words.length}`, 'usage: imaging-resolve [-v] [NAME]');
+export async function run({ words, options }: ArgumentsOf<typeof resolveSpec>, context: CommandContext): Promise<number> {
+  if (words.length > 1) throw new UserError('usage', `one name at a time, not ${words.length}`, 'usage: imaging-resolve [-v] [NAME]');
   const { config, warnings } = await loadConfig(context.host);
   for (const line of warnings) warn(context.stderr, line);
-  const places = placesFor(args.words[0], { imagesDir: config.frisbee.imagesDir, cwd: context.host.cwd() });
-  const name = args.words[0] ?? config.frisbee.defaultImage;
+  const places = placesFor(words[0], { imagesDir: config.frisbee.imagesDir, cwd: context.host.cwd() });
+  const name = words[0] ?? config.frisbee.defaultImage;
   const image = await findImage(name, places);
   const provenance = await readProvenance(image.realPath).catch(() => null); // nothing we could show
   const others = (await findCandidates(name, places)).filter(({ path }) => path !== image.path);
-  if (flag(args.options, 'json')) {
+  if (options.json) {
     writeJson(context, { ...image, provenance, others });
     return exitCodes.ok;
   }
   say(context.stdout, image.path);
-  if (flag(args.options, 'verbose')) for (const line of details(image, provenance, others)) say(context.stdout, `  ${line}`);
+  if (options.verbose) for (const line of details(image, provenance, others)) say(context.stdout, `  ${line}`);
   return exitCodes.ok;
 }
 

@@ -2,32 +2,32 @@ import { loadConfig } from '../../config/load.js';
 import { planShare, type ShareStep, performShare } from '../../images/share.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag, text } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
+import type { shareSpec } from './share.spec.js';
 
 /** Gives an image its own name in the images folder, and an alias; says each thing that it does, or would do. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const [name, ...more] = args.words;
+export async function run({ words, options }: ArgumentsOf<typeof shareSpec>, context: CommandContext): Promise<number> {
+  const [name, ...more] = words;
   if (name === undefined || more.length > 0)
     throw new UserError(
       'usage',
-      name === undefined ? 'no image given' : `one image at a time, not ${args.words.length}`,
+      name === undefined ? 'no image given' : `one image at a time, not ${words.length}`,
       'usage: imaging-share [options] IMAGE',
     );
   const { config, warnings } = await loadConfig(context.host);
   const beware = (line: string): void => warn(context.stderr, line);
   warnings.forEach(beware);
-  const force = flag(args.options, 'force');
+  const { force, dryRun } = options;
   const { path, steps, older, passedOver } = await planShare(name, {
     imagesDir: config.frisbee.imagesDir,
     cwd: context.host.cwd(),
-    alias: text(args.options, 'alias') ?? null,
+    alias: options.alias ?? null,
     force,
-    clean: flag(args.options, 'clean'),
+    clean: options.clean,
   });
-  const dryRun = flag(args.options, 'dry-run');
   const tell = (line: string): void => say(context.stdout, line);
   if (steps.length === 0) tell(`${path} is shared already${older.length === 0 ? '' : `, and newer than ${older.join(', ')}`}`);
   if (dryRun) for (const step of steps) tell(describe(step, 'would do'));

@@ -6,30 +6,30 @@ import type { ImageEnd, ImageInfo } from '../../ndz/read/inspect.js';
 import { CHUNK_BYTES } from '../../ndz/codec/format.js';
 import { Failure, UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
-import { type Action, writeJson } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action, writeJson } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
-import { refuseExisting, refuseTerminal, wholeNumber } from './image-action.js';
+import { refuseExisting, refuseTerminal } from './image-action.js';
+import { imageSpec } from './image.spec.js';
+
+const takes = ['zero', 'keep-end', 'slice', 'force', 'workers', 'json', 'quiet'] as const;
+type UnzipArguments = ArgumentsOf<typeof imageSpec, (typeof takes)[number]>;
 
 /** Writes an image onto a disk, into a partition of it, or into a file. */
-export const unzip: Action = {
+export const unzip = action(imageSpec, {
   words: 'IMAGE TARGET',
   minWords: 2,
   maxWords: 2,
-  options: ['zero', 'keep-end', 'slice', 'force', 'workers'],
+  options: takes,
   run,
-};
+});
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const [image = '', target = ''] = args.words;
-  const { options } = args;
-  const slice = wholeNumber(options, 'slice', 1);
-  const workers = wholeNumber(options, 'workers', 1, 256);
-  const force = flag(options, 'force');
-  const json = flag(options, 'json');
-  const progress = new ProgressBar(context, 'unzip', flag(options, 'quiet'));
+async function run({ words, options }: UnzipArguments, context: CommandContext): Promise<number> {
+  const [image = '', target = ''] = words;
+  const { slice, workers, force, json } = options;
+  const progress = new ProgressBar(context, 'unzip', options.quiet);
   const startMs = context.host.monotonicMs();
   if (image === '-') refuseTerminal(process.stdin, 'an image is not typed in', 'cat IMAGE | imaging-image unzip - TARGET');
   if (target === '-') {
@@ -41,8 +41,8 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   let result: ApplyResult;
   try {
     result = await applyImage(image === '-' ? process.stdin : image, target, {
-      zeroFill: flag(options, 'zero'),
-      clearEnd: !flag(options, 'keep-end'),
+      zeroFill: options.zero,
+      clearEnd: !options.keepEnd,
       atomic: true,
       exclusive: !force,
       allowCut: force,

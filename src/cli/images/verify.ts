@@ -7,37 +7,40 @@ import { verifyImage, verifyDisk, type DiskVerdict } from '../../ndz/check/verif
 import type { ImageInfo } from '../../ndz/read/inspect.js';
 import { Failure, UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import { type Action, writeJson } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action, writeJson } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
-import { wholeNumber } from './image-action.js';
+import { imageSpec } from './image.spec.js';
+
+const takes = ['sample', 'full', 'slice', 'workers', 'json', 'quiet'] as const;
+type VerifyArguments = ArgumentsOf<typeof imageSpec, (typeof takes)[number]>;
+type VerifyOptions = VerifyArguments['options'];
 
 /** Checks an image alone, or a disk against it. */
-export const verify: Action = { words: 'IMAGE [DEVICE]', minWords: 1, maxWords: 2, options: ['sample', 'full', 'slice', 'workers'], run };
+export const verify = action(imageSpec, { words: 'IMAGE [DEVICE]', minWords: 1, maxWords: 2, options: takes, run });
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const [image = '', device] = args.words;
-  const { options } = args;
+async function run({ words, options, given }: VerifyArguments, context: CommandContext): Promise<number> {
+  const [image = '', device] = words;
   if (device === undefined) {
-    const wrong = ['sample', 'full', 'slice'].find((name) => options[name] !== undefined);
+    const wrong = ['sample', 'full', 'slice'].find((name) => given.includes(name));
     if (wrong !== undefined) throw new UserError('usage', `--${wrong} is for comparing a disk with an image`, 'name the disk as well');
   }
-  if (flag(options, 'full') && options.sample !== undefined) throw new UserError('usage', '--sample and --full do not go together');
+  if (options.full && options.sample !== undefined) throw new UserError('usage', '--sample and --full do not go together');
   try {
-    return device === undefined ? await checkImage(image, args, context) : await checkDisk(image, device, args, context);
+    return device === undefined ? await checkImage(image, options, context) : await checkDisk(image, device, options, context);
   } catch (error) {
     // what is wrong with an image is this command's result, not its failure
     if (!(error instanceof Failure) || !error.code.startsWith('ndz-') || error.code === 'ndz-unreadable') throw error;
-    if (flag(options, 'json')) writeJson(context, { image, ok: false, code: error.code, message: error.message });
+    if (options.json) writeJson(context, { image, ok: false, code: error.code, message: error.message });
     else say(context.stdout, `${image}: DAMAGED: ${error.message}`, ...(error.hint === undefined ? [] : [`  ${error.hint}`]));
     return exitCodes.someFailed;
   }
 }
 
-async function checkImage(image: string, { options }: Arguments, context: CommandContext): Promise<number> {
-  const progress = new ProgressBar(context, 'verify', flag(options, 'quiet'));
+async function checkImage(image: string, options: VerifyOptions, context: CommandContext): Promise<number> {
+  const progress = new ProgressBar(context, 'verify', options.quiet);
   const expected = await readChecksum(image);
   let info: ImageInfo;
   let seen: string | null = null;
@@ -65,7 +68,7 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
   } finally {
     progress.end();
   }
-  if (flag(options, 'json')) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] });
+  if (options.json) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] });
   else {
     const what = [info.checksums ? 'its SHA-1s' : '', expected === null ? '' : 'its SHA-256'].filter((word) => word !== '').join(' and ');
     say(
@@ -77,10 +80,9 @@ async function checkImage(image: string, { options }: Arguments, context: Comman
   return exitCodes.ok;
 }
 
-async function checkDisk(image: string, device: string, { options }: Arguments, context: CommandContext): Promise<number> {
-  const progress = new ProgressBar(context, 'verify', flag(options, 'quiet'));
-  const slice = wholeNumber(options, 'slice', 1);
-  const sample = wholeNumber(options, 'sample', 0) ?? null;
+async function checkDisk(image: string, device: string, options: VerifyOptions, context: CommandContext): Promise<number> {
+  const progress = new ProgressBar(context, 'verify', options.quiet);
+  const { slice, sample = null } = options;
   const fromMedium = await dropCache(device, context);
   let verdict: DiskVerdict;
   try {
@@ -96,7 +98,7 @@ async function checkDisk(image: string, device: string, { options }: Arguments, 
     progress.end();
   }
   const { info, difference, checkedCount, regionCount, comparedBytes } = verdict;
-  if (flag(options, 'json')) {
+  if (options.json) {
     writeJson(context, {
       image,
       device,
@@ -123,8 +125,7 @@ async function checkDisk(image: string, device: string, { options }: Arguments, 
   return difference === null ? exitCodes.ok : exitCodes.someFailed;
 }
 
-function workersOf(options: Arguments['options']): { workers?: number } {
-  const workers = wholeNumber(options, 'workers', 1, 256);
+function workersOf({ workers }: VerifyOptions): { workers?: number } {
   return workers === undefined ? {} : { workers };
 }
 

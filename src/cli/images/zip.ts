@@ -6,41 +6,41 @@ import { streamSource, type ImageSource } from '../../disk/source.js';
 import { type WriteResult, zipDisk, type ZipPlan } from '../../ndz/write/writer.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
-import { type Action, writeJson } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action, writeJson } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag, text } from '../kit/options.js';
 import { ProgressBar } from '../kit/progress-bar.js';
-import { refuseExisting, refuseTerminal, wholeNumber } from './image-action.js';
+import { refuseExisting, refuseTerminal } from './image-action.js';
+import { imageSpec } from './image.spec.js';
+
+const takes = ['level', 'slice', 'raw', 'uuid', 'force', 'workers', 'json', 'quiet'] as const;
+type ZipArguments = ArgumentsOf<typeof imageSpec, (typeof takes)[number]>;
 
 /** Makes an image of a disk, a partition or a file, with its checksum beside it. */
-export const zip: Action = {
+export const zip = action(imageSpec, {
   words: 'SOURCE IMAGE',
   minWords: 2,
   maxWords: 2,
-  options: ['level', 'slice', 'raw', 'uuid', 'force', 'workers'],
+  options: takes,
   run,
-};
+});
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const [source = '', image = ''] = args.words;
-  const { options } = args;
-  const slice = wholeNumber(options, 'slice', 1);
-  const level = wholeNumber(options, 'level', 0, 9);
-  const workers = wholeNumber(options, 'workers', 1, 256);
-  const uuid = uuidOf(text(options, 'uuid'));
-  if (image !== '-') await refuseTarget(source, image, flag(options, 'force'));
+async function run({ words, options }: ZipArguments, context: CommandContext): Promise<number> {
+  const [source = '', image = ''] = words;
+  const { slice, level, workers, uuid } = options;
+  if (image !== '-') await refuseTarget(source, image, options.force);
   if (source === '-') refuseTerminal(process.stdin, 'a disk is not typed in', 'cat disk | imaging-image zip - IMAGE');
   if (image === '-') refuseTerminal(process.stdout, 'an image is nothing for a terminal', 'imaging-image zip SOURCE - > IMAGE');
-  if (image === '-' && flag(options, 'json')) throw new UserError('usage', '--json and an image on standard output do not go together');
-  const progress = new ProgressBar(context, 'zip', flag(options, 'quiet'));
+  if (image === '-' && options.json) throw new UserError('usage', '--json and an image on standard output do not go together');
+  const progress = new ProgressBar(context, 'zip', options.quiet);
   const startMs = context.host.monotonicMs();
   const hash = createHash('sha256');
   let plan: ZipPlan = { plan: null, dataBytes: null };
   let result: WriteResult;
   try {
     result = await zipDisk(inputOf(source, context), image === '-' ? context.stdout : image, {
-      plan: { ...(flag(options, 'raw') ? { raw: true } : {}), ...(slice === undefined ? {} : { slice }) },
+      plan: { ...(options.raw ? { raw: true } : {}), ...(slice === undefined ? {} : { slice }) },
       checksum: true,
       ...(level === undefined ? {} : { level }),
       ...(workers === undefined ? {} : { workers }),
@@ -62,7 +62,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   if (isFile) await writeChecksum(image, sha256);
   const elapsedMs = context.host.monotonicMs() - startMs;
   const { sizeBytes, dataBytes, diskBytes, chunkCount } = result;
-  if (flag(options, 'json'))
+  if (options.json)
     writeJson(context, {
       source,
       image,
@@ -81,12 +81,6 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
     );
   }
   return exitCodes.ok;
-}
-
-function uuidOf(given: string | undefined): string | undefined {
-  const hex = given?.replaceAll('-', '');
-  if (hex !== undefined && !/^[0-9a-fA-F]{32}$/.test(hex)) throw new UserError('usage', `--uuid: ${given} is not 32 hex digits`);
-  return hex;
 }
 
 function inputOf(source: string, context: CommandContext): string | ImageSource {

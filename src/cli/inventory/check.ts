@@ -7,25 +7,29 @@ import { inventoryWarnings } from '../../inventory/warnings.js';
 import { fold } from '../../nodes/names.js';
 import { parseNodeSpecs } from '../../nodes/parse.js';
 import { say, sayJson, warn } from '../../util/say.js';
-import type { Action } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
 import { namesOf } from '../../app/site.js';
+import { inventorySpec } from './inventory.spec.js';
+
+const takes = ['json'] as const;
+type CheckArguments = ArgumentsOf<typeof inventorySpec, (typeof takes)[number]>;
 
 /** Checks an inventory as every command does before it uses one, and looks for what is allowed and yet likely wrong. */
-export const check: Action = { words: '[FILE]', minWords: 0, maxWords: 1, options: ['json'], run };
+export const check = action(inventorySpec, { words: '[FILE]', minWords: 0, maxWords: 1, options: takes, run });
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
+async function run({ words, options }: CheckArguments, context: CommandContext): Promise<number> {
   const { config, warnings: ofConfig } = await loadConfig(context.host);
   for (const text of ofConfig) warn(context.stderr, text);
-  const [word] = args.words;
+  const [word] = words;
   const path = word === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), word);
   const names = namesOf(config);
   const inventory = await loadInventory(path, names);
   const warnings = [...inventoryWarnings(inventory, names), ...configWarnings(config, inventory)];
   const nodes = fold(inventory.numbers);
-  if (flag(args.options, 'json')) sayJson(context.stdout, { path, nodes, count: inventory.nodes.length, warnings }, 2);
+  if (options.json) sayJson(context.stdout, { path, nodes, count: inventory.nodes.length, warnings }, 2);
   else {
     for (const text of warnings) say(context.stdout, `${path}: ${text}`);
     say(

@@ -1,22 +1,26 @@
 import { dirname, join } from 'node:path';
 import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import type { Action } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag, text } from '../kit/options.js';
 import { compareFiles, writeFiles } from './output-files.js';
 import { readSite, type SiteOutput } from './site-input.js';
+import { inventorySpec } from './inventory.spec.js';
+
+const takes = ['output', 'check'] as const;
+type GenerateArguments = ArgumentsOf<typeof inventorySpec, (typeof takes)[number]>;
 
 /** Makes a site's files from its description, or says whether they are what it gives. */
-export const generate: Action = { words: 'SITE ...', minWords: 1, maxWords: Infinity, options: ['output', 'check'], run };
+export const generate = action(inventorySpec, { words: 'SITE ...', minWords: 1, maxWords: Infinity, options: takes, run });
 
 /** A site and the folder its files belong in. */
 type Job = { output: SiteOutput; dir: string };
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const jobs = await readSites(args.words, text(args.options, 'output'));
-  const isCheck = flag(args.options, 'check');
+async function run({ words, options }: GenerateArguments, context: CommandContext): Promise<number> {
+  const jobs = await readSites(words, options.output);
+  const isCheck = options.check;
   let code: number = exitCodes.ok;
   for (const { output, dir } of jobs) {
     const states = await compareFiles(dir, output.files);

@@ -5,22 +5,26 @@ import type { Interface, InventoryNode } from '../../inventory/inventory.js';
 import { loadInventory } from '../../inventory/load.js';
 import { checkKnown } from '../../nodes/select.js';
 import { say, sayJson, warn } from '../../util/say.js';
-import type { Action } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag, text } from '../kit/options.js';
 import { namesOf, selection, setsOf } from '../../app/site.js';
+import { inventorySpec } from './inventory.spec.js';
+
+const takes = ['file', 'json'] as const;
+type ShowArguments = ArgumentsOf<typeof inventorySpec, (typeof takes)[number]>;
 
 /** Shows who sits where: for each slot the physical machine and its three interfaces. */
-export const show: Action = { words: '[node ...]', minWords: 0, maxWords: Infinity, options: ['file', 'json'], run };
+export const show = action(inventorySpec, { words: '[node ...]', minWords: 0, maxWords: Infinity, options: takes, run });
 
 /** `physical` is null when the card's MAC and address do not tell. */
 type Row = { slot: number; physical: number | null; cmc: Interface; control: Interface; data: Interface | null };
 
-async function run(args: Arguments, context: CommandContext): Promise<number> {
+async function run({ words, options }: ShowArguments, context: CommandContext): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
   for (const text of warnings) warn(context.stderr, text);
-  const file = text(args.options, 'file');
+  const { file } = options;
   const names = namesOf(config);
   const sets = await setsOf(config, context);
   const inventory = await loadInventory(file === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), file), names);
@@ -28,13 +32,13 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const rows = selected(inventory.nodes).map(
     ({ number, cmc, control, data }): Row => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }),
   );
-  if (flag(args.options, 'json')) sayJson(context.stdout, rows, 2);
+  if (options.json) sayJson(context.stdout, rows, 2);
   else say(context.stdout, ...table(rows));
   return exitCodes.ok;
 
   function selected(nodes: readonly InventoryNode[]): readonly InventoryNode[] {
-    if (args.words.length === 0) return nodes; // a look at the inventory is not a run: NODES plays no part
-    const chosen = selection(args, config, context, sets);
+    if (words.length === 0) return nodes; // a look at the inventory is not a run: NODES plays no part
+    const chosen = selection({ words, allNodes: false }, config, context.host, sets);
     checkKnown(chosen, inventory.numbers, names);
     const numbers = new Set(chosen.numbers);
     return nodes.filter((node) => numbers.has(node.number));

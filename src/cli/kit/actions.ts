@@ -1,34 +1,37 @@
 import { nearestNames } from '../../util/nearest.js';
 import { UserError } from '../../util/errors.js';
 import { sayJson } from '../../util/say.js';
-import type { Arguments, CommandContext } from './command.js';
+import type { CommandContext } from './command.js';
+import type { Arguments, OptionSpecs, OptionsOf } from './option-spec.js';
 
-/** One thing that a command with several does, named by the command's first word. */
-export type Action = {
+/** One thing that a command with several does, named by the command's first word. `A` is what it gets. */
+export type Action<A = Arguments, Name extends string = string> = {
   /** Its words, for messages: `SOURCE IMAGE`. */
   words: string;
   minWords: number;
   maxWords: number;
-  /** The options it takes. */
-  options: readonly string[];
-  run(args: Arguments, context: CommandContext): Promise<number>;
+  /** Those of the command's options that it takes. */
+  options: readonly Name[];
+  run: (args: A, context: CommandContext) => Promise<number>;
 };
 
 export type Actions = Readonly<Record<string, () => Promise<Action>>>;
+
+/** An action of the command with this spec; it gets no other options than those it names. */
+export function action<S extends OptionSpecs, const Name extends keyof S & string>(
+  _spec: { readonly options: S },
+  action: Action<Arguments<OptionsOf<Pick<S, Name>>>, Name>,
+): Action {
+  // as: the parser makes the options from the spec, and `runAction` refuses those of other actions
+  return { ...action, run: action.run as Action['run'] };
+}
 
 /**
  * Runs the action that the first word names, with the words after it. Throws a usage UserError for an unknown action,
  * an option that is another action's, and too few or too many words.
  * @param command its full name, `imaging-image`
- * @param common options that every action takes
  */
-export async function runAction(
-  command: string,
-  actions: Actions,
-  common: readonly string[],
-  args: Arguments,
-  context: CommandContext,
-): Promise<number> {
+export async function runAction(command: string, actions: Actions, args: Arguments, context: CommandContext): Promise<number> {
   const [word, ...words] = args.words;
   const load = word === undefined || !Object.hasOwn(actions, word) ? undefined : actions[word];
   if (!load) {
@@ -36,9 +39,8 @@ export async function runAction(
     const hint = near === undefined ? `say one of ${Object.keys(actions).join(', ')}; see ${command} --help` : `did you mean ${near}?`;
     throw new UserError('usage', word === undefined ? 'no action given' : `unknown action ${JSON.stringify(word)}`, hint);
   }
-  const action = await load();
-  const options = [...action.options, ...common];
-  const wrong = Object.keys(args.options).find((name) => args.options[name] !== undefined && !options.includes(name));
+  const { options, minWords, maxWords, words: takes, run } = await load();
+  const wrong = args.given.find((name) => !options.includes(name));
   if (wrong !== undefined)
     throw new UserError(
       'usage',
@@ -47,14 +49,14 @@ export async function runAction(
         ? `${command} ${word} takes no options`
         : `${command} ${word} takes ${options.map((name) => `--${name}`).join(', ')}`,
     );
-  if (words.length < action.minWords || words.length > action.maxWords) {
+  if (words.length < minWords || words.length > maxWords) {
     throw new UserError(
       'usage',
-      `${word} takes ${action.words === '' ? 'nothing' : action.words}, not ${words.length === 0 ? 'nothing' : words.map((each) => JSON.stringify(each)).join(' ')}`,
-      `usage: ${command} ${word} ${action.words}`.trimEnd(),
+      `${word} takes ${takes === '' ? 'nothing' : takes}, not ${words.length === 0 ? 'nothing' : words.map((each) => JSON.stringify(each)).join(' ')}`,
+      `usage: ${command} ${word} ${takes}`.trimEnd(),
     );
   }
-  return action.run({ ...args, words }, context);
+  return run({ ...args, words }, context);
 }
 
 /** One JSON document on standard output. */

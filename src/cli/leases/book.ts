@@ -4,25 +4,29 @@ import { loadInventory } from '../../inventory/load.js';
 import { checkKnown, emptySelection, selectNodes } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import { writeJson, type Action } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action, writeJson } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag, text } from '../kit/options.js';
 import { namesOf } from '../../app/site.js';
 import { leaseJson, nodesText, withLeases, type LeaseContext } from './context.js';
+import { leasesSpec } from './leases.spec.js';
+
+const takes = ['nodes', 'slice', 'json'] as const;
+type BookArguments = ArgumentsOf<typeof leasesSpec, (typeof takes)[number]>;
 
 /** Books the testbed, or with the local backend some of its nodes. */
-export const book: Action = { words: 'FROM UNTIL', minWords: 2, maxWords: 2, options: ['nodes', 'slice'], run };
+export const book = action(leasesSpec, { words: 'FROM UNTIL', minWords: 2, maxWords: 2, options: takes, run });
 
-function run(args: Arguments, context: CommandContext): Promise<number> {
+function run({ words, options }: BookArguments, context: CommandContext): Promise<number> {
   return withLeases(context, async (leases) => {
     const nowMs = context.host.now();
-    const { fromMs, untilMs } = times(args, nowMs);
+    const { fromMs, untilMs } = times(words, nowMs);
     const lease = await leases.backend.book(
-      { owner: ownerOf(args, leases), fromMs, untilMs, nodes: await nodesOf(args, leases) },
+      { owner: ownerOf(options.slice, leases), fromMs, untilMs, nodes: await nodesOf(options.nodes, leases) },
       context.signal,
     );
-    if (flag(args.options, 'json')) writeJson(context, leaseJson(lease, nowMs, leases.login));
+    if (options.json) writeJson(context, leaseJson(lease, nowMs, leases.login));
     else
       say(
         context.stdout,
@@ -32,7 +36,7 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
   });
 }
 
-function times({ words: [from = '', until = ''] }: Arguments, nowMs: number): { fromMs: number; untilMs: number } {
+function times([from = '', until = '']: readonly string[], nowMs: number): { fromMs: number; untilMs: number } {
   const fromMs = parseWhen(from, { nowMs });
   const untilMs = parseWhen(until, { nowMs, baseMs: fromMs, afterMs: fromMs });
   if (untilMs <= fromMs)
@@ -47,8 +51,8 @@ function times({ words: [from = '', until = ''] }: Arguments, nowMs: number): { 
 }
 
 /** The file of the local backend knows no accounts: who may book for whom is up to us. */
-function ownerOf(args: Arguments, { config, login, privileged }: LeaseContext): string {
-  const owner = text(args.options, 'slice') ?? login;
+function ownerOf(slice: string | undefined, { config, login, privileged }: LeaseContext): string {
+  const owner = slice ?? login;
   if (!/^[\w.@+-]+$/.test(owner)) throw new UserError('usage', `--slice ${JSON.stringify(owner)} is no login`);
   if (config.leases.backend !== 'local' || owner === login || privileged) return owner;
   throw new UserError(
@@ -58,8 +62,7 @@ function ownerOf(args: Arguments, { config, login, privileged }: LeaseContext): 
   );
 }
 
-async function nodesOf(args: Arguments, { config }: LeaseContext): Promise<readonly string[] | null> {
-  const spec = text(args.options, 'nodes');
+async function nodesOf(spec: string | undefined, { config }: LeaseContext): Promise<readonly string[] | null> {
   if (spec === undefined) return null;
   if (config.leases.backend !== 'local')
     throw new UserError('usage', `--nodes: with leases.backend = ${config.leases.backend} a lease is on the whole testbed`, 'leave it out');

@@ -6,21 +6,24 @@ import { grantedUntil, noLease, RECENT_MS } from '../../leases/verdict.js';
 import { fold } from '../../nodes/names.js';
 import { checkKnown, emptySelection } from '../../nodes/select.js';
 import { say } from '../../util/say.js';
-import { writeJson, type Action } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action, writeJson } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
 import { namesOf, selection, setsOf } from '../../app/site.js';
 import { withLeases, type LeaseContext } from './context.js';
+import { leasesSpec } from './leases.spec.js';
+
+const takes = ['json'] as const;
+type CheckArguments = ArgumentsOf<typeof leasesSpec, (typeof takes)[number]>;
 
 /** Says whether one may act on nodes now: on those named, else on those of NODES, else on any at all. */
-export const check: Action = { words: '[node ...]', minWords: 0, maxWords: Infinity, options: [], run };
+export const check = action(leasesSpec, { words: '[node ...]', minWords: 0, maxWords: Infinity, options: takes, run });
 
 /** `until` in milliseconds since 1970; null without a lease. */
 type Verdict = { node: string; number: number; untilMs: number | null; reason: string | null };
 
-function run(args: Arguments, context: CommandContext): Promise<number> {
-  const json = flag(args.options, 'json');
+function run({ words, options }: CheckArguments, context: CommandContext): Promise<number> {
   const answer = (ok: boolean, owner: string, message: string | readonly string[], nodes: readonly Verdict[] = []): number => {
     const lines = typeof message === 'string' ? [message] : message;
     const shown = nodes.map(({ node, untilMs, reason }) => ({
@@ -29,7 +32,7 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
       until: untilMs === null ? null : new Date(untilMs).toISOString(),
       reason,
     }));
-    if (json) writeJson(context, { ok, owner, message: lines.join('\n'), nodes: shown });
+    if (options.json) writeJson(context, { ok, owner, message: lines.join('\n'), nodes: shown });
     else say(context.stdout, ...lines);
     return ok ? exitCodes.ok : exitCodes.someFailed;
   };
@@ -38,7 +41,7 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
     context,
     async (leases) => {
       const { login, config, privileged } = leases;
-      const asked = await nodesAsked(args, config, context);
+      const asked = await nodesAsked(words, config, context);
       if (privileged) return answer(true, login, `${login} is privileged and needs no lease`);
       const nowMs = context.host.now();
       const { leases: found } = await leases.backend.list(nowMs - RECENT_MS, context.signal);
@@ -55,9 +58,13 @@ function run(args: Arguments, context: CommandContext): Promise<number> {
 }
 
 /** Null when nothing says which nodes. */
-async function nodesAsked(args: Arguments, config: Config, context: CommandContext): Promise<{ node: string; number: number }[] | null> {
-  if (args.words.length === 0 && !context.host.env.NODES?.trim()) return null;
-  const selected = selection(args, config, context, await setsOf(config, context));
+async function nodesAsked(
+  words: readonly string[],
+  config: Config,
+  context: CommandContext,
+): Promise<{ node: string; number: number }[] | null> {
+  if (words.length === 0 && !context.host.env.NODES?.trim()) return null;
+  const selected = selection({ words, allNodes: false }, config, context.host, await setsOf(config, context));
   const inventory = await loadInventory(config.testbed.inventoryPath, namesOf(config));
   checkKnown(selected, inventory.numbers, namesOf(config));
   const nodes = selected.numbers.flatMap((number) => inventory.byNumber(number) ?? []);

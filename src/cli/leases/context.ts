@@ -28,7 +28,7 @@ export async function withLeases(
 ): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
   for (const text of warnings) warn(context.stderr, text);
-  const backend = await openLeases({ config }, context);
+  const backend = await openLeases({ config }, context.host);
   if (backend === null && withoutBackend) return withoutBackend();
   if (backend === null)
     throw new UserError(

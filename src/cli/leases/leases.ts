@@ -1,5 +1,7 @@
 import { runAction, type Actions } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
+import type { leasesSpec } from './leases.spec.js';
 
 /** What `imaging-leases` can do, by its first word. */
 const actions: Actions = {
@@ -10,6 +12,6 @@ const actions: Actions = {
 };
 
 /** Shows, books, cancels and checks leases. */
-export function run(args: Arguments, context: CommandContext): Promise<number> {
-  return runAction('imaging-leases', actions, ['json'], args, context);
+export function run(args: ArgumentsOf<typeof leasesSpec>, context: CommandContext): Promise<number> {
+  return runAction('imaging-leases', actions, args, context);
 }

@@ -1,4 +1,5 @@
-import type { Command, OptionSpec } from '../kit/command.js';
+import type { Command } from '../kit/command.js';
+import type { OptionSpec } from '../kit/option-spec.js';
 import { exitCodeMeanings } from '../kit/exit.js';
 import { exitTableOf } from '../kit/exit-texts.js';
 import { bold, italic, literal, page, roff, tagged, type Section } from './roff.js';
@@ -69,16 +70,17 @@ function description(command: Command): string[] {
 function optionsSection({ options, kind }: Command): Section[] {
   if (kind === 'program') return [];
   const entries = Object.entries(options).flatMap(([name, spec]) =>
-    tagged(optionTag(name, spec), `${spec.describe}.${spec.multiple ? ' May be given several times.' : ''}`),
+    tagged(optionTag(name, spec), `${spec.describe}.${spec.type === 'string' && spec.multiple ? ' May be given several times.' : ''}`),
   );
   return [{ title: 'OPTIONS', body: [...entries, ...tagged(`${bold('-h')}, ${bold('--help')}`, 'show a short help.')] }];
 }
 
-function optionTag(name: string, { alias, value, type, choices }: OptionSpec): string {
-  const letters = alias === undefined ? [] : [alias].flat();
+function optionTag(name: string, spec: OptionSpec): string {
+  const letters = [spec.alias ?? []].flat();
   const names = [...letters.map((letter) => bold(letter.length === 1 ? `-${letter}` : `--${letter}`)), bold(`--${name}`)].join(', ');
-  if (type === 'boolean') return names;
-  return `${names} ${choices ? choices.map(bold).join('|') : italic(value ?? name.toUpperCase())}`;
+  if (spec.type === 'boolean') return names;
+  const choices = spec.type === 'string' ? spec.choices : undefined;
+  return `${names} ${choices ? choices.map(bold).join('|') : italic(spec.value ?? name.toUpperCase())}`;
 }
 
 function examplesSection({ examples }: Command): Section[] {

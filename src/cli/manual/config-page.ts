@@ -23,7 +23,10 @@ export function configPage(version: string): string {
         ...Object.entries(freeSections).flatMap(([section, meaning]) =>
           tagged(bold(`[${section}]`), `${meaning}. They are written @name where nodes are given.`),
         ),
-        ...tagged(bold('[node SPECS]'), `what differs for single nodes: ${nodeKeys.join(', ')}, without their sections.`),
+        ...tagged(
+          bold('[node SPECS]'),
+          `what differs for single nodes: ${nodeKeys.map(({ section, key }) => `${section}.${key}`).join(', ')}, without their sections.`,
+        ),
       ],
     },
     {

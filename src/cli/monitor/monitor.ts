@@ -11,27 +11,38 @@ import { Interrupted } from '../../engine/interrupted.js';
 import { createPinger } from '../../workflows/steps/ping.js';
 import type { NodeChange, NodeView } from '../../events/node-view.js';
 import { watchNodes } from '../../workflows/watch.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
+import { PersonLeft } from '../kit/person-left.js';
 import { ChangeLog } from '../../monitor/live/change-log.js';
 import type { Output } from '../../monitor/live/output.js';
 import { changeText } from './watch-text.js';
-import { flag, positive, text, texts } from '../kit/options.js';
 import { folder, openSite, selectedNodes, type Site } from '../../app/site.js';
+import type { monitorSpec } from './monitor.spec.js';
 
 /** Watches nodes until it is told to end, which is no failure: exit code 0. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const outputs = await outputsOf(args);
+export async function run({ words, options }: ArgumentsOf<typeof monitorSpec>, context: CommandContext): Promise<number> {
+  const outputs = await outputsOf(options);
   const site = await openSite(context);
   for (const warning of site.warnings) warn(context.stderr, warning);
   // a look at the testbed is not a run: NODES plays no part
-  const nodes = args.words.length === 0 && !flag(args.options, 'all-nodes') ? site.inventory.nodes : selectedNodes(args, site, context);
+  const nodes =
+    words.length === 0 && !options.allNodes
+      ? site.inventory.nodes
+      : selectedNodes({ words, allNodes: options.allNodes }, site, context.host);
   const leaving = childSignal(context.signal);
   const undo = new UndoStack();
   try {
-    return await watch(nodes, site, outputs, { args, context, undo, leave: () => leaving.abort(new Left()), signal: leaving.signal });
+    return await watch(nodes, site, outputs, {
+      options,
+      context,
+      undo,
+      leave: () => leaving.abort(new PersonLeft()),
+      signal: leaving.signal,
+    });
   } catch (error) {
-    if (error instanceof Left || (error instanceof Interrupted && error.exitCode >= exitCodes.hangup)) return exitCodes.ok;
+    if (error instanceof PersonLeft || (error instanceof Interrupted && error.exitCode >= exitCodes.hangup)) return exitCodes.ok;
     throw error;
   } finally {
     leaving.release();
@@ -39,18 +50,17 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
   }
 }
 
-/** The person, or the reader of the lines, has gone. */
-class Left extends Error {}
+type MonitorOptions = ArgumentsOf<typeof monitorSpec>['options'];
 
-type Around = { args: Arguments; context: CommandContext; undo: UndoStack; leave: () => void; signal: AbortSignal };
+type Watching = { options: MonitorOptions; context: CommandContext; undo: UndoStack; leave: () => void; signal: AbortSignal };
 
-async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outputs, around: Around): Promise<never> {
+async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outputs, watching: Watching): Promise<never> {
   const {
-    args,
+    options,
     context: { host, stderr },
     undo,
     signal,
-  } = around;
+  } = watching;
   const { networking, monitor, pxelinux, nodes: timing } = site.config;
   const beware = (warning: string): void => warn(stderr, warning);
   const power = createPowerClient({ port: networking.cmcPort, requestTimeoutMs: timing.statusTimeoutMs });
@@ -67,13 +77,13 @@ async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outpu
     host,
     holder: (mac) => links.holder(mac),
     signal: failed.signal,
-    ssh: { port: networking.sshPort, username: text(args.options, 'user') ?? 'root', auth: await defaultAuth(host.home(), host.env) },
+    ssh: { port: networking.sshPort, username: options.user ?? 'root', auth: await defaultAuth(host.home(), host.env) },
     cmcTimeoutMs: timing.statusTimeoutMs,
-    cycleMs: (positive(args.options, 'cycle', 3_600) ?? monitor.cycleMs / 1000) * 1000,
+    cycleMs: options.cycle === undefined ? monitor.cycleMs : options.cycle * 1000,
     loginMs: monitor.loginCycleMs,
     onReady: (states) => {
       log = new ChangeLog(randomBytes(6).toString('hex'), states, () => host.now());
-      opening = openOutputs(log, states, site, outputs, around).catch((error: unknown) => failed.abort(error));
+      opening = openOutputs(log, states, site, outputs, watching).catch((error: unknown) => failed.abort(error));
     },
     onChange: (change) => log?.add(change),
   }).finally(async () => {
@@ -85,14 +95,12 @@ async function watch(nodes: readonly InventoryNode[], site: Site, outputs: Outpu
 type Outputs = { json: boolean; quiet: boolean; urls: URL[]; listen: { host: string; port: number } | null };
 
 /** What the options ask for; throws UserError `usage`. */
-async function outputsOf({ options }: Arguments): Promise<Outputs> {
-  const urls = texts(options, 'websocket');
-  const listen = text(options, 'listen');
+async function outputsOf({ websocket: urls, listen, json, quiet }: MonitorOptions): Promise<Outputs> {
   const { checkWebsocketUrl } = urls.length > 0 ? await import('../../monitor/live/websocket-output.js') : { checkWebsocketUrl: null };
   const { parseListen } = listen !== undefined ? await import('../../monitor/live/listen-output.js') : { parseListen: null };
   return {
-    json: flag(options, 'json'),
-    quiet: flag(options, 'quiet'),
+    json,
+    quiet,
     urls: checkWebsocketUrl ? urls.map(checkWebsocketUrl) : [],
     listen: parseListen && listen !== undefined ? parseListen(listen) : null,
   };
@@ -103,9 +111,9 @@ async function openOutputs(
   states: ReadonlyMap<string, NodeView>,
   site: Site,
   { json, quiet, urls, listen }: Outputs,
-  around: Around,
+  watching: Watching,
 ): Promise<void> {
-  const { context, undo, leave } = around;
+  const { context, undo, leave } = watching;
   const { stdout, stderr, host } = context;
   const add = (what: string, output: Output): void => void undo.push(what, () => output.close());
   const terminal = terminalOf(context);

@@ -11,37 +11,39 @@ import { startEmbeddedSession } from '../../workflows/session/embedded.js';
 import { startFrisbeedSession } from '../../workflows/session/frisbeed.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
 import { Failure, UserError } from '../../util/errors.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow, WorkflowTools } from '../../app/node-workflow.js';
-import { flag, onInterrupt, positive, text } from '../kit/options.js';
 import { requirePermit, type RunPermit } from '../../app/leases.js';
 import { ProgressBar } from '../kit/progress-bar.js';
 import { loadSettings } from '../../app/node-settings.js';
-import { minSuccess, passes, takingOptions, type TakingOptions } from './retry-options.js';
-import { checkPxe, ramdiskTools } from '../../app/ramdisk-tools.js';
+import type { loadSpec } from './load.spec.js';
+import { minSuccess } from './min-success.js';
+import { nodesInService, type InService } from '../../app/quarantine.js';
+import { checkPxe, ramdiskTools, type Taking } from '../../app/ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 
-const VERIFY_MODES = ['sample', 'full', 'none'] as const;
 /** Where each phase of a conversion begins, and its share of the whole. */
 const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as const;
 
-export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+type LoadArguments = ArgumentsOf<typeof loadSpec>;
+type LoadOptions = LoadArguments['options'];
+
+export async function plan({ words, options }: LoadArguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
-  const load = await planLoad(args, site, context);
+  const chosen = nodesInService(selectedNodes({ words, allNodes: options.allNodes }, site, context.host), site, options.includeQuarantined);
+  const { load, doubts } = await planLoad(options, chosen, site, context);
   if (!load.reset && load.untilSsh)
     throw new UserError('usage', '-n leaves nodes in the PXE system, -u waits for their new one', 'leave one of them out');
-  const taking = takingOptions(args);
+  const taking = { waitLockMs: (options.waitLock ?? 0) * 1000, window: options.window ?? null };
   const localIp = await localControlIp(site);
   const { frisbee, pxelinux } = site.config;
   if (load.reset) await checkPxe(pxelinux);
-  const permit = await requirePermit(
-    args,
-    site,
-    context,
-    load.nodes.map(({ name }) => name),
-  );
+  const nodes = load.nodes.map(({ name }) => name);
+  const permit = await requirePermit(nodes, options.forceLease, site, context);
+  const onInterrupt = options.onInterrupt ?? 'stop';
   return {
-    nodes: load.nodes.map((node) => node.name),
+    nodes,
     details: {
       image: load.image.path,
       imageBytes: load.image.sizeBytes,
@@ -58,32 +60,39 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       timeoutMs: Number.isFinite(load.nodeDeadlineMs) ? load.nodeDeadlineMs : null,
       attemptTimeoutMs: Math.max(...load.nodes.map(({ name }) => load.settings(name).attemptDeadlineMs)),
       enough: load.enough,
-      onInterrupt: onInterrupt(args.options),
+      onInterrupt,
     },
-    onInterrupt: onInterrupt(args.options),
+    onInterrupt,
     enough: load.enough,
-    warnings: [...site.warnings, ...tooSlow(load)],
-    dryRun: flag(args.options, 'dry-run'),
+    warnings: [...site.warnings, ...chosen.warnings, ...doubts, ...permit.warnings, ...tooSlow(load)],
+    dryRun: options.dryRun,
     keepsLogs: true,
     inputs: [load.image.path],
-    ...runSettings(site),
+    ...runSettings(site, chosen.skipped),
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(taking, load, localIp, site, permit, context, tools),
+    execute: (tools) => execute({ load, taking, localIp, site, permit }, tools),
     abandon: () => permit.abandon(),
     resultLines: () => [],
   };
 }
 
-async function planLoad(args: Arguments, site: Site, context: CommandContext): Promise<LoadPlan> {
+/** `doubts`: what there is to be said of the image. */
+async function planLoad(
+  options: LoadOptions,
+  { nodes: selected }: InService,
+  site: Site,
+  context: CommandContext,
+): Promise<{ load: LoadPlan; doubts: string[] }> {
   const { frisbee, nodes } = site.config;
-  const selected = selectedNodes(args, site, context);
-  const asked = text(args.options, 'image');
+  const asked = options.image;
   const found = await findImage(asked ?? frisbee.defaultImage, placesFor(asked, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() }));
-  site.warnings.push(...(await originDoubts(found, flag(args.options, 'force'))));
-  const image = await inspectImage(await ndzOf(found.path, args, site, context), { signal: context.signal });
+  const doubts = await originDoubts(found, options.force);
+  const ndz = await ndzOf(found.path, options.progress, site, context);
+  doubts.push(...ndz.notes.map((note) => `${basename(found.path)}: ${note}`));
+  const image = await inspectImage(ndz.path, { signal: context.signal });
   const { cut, note, tableSectorBytes } = await judgeImage(image, context.signal);
   if (cut !== null)
     throw new UserError(
@@ -91,31 +100,32 @@ async function planLoad(args: Arguments, site: Site, context: CommandContext): P
       `${found.path}: ${cut}`,
       image.path === found.path ? vouchHint(found.path, image) : 'copy the image again',
     );
-  if (note !== null) site.warnings.push(`${basename(found.path)}: ${note}`);
+  if (note !== null) doubts.push(`${basename(found.path)}: ${note}`);
   if (tableSectorBytes === 4096)
-    site.warnings.push(`${basename(found.path)}: its partition table is for disks with sectors of 4096 bytes, and is not found on others`);
-  return {
+    doubts.push(`${basename(found.path)}: its partition table is for disks with sectors of 4096 bytes, and is not found on others`);
+  const reset = !options.noReset;
+  const load: LoadPlan = {
     nodes: selected,
     image: { ...image, name: found.name },
     settings: loadSettings(
-      args,
+      { reset, bandwidthMibps: options.bandwidth, imageBytes: image.sizeBytes },
       site,
       selected.map(({ name }) => name),
-      image.sizeBytes,
     ),
-    reset: !flag(args.options, 'no-reset'),
-    verify: VERIFY_MODES.find((mode) => mode === text(args.options, 'verify')) ?? frisbee.verify,
-    untilSsh: flag(args.options, 'until-ssh'),
-    ifNeeded: ifNeeded(args),
-    passes: passes(args) ?? nodes.passes,
+    reset,
+    verify: options.verify ?? frisbee.verify,
+    untilSsh: options.untilSsh,
+    ifNeeded: ifNeeded(options),
+    passes: options.passes ?? nodes.passes,
     pauseMs: nodes.retryPauseMs,
-    nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
-    enough: minSuccess(args, selected.length),
+    nodeDeadlineMs: (options.timeout ?? Infinity) * 1000,
+    enough: minSuccess(options.minSuccess, selected.length),
     frisbeeClient: frisbee.client,
     // what its table speaks of may lie behind it, and a version 1 does not say how large its disk was
     clearEnd: frisbee.clearEnd && note === null && image.version > 1,
     tableSectorBytes,
   };
+  return { load, doubts };
 }
 
 /**
@@ -141,35 +151,33 @@ async function originDoubts({ name, realPath, sizeBytes }: ImageRef, force: bool
 }
 
 /** The image itself, or what it was converted to: nodes can take .ndz alone. */
-async function ndzOf(path: string, args: Arguments, site: Site, context: CommandContext): Promise<string> {
-  const mode = text(args.options, 'progress');
+async function ndzOf(
+  path: string,
+  mode: LoadOptions['progress'],
+  site: Site,
+  context: CommandContext,
+): Promise<{ path: string; notes: readonly string[] }> {
   const progress = new ProgressBar(context, `converting ${basename(path)}`, mode === 'quiet' || mode === 'json');
   try {
-    const { path: ndz, notes } = await ensureNdz(path, {
+    return await ensureNdz(path, {
       cacheDir: join(site.stateDir, 'converted'),
       largestDiskBytes: site.config.frisbee.largestDiskGb * 1e9,
       host: context.host,
       signal: context.signal,
       onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),
     });
-    site.warnings.push(...notes.map((note) => `${basename(path)}: ${note}`));
-    return ndz;
   } finally {
     progress.end();
   }
 }
 
-async function execute(
-  taking: TakingOptions,
-  load: LoadPlan,
-  localIp: string,
-  site: Site,
-  permit: RunPermit,
-  context: CommandContext,
-  tools: WorkflowTools,
-) {
+/** A load that is planned and permitted. `localIp`: the gateway's own address on the control network. */
+type LoadRun = { load: LoadPlan; taking: Taking; localIp: string; site: Site; permit: RunPermit };
+
+async function execute({ load, taking, localIp, site, permit }: LoadRun, tools: WorkflowTools) {
+  const { host } = tools;
   const { frisbee, networking } = site.config;
-  const ramdisk = await ramdiskTools(taking, site, permit, context, tools);
+  const ramdisk = await ramdiskTools(taking, site, permit, tools);
   const names = new Map(load.nodes.map(({ control, name }) => [control.ip, name]));
   const session = {
     imagePath: load.image.path,
@@ -180,11 +188,11 @@ async function execute(
     emit: tools.emit,
     signal: tools.signal,
   };
-  const auth = load.untilSsh || load.ifNeeded ? await defaultAuth(context.host.home(), context.host.env) : { privateKeys: [] };
+  const auth = load.untilSsh || load.ifNeeded ? await defaultAuth(host.home(), host.env) : { privateKeys: [] };
   return executeLoad(load, {
     ...tools,
     ...ramdisk,
-    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host),
+    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], host),
     wait: {
       port: networking.sshPort,
       username: 'root',
@@ -196,16 +204,15 @@ async function execute(
       frisbee.engine === 'frisbeed'
         ? startFrisbeedSession(
             { ...session, rateBps },
-            { path: frisbee.server, options: frisbee.serverOptions, host: context.host, children: ramdisk.children },
+            { path: frisbee.server, options: frisbee.serverOptions, host, children: ramdisk.children },
           )
-        : startEmbeddedSession({ ...session, rateBps }, context.host),
+        : startEmbeddedSession({ ...session, rateBps }, host),
   });
 }
 
-function ifNeeded({ options }: Arguments): LoadPlan['ifNeeded'] {
-  const trustStamp = flag(options, 'trust-stamp');
-  if (trustStamp && !flag(options, 'if-needed')) throw new UserError('usage', '--trust-stamp goes with --if-needed');
-  return flag(options, 'if-needed') ? { trustStamp } : null;
+function ifNeeded({ ifNeeded: asked, trustStamp }: LoadOptions): LoadPlan['ifNeeded'] {
+  if (trustStamp && !asked) throw new UserError('usage', '--trust-stamp goes with --if-needed');
+  return asked ? { trustStamp } : null;
 }
 
 /** The rates of the sessions, and the nodes of each. */

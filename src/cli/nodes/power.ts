@@ -1,19 +1,20 @@
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
-import { POWER_VERBS } from '../../power/answer.js';
 import { createPowerClient, type PowerVerb } from '../../power/client.js';
 import { createLinks, holderPhrase } from '../../pxe/links.js';
 import { bootRecords } from '../../runs/boots.js';
 import { Failure } from '../../util/errors.js';
+import type { Host } from '../../util/host.js';
 import { printable } from '../../util/text.js';
 import type { Permit } from '../../workflows/steps/may-act.js';
 import { executePower } from '../../workflows/power.js';
-import type { Arguments, CommandContext, NodeCommandModule } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
-import { flag, positive } from '../kit/options.js';
 import { adviseOnLeases, requirePermit } from '../../app/leases.js';
 import { sweepLeftovers } from '../../app/sweep.js';
 import { folder, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import type { onSpec, statusSpec } from './power.spec.js';
 
 /** The verbs that change something on a node: they need a lease. The others are answered to everybody. */
 const CHANGING: ReadonlySet<PowerVerb> = new Set(['on', 'off', 'reset', 'usrpon', 'usrpoff']);
@@ -22,9 +23,9 @@ const CHANGING: ReadonlySet<PowerVerb> = new Set(['on', 'off', 'reset', 'usrpon'
 const BOOTING: ReadonlySet<PowerVerb> = new Set(['on', 'off', 'reset']);
 
 /** Refuses nodes that a run has in its hands; `permit` is asked first. */
-function notHeld(permit: Permit | null, nodes: readonly InventoryNode[], site: Site, context: CommandContext): Permit {
+function notHeld(permit: Permit | null, nodes: readonly InventoryNode[], site: Site, host: Host): Permit {
   const { configDir, frisbeeImage } = site.config.pxelinux;
-  const links = createLinks({ configDir, target: frisbeeImage, host: context.host });
+  const links = createLinks({ configDir, target: frisbeeImage, host });
   const macOf = new Map(nodes.map((node) => [node.name, node.control.mac]));
   return async (node, signal) => {
     await permit?.(node, signal);
@@ -38,24 +39,27 @@ function notHeld(permit: Permit | null, nodes: readonly InventoryNode[], site: S
   };
 }
 
+/** What every verb takes, and what only those take that change something. */
+type PowerOptions = ArgumentsOf<typeof statusSpec>['options'] &
+  Partial<Pick<ArgumentsOf<typeof onSpec>['options'], 'force' | 'forceLease'>>;
+type PowerArguments = { words: readonly string[]; options: PowerOptions };
+
 /** The command that sends one verb to the nodes' CMC cards. */
-export function powerModule(name: string): NodeCommandModule {
-  const verb = POWER_VERBS.find((candidate) => candidate === name);
-  if (!verb) throw new Error(`no such verb: ${name}`);
-  return { plan: (args, context) => planPower(verb, args, context) };
+export function power(verb: PowerVerb) {
+  return { plan: (args: PowerArguments, context: CommandContext) => planPower(verb, args, context) };
 }
 
-async function planPower(verb: PowerVerb, args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+async function planPower(verb: PowerVerb, { words, options }: PowerArguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
-  const nodes = selectedNodes(args, site, context);
-  const timeoutMs = (positive(args.options, 'timeout') ?? site.config.nodes.statusTimeoutMs / 1000) * 1000;
+  const nodes = selectedNodes({ words, allNodes: options.allNodes }, site, context.host);
+  const timeoutMs = options.timeout === undefined ? site.config.nodes.statusTimeoutMs : options.timeout * 1000;
   const names = nodes.map((node) => node.name);
-  const permit = CHANGING.has(verb) ? await requirePermit(args, site, context, names) : null;
+  const permit = CHANGING.has(verb) ? await requirePermit(names, options.forceLease ?? false, site, context) : null;
   const cmcOf = new Map(nodes.map((node) => [node.name, node.cmc.hostname]));
   return {
     nodes: names,
     details: { verb, timeoutMs },
-    warnings: site.warnings,
+    warnings: [...site.warnings, ...(permit?.warnings ?? [])],
     dryRun: false,
     keepsLogs: verb === 'on' || verb === 'off' || verb === 'reset',
     ...runSettings(site),
@@ -64,14 +68,14 @@ async function planPower(verb: PowerVerb, args: Arguments, context: CommandConte
     patienceMs: 250,
     fold: folder(site),
     execute: async (tools) => {
-      if (verb === 'on' || verb === 'reset') await sweepLeftovers(site, context, tools);
+      if (verb === 'on' || verb === 'reset') await sweepLeftovers(site, tools);
       const power = createPowerClient({ port: site.config.networking.cmcPort, requestTimeoutMs: timeoutMs });
       tools.undo.push('closing the connections to the CMC cards', () => power.close());
-      const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
+      const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], tools.host);
       permit?.attach(tools);
       const mayTouch =
-        BOOTING.has(verb) && !flag(args.options, 'force') ? notHeld(permit?.check ?? null, nodes, site, context) : (permit?.check ?? null);
-      const advice = permit ? null : adviseOnLeases(site, context, names, tools);
+        BOOTING.has(verb) && !options.force ? notHeld(permit?.check ?? null, nodes, site, tools.host) : (permit?.check ?? null);
+      const advice = permit ? null : adviseOnLeases(site, names, tools);
       const powerTools = {
         ...tools,
         power,

@@ -1,197 +1,109 @@
 import { basename } from 'node:path';
-import { createBus } from '../../events/bus.js';
 import type { Outcome } from '../../events/outcome.js';
-import { applyEvent, emptyState, nodesIn, type RunState } from '../../events/reducer.js';
-import { EVENT_SCHEMA, type Emit } from '../../events/types.js';
-import type { Monitor } from '../../monitor/contract.js';
-import { openMonitor, resolveMode, progressModes, type ProgressMode } from '../../monitor/monitor.js';
+import { nodesIn, type RunState } from '../../events/reducer.js';
+import { openMonitor, resolveMode, type ProgressMode } from '../../monitor/monitor.js';
 import { renderSummary } from '../../monitor/summary.js';
-import { eventText } from '../../monitor/text.js';
-import { openLogFile, type LogFile } from '../../runs/log-file.js';
-import { changedInputs, type RunPlan } from '../../runs/plan-file.js';
-import { newRunId, type RunFolder } from '../../runs/run-folder.js';
+import type { RunPlan } from '../../runs/plan-file.js';
+import { newRunId } from '../../runs/run-folder.js';
 import type { StoredRun } from '../../runs/store.js';
-import { Failure, messageOf, UserError } from '../../util/errors.js';
 import { jsonText } from '../../util/json.js';
-import { say, sayJson, warn } from '../../util/say.js';
-import { UndoStack } from '../../util/undo.js';
-import { Interrupted } from '../../engine/interrupted.js';
-import type { Arguments, Command, CommandContext, NodeCommandModule } from '../kit/command.js';
+import { say, sayJson, sayText, warn } from '../../util/say.js';
 import { runControls } from '../../app/controls.js';
-import { acceptRun, backgroundRun, startInBackground } from '../../app/detach.js';
-import { exitCodeOfError, exitCodes } from '../kit/exit.js';
-import { hearInterrupts } from '../kit/interruption.js';
+import { backgroundRun, startInBackground } from '../../app/detach.js';
+import { acceptPlan, refuseChanged, type RunEnd } from '../../app/execute-run.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
-import { flag, text } from '../kit/options.js';
-import { allNodes, nothingRecorded, planRecord, recordRun, type Recording } from '../../app/record-run.js';
-import { openResults, type ResultPrinter } from '../kit/results.js';
-import { lostProgress, tellLosses } from '../kit/tell-losses.js';
+import { planRecord } from '../../app/record-run.js';
 import { version } from '../../app/version.js';
+import type { CommandContext, NodeCommand } from '../kit/command.js';
+import { exitCodeOfError, exitCodes } from '../kit/exit.js';
+import type { Arguments, OptionsOf } from '../kit/option-spec.js';
+import { openResults } from '../kit/results.js';
+import { lostProgress, tellLosses } from '../kit/tell-losses.js';
+import type { nodeOptions, runOptions } from './options.js';
 
 /** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
 export type Resumed = { from: StoredRun; force: boolean };
 
+/** What a command line says to all commands on nodes alike. */
+type SharedOptions = OptionsOf<typeof nodeOptions> & Partial<OptionsOf<typeof runOptions>>;
+
 /** Everything that commands on nodes have in common: monitor, journal, log, undoing, final table, exit code. */
 export async function runNodeCommand(
-  command: Command,
-  module: NodeCommandModule,
+  command: NodeCommand,
   args: Arguments,
   context: CommandContext,
   resumed: Resumed | null = null,
 ): Promise<number> {
-  const workflow = await module.plan(args, context);
-  const mode = progressMode(args, workflow);
+  const { plan: planOf } = await command.load();
+  const workflow = await planOf(args, context);
+  const options = args.options as SharedOptions; // as: the options of every command on nodes begin with these (table.test.ts)
+  const mode = progressMode(options, workflow);
   if (workflow.dryRun) {
     await workflow.abandon?.();
-    if (mode === 'json') sayJson(context.stdout, planOf(command, workflow));
-    else say(context.stdout, ...renderPlan(command, workflow));
+    if (mode === 'json') sayJson(context.stdout, { command: command.name, nodes: workflow.nodes, ...workflow.details });
+    else say(context.stdout, ...renderPlan(command.name, workflow));
     return exitCodes.ok;
   }
   const background = backgroundRun(context.host);
-  const plan = planRecord(
-    background ?? newRunId(command.name, context.host),
-    command.name,
-    workflow,
-    context,
-    version(),
-    resumed?.from ?? null,
-    background !== null,
-  );
+  const run = background ?? newRunId(command.name, context.host);
+  const from = resumed?.from ?? null;
+  const plan = planRecord({ run, command: command.name, workflow, version: version(), from, detached: background !== null }, context);
   if (resumed && !resumed.force) refuseChanged(resumed.from, plan);
-  if (flag(args.options, 'detach') && background === null) {
+  if (options.detach && background === null) {
     await workflow.abandon?.();
-    return startInBackground(command.name, workflow.stateDir, context);
+    return goOnInBackground(command.name, workflow.stateDir, context);
   }
-  return runPlan(plan, workflow, resolveMode(mode, context.stderr, context.host.env), flag(args.options, 'verbose'), context);
+  return showRun(plan, workflow, resolveMode(mode, context.stderr, context.host.env), options.verbose, context);
 }
 
-async function runPlan(
+/** Prints the run's name once its plan is accepted in the background; else what it said there, and its exit code is ours. */
+async function goOnInBackground(command: string, stateDir: string, context: CommandContext): Promise<number> {
+  const started = await startInBackground(command, stateDir, context);
+  if (started.accepted) {
+    say(context.stdout, started.run);
+    say(context.stderr, `in the background; follow it with: imaging-runs attach ${started.run}`);
+    return exitCodes.ok;
+  }
+  sayText(context.stderr, started.said);
+  context.signal.throwIfAborted();
+  return started.exitCode ?? exitCodes.someFailed;
+}
+
+/** Does a run, with its progress on standard error and its results on standard output; returns its exit code. */
+async function showRun(
   plan: RunPlan,
   workflow: NodeWorkflow,
   mode: Exclude<ProgressMode, 'auto'>,
   verbose: boolean,
   context: CommandContext,
 ): Promise<number> {
-  const state = emptyState();
-  const warnings = createWarnings(workflow.warnings);
-  const recording = workflow.keepsLogs ? recordRun(plan, workflow, state, context, warnings.add) : nothingRecorded;
-  acceptRun();
-  const controls = runControls('asks', recording.folder?.path ?? null, () => process.kill(context.host.pid, 'SIGINT'));
-  const monitor = await openMonitor(mode, context, state, verbose, undefined, controls);
-  const log = openLogFile(context.host, warnings.add);
+  const run = acceptPlan(plan, workflow, context);
+  const controls = runControls('asks', run.path, () => process.kill(context.host.pid, 'SIGINT'));
+  const monitor = await openMonitor(mode, context, run.state, verbose, undefined, controls);
   const silent = mode === 'json' || workflow.result === 'silent';
   const results = silent ? null : openResults(workflow.nodes, workflow.resultLines, workflow.patienceMs, context.stdout);
   try {
-    return await execute(plan, workflow, context, { state, monitor, log, recording, warnings, results, showsWarnings: mode !== 'json' });
+    return await run.execute({
+      sink: monitor.sink,
+      onOutcome: (outcome) => results?.add(outcome),
+      onStart: (emit) => tellLosses(context.losses, mode !== 'json', emit),
+      exitCodeOf: (end) => exitCodeOf(end, workflow, context),
+    });
   } finally {
     await monitor.close();
     results?.close();
-    const problems = recording.close();
+    const problems = run.close();
     // plain lines have shown warnings as they came
-    const untold = mode === 'tty' || mode === 'quiet' ? [...state.warnings, ...problems] : problems;
+    const untold = mode === 'tty' || mode === 'quiet' ? [...run.state.warnings, ...problems] : problems;
     for (const text of workflow.result === 'silent' ? [] : untold) warn(context.stderr, text);
-    if (!silent) printTable(workflow, state, recording.folder, context);
-    log?.close();
+    if (!silent) printTable(workflow, run.state, run.path, context);
   }
 }
 
-function refuseChanged(from: StoredRun, plan: RunPlan): void {
-  const changed = changedInputs(from.plan.inputs, plan.inputs);
-  if (changed.length === 0) return;
-  throw new UserError(
-    'refused',
-    `what run ${from.run} read has changed since: ${changed.join('; ')}`,
-    'nodes that are done have the old one: load all of them again, or resume with --force',
-  );
-}
-
-type Around = {
-  state: RunState;
-  monitor: Monitor;
-  log: LogFile | null;
-  recording: Recording;
-  warnings: Warnings;
-  results: ResultPrinter | null /** Whether warnings are shown on standard error, at once or after the run. */;
-  showsWarnings: boolean;
-};
-
-/** Warnings from before the run has a voice wait for it. */
-type Warnings = { add: (text: string) => void; tell: (emit: Emit) => void };
-
-function createWarnings(first: readonly string[]): Warnings {
-  const waiting = [...first];
-  let emit: Emit | null = null;
-  return {
-    add: (text) => (emit ? emit({ type: 'run.warning', text }) : void waiting.push(text)),
-    tell: (voice) => {
-      emit = voice;
-      for (const text of waiting.splice(0)) emit({ type: 'run.warning', text });
-    },
-  };
-}
-
-/** Does the work, undoes what must be undone, and returns the exit code; throws what kept the work from being done at all. */
-async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, context: CommandContext, around: Around): Promise<number> {
-  const { state, log, recording } = around;
-  const emit = createBus(run, context.host, [
-    (event) => applyEvent(state, event),
-    recording.sink,
-    (event) => {
-      const line = eventText(event);
-      if (line !== null) log?.write(event.at, run, line);
-    },
-    around.monitor.sink,
-  ]);
-  const startedMs = context.host.monotonicMs();
-  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, nodes: allNodes(workflow), details: workflow.details });
-  around.warnings.tell(emit);
-  const interruption = hearInterrupts(workflow, context, emit);
-  const endTelling = tellLosses(context.losses, around.showsWarnings, emit);
-  for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
-  const undo = new UndoStack();
-  const tools = {
-    run,
-    host: context.host,
-    emit,
-    signal: context.signal,
-    finishing: interruption.finishing,
-    undo,
-    transcript: recording.folder?.transcript ?? (() => () => {}),
-    onOutcome: (outcome: Outcome<unknown>) => around.results?.add(outcome),
-  };
-  let thrown: { error: unknown } | null = null;
-  let outcomes: Outcome<unknown>[] = [];
-  try {
-    outcomes = await workflow.execute(tools);
-  } catch (error) {
-    thrown = { error };
-    const { code, hint } = describeError(error);
-    emit({ type: 'run.failed', code, message: messageOf(error), hint });
-  }
-  for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
-  for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')])
-    emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
-  const interrupted = interruption.reason();
-  interruption.close();
-  endTelling();
+/** As the process will end. */
+function exitCodeOf({ outcomes, thrown, interrupted }: RunEnd, workflow: NodeWorkflow, { losses }: CommandContext): number {
   const earned = interrupted?.exitCode ?? (thrown ? exitCodeOfError(thrown.error) : exitCodeOfOutcomes(outcomes, workflow));
-  const exitCode = earned === exitCodes.ok && context.losses?.output ? exitCodes.environment : earned; // as the process will end
-  emit({
-    type: 'run.finished',
-    ok: nodesIn(state, 'done'),
-    failed: nodesIn(state, 'failed'),
-    skipped: nodesIn(state, 'skipped'),
-    exitCode,
-    elapsedMs: Math.round(context.host.monotonicMs() - startedMs),
-  });
-  if (thrown && !interrupted) throw thrown.error;
-  return exitCode;
-}
-
-function describeError(error: unknown): { code: string; hint: string | null } {
-  if (error instanceof UserError) return { code: error.kind, hint: error.hint ?? null };
-  if (error instanceof Failure) return { code: error.code, hint: error.hint ?? null };
-  return { code: error instanceof Interrupted ? 'interrupted' : 'bug', hint: null };
+  return earned === exitCodes.ok && losses?.output ? exitCodes.environment : earned;
 }
 
 /** Failures that say the run may not work on a node, which nobody has touched. */
@@ -211,35 +123,26 @@ function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], { skipped, en
   return failures.length + skipped.length > 0 ? exitCodes.someFailed : exitCodes.ok;
 }
 
-function progressMode(args: Arguments, workflow: NodeWorkflow): ProgressMode {
+function progressMode({ curses, progress, verbose }: SharedOptions, workflow: NodeWorkflow): ProgressMode {
   if (workflow.result === 'silent') return 'quiet';
-  if (flag(args.options, 'curses')) return 'tty';
-  const asked = text(args.options, 'progress');
-  return progressModes.find((mode) => mode === asked) ?? (flag(args.options, 'verbose') ? 'plain' : workflow.progress);
+  if (curses) return 'tty';
+  return progress ?? (verbose ? 'plain' : workflow.progress);
 }
 
-/** The final table: a command's result, or beside result lines only what went wrong. */
-function printTable(workflow: NodeWorkflow, state: RunState, folder: RunFolder | null, context: CommandContext): void {
+/** The final table: a command's result, or beside result lines only what went wrong. `path`: the run's folder. */
+function printTable(workflow: NodeWorkflow, state: RunState, path: string | null, context: CommandContext): void {
   const bad = nodesIn(state, 'failed').length + nodesIn(state, 'skipped').length > 0;
   if (workflow.result === 'lines' && !bad) return;
   const out = workflow.result === 'table' ? context.stdout : context.stderr;
   for (const line of renderSummary(state, workflow.fold)) say(out, line);
   if (workflow.result === 'table') for (const line of lostProgress(context.losses)) say(out, line);
-  if (!folder || !bad) return;
-  say(out, `logs: ${folder.path}`);
-  if (workflow.result === 'table') say(out, `once more for those that are not done: imaging-runs resume ${basename(folder.path)}`);
+  if (path === null || !bad) return;
+  say(out, `logs: ${path}`);
+  if (workflow.result === 'table') say(out, `once more for those that are not done: imaging-runs resume ${basename(path)}`);
 }
 
-function planOf(command: Command, workflow: NodeWorkflow) {
-  return { command: command.name, nodes: workflow.nodes, ...workflow.details };
-}
-
-function renderPlan(command: Command, workflow: NodeWorkflow): string[] {
+function renderPlan(command: string, workflow: NodeWorkflow): string[] {
   const rows = Object.entries({ nodes: `${workflow.fold([...workflow.nodes])} (${workflow.nodes.length})`, ...workflow.details });
   const shown = rows.map(([name, value]) => `  ${name.padEnd(12)} ${typeof value === 'object' ? jsonText(value) : String(value)}`);
-  return [
-    `imaging-${command.name} would do this, and has touched nothing:`,
-    ...shown,
-    ...workflow.warnings.map((text) => `  warning: ${text}`),
-  ];
+  return [`imaging-${command} would do this, and has touched nothing:`, ...shown, ...workflow.warnings.map((text) => `  warning: ${text}`)];
 }

@@ -12,40 +12,42 @@ import {
   savedName,
 } from '../../images/saved.js';
 import { holdsControls } from '../../images/stamp.js';
+import type { InventoryNode } from '../../inventory/inventory.js';
 import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
+import type { Host } from '../../util/host.js';
 import { doubtOfDisk } from '../../workflows/steps/disk-doubt.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow, WorkflowTools } from '../../app/node-workflow.js';
-import { flag, onInterrupt, positive, text } from '../kit/options.js';
 import { requirePermit, type RunPermit } from '../../app/leases.js';
 import { saveSettings } from '../../app/node-settings.js';
-import { passes, takingOptions, type TakingOptions } from './retry-options.js';
-import { checkPxe, ramdiskTools } from '../../app/ramdisk-tools.js';
+import { nodesInService } from '../../app/quarantine.js';
+import { checkPxe, ramdiskTools, type Taking } from '../../app/ramdisk-tools.js';
 import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import type { saveSpec } from './save.spec.js';
 
 const MAX_COMMENT_BYTES = 1000;
 
-export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+type SaveArguments = ArgumentsOf<typeof saveSpec>;
+
+export async function plan({ words, options }: SaveArguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
   const dir = savedInto(site.config.frisbee.imagesDir, context.host);
-  const save = await planSave(args, site, dir, context);
-  const taking = takingOptions(args);
+  const chosen = nodesInService(selectedNodes({ words, allNodes: options.allNodes }, site, context.host), site, options.includeQuarantined);
+  const save = await planSave(options, chosen.nodes, dir, site, context.host);
+  const taking = { waitLockMs: (options.waitLock ?? 0) * 1000, window: options.window ?? null };
   await checkWritable(dir);
-  if (!flag(args.options, 'no-reset')) await checkPxe(site.config.pxelinux);
-  const permit = await requirePermit(
-    args,
-    site,
-    context,
-    save.nodes.map((node) => node.name),
-  );
+  const reset = !options.noReset;
+  if (reset) await checkPxe(site.config.pxelinux);
+  const nodes = save.nodes.map((node) => node.name);
+  const permit = await requirePermit(nodes, options.forceLease, site, context);
   const { name, comment, by, localIp, stamp, passes: tries, attemptDeadlineMs: attemptTimeoutMs } = save;
-  const reset = !flag(args.options, 'no-reset');
-  const dryRun = flag(args.options, 'dry-run');
-  if (dryRun) site.warnings.push(...(await refusals(save, site, context)));
+  const onInterrupt = options.onInterrupt ?? 'stop';
+  const refused = options.dryRun ? await refusals(save, site, context.host) : [];
   return {
-    nodes: save.nodes.map((node) => node.name),
+    nodes,
     details: {
       files: save.nodes.map((node) => save.pathOf(node.name, 1)),
       image: name,
@@ -57,47 +59,51 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
       timeoutMs: Number.isFinite(save.nodeDeadlineMs) ? save.nodeDeadlineMs : null,
       attemptTimeoutMs,
       passes: tries,
-      onInterrupt: onInterrupt(args.options),
+      onInterrupt,
     },
-    onInterrupt: onInterrupt(args.options),
-    warnings: site.warnings,
-    dryRun,
+    onInterrupt,
+    warnings: [...site.warnings, ...chosen.warnings, ...permit.warnings, ...refused],
+    dryRun: options.dryRun,
     keepsLogs: true,
-    ...runSettings(site),
+    ...runSettings(site, chosen.skipped),
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,
     fold: folder(site),
-    execute: (tools) => execute(taking, save, dir, site, permit, context, tools),
+    execute: (tools) => execute({ save, taking, dir, site, permit }, tools),
     abandon: () => permit.abandon(),
     resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
   };
 }
 
-async function planSave(args: Arguments, site: Site, dir: string, context: CommandContext): Promise<SavePlan> {
+async function planSave(
+  options: SaveArguments['options'],
+  selected: readonly InventoryNode[],
+  dir: string,
+  site: Site,
+  host: Host,
+): Promise<SavePlan> {
   const { frisbee, nodes } = site.config;
-  const { host } = context;
-  const selected = selectedNodes(args, site, context);
   const name = checkedName(
-    text(args.options, 'output') ?? 'image',
+    options.output ?? 'image',
     selected.map((node) => node.name),
   );
   const savedAtMs = host.now();
   return {
-    settings: saveSettings(args, site),
+    settings: saveSettings(!options.noReset, site),
     nodes: selected,
     pathOf: (node, nth) => join(dir, `${savedName(node, savedAtMs, name, nth)}${IMAGE_SUFFIX}`),
     name,
     by: (host.uid() === 0 ? host.env.SUDO_USER : undefined) ?? host.login(),
-    comment: checkedComment(text(args.options, 'comment')),
+    comment: checkedComment(options.comment),
     gateway: host.shortHostname(),
     savedAtMs,
-    force: flag(args.options, 'force'),
+    force: options.force,
     stamp: frisbee.rootPartition === null ? null : { rootPartition: frisbee.rootPartition, mountPoint: frisbee.mountPoint },
     lastBytes: await lastImageBytes(dir),
     localIp: await localControlIp(site),
-    nodeDeadlineMs: (positive(args.options, 'timeout') ?? Infinity) * 1000,
-    passes: passes(args) ?? nodes.passes,
+    nodeDeadlineMs: (options.timeout ?? Infinity) * 1000,
+    passes: options.passes ?? nodes.passes,
     pauseMs: nodes.retryPauseMs,
     attemptDeadlineMs: nodes.saveTimeoutMs + 2 * nodes.timeoutBeforeTelnetMs,
     imagezip: frisbee.imagezip,
@@ -106,7 +112,7 @@ async function planSave(args: Arguments, site: Site, dir: string, context: Comma
 }
 
 /** What a save would refuse, or do because of --force: a sentence for each node that our records have something against. */
-async function refusals({ nodes, force }: SavePlan, site: Site, { host }: CommandContext): Promise<string[]> {
+async function refusals({ nodes, force }: SavePlan, site: Site, host: Host): Promise<string[]> {
   const images = imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], host);
   const sentences: string[] = [];
   for (const { name } of nodes) {
@@ -119,21 +125,16 @@ async function refusals({ nodes, force }: SavePlan, site: Site, { host }: Comman
   return sentences;
 }
 
-async function execute(
-  taking: TakingOptions,
-  save: SavePlan,
-  dir: string,
-  site: Site,
-  permit: RunPermit,
-  context: CommandContext,
-  tools: WorkflowTools,
-) {
-  for (const path of await sweepUnfinished(dir, context.host.now()))
+/** A save that is planned and permitted. `dir`: where the images go. */
+type SaveRun = { save: SavePlan; taking: Taking; dir: string; site: Site; permit: RunPermit };
+
+async function execute({ save, taking, dir, site, permit }: SaveRun, tools: WorkflowTools) {
+  for (const path of await sweepUnfinished(dir, tools.host.now()))
     tools.emit({ type: 'run.note', text: `removed ${path}, left behind by a run that is gone` });
   return executeSave(save, {
     ...tools,
-    ...(await ramdiskTools(taking, site, permit, context, tools)),
-    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host),
+    ...(await ramdiskTools(taking, site, permit, tools)),
+    images: imageRecords(site.stateDir, [SYSTEM_RUNS_DIR], tools.host),
   });
 }
 

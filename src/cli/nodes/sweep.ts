@@ -5,18 +5,19 @@ import { childRecords } from '../../runs/children.js';
 import { pruneRuns } from '../../runs/retention.js';
 import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { sweep } from '../../app/sweep.js';
 import { sweepImages } from '../../app/unfinished-images.js';
+import type { sweepSpec } from './sweep.spec.js';
 
 /** Takes away what killed runs left; says what it took, and nothing when there was nothing: it is made for timers. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  if (args.words.length > 0)
+export async function run({ words, options }: ArgumentsOf<typeof sweepSpec>, context: CommandContext): Promise<number> {
+  if (words.length > 0)
     throw new UserError(
       'usage',
-      `imaging-sweep takes no words, not ${JSON.stringify(args.words[0])}`,
+      `imaging-sweep takes no words, not ${JSON.stringify(words[0])}`,
       'it sweeps everything; see imaging-sweep --help',
     );
   const { host, stdout, stderr } = context;
@@ -27,7 +28,7 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
     const [{ dead }, orphans] = [await findLeftovers(configDir, frisbeeImage, host), await childRecords(stateDir, host).orphans()];
     return [...dead, ...orphans.map((pid) => `server program, pid ${pid}`)];
   };
-  if (flag(args.options, 'dry-run')) {
+  if (options.dryRun) {
     const images = await sweepImages(config.frisbee.imagesDir, host, { dryRun: true });
     for (const what of [...(await leftNow()), ...images]) say(stdout, `would remove ${what}`);
     return exitCodes.ok;

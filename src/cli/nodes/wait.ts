@@ -1,30 +1,31 @@
 import type { Outcome } from '../../events/outcome.js';
-import type { InventoryNode } from '../../inventory/inventory.js';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { bootRecords } from '../../runs/boots.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { fanOut } from '../../engine/fan-out.js';
 import { waitForSsh, waitForTelnet } from '../../workflows/wait.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
-import { flag, positive, text } from '../kit/options.js';
 import { sweepLeftovers } from '../../app/sweep.js';
 import { folder, openSite, runSettings, selectedNodes } from '../../app/site.js';
+import type { waitSpec } from './wait.spec.js';
 
 /** Whether a node's outcome says only that the run was ended from outside. */
 function isCutShort(outcome: Outcome<unknown>): boolean {
   return !outcome.ok && outcome.failure.code === 'interrupted';
 }
 
-export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+export async function plan({ words, options }: ArgumentsOf<typeof waitSpec>, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
-  const nodes: InventoryNode[] = selectedNodes(args, site, context);
+  const nodes = selectedNodes({ words, allNodes: options.allNodes }, site, context.host);
   const { networking } = site.config;
-  const timeoutMs = (positive(args.options, 'timeout') ?? site.config.nodes.waitTimeoutMs / 1000) * 1000;
-  const byTelnet = flag(args.options, 'telnet');
+  const timeoutMs = options.timeout === undefined ? site.config.nodes.waitTimeoutMs : options.timeout * 1000;
+  const byTelnet = options.telnet;
   const probe = byTelnet ? 'telnet' : 'ssh';
-  const backoffMs = (positive(args.options, 'backoff') ?? (byTelnet ? networking.telnetBackoffMs : networking.sshBackoffMs) / 1000) * 1000;
-  const username = text(args.options, 'user') ?? 'root';
+  const usualMs = byTelnet ? networking.telnetBackoffMs : networking.sshBackoffMs;
+  const backoffMs = options.backoff === undefined ? usualMs : options.backoff * 1000;
+  const username = options.user ?? 'root';
   const tried = new Set<string>();
   const onTried = (node: string): void => void tried.add(node);
   return {
@@ -34,23 +35,23 @@ export async function plan(args: Arguments, context: CommandContext): Promise<No
     dryRun: false,
     keepsLogs: true,
     ...runSettings(site),
-    result: flag(args.options, 'silent') ? 'silent' : 'lines',
-    progress: flag(args.options, 'silent') ? 'quiet' : 'auto',
+    result: options.silent ? 'silent' : 'lines',
+    progress: options.silent ? 'quiet' : 'auto',
     patienceMs: Infinity,
     fold: folder(site),
     execute: async (tools) => {
       const auth = byTelnet ? null : await defaultAuth(context.host.home(), context.host.env);
-      await sweepLeftovers(site, context, tools);
+      await sweepLeftovers(site, tools);
       const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
       const lastBoot = (name: string): Promise<number | null> => boots.last(name);
-      const options = {
+      const settings = {
         concurrency: nodes.length,
         nodeDeadlineMs: timeoutMs,
         firstStep: probe,
         describe: (seen: string) => seen,
         ...tools,
       } as const;
-      return fanOut(nodes, options, (node) =>
+      return fanOut(nodes, settings, (node) =>
         node.at(probe, timeoutMs, (signal) =>
           auth === null
             ? waitForTelnet(node, { port: networking.telnetPort, backoffMs, lastBoot, onTried }, signal)

@@ -5,18 +5,19 @@ import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { jsonText } from '../../util/json.js';
 import { describeAnswer, executeWhich, type WhichAnswer } from '../../workflows/which.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
-import { flag, positive, text } from '../kit/options.js';
 import { folder, openSite, runSettings, selectedNodes } from '../../app/site.js';
+import type { whichSpec } from './which.spec.js';
 
 /** Tells which image each node runs; changes nothing. */
-export async function plan(args: Arguments, context: CommandContext): Promise<NodeWorkflow> {
+export async function plan({ words, options }: ArgumentsOf<typeof whichSpec>, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
-  const nodes = selectedNodes(args, site, context);
-  const timeoutMs = (positive(args.options, 'timeout') ?? site.config.nodes.statusTimeoutMs / 1000) * 1000;
-  const username = text(args.options, 'user') ?? 'root';
-  const linesOf = flag(args.options, 'json') ? jsonLine : textLine;
+  const nodes = selectedNodes({ words, allNodes: options.allNodes }, site, context.host);
+  const timeoutMs = options.timeout === undefined ? site.config.nodes.statusTimeoutMs : options.timeout * 1000;
+  const username = options.user ?? 'root';
+  const linesOf = options.json ? jsonLine : textLine;
   return {
     nodes: nodes.map((node) => node.name),
     details: { username, timeoutMs },

@@ -5,9 +5,7 @@ import { runImagezip } from '../../programs/imagezip.js';
 import type { ProgramModule } from '../kit/command.js';
 
 /** The drop-in programs; their options, output and exit codes are those of the programs they stand in for. */
-export const programs: Record<'frisbee' | 'frisbeed' | 'imagezip' | 'imageunzip', ProgramModule['run']> = {
-  frisbee: runFrisbee,
-  frisbeed: runFrisbeed,
-  imagezip: runImagezip,
-  imageunzip: runImageunzip,
-};
+export const frisbee: ProgramModule = { run: runFrisbee };
+export const frisbeed: ProgramModule = { run: runFrisbeed };
+export const imagezip: ProgramModule = { run: runImagezip };
+export const imageunzip: ProgramModule = { run: runImageunzip };

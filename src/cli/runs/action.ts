@@ -6,18 +6,30 @@ import { parseNodeSpecs } from '../../nodes/parse.js';
 import { UserError } from '../../util/errors.js';
 import { warn } from '../../util/say.js';
 import { printable } from '../../util/text.js';
-import type { Action } from '../kit/actions.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import { action, type Action } from '../kit/actions.js';
+import type { CommandContext } from '../kit/command.js';
+import type { Arguments, OptionsOf } from '../kit/option-spec.js';
 import { setResolver } from '../../app/node-sets.js';
 import { namesOf } from '../../app/site.js';
+import { runsSpec } from './runs.spec.js';
 
 /** Where runs are, and how nodes are called. */
 export type RunsSite = { config: Config; dir: string };
 
-/** One thing `imaging-runs` does. */
-export type RunsAction = Omit<Action, 'run'> & { run(args: Arguments, context: CommandContext, site: RunsSite): Promise<number> };
+/** One thing `imaging-runs` does, with the options that it takes. */
+type RunsAction<A, Name extends string> = Omit<Action<A, Name>, 'run'> & {
+  run: (args: A, context: CommandContext, site: RunsSite) => Promise<number>;
+};
 
-export async function openRunsSite(context: CommandContext): Promise<RunsSite> {
+type RunsOptions = (typeof runsSpec)['options'];
+
+export function runsAction<const Name extends keyof RunsOptions>(
+  one: RunsAction<Arguments<OptionsOf<Pick<RunsOptions, Name>>>, Name>,
+): Action {
+  return action(runsSpec, { ...one, run: async (args, context) => one.run(args, context, await openRunsSite(context)) });
+}
+
+async function openRunsSite(context: CommandContext): Promise<RunsSite> {
   const { config, warnings } = await loadConfig(context.host);
   for (const text of warnings) if (!text.includes('is missing')) warn(context.stderr, text);
   return { config, dir: await runsDir(config.runs.dir, context.host) };

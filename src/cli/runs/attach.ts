@@ -10,9 +10,8 @@ import { say } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
 import type { CommandContext } from '../kit/command.js';
 import { runControls } from '../../app/controls.js';
-import { flag } from '../kit/options.js';
-import type { RunsAction } from './action.js';
-import { Left } from './left.js';
+import { runsAction } from './action.js';
+import { PersonLeft } from '../kit/person-left.js';
 import { monitorMode } from './replay.js';
 import { summaryOf } from './show.js';
 
@@ -20,7 +19,7 @@ import { summaryOf } from './show.js';
 const LOOK_MS = 500;
 
 /** Follows a run as if it had been started here; ends with its exit code. Going away leaves it alone. */
-export const attach: RunsAction = {
+export const attach = runsAction({
   words: '[RUN]',
   minWords: 0,
   maxWords: 1,
@@ -31,12 +30,12 @@ export const attach: RunsAction = {
     const state = emptyState();
     const leaving = childSignal(context.signal);
     if (mode === 'tty') say(context.stderr, `following run ${run.run}; q leaves it alone`);
-    const controls = runControls('at-once', run.path, () => leaving.abort(new Left()));
-    const monitor = await openMonitor(mode, context, state, flag(options, 'verbose'), undefined, controls);
+    const controls = runControls('at-once', run.path, () => leaving.abort(new PersonLeft()));
+    const monitor = await openMonitor(mode, context, state, options.verbose, undefined, controls);
     try {
       await follow(run, state, monitor, leaving.signal);
     } catch (error) {
-      if (!(error instanceof Left)) throw error;
+      if (!(error instanceof PersonLeft)) throw error;
       say(context.stderr, `run ${run.run} goes on`);
       return exitCodes.ok;
     } finally {
@@ -45,7 +44,7 @@ export const attach: RunsAction = {
     }
     return tell(openRun(dir, run.run) ?? run, state, mode === 'json', context);
   },
-};
+});
 
 function tell(run: StoredRun, state: RunState, json: boolean, context: CommandContext): number {
   if (!json) for (const line of summaryOf(run, state)) say(context.stdout, line);

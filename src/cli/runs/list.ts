@@ -2,35 +2,26 @@ import { foldNames } from '../../nodes/names.js';
 import { newestRuns, nodesByOutcome, runsFolder, type NodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { UserError } from '../../util/errors.js';
 import { say, sayJson } from '../../util/say.js';
-import type { OptionValues } from '../kit/command.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
-import { columns, localTime, type RunsAction } from './action.js';
+import { columns, localTime, runsAction } from './action.js';
 
 const DEFAULT_COUNT = 20;
 
 /** The newest runs, one line each. */
-export const list: RunsAction = {
+export const list = runsAction({
   words: '',
   minWords: 0,
   maxWords: 0,
   options: ['count', 'json'],
   run: async ({ options }, context, { dir }) => {
-    const runs = newestRuns(dir, countOf(options));
-    if (flag(options, 'json')) sayJson(context.stdout, runs.map(runSummary), 2);
+    const runs = newestRuns(dir, options.count ?? DEFAULT_COUNT);
+    if (options.json) sayJson(context.stdout, runs.map(runSummary), 2);
     else if (runs.length === 0) say(context.stdout, `no runs in ${runsFolder(dir)}`);
     else
       say(context.stdout, ...columns([['run', 'when', 'who', 'command', 'nodes', 'ok', 'failed', 'skipped', 'state'], ...runs.map(row)]));
     return exitCodes.ok;
   },
-};
-
-function countOf(options: OptionValues): number {
-  const value = options.count ?? DEFAULT_COUNT;
-  if (!Number.isInteger(value) || Number(value) < 1)
-    throw new UserError('usage', `--count: ${String(value)} is not a whole number of 1 or more`);
-  return Number(value);
-}
+});
 
 /** A run as `list --json` and `show --json` tell it. */
 export function runSummary(run: StoredRun) {

@@ -9,11 +9,10 @@ import { printable } from '../../util/text.js';
 import { openRegular } from '../../util/owned-file.js';
 import type { CommandContext } from '../kit/command.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
-import { oneNode, type RunsAction } from './action.js';
+import { oneNode, runsAction } from './action.js';
 
 /** What a node said in a run: its telnet output, without what controls terminals. */
-export const log: RunsAction = {
+export const log = runsAction({
   words: '[RUN] NODE',
   minWords: 1,
   maxWords: 2,
@@ -34,11 +33,11 @@ export const log: RunsAction = {
         hint,
       );
     }
-    if (flag(options, 'raw')) await copyRaw(path, context);
+    if (options.raw) await copyRaw(path, context);
     else await copyText(path, context);
     return exitCodes.ok;
   },
-};
+});
 
 /** A transcript is no longer than 16 MiB and a note; what else stands there may have no end. */
 const MAX_BYTES = 17 << 20;

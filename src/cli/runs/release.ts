@@ -5,10 +5,10 @@ import { messageOf, UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
 import { putMetrics } from '../../app/metrics.js';
-import { nodeNamesOf, type RunsAction } from './action.js';
+import { nodeNamesOf, runsAction } from './action.js';
 
 /** Lets nodes out of quarantine: their failures so far count no more towards it. */
-export const release: RunsAction = {
+export const release = runsAction({
   words: 'node ...',
   minWords: 1,
   maxWords: Infinity,
@@ -36,7 +36,7 @@ export const release: RunsAction = {
     if (unaffected.length > 0) say(context.stdout, `had no failures that count towards quarantine: ${foldNames(unaffected)}`);
     return exitCodes.ok;
   },
-};
+});
 
 function record(dir: string, lines: readonly { at: number; node: string; released: true; by: string }[]): void {
   const cannot = (cause: unknown): UserError =>

@@ -1,20 +1,21 @@
 import { applyEvent, emptyState } from '../../events/reducer.js';
-import { openMonitor, progressModes, resolveMode } from '../../monitor/monitor.js';
+import { openMonitor, resolveMode } from '../../monitor/monitor.js';
 import { readJournal } from '../../runs/journal.js';
 import { findRun, type StoredRun } from '../../runs/store.js';
 import { childSignal, sleep } from '../../util/abort.js';
 import { UserError } from '../../util/errors.js';
 import { say, sayJson } from '../../util/say.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { OptionsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
 import { runControls } from '../../app/controls.js';
-import { flag, positive, text } from '../kit/options.js';
-import type { RunsAction } from './action.js';
-import { Left } from './left.js';
+import { runsAction } from './action.js';
+import { PersonLeft } from '../kit/person-left.js';
+import type { nodeOptions } from '../nodes/options.js';
 import { summaryOf } from './show.js';
 
 /** The events of a run as JSON lines. */
-export const events: RunsAction = {
+export const events = runsAction({
   words: '[RUN]',
   minWords: 0,
   maxWords: 1,
@@ -23,27 +24,28 @@ export const events: RunsAction = {
     for (const event of readJournal(findRun(dir, words[0] ?? 'last').path)) sayJson(context.stdout, event);
     return exitCodes.ok;
   },
-};
+});
 
 /** Shows a run once more, as it went. */
-export const replay: RunsAction = {
+export const replay = runsAction({
   words: '[RUN]',
   minWords: 0,
   maxWords: 1,
   options: ['speed', 'progress', 'curses', 'verbose'],
   run: async ({ words, options }, context, { dir }) => {
     const mode = monitorMode(options, context);
-    const speed = positive(options, 'speed', 1_000_000) ?? (mode === 'tty' ? 1 : Infinity);
-    await play(findRun(dir, words[0] ?? 'last'), speed, mode, flag(options, 'verbose'), context);
+    const speed = options.speed ?? (mode === 'tty' ? 1 : Infinity);
+    await play(findRun(dir, words[0] ?? 'last'), speed, mode, options.verbose, context);
     return exitCodes.ok;
   },
-};
+});
 
 /** How a run is shown: as the options of every command on nodes say. */
-export function monitorMode(options: Arguments['options'], context: CommandContext): ReturnType<typeof resolveMode> {
-  const asked = text(options, 'progress');
-  const mode =
-    progressModes.find((each) => each === asked) ?? (flag(options, 'curses') ? 'tty' : flag(options, 'verbose') ? 'plain' : 'auto');
+export function monitorMode(
+  { progress, curses, verbose }: Pick<OptionsOf<typeof nodeOptions>, 'progress' | 'curses' | 'verbose'>,
+  context: CommandContext,
+): ReturnType<typeof resolveMode> {
+  const mode = progress ?? (curses ? 'tty' : verbose ? 'plain' : 'auto');
   return resolveMode(mode, context.stderr, context.host.env);
 }
 
@@ -68,7 +70,7 @@ async function play(
     state,
     verbose,
     now,
-    runControls('at-once', run.path, () => leaving.abort(new Left())),
+    runControls('at-once', run.path, () => leaving.abort(new PersonLeft())),
   );
   try {
     for (const event of readJournal(run.path)) {
@@ -82,7 +84,7 @@ async function play(
     }
     if (first === null) throw new UserError('usage', `run ${run.run} has no events`, 'it was killed before its first one');
   } catch (error) {
-    if (!(error instanceof Left)) throw error;
+    if (!(error instanceof PersonLeft)) throw error;
   } finally {
     await monitor.close();
     leaving.release();

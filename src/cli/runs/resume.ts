@@ -1,30 +1,29 @@
+import type { SpawnOptions } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
 import { foldNames } from '../../nodes/names.js';
 import { changedInputs, PLAN_VARIABLES, stampInputs } from '../../runs/plan-file.js';
 import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { messageOf, UserError } from '../../util/errors.js';
-import { systemHost } from '../../util/host.js';
+import type { Host } from '../../util/host.js';
 import { say } from '../../util/say.js';
-import type { Arguments, Command, CommandContext } from '../kit/command.js';
-import { commands } from '../table.js';
+import type { CommandContext, NodeCommand } from '../kit/command.js';
+import { camelCase, type Arguments } from '../kit/option-spec.js';
 import { backgroundRun } from '../../app/detach.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
-import type { RunsAction } from './action.js';
-
-type NodeCommand = Extract<Command, { kind: 'nodes' }>;
+import { runsAction } from './action.js';
 
 /** How a run shows itself, and where: said anew each time, not taken from the run that is resumed. */
-const OWN_OPTIONS = ['progress', 'curses', 'verbose', 'detach', 'include-quarantined'];
+const OWN_OPTIONS = ['progress', 'curses', 'verbose', 'detach', 'include-quarantined'] as const;
 
 /** Does a run again, in its folder and environment, for the nodes that it did not get done. */
-export const resume: RunsAction = {
+export const resume = runsAction({
   words: '[RUN]',
   minWords: 0,
   maxWords: 1,
   options: [...OWN_OPTIONS, 'force', 'dry-run'],
   run: async (args, context, { dir }) => {
     const run = findRun(dir, args.words[0] ?? 'last');
-    if (!run.believed) throw notOurs(run);
+    if (!run.believed) throw notOurs(run, context);
     const all = [run, ...continuationsOf(dir, run.run)];
     const busy = all.find(({ standing }) => standing === 'running');
     if (busy)
@@ -41,25 +40,25 @@ export const resume: RunsAction = {
       say(context.stdout, `nothing is left: ${nodes} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}`);
       return exitCodes.ok;
     }
-    if (flag(args.options, 'dry-run')) return tellPlan(run, left, context);
+    if (args.options.dryRun) return tellPlan(run, left, context);
     const there = inPlaceOf(run, context);
     if (backgroundRun(context.host) === null)
       say(
         context.stderr,
         `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}`,
       );
-    const command = commandOf(run);
+    const command = commandOf(run, context);
     const { runNodeCommand } = await import('../nodes/run-node-command.js'); // as main does it
-    return runNodeCommand(command, await command.load(), await argumentsOf(command, run, left, args), there, {
+    return runNodeCommand(command, await argumentsOf(command, run, left, args.options), there, {
       from: run,
-      force: flag(args.options, 'force'),
+      force: args.options.force,
     });
   },
-};
+});
 
 /** A run is done again with our rights, in the folder and by the configuration that its record names. */
-function notOurs({ run, uid, plan }: StoredRun): UserError {
-  const why = uid === systemHost.uid() || uid === 0 ? 'others may have written its record' : `it is ${plan.login}'s`;
+function notOurs({ run, uid, plan }: StoredRun, { host }: CommandContext): UserError {
+  const why = uid === host.uid() || uid === 0 ? 'others may have written its record' : `it is ${plan.login}'s`;
   return new UserError(
     'refused',
     `run ${run} cannot be resumed: ${why}`,
@@ -80,7 +79,7 @@ function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: Co
   return exitCodes.ok;
 }
 
-function commandOf({ run, plan }: StoredRun): NodeCommand {
+function commandOf({ run, plan }: StoredRun, { commands }: CommandContext): NodeCommand {
   const command = commands.find((each) => each.name === plan.command);
   if (command?.kind === 'nodes') return command;
   throw new UserError(
@@ -91,19 +90,25 @@ function commandOf({ run, plan }: StoredRun): NodeCommand {
 }
 
 /** The recorded options with the nodes that are left, and the presentation that is asked for now. */
-async function argumentsOf(command: NodeCommand, { run, plan }: StoredRun, left: readonly string[], args: Arguments): Promise<Arguments> {
+async function argumentsOf(
+  command: NodeCommand,
+  { run, plan }: StoredRun,
+  left: readonly string[],
+  asked: Arguments['options'],
+): Promise<Arguments> {
   const { parseArguments } = await import('../kit/parse.js');
-  const parsed = await parseArguments(command, [...plan.argv]);
+  const parsed = await parseArguments(command, plan.argv);
   if ('help' in parsed) throw new UserError('environment', `run ${run} has no command that can be done again`);
-  const options = { ...parsed.args.options, 'all-nodes': undefined };
-  const own = OWN_OPTIONS.filter((name) => name in options).map((name) => [name, args.options[name]]);
-  return { words: [...left], options: { ...options, ...Object.fromEntries(own) }, rest: [] };
+  const own = OWN_OPTIONS.filter((name) => name in command.options).map((name) => [camelCase(name), asked[camelCase(name)]]);
+  return { ...parsed.args, words: left, options: { ...parsed.args.options, allNodes: false, ...Object.fromEntries(own) } };
 }
 
 /** The surroundings of the run that is resumed: its folder and the variables it depends on. */
 function inPlaceOf({ run, plan }: StoredRun, context: CommandContext): CommandContext {
+  const { host } = context;
   try {
-    process.chdir(plan.cwd);
+    if (!statSync(plan.cwd).isDirectory()) throw new Error('it is no folder');
+    accessSync(plan.cwd, constants.X_OK);
   } catch (cause) {
     throw new UserError(
       'environment',
@@ -113,5 +118,7 @@ function inPlaceOf({ run, plan }: StoredRun, context: CommandContext): CommandCo
     );
   }
   const variables = Object.fromEntries(PLAN_VARIABLES.map((name) => [name, plan.env[name]]));
-  return { ...context, host: { ...context.host, env: { ...context.host.env, ...variables } } };
+  const spawn = ((program: string, args: readonly string[], options: SpawnOptions) =>
+    host.spawn(program, args, { cwd: plan.cwd, ...options })) as Host['spawn']; // as: of its forms, the one that we use
+  return { ...context, host: { ...host, cwd: () => plan.cwd, env: { ...host.env, ...variables }, spawn } };
 }

@@ -8,12 +8,11 @@ import { findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
-import { columns, localTime, type RunsAction } from './action.js';
+import { columns, localTime, runsAction } from './action.js';
 import { runSummary } from './list.js';
 
 /** A run's plan, its nodes, its failures with what to try. */
-export const show: RunsAction = {
+export const show = runsAction({
   words: '[RUN]',
   minWords: 0,
   maxWords: 1,
@@ -21,12 +20,11 @@ export const show: RunsAction = {
   run: async ({ words, options }, context, { dir }) => {
     const run = findRun(dir, words[0] ?? 'last');
     const state = foldJournal(run.path);
-    if (flag(options, 'json'))
-      sayJson(context.stdout, { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, 2);
+    if (options.json) sayJson(context.stdout, { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, 2);
     else say(context.stdout, ...planLines(run), '', ...nodeLines(run, state), '', ...summaryOf(run, state));
     return exitCodes.ok;
   },
-};
+});
 
 /** The final table, and what is to be done next. */
 export function summaryOf(run: StoredRun, state: RunState): string[] {

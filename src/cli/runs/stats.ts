@@ -2,11 +2,10 @@ import { formatDuration } from '../../monitor/format.js';
 import { readHealth, type NodeHealth } from '../../runs/health.js';
 import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
-import { flag } from '../kit/options.js';
-import { columns, localTime, nodeNamesOf, type RunsAction } from './action.js';
+import { columns, localTime, nodeNamesOf, runsAction } from './action.js';
 
 /** How healthy nodes are, those that fail most first. */
-export const stats: RunsAction = {
+export const stats = runsAction({
   words: '[node ...]',
   minWords: 0,
   maxWords: Infinity,
@@ -14,13 +13,13 @@ export const stats: RunsAction = {
   run: async ({ words, options }, context, site) => {
     const wanted = words.length === 0 ? null : new Set(nodeNamesOf(words, site));
     const health = readHealth(site.dir, site.config.nodes.quarantineAfter).filter(({ node }) => wanted?.has(node) ?? true);
-    if (flag(options, 'json')) sayJson(context.stdout, health, 2);
+    if (options.json) sayJson(context.stdout, health, 2);
     else if (health.length === 0) say(context.stdout, `nothing is known of ${wanted === null ? 'any node' : 'these nodes'} yet`);
     else
       say(context.stdout, ...columns([['node', 'runs', 'last 20', 'state', 'last fine', 'failures', 'median times'], ...health.map(row)]));
     return exitCodes.ok;
   },
-};
+});
 
 function row(node: NodeHealth): string[] {
   const failures = node.failures.map(({ step, code, count }) => `${count} x ${step} [${code}]`).join(', ');

@@ -1,18 +1,17 @@
 import { startTestbed, type Testbed } from '../../testbed/testbed.js';
 import { verifyDisks } from '../../testbed/verify.js';
 import { executablePath } from '../../util/dist.js';
-import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { Interrupted } from '../../engine/interrupted.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { positive } from '../kit/options.js';
+import type { demoSpec } from './demo.spec.js';
 
 /** The whole thing on one screen: an emulated testbed, a load with the monitor, and every disk compared with the image. */
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const count = positive(args.options, 'nodes') ?? 12;
-  if (!Number.isInteger(count) || count > 50) throw new UserError('usage', `--nodes: ${count} is not a whole number from 1 to 50`);
+export async function run({ options }: ArgumentsOf<typeof demoSpec>, context: CommandContext): Promise<number> {
+  const count = options.nodes ?? 12;
   const tell = (...lines: string[]): void => say(context.stdout, ...lines);
   const startedMs = context.host.monotonicMs();
   tell(`starting an emulated testbed of ${count} nodes: real HTTP, telnet, ssh, UDP multicast; each disk is a file`);

@@ -7,17 +7,18 @@ import { untilAborted } from '../../util/abort.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
 import { Interrupted } from '../../engine/interrupted.js';
-import type { Arguments, CommandContext } from '../kit/command.js';
+import type { CommandContext } from '../kit/command.js';
+import type { ArgumentsOf } from '../kit/option-spec.js';
 import { endingSignals, exitCodes } from '../kit/exit.js';
-import { flag, positive, text, texts } from '../kit/options.js';
 import { namesOf } from '../../app/site.js';
+import type { testbedSpec } from './testbed.spec.js';
 
 /** More nodes than this get the built-in shell unless asked otherwise: a real one costs a process each. */
 const REAL_SHELLS = 50;
 
-export async function run(args: Arguments, context: CommandContext): Promise<number> {
-  const [verb, countWord, ...more] = args.words;
-  const file = text(args.options, 'inventory');
+export async function run({ words, options, rest }: ArgumentsOf<typeof testbedSpec>, context: CommandContext): Promise<number> {
+  const [verb, countWord, ...more] = words;
+  const { inventory: file } = options;
   if ((verb !== 'up' && verb !== 'run') || (countWord === undefined) !== (file !== undefined) || more.length > 0) {
     throw new UserError(
       'usage',
@@ -27,12 +28,12 @@ export async function run(args: Arguments, context: CommandContext): Promise<num
       'see imaging-testbed --help',
     );
   }
-  if (verb === 'run' && args.rest.length === 0)
+  if (verb === 'run' && rest.length === 0)
     throw new UserError('usage', 'run needs a command after --', 'imaging-testbed run 12 -- imaging-load -i demo 1-12');
   const site = file === undefined ? undefined : await siteOf(file, context);
-  const testbed = await open(site ? site.inventory.nodes.length : countOf(countWord), site, args, context);
+  const testbed = await open(site ? site.inventory.nodes.length : countOf(countWord), site, options, context);
   try {
-    return verb === 'up' ? await stayUp(testbed, context) : await runInside(testbed, args.rest, context);
+    return verb === 'up' ? await stayUp(testbed, context) : await runInside(testbed, rest, context);
   } finally {
     for (const problem of await testbed.close()) warn(context.stderr, problem);
   }
@@ -50,32 +51,25 @@ async function siteOf(file: string, context: CommandContext): Promise<InventoryS
   return { names, inventory: await loadInventory(resolve(context.host.cwd(), file), names) };
 }
 
-function open(count: number, site: InventorySite | undefined, args: Arguments, context: CommandContext): Promise<Testbed> {
-  const { options } = args;
-  const boot = options.boot === undefined ? undefined : Number(options.boot);
-  if (boot !== undefined && !(boot >= 0)) throw new UserError('usage', `--boot: ${String(options.boot)} is not a number of seconds`);
-  const size = positive(options, 'size');
-  const dir = text(options, 'dir');
-  const client = text(options, 'frisbee-bin');
+type TestbedOptions = ArgumentsOf<typeof testbedSpec>['options'];
+
+function open(count: number, site: InventorySite | undefined, options: TestbedOptions, context: CommandContext): Promise<Testbed> {
+  const { boot, size, dir = null, frisbeeBin } = options;
   return startTestbed({
     count,
-    faults: texts(options, 'fault').map(parseFault),
-    shell: choice(text(options, 'shell'), ['real', 'builtin']) ?? (count > REAL_SHELLS ? 'builtin' : 'real'),
-    frisbee: choice(text(options, 'frisbee'), ['real', 'scripted']) ?? 'real',
-    on: flag(options, 'on'),
-    netns: flag(options, 'netns'),
+    faults: options.fault.map(parseFault),
+    shell: options.shell ?? (count > REAL_SHELLS ? 'builtin' : 'real'),
+    frisbee: options.frisbee ?? 'real',
+    on: options.on,
+    netns: options.netns,
     signal: context.signal,
     host: context.host,
-    dir: dir ?? null,
+    dir,
     ...(site ? { site } : {}),
-    ...(client === undefined ? {} : { frisbeeBin: client }),
+    ...(frisbeeBin === undefined ? {} : { frisbeeBin }),
     ...(boot === undefined ? {} : { bootMs: boot * 1000, osBootMs: boot * 1000 }),
     ...(size === undefined ? {} : { imageBytes: Math.round(size) * 1_048_576 }),
   });
-}
-
-function choice<T extends string>(value: string | undefined, all: readonly T[]): T | undefined {
-  return all.find((one) => one === value);
 }
 
 async function stayUp(testbed: Testbed, context: CommandContext): Promise<number> {

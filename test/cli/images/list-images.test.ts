@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseImages, choiceOf, imagesText, namesText } from '../../../src/cli/images/list-images.js';
-import type { OptionValues } from '../../../src/cli/kit/command.js';
+import { chooseImages, choiceOf, imagesText, namesText, type ListOptions } from '../../../src/cli/images/list-images.js';
 import type { ListedImage } from '../../../src/images/find.js';
 import { parseSavedName, radicalOf } from '../../../src/images/saved.js';
 
@@ -21,11 +20,12 @@ const images = [
   image(SAVED, 4e8, 21),
   image('gone', 0, 2, [], 'nowhere.ndz'),
 ];
-const chosen = (words: string[], options: OptionValues = {}): string[] =>
-  chooseImages(images, choiceOf(words, options)).map(({ name }) => name);
+const none: ListOptions = { every: false, shared: false, size: false, date: false, reverse: false };
+const chosen = (words: string[], options: Partial<ListOptions> = {}): string[] =>
+  chooseImages(images, choiceOf(words, { ...none, ...options })).map(({ name }) => name);
 
 describe('a choice of images', () => {
-  it.each<[string, string[], OptionValues, string[]]>([
+  it.each<[string, string[], Partial<ListOptions>, string[]]>([
     ['all, by name', [], {}, ['fedora-21', 'gone', SAVED, 'ubuntu-16']],
     ['any of several words', ['21', 'ubuntu'], {}, ['fedora-21', SAVED, 'ubuntu-16']],
     ['every word', ['fedora', 'mine'], { every: true }, [SAVED]],

@@ -24,6 +24,7 @@ function open(
     stderr,
     signal: new AbortController().signal,
     argv: [],
+    commands: [],
   };
   return { bar: new ProgressBar(context, 'zip', quiet), text: () => text, at: (ms) => void (now = 1000 + ms) };
 }

@@ -13,12 +13,12 @@ import {
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { writeFiles } from '../../src/cli/inventory/output-files.js';
-import { unfinishedName } from '../../src/util/whole-file.js';
-import { packageRoot } from '../../src/util/dist.js';
-import { UserError } from '../../src/util/errors.js';
-import { run, scratch, type Finished } from '../helpers/cli.js';
-import { rejected } from '../helpers/thrown.js';
+import { writeFiles } from '../../../src/cli/inventory/output-files.js';
+import { unfinishedName } from '../../../src/util/whole-file.js';
+import { packageRoot } from '../../../src/util/dist.js';
+import { UserError } from '../../../src/util/errors.js';
+import { run, scratch, type Finished } from '../../helpers/cli.js';
+import { rejected } from '../../helpers/thrown.js';
 
 const EXAMPLES = join(packageRoot, 'inventory');
 const sites = ['faraday', 'bemol'];

@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { commands } from '../../src/cli/table.js';
-import { exitTableOf } from '../../src/cli/kit/exit-texts.js';
-import { generatedFiles } from '../../src/cli/manual/generated-files.js';
-import { roff } from '../../src/cli/manual/roff.js';
-import { allKeys } from '../../src/config/schema.js';
-import { packageRoot } from '../../src/util/dist.js';
-import { scratch } from '../helpers/cli.js';
+import { commands } from '../../../src/cli/table.js';
+import { exitTableOf } from '../../../src/cli/kit/exit-texts.js';
+import { generatedFiles } from '../../../src/cli/manual/generated-files.js';
+import { roff } from '../../../src/cli/manual/roff.js';
+import { allKeys } from '../../../src/config/schema.js';
+import { packageRoot } from '../../../src/util/dist.js';
+import { scratch } from '../../helpers/cli.js';
 
 const files = generatedFiles('1.2.3');
 const pages = [...files].filter(([path]) => path.startsWith('man/'));
@@ -39,12 +39,13 @@ test('each command has a page with its options, examples and exit codes; the ove
     );
     expect(overview).toContain(`imaging\\-${command.name}`);
     if (command.kind === 'program') continue;
-    for (const [name, { alias, describe, choices }] of Object.entries(command.options)) {
+    for (const [name, spec] of Object.entries(command.options)) {
+      const { alias, describe } = spec;
       expect(page, command.name).toContain(`\\fB${roff(`--${name}`)}\\fR`);
       expect(page, command.name).toContain(roff(describe));
       for (const letter of [alias ?? []].flat())
         expect(page).toContain(`\\fB${roff(letter.length === 1 ? `-${letter}` : `--${letter}`)}\\fR`);
-      for (const choice of choices ?? []) expect(page).toContain(`\\fB${choice}\\fR`);
+      for (const choice of (spec.type === 'string' && spec.choices) || []) expect(page).toContain(`\\fB${choice}\\fR`);
     }
     for (const [line] of command.examples) expect(page, command.name).toContain(roff(line));
     for (const [code, meaning] of exitTableOf(command)) expect(page).toContain(`\\fB${code}\\fR\n${roff(meaning)}`);

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import type { Emit } from '../../events/types.js';
-import { Interrupted } from '../../engine/interrupted.js';
-import type { CommandContext } from './command.js';
-import type { NodeWorkflow } from '../../app/node-workflow.js';
+import type { Emit } from '../events/types.js';
+import { Interrupted } from '../engine/interrupted.js';
+import type { AppContext } from './context.js';
+import type { NodeWorkflow } from './node-workflow.js';
 
 /** What signals do to a run. */
 export type Interruption = {
@@ -16,7 +16,7 @@ export type Interruption = {
 /** Tells a run's journal and its person of each signal, and takes the first one softly when the workflow wants that. */
 export function hearInterrupts(
   { onInterrupt }: Pick<NodeWorkflow, 'onInterrupt'>,
-  { signal, softly }: CommandContext,
+  { signal, softly }: Pick<AppContext, 'signal' | 'softly'>,
   emit: Emit,
 ): Interruption {
   const finishing = new AbortController();

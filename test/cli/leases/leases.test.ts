@@ -2,15 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { exitCodeOfError } from '../../src/cli/kit/exit.js';
-import { commands } from '../../src/cli/table.js';
-import { run } from '../../src/cli/leases/leases.js';
-import { parseArguments } from '../../src/cli/kit/parse.js';
-import { messageOf } from '../../src/util/errors.js';
-import { systemHost } from '../../src/util/host.js';
-import { scratch } from '../helpers/cli.js';
-import { ACCOUNT, lease, r2labServer, type R2labServer } from '../helpers/lease-servers.js';
-import { someNodes } from '../helpers/nodes.js';
+import { exitCodeOfError } from '../../../src/cli/kit/exit.js';
+import { commands } from '../../../src/cli/table.js';
+import { parseArguments } from '../../../src/cli/kit/parse.js';
+import { messageOf } from '../../../src/util/errors.js';
+import { systemHost } from '../../../src/util/host.js';
+import { scratch } from '../../helpers/cli.js';
+import { ACCOUNT, lease, r2labServer, type R2labServer } from '../../helpers/lease-servers.js';
+import { someNodes } from '../../helpers/nodes.js';
 
 const zone = process.env.TZ;
 beforeAll(() => void (process.env.TZ = 'UTC'));
@@ -47,15 +46,15 @@ async function leases(login: string, line: string, env: Record<string, string> =
   const command = commands.find(({ name }) => name === 'leases');
   let code: number;
   try {
-    const parsed =
-      command && command.kind === 'plain'
-        ? await parseArguments(
-            command,
-            line.split('|').flatMap((part, index) => (index % 2 === 0 ? part.split(' ').filter((word) => word !== '') : [part])),
-          )
-        : null;
-    if (!parsed || !('args' in parsed)) throw new Error('no arguments');
-    code = await run(parsed.args, { host, argv: [], stdout: into('stdout'), stderr: into('stderr'), signal: new AbortController().signal });
+    if (command?.kind !== 'plain') throw new Error('no command');
+    const parsed = await parseArguments(
+      command,
+      line.split('|').flatMap((part, index) => (index % 2 === 0 ? part.split(' ').filter((word) => word !== '') : [part])),
+    );
+    if (!('args' in parsed)) throw new Error('no arguments');
+    const { signal } = new AbortController();
+    const { run } = await command.load();
+    code = await run(parsed.args, { host, argv: [], commands, stdout: into('stdout'), stderr: into('stderr'), signal });
   } catch (error) {
     code = exitCodeOfError(error);
     text.stderr += `${messageOf(error)}\n`;

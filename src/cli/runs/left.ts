@@ -1,2 +1,0 @@
-/** The person looks no longer: has pressed q. */
-export class Left extends Error {}

@@ -1,0 +1,83 @@
+/**
+ * The house, as test/imports.test.ts holds it and docs/architecture.md shows it: every folder of src/ with what it is for,
+ * and what it may import besides itself. Imports point one way: nobody further down knows anybody further up.
+ */
+export const house: Readonly<Record<string, { is: string; imports: readonly string[] }>> = {
+  cli: {
+    is: 'the command line: `main.ts`, `table.ts` (imports the specs), `kit/` (no word of any domain), `manual/`, `completion/`, then a folder for each domain',
+    imports: [
+      'util',
+      'events',
+      'nodes',
+      'config',
+      'inventory',
+      'leases',
+      'power',
+      'pxe',
+      'telnet',
+      'ssh',
+      'frisbee',
+      'disk',
+      'ndz',
+      'images',
+      'runs',
+      'engine',
+      'workflows',
+      'monitor',
+      'programs',
+      'testbed',
+      'app',
+    ],
+  },
+  app: {
+    is: 'what every face does: a site opened, plans, permits, run-and-record, detach, sweep, metrics',
+    imports: [
+      'util',
+      'events',
+      'nodes',
+      'config',
+      'inventory',
+      'leases',
+      'power',
+      'pxe',
+      'telnet',
+      'images',
+      'runs',
+      'engine',
+      'workflows',
+      'monitor',
+    ],
+  },
+  workflows: {
+    is: 'what is done to nodes: load, save, wait, which, power, watch; `steps/`, and `session/` (who sends the image)',
+    imports: ['util', 'events', 'engine', 'inventory', 'disk', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
+  },
+  testbed: {
+    is: 'the emulated testbed: nodes, CMC cards, telnet shells, ssh, faults',
+    imports: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
+  },
+  programs: { is: 'frisbee, frisbeed, imagezip, imageunzip as drop-in commands', imports: ['util', 'disk', 'ndz', 'frisbee', 'images'] },
+  engine: { is: 'targets, whatever they are: fan-out, attempts, quorum, window, deadlines, interruption', imports: ['util', 'events'] },
+  monitor: {
+    is: 'events to rows, plain lines, a live screen, JSON; `live/`: followers, websocket, server-sent events',
+    imports: ['util', 'events'],
+  },
+  frisbee: { is: 'the multicast protocol: wire (pure), server, client, pacing', imports: ['util', 'disk', 'ndz'] },
+  images: { is: 'the image store: find, list, share, provenance, conversion', imports: ['util', 'disk', 'ndz'] },
+  leases: { is: 'who may use the testbed when: none, local, omf, r2labapi', imports: ['util'] },
+  runs: { is: 'what is kept of runs, nodes and images: plans, journals, results, history, health', imports: ['util', 'events', 'nodes'] },
+  config: { is: 'layered ini files; `sections/` declares every key once', imports: ['util', 'inventory'] },
+  inventory: { is: 'the machines of a site: schema, look-ups, generation', imports: ['util', 'nodes'] },
+  power: { is: 'protocol: CMC cards over HTTP', imports: ['util'] },
+  pxe: { is: 'protocol: next-boot links of pxelinux, and who holds a node', imports: ['util'] },
+  telnet: { is: 'protocol: the shell of the small system', imports: ['util'] },
+  ssh: { is: 'protocol: greeting, login, commands, boot stamp', imports: ['util'] },
+  ndz: { is: 'the image format: codec, read, write, apply, check', imports: ['util', 'disk'] },
+  disk: { is: 'disks and what is on them: sectors, sources, targets, `tables/`, `file-systems/`, `plan/`', imports: ['util'] },
+  events: { is: 'what can happen in a run, as data; the reducer', imports: ['util'] },
+  nodes: { is: 'node specs, sets, folding: pure', imports: ['util'] },
+  util: { is: 'abort, clock, errors, whole files, records: tiny, no word of any domain', imports: [] },
+};
+
+/** The doors: the files of a folder that others may import, types included. Folders that are not here have no doors: all of it is open. */
+export const doors: Readonly<Record<string, readonly string[]>> = {};
