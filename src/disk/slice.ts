@@ -1,6 +1,6 @@
+import { fail } from './failures.js';
 import { planRanges } from './plan/plan.js';
 import { SECTOR_BYTES } from './sector.js';
-import { Failure } from '../util/errors.js';
 import { readDiskUse, useOf } from './in-use.js';
 import { readPartitionTable } from './tables/partition-table.js';
 import type { PartitionEntry } from './tables/table.js';
@@ -27,7 +27,7 @@ export async function findSlice(path: string, slice: number): Promise<Slice> {
 /** Throws Failure `disk-busy` when this machine uses a part of a disk. */
 export async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
   const use = useOf(await readDiskUse(path), startBytes / SECTOR_BYTES, (startBytes + sizeBytes) / SECTOR_BYTES);
-  if (use !== null) throw new Failure('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
+  if (use !== null) throw fail('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
 }
 
 /** A part of a disk as a source of its own; `sectorCount` sectors from `startSector` on, or as many as there are. Closing it closes nothing. */

@@ -13,6 +13,7 @@ import { seededRandom } from '../util/random.js';
 import type { Origin } from './session-address.js';
 import { type Envelope, randomClientId } from './message.js';
 import { encode } from './wire.js';
+import { fail } from './failures.js';
 
 /** A chunk that is complete, and a block of it that came twice with different contents. */
 type Ready = { buffer: number; chunk: number; conflict: number | null };
@@ -130,7 +131,7 @@ export class ClientSession {
     if (this.#core.serverSilentMs(now) <= serverTimeoutMs) return;
     const seconds = Math.round(serverTimeoutMs / 1000);
     this.fail(
-      new Failure(
+      fail(
         'server-silent',
         `no messages from the server of ${group}:${port} after ${seconds} seconds`,
         'is the frisbee server still running?',

@@ -4,6 +4,8 @@ import { systemHost } from '../util/host.js';
 import type { ServerEvent, ServerOptions } from './server-events.js';
 import type { FromServerThread, ToServerThread } from './server.js';
 import { ServerSession } from './server-session.js';
+import { fail } from './failures.js';
+import { failureData } from '../util/failures.js';
 
 /** So many events at once, then so many per second, reach the main thread: a flood of forged joins must not drown it. */
 const EVENT_BURST = 8_000;
@@ -44,8 +46,8 @@ async function main(): Promise<void> {
     });
     say({ kind: 'ready', info: session.info });
   } catch (error) {
-    const failure = error instanceof Failure ? error : new Failure('server-failed', messageOf(error));
-    say({ kind: 'refused', code: failure.code, message: failure.message, hint: failure.hint ?? null });
+    const failure = error instanceof Failure ? error : fail('server-failed', messageOf(error));
+    say({ kind: 'refused', failure: failureData(failure) });
     port.close();
   }
 }

@@ -1,4 +1,4 @@
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { ClientSession, POLL_MS } from './client-session.js';
 import { Coalescing } from './coalescing.js';
@@ -6,6 +6,7 @@ import type { ReceiveHost, ReceiveOptions, ReceiveResult } from './receive-optio
 import type { Origin } from './session-address.js';
 import { openSession, openGroupListener, openLoopbackSender, type SessionSockets } from './sockets.js';
 import { decode, isBlock } from './wire.js';
+import { fail } from './failures.js';
 
 export type ReceiveImageOptions = ReceiveOptions & {
   /** See SessionAddress. */
@@ -34,7 +35,7 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
       session?.onDatagram(bytes, from, heardAt);
       coalescing?.heard(heardAt);
     },
-    (error) => session?.fail(new Failure('socket-failed', `UDP port ${port}: ${messageOf(error)}`, undefined, { cause: error })),
+    (error) => session?.fail(fail('socket-failed', `UDP port ${port}: ${messageOf(error)}`, undefined, { cause: error })),
   ).catch(async (error: unknown) => {
     await sink.abort();
     throw error;
@@ -117,7 +118,7 @@ export function createClientHub(host: ReceiveHost = systemHost): ClientHub {
   };
   const close = async (): Promise<void> => {
     const ends = [...running].map((session) => session.done.catch(() => undefined));
-    for (const session of running) session.fail(new Failure('hub-closed', `the client at ${session.localIp} was stopped`));
+    for (const session of running) session.fail(fail('hub-closed', `the client at ${session.localIp} was stopped`));
     await Promise.all(ends);
     await Promise.all(closings);
   };
@@ -157,7 +158,7 @@ async function openChannel({ group, port, localIp }: ReceiveOptions, host: Recei
   };
   const failAll = (error: Error): void => {
     for (const session of sessions)
-      session.fail(new Failure('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
+      session.fail(fail('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
   };
   const listener = await openGroupListener({ group, port, localIp, loopback: true }, toAll, failAll);
   const poller = setInterval(() => {

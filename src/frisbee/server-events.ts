@@ -1,3 +1,4 @@
+import type { FailureData } from '../util/failures.js';
 import type { ClientStats } from './client-stats.js';
 import type { SessionAddress } from './session-address.js';
 
@@ -52,7 +53,7 @@ export type ServerEvent =
     }
   | { type: 'rate'; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: RateReason }
   | { type: 'idle'; reason: 'no-requests' | 'last-client-left' }
-  | { type: 'failed'; code: string; message: string; hint: string | null };
+  | ({ type: 'failed' } & FailureData);
 
 /** Why the rate is what it is now. */
 export type RateReason = 'measured' | 'backed-off' | 'climbing';

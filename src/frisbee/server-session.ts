@@ -11,6 +11,8 @@ import type { ServerEvent, ServerInfo, ServerOptions, ServerStats } from './serv
 import { openSession, type SessionSockets } from './sockets.js';
 import { threadCpu } from './thread-cpu.js';
 import { SUBTYPE_BLOCK } from './wire.js';
+import { failureData } from '../util/failures.js';
+import { fail } from './failures.js';
 
 const CLIENT_SILENT_MS = 180_000;
 /** Most replies to the group at one time: a flood of forged joins must not become one of replies. */
@@ -51,7 +53,7 @@ export class ServerSession {
       const sockets = await openSession(
         options,
         (bytes, from) => session?.onDatagram(bytes, from),
-        (error) => session?.fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`),
+        (error) => session?.fail(fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`)),
       );
       session = new ServerSession(options, image, sockets, emit, host);
       return session;
@@ -112,9 +114,9 @@ export class ServerSession {
   }
 
   /** Reports that the server cannot go on, and stops sending. */
-  fail(code: string, message: string, hint: string | null = null): void {
+  fail(failure: Failure): void {
     if (this.#stopped) return;
-    this.#emit({ type: 'failed', code, message, hint });
+    this.#emit({ type: 'failed', ...failureData(failure) });
     void this.stop();
   }
 
@@ -168,8 +170,7 @@ export class ServerSession {
       }
       this.#sender.flush();
     } catch (error) {
-      const hint = error instanceof Failure ? (error.hint ?? null) : null;
-      return this.fail(error instanceof Failure ? error.code : 'image-unreadable', messageOf(error), hint);
+      return this.fail(error instanceof Failure ? error : fail('image-unreadable', messageOf(error)));
     }
     this.#pacer.spend(allowed - left);
     this.#noteSent(allowed - left, now);
@@ -236,9 +237,11 @@ export class ServerSession {
     if (now - this.#failingSince < SEND_PATIENCE_MS) return;
     const { group, port, localIp } = this.#options;
     this.fail(
-      'send-failed',
-      `cannot send to ${group}:${port} from ${localIp}: ${messageOf(error)}`,
-      `is there a route to ${group}, and is the interface up?`,
+      fail(
+        'send-failed',
+        `cannot send to ${group}:${port} from ${localIp}: ${messageOf(error)}`,
+        `is there a route to ${group}, and is the interface up?`,
+      ),
     );
   }
 }

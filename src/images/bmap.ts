@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../util/abort.js';
 import type { Bmap } from './bmap-text.js';
 import { Failure, messageOf } from '../util/errors.js';
+import { fail } from './failures.js';
 
 /** A .bmap beside an image. `isGuessed`: its name is the image's without more than known endings, so it may be another image's. */
 export type BmapRef = { path: string; isGuessed: boolean };
@@ -36,7 +37,7 @@ export async function readBmap(path: string, signal?: AbortSignal): Promise<Bmap
     return await parseBmap(bytes, path, signal);
   } catch (error) {
     if (signal?.aborted) throw reasonOf(signal);
-    throw new Failure('bmap-unreadable', `${path}: ${messageOf(error)}`, 'remove it to load the image without it', { cause: error });
+    throw fail('bmap-unreadable', `${path}: ${messageOf(error)}`, 'remove it to load the image without it', { cause: error });
   }
 }
 
@@ -62,7 +63,7 @@ export async function checkBmap(
   { name = raw, signal }: { name?: string; signal?: AbortSignal } = {},
 ): Promise<void> {
   const mismatch = (what: string): Failure =>
-    new Failure('bmap-mismatch', `${name} is not what ${bmap.path} describes: ${what}`, 'copy both again from where they came from');
+    fail('bmap-mismatch', `${name} is not what ${bmap.path} describes: ${what}`, 'copy both again from where they came from');
   const { hashOf } = await import('./bmap-text.js');
   const handle = await open(raw, 'r');
   try {

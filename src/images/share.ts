@@ -1,3 +1,4 @@
+import { fail } from './failures.js';
 import { access, constants, lstat, readdir, readlink, realpath, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { reasonOf } from '../util/abort.js';
@@ -70,7 +71,7 @@ export async function performShare(step: ShareStep, options: MoveOptions): Promi
   } catch (error) {
     if (options.signal.aborted) throw reasonOf(options.signal);
     if (error instanceof Failure || error instanceof UserError) throw error;
-    throw new Failure('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', {
+    throw fail('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', {
       cause: error,
     });
   }

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { endOfImage, type ImageEnd, type ImageInfo } from '../ndz/read/inspect.js';
 import { Failure } from '../util/errors.js';
 import { checksumPath, hashFile, readChecksum, provenancePath, readProvenance, type Provenance } from './records.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 /**
  * Whether an inspected image has its last chunks, as it says itself or, where it is silent, as the files beside it tell: the
@@ -35,7 +36,7 @@ export async function judgeBy(info: ImageInfo, { expected, record, hash }: Evide
   if (expected === null) return end;
   const seen = await hash();
   if (seen === expected) return vouched(end);
-  throw new Failure(
+  throw ndzFail(
     'ndz-checksum',
     `${path}: its SHA-256 is ${seen}, ${checksumPath(path)} says ${expected}`,
     'copy both again from where they came from',

@@ -1,3 +1,4 @@
+import { fail as ndzFail } from '../../ndz/failures.js';
 import { stat } from 'node:fs/promises';
 import { checksumPath, hashFile, readChecksum, readProvenance, type Provenance } from '../../images/records.js';
 import { readStamp } from '../../images/stamp.js';
@@ -8,7 +9,7 @@ import type { PartitionInfo, Plan } from '../../disk/plan/plan-types.js';
 import { openImageSource } from '../../ndz/read/image-source.js';
 import type { ImageInfo } from '../../ndz/read/inspect.js';
 import { action, writeJson } from '../kit/actions.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { messageOf } from '../../util/errors.js';
 import { say } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
@@ -76,7 +77,7 @@ async function endOf(image: ImageInfo, signal: AbortSignal): Promise<{ isCut: bo
     const { cut, note } = await judgeImage(image, signal);
     return { isCut: cut !== null, note: cut ?? note };
   } catch (error) {
-    if (error instanceof Failure && error.code === 'ndz-checksum') return { isCut: true, note: null }; // its own row says so
+    if (ndzFail.is(error, 'ndz-checksum')) return { isCut: true, note: null }; // its own row says so
     throw error;
   }
 }

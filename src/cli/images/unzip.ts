@@ -1,10 +1,12 @@
+import { fail as ndzFail } from '../../ndz/failures.js';
+import { fail as diskFail } from '../../disk/failures.js';
 import { stat } from 'node:fs/promises';
 import { judgeImage, vouchHint } from '../../images/whole.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { applyImage, type ApplyResult } from '../../ndz/apply/apply.js';
 import type { ImageEnd, ImageInfo } from '../../ndz/read/inspect.js';
 import { CHUNK_BYTES } from '../../ndz/codec/format.js';
-import { Failure, UserError } from '../../util/errors.js';
+import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
 import { action, writeJson } from '../kit/actions.js';
 import type { CommandContext } from '../kit/command.js';
@@ -55,9 +57,9 @@ async function run({ words, options }: UnzipArguments, context: CommandContext):
     });
   } catch (error) {
     progress.end();
-    if (error instanceof Failure && error.code === 'disk-busy')
+    if (diskFail.is(error, 'disk-busy'))
       throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
-    if (error instanceof Failure && error.code === 'ndz-cut')
+    if (ndzFail.is(error, 'ndz-cut'))
       throw new UserError('environment', error.message, `${error.hint ?? ''}; to write it as it is, --force`, { cause: error });
     throw error;
   } finally {

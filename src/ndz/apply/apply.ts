@@ -1,3 +1,4 @@
+import { fail as diskFail } from '../../disk/failures.js';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
@@ -5,7 +6,6 @@ import { Placer, type PlacementStats } from '../../disk/placement.js';
 import { findSlice, refuseBusy, type Slice } from '../../disk/slice.js';
 import { clearDeviceEnd, diskTooSmall, openTarget, sectorNotes, writeAll, type OpenTarget } from '../../disk/target.js';
 import { reasonOf } from '../../util/abort.js';
-import { Failure } from '../../util/errors.js';
 import { dataExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
 import type { ImageSummary } from '../read/image-check.js';
@@ -148,7 +148,7 @@ function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | und
 async function refuseSameFile(image: string, target: string): Promise<void> {
   const [from, to] = await Promise.all([image, target].map((path) => stat(path).catch(() => undefined)));
   if (from && to && from.dev === to.dev && from.ino === to.ino) {
-    throw new Failure('disk-open-failed', `${target} is the image itself`, 'give another output file');
+    throw diskFail('disk-open-failed', `${target} is the image itself`, 'give another output file');
   }
 }
 

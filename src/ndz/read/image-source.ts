@@ -1,4 +1,3 @@
-import { Failure } from '../../util/errors.js';
 import { partsWithin, type Extent } from '../../disk/placement.js';
 import { dataExtents } from '../codec/extents.js';
 import { MAX_SECTORS, SECTOR_BYTES } from '../../disk/sector.js';
@@ -8,6 +7,7 @@ import { openImage, readChunkBytes } from './open-image.js';
 import { inspectImage, type ImageInfo } from './inspect.js';
 import type { ImageSource } from '../../disk/source.js';
 import { DISK_HEAD_BYTES, tableEnd } from '../../disk/needed-sectors.js';
+import { fail } from '../failures.js';
 
 /** Where each chunk's data begins and ends on the imaged disk, in sectors; both ascend. Plain data, for threads too. */
 export type ImageIndex = { starts: Uint32Array; ends: Uint32Array };
@@ -140,7 +140,7 @@ class LoadedChunk {
       if (this.#pieceOffset + this.#piece.byteLength >= dataOffset + sizeBytes) return result;
       const next = await this.#pieces?.next();
       if (!next || next.done)
-        throw new Failure('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
+        throw fail('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
       this.#pieceOffset += this.#piece.byteLength;
       this.#piece = next.value;
     }
