@@ -2,8 +2,7 @@ import { basename, join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage, placesFor, type ImageRef } from '../../images/find.js';
-import { doubtOf, readProvenance } from '../../images/provenance.js';
-import { LARGEST_DISK_BYTES } from '../../images/room.js';
+import { doubtOf, readProvenance } from '../../images/records.js';
 import { judgeImage, vouchHint } from '../../images/whole.js';
 import { inspectImage } from '../../ndz/read/inspect.js';
 import { imageRecords } from '../../runs/images.js';
@@ -164,7 +163,7 @@ async function ndzOf(
   try {
     return await ensureNdz(path, {
       cacheDir: join(site.stateDir, 'converted'),
-      largestDiskBytes: Math.min(LARGEST_DISK_BYTES, site.config.frisbee.largestDiskGb * 1e9),
+      largestDiskBytes: site.config.frisbee.largestDiskGb * 1e9,
       host: context.host,
       signal: context.signal,
       onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),

@@ -2,10 +2,16 @@ import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
-import { MAX_IMAGE_NAME_BYTES, sweepUnfinished } from '../../images/partial.js';
-import { savedInto } from '../../images/places.js';
-import { IMAGE_SUFFIX, imageName, parseSavedName, savedName } from '../../images/saved-name.js';
-import { holdsControls } from '../../images/stamp-line.js';
+import {
+  MAX_IMAGE_NAME_BYTES,
+  sweepUnfinished,
+  savedInto,
+  IMAGE_SUFFIX,
+  imageName,
+  parseSavedName,
+  savedName,
+} from '../../images/saved.js';
+import { holdsControls } from '../../images/stamp.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
