@@ -9,7 +9,7 @@ import { bootRecords, type BootRecords } from '../runs/boots.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';
 import { createPinger } from '../workflows/steps/ping.js';
 import type { RamdiskPlan, RamdiskTools } from '../workflows/steps/ramdisk.js';
-import { createWindow, type WindowSize } from '../engine/window.js';
+import { createWindow } from '../engine/window.js';
 import type { WorkflowTools } from './node-workflow.js';
 import type { RunPermit } from './leases.js';
 import type { Site } from './site.js';
@@ -21,7 +21,7 @@ export type Taking = {
   /** How long it waits for nodes that another run holds. */
   waitLockMs: number;
   /** Null: as the configuration says. */
-  window: WindowSize | null;
+  window: Config['nodes']['bootWindow'];
 };
 
 export function ramdiskPlan(reset: boolean, { config }: Site): RamdiskPlan {
