@@ -4,11 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const { outputFiles } = await build({ entryPoints: [at('test/house.ts')], bundle: true, platform: 'node', format: 'esm', write: false, logLevel: 'warning' });
+const { outputFiles } = await build({
+  entryPoints: [at('test/house.ts')],
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  write: false,
+  logLevel: 'warning',
+});
 const { house, doors } = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 
 const doorsOf = (folder) => (doors[folder] ?? []).map((file) => `\`${file}\``).join(', ');
-const rows = Object.entries(house).map(([folder, { is, imports }]) => `| \`${folder}\` | ${is} | ${imports.join(', ')} | ${doorsOf(folder)} |`);
+const rows = Object.entries(house).map(
+  ([folder, { is, imports }]) => `| \`${folder}\` | ${is} | ${imports.join(', ')} | ${doorsOf(folder)} |`,
+);
 const table = ['| folder | what it is | may import | doors |', '|---|---|---|---|', ...rows].join('\n');
 
 const page = at('docs/architecture.md');

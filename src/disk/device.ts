@@ -1,5 +1,5 @@
 import { readFile, type FileHandle } from 'node:fs/promises';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { SECTOR_BYTES } from './sector.js';
 
 export type TargetKind = 'file' | 'block' | 'character';
 

@@ -2,7 +2,7 @@ import { ExtBlocks } from './file-systems/ext-blocks.js';
 import { readDescriptor } from './file-systems/ext-descriptor.js';
 import { blockMap } from './file-systems/ext-inode.js';
 import { looksLikeExt, readExtSuper, type ExtSuper } from './file-systems/ext-super.js';
-import { Volume } from './plan/volume.js';
+import { Volume } from './volume.js';
 import type { ImageSource } from './source.js';
 
 const ROOT_INODE = 2;

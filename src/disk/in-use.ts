@@ -1,13 +1,13 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { SECTOR_BYTES } from './sector.js';
 
 /** A part of a disk that this machine has in use, in its 512-byte sectors. */
 export type InUse = { startSector: number; endSector: number; how: 'mounted' | 'swap' | 'held'; where: string };
 
 export type DiskUse = { sectorBytes: number; inUse: InUse[] };
 
-const DEFAULT_SECTOR_BYTES = 512;
-const IDLE: DiskUse = { sectorBytes: DEFAULT_SECTOR_BYTES, inUse: [] };
+const IDLE: DiskUse = { sectorBytes: SECTOR_BYTES, inUse: [] };
 
 /**
  * What Linux says of a disk: its logical sectors, and which parts of it are mounted, swapped to, or held by LVM, RAID or
@@ -66,7 +66,7 @@ async function deviceUse(name: string): Promise<DiskUse> {
   const sectorBytes = Number(
     (await readText(join(home, 'queue/logical_block_size'))) || (await readText(join(home, '../queue/logical_block_size'))),
   );
-  return { sectorBytes: sectorBytes === 4096 ? 4096 : DEFAULT_SECTOR_BYTES, inUse };
+  return { sectorBytes: sectorBytes === 4096 ? 4096 : SECTOR_BYTES, inUse };
 }
 
 /** Where a device is mounted, by its number, or (btrfs has numbers of its own) by its name. */

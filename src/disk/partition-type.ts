@@ -5,10 +5,10 @@ import { gptTypeWrites, type TableWrite } from './tables/gpt.js';
 import { readDiskUse } from './in-use.js';
 import { readPartitionTable } from './tables/partition-table.js';
 import { gptTypeOfCode } from './tables/partition-types.js';
-import { contradiction, Volume } from './plan/volume.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { contradiction, Volume } from './volume.js';
+import { SECTOR_BYTES } from './sector.js';
 import { openSource, type ImageSource } from './source.js';
-import { diskWriteFailure } from './target.js';
+import { writeAll } from './target.js';
 
 /** MBR types that would make another thing of a partition than one that holds data. */
 const NO_DATA = new Set([0x00, 0x05, 0x0f, 0x85, 0xee]);
@@ -60,9 +60,7 @@ export async function applyTypeChange(path: string, slice: number, type: number)
   try {
     for (const writes of copies) {
       for (const { offset, bytes } of writes) {
-        await handle
-          .write(bytes, 0, bytes.byteLength, offset)
-          .catch((error: unknown) => Promise.reject(diskWriteFailure(path, offset, error)));
+        await writeAll({ handle, path }, offset, bytes);
       }
       await handle.sync(); // one copy is whole at any time
     }

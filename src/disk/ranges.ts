@@ -1,11 +1,6 @@
-import { MAX_SECTORS, SECTOR_BYTES } from '../ndz/format.js';
+import { MAX_SECTORS, MIN_SKIP_SECTORS, SECTOR_BYTES, type SectorRange } from './sector.js';
 import type { ImageSource } from './source.js';
 
-/** Sectors to save: from `startSector` up to, not including, `endSector`. Lists of them ascend and do not touch. */
-export type SectorRange = { startSector: number; endSector: number };
-
-/** Free runs shorter than this are saved with the rest: a region costs more than it spares (as the 2015 imagezip does). */
-const MIN_HOLE_SECTORS = 64;
 const SCAN_BYTES = 1024 * 1024;
 const ZEROS = Buffer.alloc(SCAN_BYTES);
 
@@ -22,7 +17,7 @@ export function wholeDisk(source: ImageSource): SectorRange[] {
 export async function* nonZeroRanges(source: ImageSource, sizeBytes: number): AsyncGenerator<SectorRange> {
   let open: SectorRange | undefined;
   for await (const { startSector, endSector } of nonZeroRuns(source, sizeBytes)) {
-    if (open && startSector - open.endSector < MIN_HOLE_SECTORS) {
+    if (open && startSector - open.endSector < MIN_SKIP_SECTORS) {
       open.endSector = endSector;
       continue;
     }

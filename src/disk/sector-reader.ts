@@ -1,6 +1,5 @@
 import { Failure } from '../util/errors.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
-import type { SectorRange } from './ranges.js';
+import { SECTOR_BYTES, type SectorRange } from './sector.js';
 import type { ImageSource } from './source.js';
 
 const BLOCK_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { planRanges } from './plan/plan.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
-import { openSource } from './source.js';
+import { SECTOR_BYTES } from './sector.js';
+import { openSource, type ImageSource } from './source.js';
 
 /** Where a partition lies on its disk. */
 export type Slice = { startBytes: number; sizeBytes: number };
@@ -17,4 +17,17 @@ export async function findSlice(path: string, slice: number): Promise<Slice> {
   } finally {
     await source.close();
   }
+}
+
+/** A part of a disk as a source of its own; `sectorCount` sectors from `startSector` on, or as many as there are. Closing it closes nothing. */
+export function sliceSource(source: ImageSource, startSector: number, sectorCount: number): ImageSource {
+  if (source.sizeBytes === null) throw new TypeError(`${source.name} can only be read front to back`);
+  const startBytes = startSector * SECTOR_BYTES;
+  const sizeBytes = Math.max(0, Math.min(sectorCount * SECTOR_BYTES, source.sizeBytes - startBytes));
+  return {
+    name: source.name,
+    sizeBytes,
+    read: (offset, length) => source.read(startBytes + offset, Math.max(0, Math.min(length, sizeBytes - offset))),
+    close: () => Promise.resolve(),
+  };
 }

@@ -1,7 +1,9 @@
-import { constants } from 'node:fs';
+import { constants, writeSync } from 'node:fs';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { pathBeside } from '../util/path-beside.js';
+import { readDiskUse } from './in-use.js';
+import { DISK_END_BYTES } from './sector.js';
 import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
 
 export type TargetOptions = {
@@ -137,8 +139,55 @@ function opened(
   };
 }
 
+/** Puts all of `bytes` at `offset`. Throws Failure `disk-write-failed`. */
+export async function writeAll({ handle, path }: Pick<OpenTarget, 'handle' | 'path'>, offset: number, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    try {
+      const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, offset + done);
+      if (bytesWritten === 0) throw new Error('nothing was written');
+      done += bytesWritten;
+    } catch (error) {
+      throw diskWriteFailure(path, offset + done, error);
+    }
+  }
+}
+
+/** The same in this thread, which waits for it. */
+export function writeAllSync({ fd, path }: { fd: number; path: string }, offset: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.byteLength; ) {
+    try {
+      const written = writeSync(fd, bytes, done, bytes.byteLength - done, offset + done);
+      if (written === 0) throw new Error('nothing was written');
+      done += written;
+    } catch (error) {
+      throw diskWriteFailure(path, offset + done, error);
+    }
+  }
+}
+
+/**
+ * Clears the last MiB of a block device as far as it lies behind an image of a disk of `diskBytes` (null: of unknown size;
+ * then nothing is done): what an older system left there is found by the new one otherwise. Throws Failure `disk-write-failed`.
+ */
+export async function clearDeviceEnd(target: OpenTarget, diskBytes: number | null): Promise<void> {
+  if (target.kind !== 'block' || diskBytes === null) return;
+  const from = Math.max(diskBytes, target.capacityBytes - DISK_END_BYTES);
+  if (from < target.capacityBytes) await writeAll(target, from, new Uint8Array(target.capacityBytes - from));
+}
+
+/** A sentence when a block device has not the sectors that the image's partition table counts in (`tableSectorBytes`; null: any). */
+export async function sectorNotes({ kind, path }: OpenTarget, tableSectorBytes: number | null): Promise<string[]> {
+  if (kind !== 'block' || tableSectorBytes === null) return [];
+  const { sectorBytes } = await readDiskUse(path);
+  return sectorBytes === tableSectorBytes
+    ? []
+    : [
+        `the image's partition table is for disks with sectors of ${tableSectorBytes} bytes, and ${path} has sectors of ${sectorBytes}: it will not be found`,
+      ];
+}
+
 /** What writing at byte `offset` of `path` came to. */
-export function diskWriteFailure(path: string, offset: number, error: unknown): Failure {
+function diskWriteFailure(path: string, offset: number, error: unknown): Failure {
   return new Failure('disk-write-failed', `writing ${path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
 }
 

@@ -1,14 +1,14 @@
 import { Failure } from '../util/errors.js';
 import { reasonOf } from '../util/abort.js';
 import { ipToNumber } from './address.js';
-import { isChunkFault } from '../ndz/chunk-fault.js';
+import { isChunkFault, type ChunkSink, type SinkResult } from '../ndz/apply/chunk-sink.js';
 import { ChunkFaults } from './chunk-faults.js';
-import type { ChunkOutput, OutputResult } from './chunk-output.js';
 import { ClientCore } from './client-core.js';
 import { type ClientProfile, REAL_PROFILE } from './client-profile.js';
 import type { ClientStats } from './client-stats.js';
-import { bytesInChunk, CHUNK_BYTES, type Geometry } from './geometry.js';
-import { seededRandom } from './random.js';
+import { CHUNK_BYTES } from '../ndz/codec/format.js';
+import { bytesInChunk, type Geometry } from './geometry.js';
+import { seededRandom } from '../util/random.js';
 import type { Origin } from './server-core.js';
 import { encode, type Envelope, randomClientId } from './wire.js';
 
@@ -28,7 +28,7 @@ export type ReceiveOptions = {
   port: number;
   localIp: string;
   /** Where the chunks go; aborted when the transfer fails, so the caller need not. */
-  sink: ChunkOutput;
+  sink: ChunkSink;
   signal?: AbortSignal;
   onEvent?: (event: ClientEvent) => void;
   /** Give up when the server was silent for so long after it had answered. Default: never. */
@@ -50,7 +50,7 @@ export type ReceiveOptions = {
   lossSeed?: number;
 };
 
-export type ReceiveResult = OutputResult & {
+export type ReceiveResult = SinkResult & {
   clientId: number;
   sizeBytes: number;
   chunks: number;
@@ -266,7 +266,7 @@ export class ClientSession {
     });
   }
 
-  #leave(output: OutputResult | null): ClientStats {
+  #leave(output: SinkResult | null): ClientStats {
     const elapsedMs = performance.now() - (this.#joinedAt ?? this.#startedAt);
     const stats: ClientStats = {
       ...this.#core.stats,

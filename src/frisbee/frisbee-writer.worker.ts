@@ -1,53 +1,40 @@
 import { parentPort } from 'node:worker_threads';
-import { openDiskSink, openRawSink, type RawSink } from '../ndz/sink.js';
+import { openDiskSink, openRawSink } from '../ndz/apply/disk-sink.js';
 import { Failure, messageOf } from '../util/errors.js';
-import type { ChunkOutput, OutputResult } from './chunk-output.js';
-import { CHUNK_BYTES } from './geometry.js';
-import type { OutputSpec, WriterReply, WriterRequest } from './writer-protocol.js';
+import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
+import { CHUNK_BYTES } from '../ndz/codec/format.js';
+import type { SinkSpec, WriterReply, WriterRequest } from './writer-thread.js';
 
-/** Inflates and writes for clients whose own thread must not miss a datagram. One thread can write many outputs. */
-const outputs = new Map<number, { output: ChunkOutput; memory: SharedArrayBuffer }>();
+/** Inflates and writes for clients whose own thread must not miss a datagram. One thread can write many sinks. */
+const sinks = new Map<number, { sink: ChunkSink; memory: SharedArrayBuffer }>();
 
-async function open(spec: OutputSpec): Promise<ChunkOutput> {
-  if (!spec.raw) return openDiskSink(spec.path, spec);
-  let raw: RawSink | null = null;
-  const opened = (): RawSink => {
-    if (!raw) throw new Error('a raw output was written before its size was known');
-    return raw;
-  };
-  return {
-    begin: async (sizeBytes) => void (raw = await openRawSink(spec.path, sizeBytes)),
-    write: (chunk, index, sizeBytes) => opened().writeAt(index * CHUNK_BYTES, chunk.subarray(0, sizeBytes)),
-    finish: () => opened().finish(),
-    abort: async () => raw?.abort(),
-  };
-}
+const open = async (spec: SinkSpec): Promise<ChunkSink> => (spec.raw ? openRawSink(spec.path) : openDiskSink(spec.path, spec));
 
-async function perform(request: WriterRequest): Promise<OutputResult | null> {
+async function perform(request: WriterRequest): Promise<SinkResult | null> {
   if (request.step === 'open') {
-    outputs.set(request.output, { output: await open(request.spec), memory: new SharedArrayBuffer(0) });
+    sinks.set(request.sink, { sink: await open(request.spec), memory: new SharedArrayBuffer(0) });
     return null;
   }
-  const entry = outputs.get(request.output);
-  if (!entry) throw new Error('no such output');
-  const { output } = entry;
+  const entry = sinks.get(request.sink);
+  if (!entry) throw new Error('no such sink');
+  const { sink } = entry;
   switch (request.step) {
     case 'begin':
-      await output.begin?.(request.sizeBytes);
+      await sink.begin?.(request.sizeBytes);
       return null;
     case 'write':
-      await output.write(new Uint8Array(entry.memory, request.offset, CHUNK_BYTES), request.index, request.sizeBytes);
+      await sink.write(new Uint8Array(entry.memory, request.offset, CHUNK_BYTES), request.index, request.sizeBytes);
       return null;
     case 'share':
       entry.memory = request.memory;
       return null;
     case 'abort':
-      outputs.delete(request.output);
-      await output.abort();
+      sinks.delete(request.sink);
+      await sink.abort();
       return null;
     case 'finish': {
-      const { effectiveBytes, actualBytes, writes, notes = [] } = await output.finish();
-      outputs.delete(request.output);
+      const { effectiveBytes, actualBytes, writes, notes = [] } = await sink.finish();
+      sinks.delete(request.sink);
       return { effectiveBytes, actualBytes, writes, notes };
     }
   }

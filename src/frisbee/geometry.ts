@@ -1,9 +1,9 @@
+import { CHUNK_BYTES } from '../ndz/codec/format.js';
+
 /** Bytes of image data in one BLOCK message. */
 export const BLOCK_BYTES = 1024;
-/** Blocks in one chunk. */
-export const CHUNK_BLOCKS = 1024;
-/** Bytes in one chunk: 1 MiB. */
-export const CHUNK_BYTES = BLOCK_BYTES * CHUNK_BLOCKS;
+/** Blocks in one chunk, that of the image format. */
+export const CHUNK_BLOCKS = CHUNK_BYTES / BLOCK_BYTES;
 /** The wire counts blocks in a signed 32-bit field, so no file can have more. */
 export const MAX_BLOCKS = 0x7fff_ffff;
 

@@ -1,7 +1,8 @@
 import { numberToIp } from './address.js';
 import { BlockMap } from './block-map.js';
 import { ClientTable } from './client-table.js';
-import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, CHUNK_BYTES, type Geometry } from './geometry.js';
+import { CHUNK_BYTES } from '../ndz/codec/format.js';
+import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry } from './geometry.js';
 import { RateControl } from './rate-control.js';
 import { emptyServerStats, type ServerEvent, type ServerStats } from './server-events.js';
 import { decode, encode, type Message } from './wire.js';

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { lstat, readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inspectImage } from '../ndz/reader.js';
+import { inspectImage } from '../ndz/read/inspect.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
 import { HeldFolder } from '../util/held-folder.js';

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
-import { DISK_HEAD_BYTES, neededSectors } from '../ndz/needed-sectors.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { DISK_HEAD_BYTES, neededSectors } from '../disk/needed-sectors.js';
+import { SECTOR_BYTES } from '../disk/sector.js';
 import { Failure } from '../util/errors.js';
 
 const GIB = 2 ** 30;

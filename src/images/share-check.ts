@@ -1,4 +1,4 @@
-import { inspectImage } from '../ndz/reader.js';
+import { inspectImage } from '../ndz/read/inspect.js';
 import { Failure } from '../util/errors.js';
 import { hashFile } from './checksum-file.js';
 import { formatOfFile } from './formats.js';

@@ -1,9 +1,9 @@
 import { readPartitionTable } from '../disk/tables/partition-table.js';
 import type { PartitionInfo } from '../disk/plan/plan-types.js';
-import { contradiction, Volume } from '../disk/plan/volume.js';
+import { contradiction, Volume } from '../disk/volume.js';
 import { readExtFile } from '../disk/ext-file.js';
-import { openImageSource } from '../ndz/image-reader.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { openImageSource } from '../ndz/read/image-source.js';
+import { SECTOR_BYTES } from '../disk/sector.js';
 import type { ImageSource } from '../disk/source.js';
 
 /** Where images say where they come from: ours, and that of an older tool that did the same. */
@@ -39,7 +39,7 @@ export async function readStamp(
 
 /**
  * The last line of an image's own stamp, or null when it has none that can be had cheaply: nothing but the partition table and
- * the way to the file is read. Throws as `openImageSource` and `inflateChunk` do.
+ * the way to the file is read. Throws as `openImageSource`, `openChunk` and `inflatePieces` do.
  */
 export async function stampOfImage(path: string, signal?: AbortSignal): Promise<string | null> {
   const { source } = await openImageSource(path, signal);

@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
-import { endOfImage, type ImageEnd } from '../ndz/image-end.js';
-import type { ImageInfo } from '../ndz/reader.js';
+import { endOfImage, type ImageEnd, type ImageInfo } from '../ndz/read/inspect.js';
 import { Failure } from '../util/errors.js';
 import { checksumPath, hashFile, readChecksum } from './checksum-file.js';
 import { provenancePath, readProvenance, type Provenance } from './provenance.js';

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import type { ReceiveOptions } from '../frisbee/client-session.js';
 import { REAL_PROFILE } from '../frisbee/client-profile.js';
-import type { OutputSpec } from '../frisbee/writer-protocol.js';
+import type { SinkSpec } from '../frisbee/writer-thread.js';
 import { messageOf } from '../util/errors.js';
 import { getopt, numberValue, type Options } from './getopt.js';
 import { type SessionArguments, sessionArguments } from './session-options.js';
@@ -35,7 +35,7 @@ export const FRISBEE_USAGE = `usage: frisbee [-qNzOrb] [-s slice [-D type]] [-S 
 export const FOREIGN_IMAGE_EXIT = 65;
 
 export type FrisbeeArguments = SessionArguments & {
-  output: OutputSpec;
+  output: SinkSpec;
   quiet: boolean;
   raw: boolean;
   /** Exit status when chunks of another image than asked for arrive. */
@@ -80,7 +80,7 @@ export async function parseFrisbee(
   return { ...session, output, quiet: options.flags.has('q'), raw: options.flags.has('N'), foreignExit, options: tuning };
 }
 
-function parseOutput(path: string, options: Options, uuidOfEnvironment: string | undefined): OutputSpec | string {
+function parseOutput(path: string, options: Options, uuidOfEnvironment: string | undefined): SinkSpec | string {
   const raw = options.flags.has('N');
   const slice = numberValue(options, 's', 0);
   const type = numberValue(options, 'D', 0);

@@ -1,10 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
 import { isMulticast } from '../frisbee/address.js';
-import { receiveImage } from '../frisbee/client.js';
+import { receiveImage } from '../frisbee/receive.js';
 import type { ReceiveOptions, ReceiveResult } from '../frisbee/client-session.js';
-import type { ChunkOutput } from '../frisbee/chunk-output.js';
-import type { OutputSpec } from '../frisbee/writer-protocol.js';
-import { WriterThread } from '../frisbee/writer-thread.js';
+import type { ChunkSink } from '../ndz/apply/chunk-sink.js';
+import { type SinkSpec, WriterThread } from '../frisbee/writer-thread.js';
 import { Failure, messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
@@ -18,7 +17,7 @@ const EXIT = { ok: 0, failed: 1, addressInUse: 98, serverSilent: 110, fatal: 255
 
 /** What a caller may put in place of the real thing: the emulated testbed gives faulty disks and a shared socket. */
 export type FrisbeeOverrides = {
-  openOutput?: (path: string, options: Omit<OutputSpec, 'path'>) => Promise<ChunkOutput>;
+  openOutput?: (path: string, options: Omit<SinkSpec, 'path'>) => Promise<ChunkSink>;
   receive?: (options: ReceiveOptions & { loopback: boolean }) => Promise<ReceiveResult>;
   env?: Readonly<Record<string, string | undefined>>;
   /** Added to the options of the transfer: faults for tests. */
@@ -56,7 +55,7 @@ export async function runFrisbee(argv: readonly string[], io: ProgramIo, overrid
   }
 }
 
-async function openWith(writer: WriterThread | null, spec: OutputSpec): Promise<ChunkOutput> {
+async function openWith(writer: WriterThread | null, spec: SinkSpec): Promise<ChunkSink> {
   if (!writer) throw new Error('no writer thread');
   return writer.open(spec);
 }

@@ -1,7 +1,7 @@
 import { type Burst, burstBlocksPerSecond, BITS_PER_BLOCK } from '../frisbee/pacing.js';
 import type { ServerEvent, ServerStats } from '../frisbee/server-events.js';
 import type { ServerInfo } from '../frisbee/server-shell.js';
-import { CHUNK_BYTES } from '../frisbee/geometry.js';
+import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { clientStatsLines } from './frisbee-lines.js';
 
 /** What a server was started with; `burst` null: no pacing. */

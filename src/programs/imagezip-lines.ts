@@ -1,4 +1,4 @@
-import type { PartitionInfo, Plan, PlanOptions } from '../disk/plan/plan.js';
+import type { PartitionInfo, Plan, PlanOptions } from '../disk/plan/plan-types.js';
 
 /** What imagezip says of a disk before it saves it: the 2015 program's lines by partition, and our notes under its name. */
 export function planLines(plan: Plan, options: PlanOptions, isDetailed: boolean): string[] {

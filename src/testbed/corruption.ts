@@ -1,5 +1,6 @@
-import { inflatedBytes, SECTOR_BYTES, type ChunkHeader } from '../ndz/format.js';
-import { inspectImage } from '../ndz/reader.js';
+import { SECTOR_BYTES } from '../disk/sector.js';
+import { inflatedBytes, type ChunkHeader } from '../ndz/codec/format.js';
+import { inspectImage } from '../ndz/read/inspect.js';
 
 /** The chunk that `corrupt-at:PCT` hits, of so many, and how far into its data. */
 export function corruptedChunk(percent: number, chunkCount: number): { index: number; share: number } {

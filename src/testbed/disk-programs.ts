@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { open, stat } from 'node:fs/promises';
+import { SECTOR_BYTES } from '../disk/sector.js';
 import { messageOf } from '../util/errors.js';
 import { INTERRUPTED_STATUS, type Program, type ProgramIo } from './program.js';
 import { DISK_DEVICE } from './ramdisk.js';
 
 const READ_BYTES = 256 * 1024;
-const SECTOR_BYTES = 512;
 
 /** What knows the node's disk in the built-in shell: `dd`, `sha1sum` and its like of what is piped in, `blockdev`, `sync`. */
 export function diskPrograms(diskPath: string): [name: string, program: Program][] {

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { copyFile, link, open, rm, stat, truncate } from 'node:fs/promises';
+import { SECTOR_BYTES } from '../disk/sector.js';
 
-const SECTOR_BYTES = 512;
 const COPY_BYTES = 1 << 20;
 
 /** A node's hard disk, as a sparse file; `PATH.incomplete` stands beside it while it is being written. */

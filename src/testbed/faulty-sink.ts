@@ -1,10 +1,8 @@
-import type { ChunkOutput, OutputResult } from '../frisbee/chunk-output.js';
-import { chunkTotals } from '../ndz/extents.js';
-import { decodeChunkHeader } from '../ndz/format.js';
+import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
+import { chunkTotals } from '../ndz/codec/extents.js';
+import { CHUNK_BYTES, decodeChunkHeader } from '../ndz/codec/format.js';
 import { Failure } from '../util/errors.js';
 import { corruptedChunk, corruptedSector } from './corruption.js';
-
-const CHUNK_BYTES = 1_048_576;
 
 /** What goes wrong while an image is written; the part of a fault profile that is the disk's and the power's. */
 export type WriteFaults = {
@@ -19,9 +17,9 @@ export type WriteFaults = {
  * At `dropAtPercent` of the chunks it calls `onDrop` and never answers again, until it is aborted; at `diskErrorAtPercent`
  * it fails as a disk does; what `corruptAtPercent` hits is given to `corrupt` when all is written.
  */
-export class FaultySink implements ChunkOutput {
-  readonly #open: () => Promise<ChunkOutput>;
-  #inner: ChunkOutput | undefined;
+export class FaultySink implements ChunkSink {
+  readonly #open: () => Promise<ChunkSink>;
+  #inner: ChunkSink | undefined;
   readonly #faults: WriteFaults;
   readonly #onDrop: () => void;
   readonly #corrupt: (sector: number) => Promise<void>;
@@ -32,7 +30,7 @@ export class FaultySink implements ChunkOutput {
   #giveUp: (error: Error) => void = () => undefined;
   readonly #givenUp = new Promise<never>((_, reject) => (this.#giveUp = reject));
 
-  constructor(open: () => Promise<ChunkOutput>, faults: WriteFaults, onDrop: () => void, corrupt: (sector: number) => Promise<void>) {
+  constructor(open: () => Promise<ChunkSink>, faults: WriteFaults, onDrop: () => void, corrupt: (sector: number) => Promise<void>) {
     this.#open = open;
     this.#faults = faults;
     this.#onDrop = onDrop;
@@ -54,7 +52,7 @@ export class FaultySink implements ChunkOutput {
     if (this.#faults.diskBytesPerSecond !== null) await this.#takeTime(chunk, index, this.#faults.diskBytesPerSecond);
   }
 
-  async finish(): Promise<OutputResult> {
+  async finish(): Promise<SinkResult> {
     await this.#check();
     const result = await this.#output.finish();
     if (this.#corruptSector !== null) await this.#corrupt(this.#corruptSector);
@@ -66,7 +64,7 @@ export class FaultySink implements ChunkOutput {
     await this.#inner?.abort();
   }
 
-  get #output(): ChunkOutput {
+  get #output(): ChunkSink {
     if (!this.#inner) throw new Error('write() before begin()');
     return this.#inner;
   }

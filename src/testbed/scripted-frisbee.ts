@@ -1,4 +1,4 @@
-import type { ImageInfo } from '../ndz/reader.js';
+import type { ImageInfo } from '../ndz/read/inspect.js';
 import { type FaultProfile, faultsOfWrite } from './fault.js';
 import { sectorToCorrupt } from './corruption.js';
 import type { NodeDisk } from './disk.js';

@@ -1,9 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { crc32c } from '../disk/tables/crc.js';
 import { readPartitionTable } from '../disk/tables/partition-table.js';
-import { Volume } from '../disk/plan/volume.js';
+import { Volume } from '../disk/volume.js';
 import { locateExtFile, readExtFile, type ExtFilePlace } from '../disk/ext-file.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { SECTOR_BYTES } from '../disk/sector.js';
 import { openSource, type ImageSource } from '../disk/source.js';
 import type { Host } from '../util/host.js';
 import { makeExtFile } from './disk-file-maker.js';

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Writable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ChunkOutput } from '../frisbee/chunk-output.js';
+import type { ChunkSink } from '../ndz/apply/chunk-sink.js';
 import { createClientHub } from '../frisbee/client-hub.js';
 import { WriterThread } from '../frisbee/writer-thread.js';
 import { runFrisbee, type FrisbeeOverrides } from '../programs/frisbee.js';
@@ -68,9 +68,9 @@ function overridesFor(id: number, entry: Running): FrisbeeOverrides {
     env: { IMAGING_FRISBEE_LOOPBACK: loopback ? '1' : '0' },
     receiveOptions: { lossRate, lossSeed },
     ...(hub ? { receive: (options) => hub.receive(options) } : {}),
-    openOutput: async (path, options): Promise<ChunkOutput> => {
+    openOutput: async (path, options): Promise<ChunkSink> => {
       if (path !== DISK_DEVICE) throw new Failure('disk-open-failed', `opening output file ${path}: No such file or directory`);
-      const open = (): Promise<ChunkOutput> => {
+      const open = (): Promise<ChunkSink> => {
         new NodeDisk(diskPath).markIncomplete();
         return writerFor(id).open({ path: diskPath, ...options });
       };

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import pLimit from 'p-limit';
-import { makeDemoImage } from '../images/demo-image.js';
-import { inspectImage, type ImageInfo } from '../ndz/reader.js';
+import { makeDemoImage } from './demo-image.js';
+import { inspectImage, type ImageInfo } from '../ndz/read/inspect.js';
 import type { Inventory } from '../inventory/inventory.js';
 import { fold, type NodeNames } from '../nodes/names.js';
 import { reasonOf } from '../util/abort.js';

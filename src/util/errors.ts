@@ -37,7 +37,8 @@ export class Failure extends Error {
 
 /** Whether an error is a mistake in our own code, which must never pass for a failure of what it was about: Node.js's own errors have a code. */
 export function isDefect(error: unknown): boolean {
-  const isOurs = error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError || error instanceof SyntaxError;
+  const isOurs =
+    error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError || error instanceof SyntaxError;
   return isOurs && systemCode(error) === undefined;
 }
 

@@ -2,7 +2,7 @@ import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { BootRecords } from '../runs/boots.js';
-import { SECTOR_BYTES } from '../ndz/format.js';
+import { SECTOR_BYTES } from '../disk/sector.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { Failure, UserError } from '../util/errors.js';
 import { type Attempt, inAttempts, type RetryPlan } from '../engine/attempts.js';

@@ -4,7 +4,7 @@ import { parseNodeSpecs } from '../../src/nodes/parse.js';
 import { fold } from '../../src/nodes/names.js';
 import { UserError } from '../../src/util/errors.js';
 import { scratch } from '../helpers/cli.js';
-import { thrown } from '../nodes/thrown.js';
+import { thrown } from '../helpers/thrown.js';
 import { alive, storeRun } from '../runs/stored.js';
 
 const names = { regularName: 'fit', rebootName: 'reboot' };

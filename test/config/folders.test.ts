@@ -6,7 +6,7 @@ import { guessLocalControlIp } from '../../src/config/local-ip.js';
 import { runsDir } from '../../src/config/runs-dir.js';
 import { UserError } from '../../src/util/errors.js';
 import type { OwnAddress } from '../../src/util/own-addresses.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { Site } from './site.js';
 
 describe('the guess of the gateway’s control address', () => {

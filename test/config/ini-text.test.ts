@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseIni } from '../../src/config/ini-text.js';
 import { UserError } from '../../src/util/errors.js';
-import { thrown } from '../nodes/thrown.js';
+import { thrown } from '../helpers/thrown.js';
 
 /** Values as a plain object, in the order of the file. */
 function read(text: string): Record<string, Record<string, string>> {

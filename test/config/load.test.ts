@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.js';
 import { UserError } from '../../src/util/errors.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { Site } from './site.js';
 
 let site: Site;

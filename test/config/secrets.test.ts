@@ -1,7 +1,7 @@
 import { chmod } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/util/errors.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { Site } from './site.js';
 
 let site: Site;

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { whoElseWrote } from '../../src/config/trust.js';
 import { UserError } from '../../src/util/errors.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { Site } from './site.js';
 
 let site: Site;

@@ -3,9 +3,9 @@ import { open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { blockDeviceBytes, kindOf } from '../../src/disk/device.js';
-import { openDiskSink } from '../../src/ndz/sink.js';
+import { openDiskSink } from '../../src/ndz/apply/disk-sink.js';
 import { runImagezip } from '../../src/programs/imagezip.js';
-import { chunksOf, expectedOf, fixture, sha256, temporaryFolder } from '../ndz/images.js';
+import { chunksOf, expectedOf, fixture, sha256, temporaryFolder } from '../helpers/images.js';
 import { PassThrough } from 'node:stream';
 
 it.each([1, 511, 512, 513, 70_001, 5_000_000])('without /sys the end is found by reading: %i bytes', async (sizeBytes) => {

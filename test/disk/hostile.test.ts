@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Failure } from '../../src/util/errors.js';
-import { disk, diskNames, expected, faultOf, isWithin, leftOut, PARTITION_BYTES, plan } from './disks.js';
+import { disk, diskNames, expected, faultOf, isWithin, leftOut, PARTITION_BYTES, plan } from '../helpers/disks.js';
 
 /** More with IMAGING_FUZZ_RUNS, for a night. */
 const RUNS = Number(process.env.IMAGING_FUZZ_RUNS ?? 60);

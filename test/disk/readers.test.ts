@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { disk, diskNames, expected, isWithin, leftOut, PARTITION_BYTES, plan, TAIL_NOTE } from './disks.js';
+import { disk, diskNames, expected, isWithin, leftOut, PARTITION_BYTES, plan, TAIL_NOTE } from '../helpers/disks.js';
 
 const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 

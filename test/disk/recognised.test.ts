@@ -2,10 +2,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openSource } from '../../src/disk/source.js';
-import { planRanges, type Plan } from '../../src/disk/plan/plan.js';
-import { temporaryFolder } from '../ndz/images.js';
-import { disk, leftOut, PARTITION_BYTES, plan, TAIL_NOTE } from './disks.js';
-import { missing, tool } from './tools.js';
+import { planRanges } from '../../src/disk/plan/plan.js';
+import type { Plan } from '../../src/disk/plan/plan-types.js';
+import { temporaryFolder } from '../helpers/images.js';
+import { disk, leftOut, PARTITION_BYTES, plan, TAIL_NOTE } from '../helpers/disks.js';
+import { missing, tool } from '../helpers/file-system-tools.js';
 
 const MIB = 1024 * 1024;
 

@@ -19,7 +19,9 @@ test("a defect in one node's task: that node failed with code bug, the others ar
     };`);
   const { code, events, stderr } = await testbed.run('imaging-load', ['1-3', '--progress', 'json'], env);
   const failed = events.filter((event) => event.type === 'node.failed');
-  expect(failed).toMatchObject([{ code: 'bug', message: expect.stringMatching(/TypeError: boom\n\s+at /), hint: expect.stringContaining('report it') }]);
+  expect(failed).toMatchObject([
+    { code: 'bug', message: expect.stringMatching(/TypeError: boom\n\s+at /), hint: expect.stringContaining('report it') },
+  ]);
   expect(events.filter((event) => event.type === 'node.done')).toHaveLength(2);
   expect(code, stderr).toBe(70);
   expect(events.at(-1)).toMatchObject({ type: 'run.finished', exitCode: 70 });

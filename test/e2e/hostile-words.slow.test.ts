@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeDemoImage } from '../../src/images/demo-image.js';
+import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { run, scratch, type Finished } from '../helpers/cli.js';
 import { DEAD, storeRun } from '../runs/stored.js';
 

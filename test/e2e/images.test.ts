@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, utimesSync, 
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { run, scratch, type Finished } from '../helpers/cli.js';
-import { CHUNK_BYTES } from '../../src/ndz/format.js';
-import { fixture, fixtureNames, sha256 } from '../ndz/images.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
+import { fixture, fixtureNames, sha256 } from '../helpers/images.js';
 
 const SAVED = 'saving__fit07__2026-11-21@01-16__my set.ndz';
 const content = fixture(fixtureNames[0] ?? '');

@@ -3,11 +3,11 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ImagingEvent } from '../../src/events/types.js';
-import { CHUNK_BYTES } from '../../src/ndz/format.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { run } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
-import { gptDisk } from '../ndz/disks-of-other-sizes.js';
-import { fixture } from '../ndz/images.js';
+import { gptDisk } from '../helpers/disks-of-other-sizes.js';
+import { fixture } from '../helpers/images.js';
 
 const sha256 = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 const finishedOf = (events: ImagingEvent[]) => events.find((event) => event.type === 'run.finished');

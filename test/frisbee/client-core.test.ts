@@ -3,8 +3,8 @@ import { ipToNumber } from '../../src/frisbee/address.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
 import { type ClientProfile, REAL_PROFILE } from '../../src/frisbee/client-profile.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
-import { seededRandom } from '../../src/frisbee/random.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
+import { seededRandom } from '../../src/util/random.js';
 import { WantList } from '../../src/frisbee/want-list.js';
 import { decode, encode, type Message } from '../../src/frisbee/wire.js';
 

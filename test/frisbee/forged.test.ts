@@ -2,15 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { receiveImage } from '../../src/frisbee/client.js';
+import { receiveImage } from '../../src/frisbee/receive.js';
 import type { ReceiveResult } from '../../src/frisbee/client-session.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
-import { encodeChunkHeader } from '../../src/ndz/format.js';
-import { openDiskSink, openRawSink, type RawSink } from '../../src/ndz/sink.js';
+import { CHUNK_BYTES, encodeChunkHeader } from '../../src/ndz/codec/format.js';
+import { openDiskSink, openRawSink } from '../../src/ndz/apply/disk-sink.js';
 import { client } from '../helpers/frisbee-programs.js';
 import { forgedServer, type Forgery } from '../helpers/forged-server.js';
 import { temporaryFolder } from '../helpers/frisbee.js';
-import { chunkOf, headerOf } from '../ndz/bytes.js';
+import { chunkOf, headerOf } from '../helpers/bytes.js';
 
 const SECTORS = 1500;
 const disk = randomBytes(3 * SECTORS * 512);
@@ -97,16 +96,7 @@ describe('blocks that somebody else sent', () => {
       chunk === 2 && block === 900 && times === 1 ? [noise, data] : data,
     );
     const path = join(temporaryFolder(), 'file');
-    let raw: RawSink | null = null;
-    const opened = (): RawSink => raw ?? expect.fail('not begun');
-    const sink = {
-      begin: async (sizeBytes: number) => void (raw = await openRawSink(path, sizeBytes)),
-      write: (chunk: Uint8Array, index: number, sizeBytes: number) =>
-        opened().writeAt(index * CHUNK_BYTES, Buffer.from(chunk.subarray(0, sizeBytes))),
-      finish: () => opened().finish(),
-      abort: async () => raw?.abort(),
-    };
-    await receiveImage({ ...session, localIp: '127.0.3.1', loopback: true, inOrder: true, raw: true, sink });
+    await receiveImage({ ...session, localIp: '127.0.3.1', loopback: true, inOrder: true, raw: true, sink: openRawSink(path) });
     expect(times(2)).toBe(2);
     expect(readFileSync(path).equals(image)).toBe(true);
   });

@@ -2,10 +2,10 @@ import { createSocket, type Socket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ipToNumber } from '../../src/frisbee/address.js';
-import { receiveImage } from '../../src/frisbee/client.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
+import { receiveImage } from '../../src/frisbee/receive.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { ServerShell } from '../../src/frisbee/server-shell.js';
-import { dice, type Dice } from '../ndz/mutate.js';
+import { dice, type Dice } from '../helpers/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
 
 export type SocketFuzzReport = {

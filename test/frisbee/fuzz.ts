@@ -1,10 +1,11 @@
 import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
 import { REAL_PROFILE } from '../../src/frisbee/client-profile.js';
-import { CHUNK_BYTES, geometryOf, type Geometry } from '../../src/frisbee/geometry.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
+import { geometryOf, type Geometry } from '../../src/frisbee/geometry.js';
 import { type Origin, ServerCore } from '../../src/frisbee/server-core.js';
 import { decode, encode } from '../../src/frisbee/wire.js';
-import { dice, type Dice } from '../ndz/mutate.js';
+import { dice, type Dice } from '../helpers/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
 
 const PORT = 5005;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { executablePath, packageRoot } from '../../src/util/dist.js';
-import { missing as tool } from '../disk/tools.js';
+import { missing as tool } from '../helpers/file-system-tools.js';
 import { TestNetwork, whyNoNamespaces } from '../helpers/netns.js';
 
 /** The folder of real, static frisbee and frisbeed binaries. */

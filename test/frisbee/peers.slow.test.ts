@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { receiveImage } from '../../src/frisbee/client.js';
+import { receiveImage } from '../../src/frisbee/receive.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { LOOPBACK_BROADCAST } from '../../src/frisbee/sockets.js';
 import { MemoryOutput, randomFile, serve, temporaryFolder, testSession } from '../helpers/frisbee.js';
 import { client, server } from '../helpers/frisbee-programs.js';

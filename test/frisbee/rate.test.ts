@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BITS_PER_BLOCK, burstBlocksPerSecond, burstForRate, DEFAULT_BURST, Pacer } from '../../src/frisbee/pacing.js';
 import { RateControl } from '../../src/frisbee/rate-control.js';
-import { seededRandom } from '../../src/frisbee/random.js';
+import { seededRandom } from '../../src/util/random.js';
 
 describe('the arithmetic of the 2015 server', () => {
   test.each([

@@ -1,7 +1,8 @@
 import { onTestFinished } from 'vitest';
 import { ipToNumber } from '../../src/frisbee/address.js';
 import type { BlockMap } from '../../src/frisbee/block-map.js';
-import { CHUNK_BLOCKS, CHUNK_BYTES } from '../../src/frisbee/geometry.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
+import { CHUNK_BLOCKS } from '../../src/frisbee/geometry.js';
 import { openSession } from '../../src/frisbee/sockets.js';
 import { decode, encode, type Message } from '../../src/frisbee/wire.js';
 import { testSession } from './frisbee.js';

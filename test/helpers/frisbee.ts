@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { ChunkOutput } from '../../src/frisbee/chunk-output.js';
-import { CHUNK_BYTES } from '../../src/frisbee/geometry.js';
+import type { ChunkSink } from '../../src/ndz/apply/chunk-sink.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { ServerShell, type ServerOptions } from '../../src/frisbee/server-shell.js';
 import type { ServerEvent } from '../../src/frisbee/server-events.js';
 
@@ -44,7 +44,7 @@ export async function serve(
 }
 
 /** An output that keeps everything in memory. */
-export class MemoryOutput implements ChunkOutput {
+export class MemoryOutput implements ChunkSink {
   content = Buffer.alloc(0);
   chunks: number[] = [];
   finished = false;

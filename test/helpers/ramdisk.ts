@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { makeDemoImage } from '../../src/images/demo-image.js';
+import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { openTelnet, type TelnetSession as Telnet } from '../../src/telnet/session.js';
 import { mountPrograms } from '../../src/testbed/mount-program.js';
 import type { Program } from '../../src/testbed/program.js';

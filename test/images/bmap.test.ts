@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkBmap, findBmap, readBmap } from '../../src/images/bmap.js';
 import { parseBmap as parseBytes } from '../../src/images/bmap-text.js';
-import { temporaryFolder } from '../ndz/images.js';
+import { temporaryFolder } from '../helpers/images.js';
 
 const failure = (code: string, words: string): unknown =>
   expect.objectContaining({ code, message: expect.stringContaining(words) as unknown });

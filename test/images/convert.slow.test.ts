@@ -8,11 +8,11 @@ import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ensureNdz, type ConvertOptions, type ConvertPhase } from '../../src/images/convert.js';
 import { formatOf } from '../../src/images/formats.js';
-import { applyImage } from '../../src/ndz/apply.js';
-import { verifyImage } from '../../src/ndz/reader.js';
-import { writeImage } from '../../src/ndz/writer.js';
+import { applyImage } from '../../src/ndz/apply/apply.js';
+import { verifyImage } from '../../src/ndz/check/verify.js';
+import { writeImage } from '../../src/ndz/write/writer.js';
 import { systemHost } from '../../src/util/host.js';
-import { descriptorsOf, temporaryFolder } from '../ndz/images.js';
+import { descriptorsOf, temporaryFolder } from '../helpers/images.js';
 
 const MIB = 1024 * 1024;
 const failure = (code: string, words: string): unknown =>

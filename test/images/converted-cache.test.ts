@@ -2,9 +2,9 @@ import { chmod, lchown, link, mkdir, readdir, readFile, rename, rm, stat, symlin
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ConvertedCache, type Known } from '../../src/images/converted-cache.js';
-import { writeImage } from '../../src/ndz/writer.js';
+import { writeImage } from '../../src/ndz/write/writer.js';
 import { systemHost } from '../../src/util/host.js';
-import { descriptorsOf, temporaryFolder } from '../ndz/images.js';
+import { descriptorsOf, temporaryFolder } from '../helpers/images.js';
 
 const isRoot = process.getuid?.() === 0;
 /** Neither root nor the one of the tests. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { findCandidates, findImage, placesFor } from '../../src/images/find.js';
 import { UserError } from '../../src/util/errors.js';
-import { temporaryFolder } from '../ndz/images.js';
+import { temporaryFolder } from '../helpers/images.js';
 
 let cwd: string;
 let imagesDir: string;

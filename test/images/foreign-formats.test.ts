@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { foreignFormat } from '../../src/images/foreign-formats.js';
 import { formatOfFile } from '../../src/images/formats.js';
-import { temporaryFolder } from '../ndz/images.js';
+import { temporaryFolder } from '../helpers/images.js';
 
 /** A file of 64 KiB with something somewhere. */
 const file = (text: string, offset = 0): Buffer => {

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { partialPath, sweepUnfinished } from '../../src/images/partial.js';
 import { systemHost } from '../../src/util/host.js';
-import { temporaryFolder } from '../ndz/images.js';
+import { temporaryFolder } from '../helpers/images.js';
 
 const DEAD = '-4194399-';
 const dying = (path: string): string => path.replace(`-${systemHost.pid}-`, DEAD);

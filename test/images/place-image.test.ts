@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { checksumFile } from '../../src/images/checksum-file.js';
 import { placeImage } from '../../src/images/place-image.js';
 import type { SideFile } from '../../src/images/side-file.js';
-import { temporaryFolder } from '../ndz/images.js';
+import { temporaryFolder } from '../helpers/images.js';
 
 const sides = (path: string, text = 'mine'): SideFile[] => [checksumFile(path, 'ab'.repeat(32)), { path: `${path}.json`, text }];
 

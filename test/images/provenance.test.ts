@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readChecksum, writeChecksum } from '../../src/images/checksum-file.js';
 import { doubtOf, readProvenance, writeProvenance, type Provenance } from '../../src/images/provenance.js';
-import { temporaryFolder } from '../ndz/images.js';
+import { temporaryFolder } from '../helpers/images.js';
 
 const provenance: Provenance = {
   sha256: 'ab'.repeat(32),

@@ -23,7 +23,7 @@ import { readProvenance, writeProvenance, type Provenance } from '../../src/imag
 import { planShare, type ShareStep } from '../../src/images/share.js';
 import { performShare } from '../../src/images/share-steps.js';
 import { UserError } from '../../src/util/errors.js';
-import { sha256, temporaryFolder } from '../ndz/images.js';
+import { sha256, temporaryFolder } from '../helpers/images.js';
 
 let cwd: string;
 let imagesDir: string;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { makeDemoImage } from '../../src/images/demo-image.js';
+import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { lastLine, parseStamp, stampOfImage } from '../../src/images/stamp.js';
 
 it.each([

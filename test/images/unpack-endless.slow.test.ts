@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ensureNdz } from '../../src/images/convert.js';
 import { systemHost } from '../../src/util/host.js';
-import { descriptorsOf, temporaryFolder } from '../ndz/images.js';
+import { descriptorsOf, temporaryFolder } from '../helpers/images.js';
 
 const hasZstd = ((): boolean => {
   try {

@@ -8,7 +8,7 @@ import type { PackedFormat } from '../../src/images/packed-magics.js';
 import { LARGEST_DISK_BYTES } from '../../src/images/room.js';
 import { unpack, type Unpacked, type UnpackOptions } from '../../src/images/unpack.js';
 import { systemHost } from '../../src/util/host.js';
-import { descriptorsOf, temporaryFolder } from '../ndz/images.js';
+import { descriptorsOf, temporaryFolder } from '../helpers/images.js';
 
 const MIB = 1024 * 1024;
 const PROGRAMS: Record<PackedFormat, string> = { gzip: 'gzip', xz: 'xz', zstd: 'zstd', bzip2: 'bzip2' };

@@ -4,10 +4,9 @@ import { beforeEach, expect, it } from 'vitest';
 import { writeChecksum } from '../../src/images/checksum-file.js';
 import { writeProvenance } from '../../src/images/provenance.js';
 import { judgeImage, vouchHint } from '../../src/images/whole.js';
-import { CHUNK_BYTES } from '../../src/ndz/format.js';
-import type { ImageEnd } from '../../src/ndz/image-end.js';
-import { inspectImage } from '../../src/ndz/reader.js';
-import { fixture, sha256, temporaryFolder } from '../ndz/images.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
+import { type ImageEnd, inspectImage } from '../../src/ndz/read/inspect.js';
+import { fixture, sha256, temporaryFolder } from '../helpers/images.js';
 
 let image: string;
 beforeEach(async () => {

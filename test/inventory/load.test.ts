@@ -6,7 +6,7 @@ import type { Inventory } from '../../src/inventory/inventory.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/dist.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 
 const names = { regularName: 'fit', rebootName: 'reboot' };
 let folder: string;

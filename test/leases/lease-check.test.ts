@@ -6,7 +6,7 @@ import { createLocalLeases } from '../../src/leases/local.js';
 import { Failure } from '../../src/util/errors.js';
 import { scratch } from '../helpers/cli.js';
 import { lease, r2labServer, type R2labServer } from '../helpers/lease-servers.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { AT, fakeHost, HOUR, never, settings } from './settings.js';
 
 let server: R2labServer;

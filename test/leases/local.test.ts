@@ -11,7 +11,7 @@ import { overlap } from '../../src/leases/lease.js';
 import { createLocalLeases } from '../../src/leases/local.js';
 import { Failure, UserError } from '../../src/util/errors.js';
 import { scratch } from '../helpers/cli.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { AT, fakeHost, HOUR, never } from './settings.js';
 
 let folder: string;

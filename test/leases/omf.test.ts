@@ -3,7 +3,7 @@ import type { LeaseBackend } from '../../src/leases/backend.js';
 import { createOmfLeases, parseOmfLeases } from '../../src/leases/omf.js';
 import { Failure, UserError } from '../../src/util/errors.js';
 import { omfServer, type LeaseServer } from '../helpers/lease-servers.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { AT, HOUR, never, settings } from './settings.js';
 
 const reservation = (owner: string, from: string, until: string, ...components: string[]) => ({

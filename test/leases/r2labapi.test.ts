@@ -3,7 +3,7 @@ import { createR2labLeases, parseR2labLease } from '../../src/leases/r2labapi.js
 import type { LeaseBackend, LeaseSettings } from '../../src/leases/backend.js';
 import { Failure, UserError } from '../../src/util/errors.js';
 import { ACCOUNT, lease, r2labServer, type R2labServer } from '../helpers/lease-servers.js';
-import { rejected } from '../nodes/thrown.js';
+import { rejected } from '../helpers/thrown.js';
 import { AT, fakeHost, HOUR, never, settings } from './settings.js';
 
 let server: R2labServer;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatFull, formatMoment, parseServerTime } from '../../src/leases/moment.js';
 import { parseWhen } from '../../src/leases/when.js';
 import { Failure, UserError } from '../../src/util/errors.js';
-import { thrown } from '../nodes/thrown.js';
+import { thrown } from '../helpers/thrown.js';
 
 const zone = process.env.TZ;
 beforeAll(() => void (process.env.TZ = 'Europe/Paris'));

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { fuzzImages, sweepImages } from './fuzz.js';
-import { temporaryFolder } from './images.js';
+import { temporaryFolder } from '../helpers/images.js';
 
 const MAX_BYTES = 1024 * 1024 * 1024;
 

@@ -1,13 +1,13 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { chunkJob, type ChunkJobData } from '../../src/ndz/chunk-jobs.js';
-import { CHUNK_BYTES } from '../../src/ndz/format.js';
-import { endOfImage } from '../../src/ndz/image-end.js';
-import { streamImage } from '../../src/ndz/image-stream.js';
-import { inflatePieces, openChunk } from '../../src/ndz/inflate.js';
-import { inspectImage } from '../../src/ndz/reader.js';
+import type { ChunkJobData } from '../../src/ndz/threads/chunk-jobs.js';
+import { chunkJob } from '../../src/ndz/threads/chunk-work.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
+import { endOfImage, inspectImage } from '../../src/ndz/read/inspect.js';
+import { streamImage } from '../../src/ndz/read/image-stream.js';
+import { inflatePieces, openChunk } from '../../src/ndz/codec/inflate.js';
 import { Failure } from '../../src/util/errors.js';
-import { bases, dice, meaning, mutate, sweep, type Base, type Mutant } from './mutate.js';
+import { bases, dice, meaning, mutate, sweep, type Base, type Mutant } from '../helpers/mutate.js';
 
 export type FuzzReport = { count: number; refused: Record<string, number>; accepted: number; slowestMs: number; peakBytes: number };
 

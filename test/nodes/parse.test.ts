@@ -5,7 +5,7 @@ import { fold, foldNames, nodeName } from '../../src/nodes/names.js';
 import { MAX_NODES, parseNodeSpecs } from '../../src/nodes/parse.js';
 import { selectNodes } from '../../src/nodes/select.js';
 import { UserError } from '../../src/util/errors.js';
-import { thrown } from './thrown.js';
+import { thrown } from '../helpers/thrown.js';
 
 const names = { regularName: 'fit', rebootName: 'reboot' };
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fold } from '../../src/nodes/names.js';
 import { checkKnown, emptySelection, selectNodes, type SelectionInput } from '../../src/nodes/select.js';
 import { UserError } from '../../src/util/errors.js';
-import { thrown } from './thrown.js';
+import { thrown } from '../helpers/thrown.js';
 
 const names = { regularName: 'fit', rebootName: 'reboot' };
 const select = (input: Partial<SelectionInput>): string =>

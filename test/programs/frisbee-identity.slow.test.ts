@@ -3,12 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { ChunkHeader } from '../../src/ndz/format.js';
-import { openDiskSink } from '../../src/ndz/sink.js';
+import type { ChunkHeader } from '../../src/ndz/codec/format.js';
+import { openDiskSink } from '../../src/ndz/apply/disk-sink.js';
 import { temporaryFolder } from '../helpers/frisbee.js';
 import { client, place, serving } from '../helpers/frisbee-programs.js';
-import { chunkOf, headerOf, UUID } from '../ndz/bytes.js';
-import { chunksOf } from '../ndz/images.js';
+import { chunkOf, headerOf, UUID } from '../helpers/bytes.js';
+import { chunksOf } from '../helpers/images.js';
 
 const OTHER = 'ffffffffffffffffffffffffffffffff';
 

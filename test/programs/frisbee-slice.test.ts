@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { writeImage } from '../../src/ndz/writer.js';
+import { writeImage } from '../../src/ndz/write/writer.js';
 import { temporaryFolder } from '../helpers/frisbee.js';
 import { client, serving } from '../helpers/frisbee-programs.js';
-import { writeGpt, writeMbr } from '../disk/tables.js';
-import { missing, tool } from '../disk/tools.js';
-import { chunkOf, headerOf } from '../ndz/bytes.js';
-import { hasLoop, loopDevice } from '../ndz/loop.js';
+import { writeGpt, writeMbr } from '../helpers/partition-tables.js';
+import { missing, tool } from '../helpers/file-system-tools.js';
+import { chunkOf, headerOf } from '../helpers/bytes.js';
+import { hasLoop, loopDevice } from '../helpers/loop.js';
 
 const MIB = 1 << 20;
 

@@ -3,10 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
-import { writeImage } from '../../src/ndz/writer.js';
+import { writeImage } from '../../src/ndz/write/writer.js';
 import { runImageunzip } from '../../src/programs/imageunzip.js';
-import { CHUNK_BYTES } from '../../src/ndz/format.js';
-import { fixture, temporaryFolder } from '../ndz/images.js';
+import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
+import { fixture, temporaryFolder } from '../helpers/images.js';
 
 async function run(...argv: string[]): Promise<{ code: number; stderr: string }> {
   const stderr = new PassThrough();

@@ -3,13 +3,14 @@ import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { decodeChunkHeader } from '../../src/ndz/format.js';
-import { inspectImage, verifyImage } from '../../src/ndz/reader.js';
+import { decodeChunkHeader } from '../../src/ndz/codec/format.js';
+import { verifyImage } from '../../src/ndz/check/verify.js';
+import { inspectImage } from '../../src/ndz/read/inspect.js';
 import { runImagezip } from '../../src/programs/imagezip.js';
 import { runImageunzip } from '../../src/programs/imageunzip.js';
 import type { ProgramIo } from '../../src/programs/program-io.js';
-import { disk as diskFixture, expected as expectedFree, TAIL_NOTE } from '../disk/disks.js';
-import { chunksOf, descriptorsOf, expectedOf, fixture, sha256, temporaryFolder, UUID } from '../ndz/images.js';
+import { disk as diskFixture, expected as expectedFree, TAIL_NOTE } from '../helpers/disks.js';
+import { chunksOf, descriptorsOf, expectedOf, fixture, sha256, temporaryFolder, UUID } from '../helpers/images.js';
 
 type Run = { code: number; stdout: Buffer; stderr: string };
 type Program = (argv: readonly string[], io: ProgramIo) => Promise<number>;

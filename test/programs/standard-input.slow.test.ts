@@ -6,7 +6,7 @@ import { createWriteStream } from 'node:fs';
 import { expect, test } from 'vitest';
 import { bin } from '../helpers/cli.js';
 import { temporaryFolder } from '../helpers/frisbee.js';
-import { fixture } from '../ndz/images.js';
+import { fixture } from '../helpers/images.js';
 
 type End = { code: number | null; stderr: string };
 

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readBmap } from '../../src/images/bmap.js';
 import { formatOfFile } from '../../src/images/formats.js';
-import { inspectImage } from '../../src/ndz/reader.js';
+import { inspectImage } from '../../src/ndz/read/inspect.js';
 import { bootRecords } from '../../src/runs/boots.js';
 import { childRecords } from '../../src/runs/children.js';
 import { healthOf, readHealth } from '../../src/runs/health.js';
@@ -31,7 +31,7 @@ import { UserError } from '../../src/util/errors.js';
 import { processIdentity, systemHost } from '../../src/util/host.js';
 import { parseJson } from '../../src/util/json.js';
 import { run, scratch } from '../helpers/cli.js';
-import { thrown } from '../nodes/thrown.js';
+import { thrown } from '../helpers/thrown.js';
 import { aPlan, DEAD, someEvents, storeRun } from './stored.js';
 
 // what somebody else may have written into folders that a group shares

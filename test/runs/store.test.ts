@@ -10,7 +10,7 @@ import { continuationsOf, findRun, newestRuns, nodesByOutcome, openRun } from '.
 import { UserError } from '../../src/util/errors.js';
 import { systemHost } from '../../src/util/host.js';
 import { scratch } from '../helpers/cli.js';
-import { thrown } from '../nodes/thrown.js';
+import { thrown } from '../helpers/thrown.js';
 import { alive, aPlan, DEAD, someEvents, storeRun } from './stored.js';
 
 const DAY_MS = 86_400_000;

@@ -2,8 +2,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyEvent, emptyState } from '../../src/events/reducer.js';
 import type { EventBody, ImagingEvent } from '../../src/events/types.js';
-import type { RunPlan } from '../../src/runs/plan-file.js';
-import { writePlan } from '../../src/runs/plan-file.js';
+import { type RunPlan, writePlan } from '../../src/runs/plan-file.js';
 import { resultOf, writeResult } from '../../src/runs/result-file.js';
 import { processIdentity, type ProcessIdentity } from '../../src/util/host.js';
 

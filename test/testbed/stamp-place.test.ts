@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { makeDemoImage } from '../../src/images/demo-image.js';
+import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { readStamp } from '../../src/testbed/stamp.js';
 import { findDiskFile } from '../../src/testbed/stamp-place.js';
 import { systemHost, type Host } from '../../src/util/host.js';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { buffer as readAll } from 'node:stream/consumers';
 import ssh2, { type ConnectConfig } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openDiskSink } from '../../src/ndz/sink.js';
+import { openDiskSink } from '../../src/ndz/apply/disk-sink.js';
 import { nextBootName } from '../../src/testbed/addresses.js';
 import { checkOpenFiles } from '../../src/testbed/open-files.js';
 import { startTestbed, type Testbed, type TestbedOptions } from '../../src/testbed/testbed.js';

@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { makeDemoImage } from '../../src/images/demo-image.js';
+import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { openTelnet } from '../../src/telnet/session.js';
 import { stampRoot, type StampResult } from '../../src/workflows/steps/stamp-root.js';
 import { scratch } from '../helpers/cli.js';

@@ -1,5 +1,5 @@
 import { formatBytes } from '../../monitor/format.js';
-import { diffImages, type DiffCounts, type DiffPart, type ImageDiff } from '../../ndz/diff.js';
+import { diffImages, type DiffCounts, type DiffPart, type ImageDiff } from '../../ndz/check/diff.js';
 import { say } from '../../util/say.js';
 import { action, writeJson } from '../kit/actions.js';
 import type { CommandContext } from '../kit/command.js';

@@ -4,7 +4,7 @@ import { findImage, placesFor, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance } from '../../images/provenance.js';
 import { LARGEST_DISK_BYTES } from '../../images/room.js';
 import { judgeImage, vouchHint } from '../../images/whole.js';
-import { inspectImage } from '../../ndz/reader.js';
+import { inspectImage } from '../../ndz/read/inspect.js';
 import type { Site } from '../../app/site.js';
 import { Failure, UserError } from '../../util/errors.js';
 import type { LoadPlan } from '../../workflows/load.js';

@@ -5,7 +5,7 @@ import { probeFat } from './fat.js';
 import { probeNtfs } from './ntfs.js';
 import { probeSignatures } from './signatures.js';
 import { probeSwap } from './swap.js';
-import { contradiction, type Volume } from '../plan/volume.js';
+import { contradiction, type Volume } from '../volume.js';
 
 const READERS: readonly Probe[] = [probeExt, probeNtfs, probeExFat, probeFat, probeSwap];
 

@@ -1,7 +1,7 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, Collect, FileSystem } from './file-system.js';
-import { clearBits } from '../plan/free-runs.js';
-import { diskText, Inconsistent, u64, type Volume } from '../plan/volume.js';
+import { clearBits } from './free-runs.js';
+import { diskText, Inconsistent, u64, type Volume } from '../volume.js';
 
 const FIRST_CLUSTER = 2;
 const BOOT_SECTORS = 11;

@@ -1,5 +1,5 @@
 import type { ExtSuper } from './ext-super.js';
-import { Inconsistent, type Volume } from '../plan/volume.js';
+import { Inconsistent, type Volume } from '../volume.js';
 
 /** A newer content of a block, waiting in the journal at `journalBlock` (a block of the file system). */
 export type JournalCopy = { journalBlock: number; isEscaped: boolean };

@@ -1,7 +1,7 @@
 import type { ExtBlocks } from './ext-blocks.js';
 import { readDescriptor } from './ext-descriptor.js';
 import type { ExtSuper } from './ext-super.js';
-import { Inconsistent } from '../plan/volume.js';
+import { Inconsistent } from '../volume.js';
 
 const EXTENTS_FLAG = 0x8_0000;
 const EXTENT_MAGIC = 0xf30a;

@@ -1,7 +1,7 @@
 import { ExtBlocks, type JournalCopy } from './ext-blocks.js';
 import { blockMap } from './ext-inode.js';
 import type { ExtSuper } from './ext-super.js';
-import { Inconsistent, type Volume } from '../plan/volume.js';
+import { Inconsistent, type Volume } from '../volume.js';
 
 const MAGIC = 0xc03b_3998;
 const HEADER_BYTES = 12;

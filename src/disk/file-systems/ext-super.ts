@@ -1,5 +1,5 @@
 import { crc32c } from '../tables/crc.js';
-import { diskText, Inconsistent, isPowerOfTwo, uuidText, type Volume } from '../plan/volume.js';
+import { diskText, Inconsistent, isPowerOfTwo, uuidText, type Volume } from '../volume.js';
 
 const SUPERBLOCK_OFFSET = 1024;
 const SUPERBLOCK_BYTES = 1024;

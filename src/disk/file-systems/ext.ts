@@ -1,13 +1,12 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
-import type { SectorRange } from '../ranges.js';
+import { SECTOR_BYTES, type SectorRange } from '../sector.js';
 import { crc32c } from '../tables/crc.js';
 import { ExtBlocks } from './ext-blocks.js';
 import { descriptorBlock, groupStart, readDescriptor, type GroupDescriptor } from './ext-descriptor.js';
 import { readExtJournal } from './ext-journal.js';
 import { looksLikeExt, readExtSuper, type ExtSuper } from './ext-super.js';
 import type { Candidate, Collect, FileSystem } from './file-system.js';
-import { clearBits, mergeRanges, type FreeRuns } from '../plan/free-runs.js';
-import { Inconsistent, type Volume } from '../plan/volume.js';
+import { clearBits, mergeRanges, type FreeRuns } from './free-runs.js';
+import { Inconsistent, type Volume } from '../volume.js';
 
 /** ext2, ext3 and ext4. */
 export async function probeExt(volume: Volume): Promise<Candidate | null> {

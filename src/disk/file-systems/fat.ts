@@ -1,6 +1,6 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, Collect, FileSystem } from './file-system.js';
-import { diskText, Inconsistent, isPowerOfTwo, type Volume } from '../plan/volume.js';
+import { diskText, Inconsistent, isPowerOfTwo, type Volume } from '../volume.js';
 
 /** Entries of the table are looked at in pieces of so many bytes: a multiple of every entry's size, 1.5 included. */
 const PIECE_BYTES = 48 * 1024;

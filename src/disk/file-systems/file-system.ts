@@ -1,7 +1,7 @@
 import type { FileSystemState } from '../plan/plan-types.js';
-import type { SectorRange } from '../ranges.js';
-import type { FreeRuns } from '../plan/free-runs.js';
-import type { Volume } from '../plan/volume.js';
+import type { SectorRange } from '../sector.js';
+import type { FreeRuns } from './free-runs.js';
+import type { Volume } from '../volume.js';
 
 /** What a reader found on a volume. */
 export type FileSystem = {

@@ -1,4 +1,4 @@
-import { Inconsistent, u64 } from '../plan/volume.js';
+import { Inconsistent, u64 } from '../volume.js';
 
 /** NTFS protects every sector of a record with two bytes at its end, whatever the disk's sectors are. */
 const STRIDE_BYTES = 512;

@@ -1,6 +1,6 @@
 import type { NtfsFile, NtfsVolume } from './ntfs.js';
 import { ATTRIBUTE, restoreRecord } from './ntfs-record.js';
-import { Inconsistent, u64 } from '../plan/volume.js';
+import { Inconsistent, u64 } from '../volume.js';
 
 const PAGE_BYTES = 4096;
 const CLEAN = 0x2;

@@ -1,9 +1,9 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, Collect, FileSystem } from './file-system.js';
-import { clearBits } from '../plan/free-runs.js';
+import { clearBits } from './free-runs.js';
 import { ATTRIBUTE, readAttributes, restoreRecord, type Attribute, type ClusterRun } from './ntfs-record.js';
 import { isHibernated, isLogClean } from './ntfs-state.js';
-import { diskText, Inconsistent, isPowerOfTwo, u64, type Volume } from '../plan/volume.js';
+import { diskText, Inconsistent, isPowerOfTwo, u64, type Volume } from '../volume.js';
 
 const PIECE_BYTES = 32 * 1024;
 const RECORD = { mft: 0, log: 2, volume: 3, root: 5, bitmap: 6 } as const;

@@ -1,6 +1,6 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, FileSystem } from './file-system.js';
-import { diskText, uuidText, type Volume } from '../plan/volume.js';
+import { diskText, uuidText, type Volume } from '../volume.js';
 
 type Signature = {
   name: string;

@@ -1,6 +1,6 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
+import { SECTOR_BYTES } from '../sector.js';
 import type { Candidate, Collect, FileSystem } from './file-system.js';
-import { diskText, Inconsistent, uuidText, type Volume } from '../plan/volume.js';
+import { diskText, Inconsistent, uuidText, type Volume } from '../volume.js';
 
 const PAGE_BYTES = [4096, 8192, 16_384, 32_768, 65_536];
 const SIGNATURE_BYTES = 10;

@@ -1,14 +1,12 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
-import type { SectorRange } from '../ranges.js';
+import { MIN_SKIP_SECTORS, SECTOR_BYTES, type SectorRange } from '../sector.js';
 import { readFileSystem } from '../file-systems/detect.js';
 import type { FileSystem } from '../file-systems/file-system.js';
-import { FreeRuns } from './free-runs.js';
+import { FreeRuns } from '../file-systems/free-runs.js';
 import { useOf, type DiskUse } from '../in-use.js';
 import type { PartitionEntry } from '../tables/partition-table.js';
 import type { PartitionInfo, PlanOptions } from './plan-types.js';
-import type { Volume } from './volume.js';
+import type { Volume } from '../volume.js';
 
-const MIN_SKIP_SECTORS = 64;
 /** Less than this behind a file system is nothing to speak of. */
 const SLACK_SECTORS = (64 * 1024 * 1024) / SECTOR_BYTES;
 

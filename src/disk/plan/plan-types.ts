@@ -1,4 +1,4 @@
-import type { SectorRange } from '../ranges.js';
+import type { SectorRange } from '../sector.js';
 
 /** How a file system was left: `dirty` was not unmounted or has errors, `mounted` is in use on this machine now, `hibernated` belongs to a sleeping system. */
 export type FileSystemState = 'clean' | 'dirty' | 'mounted' | 'hibernated' | 'unknown';

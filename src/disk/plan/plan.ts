@@ -1,19 +1,16 @@
 import { Failure } from '../../util/errors.js';
-import { SECTOR_BYTES } from '../../ndz/format.js';
-import { wholeDisk, type SectorRange } from '../ranges.js';
+import { MIN_SKIP_SECTORS, SECTOR_BYTES, type SectorRange } from '../sector.js';
+import { wholeDisk } from '../ranges.js';
 import type { ImageSource } from '../source.js';
 import { fileSystemsBesideTable } from '../file-systems/detect.js';
-import { mergeRanges } from './free-runs.js';
+import { mergeRanges } from '../file-systems/free-runs.js';
 import { readDiskUse, type DiskUse } from '../in-use.js';
 import { readPartition, type PartitionPlan } from './partition.js';
 import { readPartitionTable, type PartitionEntry, type PartitionTable } from '../tables/partition-table.js';
 import type { Plan, PlanOptions } from './plan-types.js';
 import { readTail } from './tail.js';
-import { contradiction, Inconsistent, Volume } from './volume.js';
+import { contradiction, Inconsistent, Volume } from '../volume.js';
 
-export type { FileSystemState, PartitionInfo, Plan, PlanOptions, SavedAs } from './plan-types.js';
-
-const MIN_SKIP_SECTORS = 64;
 const FAMILY = {
   any: { title: 'known', names: /^/ },
   ext: { title: 'ext2, ext3 or ext4', names: /^ext/ },

@@ -1,7 +1,6 @@
-import type { SectorRange } from '../ranges.js';
-import type { Volume } from './volume.js';
+import { SECTOR_BYTES, type SectorRange } from '../sector.js';
+import type { Volume } from '../volume.js';
 
-const SECTOR = 512;
 /** As much of a disk's end as is looked at, and kept when something is known there. */
 const TAIL_SECTORS = 2048;
 /** Where a firmware RAID of whatever kind begins to be found; more of what lies there is mostly rubbish. */
@@ -39,12 +38,12 @@ export async function readTail(
 ): Promise<{ keep: SectorRange[]; notes: string[] }> {
   const tail = { startSector: Math.max(0, endSector, disk.sectorCount - TAIL_SECTORS), endSector: disk.sectorCount };
   if (tail.startSector >= tail.endSector) return { keep: [], notes: [] };
-  const bytes = Buffer.from(await disk.read(tail.startSector * SECTOR, (tail.endSector - tail.startSector) * SECTOR));
+  const bytes = Buffer.from(await disk.read(tail.startSector * SECTOR_BYTES, (tail.endSector - tail.startSector) * SECTOR_BYTES));
   const sectorAt = (fromEnd: number): string =>
-    bytes.toString('latin1', bytes.byteLength - fromEnd * SECTOR, bytes.byteLength - (fromEnd - 1) * SECTOR);
+    bytes.toString('latin1', bytes.byteLength - fromEnd * SECTOR_BYTES, bytes.byteLength - (fromEnd - 1) * SECTOR_BYTES);
   const found = [
     ...new Set(
-      SIGNATURES.filter(({ fromEnd, magic }) => fromEnd * SECTOR <= bytes.byteLength && sectorAt(fromEnd).startsWith(magic)).map(
+      SIGNATURES.filter(({ fromEnd, magic }) => fromEnd * SECTOR_BYTES <= bytes.byteLength && sectorAt(fromEnd).startsWith(magic)).map(
         ({ name }) => name,
       ),
     ),
@@ -52,11 +51,11 @@ export async function readTail(
   if (found.length > 0)
     return { keep: [tail], notes: [`the disk ends with what belongs to ${found.join(' and ')}: its last MiB is saved as well`] };
   const known =
-    bytes.byteLength >= SECTOR && sectorAt(1).startsWith('EFI PART')
+    bytes.byteLength >= SECTOR_BYTES && sectorAt(1).startsWith('EFI PART')
       ? [...keep, { startSector: disk.sectorCount - GPT_COPY_SECTORS, endSector: disk.sectorCount }]
       : keep;
   for (const range of known) bytes.fill(0, ...within(range, tail));
-  const isEmpty = bytes.subarray(-ANCHOR_SECTORS * SECTOR).every((byte) => byte === 0);
+  const isEmpty = bytes.subarray(-ANCHOR_SECTORS * SECTOR_BYTES).every((byte) => byte === 0);
   return {
     keep: [],
     notes: isEmpty ? [] : ["the disk's last sectors, behind its last partition, hold something that is not known here: left out"],
@@ -67,5 +66,5 @@ export async function readTail(
 function within({ startSector, endSector }: SectorRange, tail: SectorRange): [from: number, to: number] {
   const from = Math.min(Math.max(startSector, tail.startSector), tail.endSector);
   const to = Math.max(from, Math.min(endSector, tail.endSector));
-  return [(from - tail.startSector) * SECTOR, (to - tail.startSector) * SECTOR];
+  return [(from - tail.startSector) * SECTOR_BYTES, (to - tail.startSector) * SECTOR_BYTES];
 }

@@ -1,11 +1,10 @@
 import { crc32 } from 'node:zlib';
-import type { SectorRange } from '../ranges.js';
+import { SECTOR_BYTES, type SectorRange } from '../sector.js';
 import type { PartitionEntry, PartitionTable } from './partition-table.js';
 import { gptTypeName } from './partition-types.js';
-import { Inconsistent, isPowerOfTwo, u64, type Volume } from '../plan/volume.js';
+import { Inconsistent, isPowerOfTwo, u64, type Volume } from '../volume.js';
 
 const SIGNATURE = 'EFI PART';
-const SECTOR = 512;
 const MIN_HEADER_BYTES = 92;
 const MAX_ENTRIES_BYTES = 4 * 1024 * 1024;
 /** The copy at the disk's end as it is usually: a header and 128 entries of 128 bytes. */
@@ -34,7 +33,7 @@ export async function readGpt(disk: Volume, sectorBytes: number): Promise<Partit
 
 /** Every copy of the table that is whole, the first before the one at the disk's end. */
 async function readHeaders(disk: Volume, sectorBytes: number): Promise<{ header: Header; isCopy: boolean }[]> {
-  const units = [...new Set([sectorBytes, SECTOR, 4096])].map((bytes) => bytes / SECTOR);
+  const units = [...new Set([sectorBytes, SECTOR_BYTES, 4096])].map((bytes) => bytes / SECTOR_BYTES);
   const headers: { header: Header; isCopy: boolean }[] = [];
   for (const isCopy of [false, true]) {
     for (const unit of units) {
@@ -60,27 +59,27 @@ export async function gptTypeWrites(disk: Volume, sectorBytes: number, number: n
     bytes.writeUInt32LE(0, 16);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, bytes.readUInt32LE(12))), 16);
     return [
-      { offset: header.entriesSector * SECTOR + at, bytes: entries.subarray(at, at + 16) },
-      { offset: header.ownSector * SECTOR, bytes },
+      { offset: header.entriesSector * SECTOR_BYTES + at, bytes: entries.subarray(at, at + 16) },
+      { offset: header.ownSector * SECTOR_BYTES, bytes },
     ];
   });
 }
 
 /** A header and its entries at a sector, or null when they are not there or their checksums are wrong. */
 async function readHeader(disk: Volume, unit: number, sector: number): Promise<Header | null> {
-  const bytes = await disk.peek(sector * SECTOR, SECTOR);
+  const bytes = await disk.peek(sector * SECTOR_BYTES, SECTOR_BYTES);
   if (bytes?.toString('latin1', 0, 8) !== SIGNATURE) return null;
   const headerBytes = bytes.readUInt32LE(12);
-  if (headerBytes < MIN_HEADER_BYTES || headerBytes > SECTOR || u64(bytes, 24) * unit !== sector) return null;
+  if (headerBytes < MIN_HEADER_BYTES || headerBytes > SECTOR_BYTES || u64(bytes, 24) * unit !== sector) return null;
   const zeroed = Buffer.from(bytes.subarray(0, headerBytes));
   zeroed.writeUInt32LE(0, 16);
   if (crc32(zeroed) !== bytes.readUInt32LE(16)) return null;
   const [count, entryBytes, entriesSector] = [bytes.readUInt32LE(80), bytes.readUInt32LE(84), u64(bytes, 72) * unit];
   const entriesBytes = count * entryBytes;
   if (!isPowerOfTwo(entryBytes) || entryBytes < 128 || entriesBytes === 0 || entriesBytes > MAX_ENTRIES_BYTES) return null;
-  const entries = await disk.peek(entriesSector * SECTOR, entriesBytes);
+  const entries = await disk.peek(entriesSector * SECTOR_BYTES, entriesBytes);
   if (!entries || crc32(entries) !== bytes.readUInt32LE(88)) return null;
-  const entriesSectors = Math.ceil(entriesBytes / SECTOR / unit) * unit;
+  const entriesSectors = Math.ceil(entriesBytes / SECTOR_BYTES / unit) * unit;
   return { bytes, unit, ownSector: sector, otherSector: u64(bytes, 32) * unit, entriesSector, entriesSectors, entries, entryBytes };
 }
 
@@ -101,7 +100,7 @@ async function tableOf(disk: Volume, header: Header, isCopy: boolean): Promise<P
   keep.push({ startSector: Math.max(0, disk.sectorCount - BACKUP_SECTORS), endSector: disk.sectorCount });
   const endSector = Math.max(0, ...partitions.map(({ startSector, sectorCount }) => startSector + sectorCount));
   const notes = isCopy ? ['the partition table (GPT) is broken; its copy at the end of the disk was used'] : [];
-  return { kind: 'gpt', sectorBytes: unit * SECTOR, partitions, unused: [], endSector, keep, notes };
+  return { kind: 'gpt', sectorBytes: unit * SECTOR_BYTES, partitions, unused: [], endSector, keep, notes };
 }
 
 function placeOf({ ownSector, unit }: Header): SectorRange {

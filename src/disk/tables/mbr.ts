@@ -1,7 +1,7 @@
-import type { SectorRange } from '../ranges.js';
+import type { SectorRange } from '../sector.js';
 import type { PartitionEntry, PartitionTable } from './partition-table.js';
 import { mbrTypeName } from './partition-types.js';
-import { Inconsistent, type Volume } from '../plan/volume.js';
+import { Inconsistent, type Volume } from '../volume.js';
 
 const MBR_BYTES = 512;
 const SIGNATURE = 0xaa55;

@@ -1,7 +1,7 @@
-import type { SectorRange } from '../ranges.js';
+import type { SectorRange } from '../sector.js';
 import { readGpt } from './gpt.js';
 import { hasProtectiveEntry, hybridEnd, readMbr } from './mbr.js';
-import { Inconsistent, type Volume } from '../plan/volume.js';
+import { Inconsistent, type Volume } from '../volume.js';
 
 /** A partition as its table tells; it may end outside the disk, but starts inside. */
 export type PartitionEntry = {

@@ -1,4 +1,4 @@
-import { SECTOR_BYTES } from '../../ndz/format.js';
+import { DISK_END_BYTES, SECTOR_BYTES } from '../../disk/sector.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import type { NodeRun } from '../../engine/fan-out.js';
 
@@ -11,8 +11,7 @@ export type ClearEndOptions = {
   stallMs: number;
 };
 
-/** Where RAIDs, ZFS and the copy of a GPT have what tells them: in the last MiB of a disk. */
-const END_SECTORS = 1_048_576 / SECTOR_BYTES;
+const END_SECTORS = DISK_END_BYTES / SECTOR_BYTES;
 
 /**
  * Clears the last MiB of a node's disk as far as it lies behind the image: what an older system left there (RAID, ZFS, the copy

@@ -55,6 +55,9 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
   }
 }
 
+/** Time for switching a node on again, all attempts together, milliseconds. */
+const SWITCH_ON_MS = 5_000;
+
 /** Switches a node off and on; some cards need to be told off twice. An interrupt in between still switches it on. */
 export async function offAndOn(
   node: NodeRun,
@@ -65,7 +68,7 @@ export async function offAndOn(
 ): Promise<void> {
   const switchOn = tools.undo.push(
     `switching ${node.name} on again`,
-    async () => void (await sendVerb(node, 'on', tools, AbortSignal.timeout(5_000))),
+    async () => void (await sendVerb(node, 'on', tools, new AbortController().signal, SWITCH_ON_MS)), // whatever else was aborted
   );
   let left: Probe[] = [];
   for (let attempt = 1; attempt <= 2; attempt += 1) {

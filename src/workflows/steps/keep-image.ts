@@ -3,8 +3,8 @@ import { placeImage } from '../../images/place-image.js';
 import { provenanceFile, type Provenance } from '../../images/provenance.js';
 import { readStamp } from '../../images/stamp.js';
 import { planRanges } from '../../disk/plan/plan.js';
-import { openImageSource } from '../../ndz/image-reader.js';
-import { verifyImage } from '../../ndz/reader.js';
+import { openImageSource } from '../../ndz/read/image-source.js';
+import { verifyImage } from '../../ndz/check/verify.js';
 import { Failure } from '../../util/errors.js';
 import type { Collected } from './collector.js';
 

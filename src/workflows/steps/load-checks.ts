@@ -1,8 +1,8 @@
 import { hashFile } from '../../images/checksum-file.js';
 import { lastLine, parseStamp, STAMP_FILES, stampOfImage } from '../../images/stamp.js';
-import { seededRandom } from '../../frisbee/random.js';
-import { ImageDigests } from '../../ndz/image-digests.js';
-import { isChunkWhole } from '../../ndz/whole-chunk.js';
+import { seededRandom } from '../../util/random.js';
+import { ImageDigests } from '../../ndz/check/image-digests.js';
+import { isChunkWhole } from '../../ndz/check/verify.js';
 import type { ImageRecord, ImageRecords } from '../../runs/images.js';
 import { Failure, messageOf } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';

@@ -1,5 +1,4 @@
-import { createDigest, DIGEST_NAMES, type DigestName } from '../../disk/digest.js';
-import { readPieces, type ByteRange, type DigestGroup } from '../../ndz/read-back.js';
+import { createDigest, DIGEST_NAMES, type DigestName, readPieces, type ByteRange, type DigestGroup } from '../../disk/digest.js';
 import { MAX_COMMAND_BYTES, type TelnetSession } from '../../telnet/session.js';
 import { Failure } from '../../util/errors.js';
 

@@ -1,7 +1,6 @@
-import type { DigestName } from '../../disk/digest.js';
-import { SECTOR_BYTES } from '../../ndz/format.js';
-import type { ExpectedDigests, ImageDigests } from '../../ndz/image-digests.js';
-import { split, type ByteRange, type DigestGroup } from '../../ndz/read-back.js';
+import { type DigestName, split, type ByteRange, type DigestGroup } from '../../disk/digest.js';
+import { SECTOR_BYTES } from '../../disk/sector.js';
+import type { ExpectedDigests, ImageDigests } from '../../ndz/check/image-digests.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { untilAborted } from '../../util/abort.js';
 import { Failure } from '../../util/errors.js';

@@ -1,3 +1,4 @@
+import { CHUNK_BYTES } from '../../ndz/codec/format.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { childSignal, untilAborted } from '../../util/abort.js';
 import { Failure } from '../../util/errors.js';
@@ -18,7 +19,6 @@ export type WriteOptions = {
   chunkIsWhole: (index: number) => Promise<boolean | null>;
 };
 
-const CHUNK_BYTES = 1_048_576;
 /** Characters of a client's last words. */
 const MAX_QUOTED = 300;
 

@@ -4,10 +4,10 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { bin, run, start, type Finished, type Running } from '../../helpers/cli.js';
-import { CHUNK_BYTES } from '../../../src/ndz/format.js';
-import { gptDisk, LARGER_BY_WORD } from '../../ndz/disks-of-other-sizes.js';
-import { fixture, temporaryFolder } from '../../ndz/images.js';
-import { hasLoop, loopDevice } from '../../ndz/loop.js';
+import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
+import { gptDisk, LARGER_BY_WORD } from '../../helpers/disks-of-other-sizes.js';
+import { fixture, temporaryFolder } from '../../helpers/images.js';
+import { hasLoop, loopDevice } from '../../helpers/loop.js';
 
 const MIB = 1024 * 1024;
 let folder: string;
@@ -332,7 +332,7 @@ it('info shows the file systems of images that the 2015 imagezip made, and their
   const { stdout } = await image('info', 'x.ndz');
   expect(stdout).toMatch(/partition 1 {2}Linux, ext2 'fixture': 1\.0 MB of 10\.5 MB in use, clean/);
   expect(stdout).toMatch(/partition 2 {2}Linux swap, swap: 32\.8 kB of 4\.2 MB in use/);
-  const { makeDemoImage } = await import('../../../src/images/demo-image.js');
+  const { makeDemoImage } = await import('../../../src/testbed/demo-image.js');
   const demo = await makeDemoImage(folder, { sizeBytes: 16 * MIB });
   if (!demo.hasFileSystem) return;
   expect((await image('info', 'demo.ndz')).stdout).toMatch(/stamp {8}\d{4}-.* - node none - image demo - by imaging/);

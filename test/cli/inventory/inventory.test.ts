@@ -18,7 +18,7 @@ import { unfinishedName } from '../../../src/util/whole-file.js';
 import { packageRoot } from '../../../src/util/dist.js';
 import { UserError } from '../../../src/util/errors.js';
 import { run, scratch, type Finished } from '../../helpers/cli.js';
-import { rejected } from '../../nodes/thrown.js';
+import { rejected } from '../../helpers/thrown.js';
 
 const EXAMPLES = join(packageRoot, 'inventory');
 const sites = ['faraday', 'bemol'];

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { leftOut, plan } from '../disks.js';
-import { writeGpt, writeMbr } from '../tables.js';
+import { leftOut, plan } from '../../helpers/disks.js';
+import { writeGpt, writeMbr } from '../../helpers/partition-tables.js';
 
 const MIB = 1024 * 1024;
 const SECTORS = (16 * MIB) / 512;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { disk, expected, leftOut, plan } from '../disks.js';
-import { writeGpt, writeMbr, type MbrEntry } from '../tables.js';
+import { disk, expected, leftOut, plan } from '../../helpers/disks.js';
+import { writeGpt, writeMbr, type MbrEntry } from '../../helpers/partition-tables.js';
 
 const MIB = 1024 * 1024;
 const SECTORS = (8 * MIB) / 512;

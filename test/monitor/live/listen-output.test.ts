@@ -6,7 +6,7 @@ import { ChangeLog } from '../../../src/monitor/live/change-log.js';
 import { refusalOf } from '../../../src/monitor/live/listen-guard.js';
 import { listenOutput, type ListenOptions } from '../../../src/monitor/live/listen-output.js';
 import { unseen, type NodeView } from '../../../src/events/node-view.js';
-import { dice } from '../../ndz/mutate.js';
+import { dice } from '../../helpers/mutate.js';
 
 const KEY = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
 

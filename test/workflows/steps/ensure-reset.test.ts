@@ -28,9 +28,9 @@ async function card(handler: (verb: string, ...rest: Parameters<RequestListener>
   return { port: (server.address() as AddressInfo).port, asked }; // a TCP server's address is never a string
 }
 
-function reset(port: number, signs: Sign[], proof: Partial<ResetProof> = {}): Promise<boolean> {
+function reset(port: number, signs: Sign[], proof: Partial<ResetProof> = {}, requestTimeoutMs = 5_000): Promise<boolean> {
   const { run } = nodeRun(oneNode(7), { random: () => 0 });
-  const power = createPowerClient({ port, requestTimeoutMs: 5_000, busyPauseMs: 2 });
+  const power = createPowerClient({ port, requestTimeoutMs, busyPauseMs: 2 });
   ends.push(() => power.close());
   const tools = { power, undo: new UndoStack(), recordEnd: async () => {} };
   return ensureReset(run, { on: true, take: async () => signs, newSystem: null, powerCycle: false, graceMs: 50, ...proof }, tools, never);
@@ -67,4 +67,15 @@ test('a card that never answers whole is a failure', async () => {
   const { port, asked } = await card((_, request) => request.socket.destroy());
   await expect(reset(port, [])).rejects.toMatchObject({ code: 'cmc-closed' });
   expect(asked).toHaveLength(3);
+});
+
+test('a card that is silent when the node is to be switched on again is a failure of the card, no defect', async () => {
+  let isOff = false;
+  const { port } = await card((verb, request, response) => {
+    isOff ||= verb === 'off';
+    if (verb === 'reset') request.socket.destroy();
+    else if (verb === 'off') response.end('ok');
+  });
+  const lives = sign(() => (isOff ? Promise.resolve() : new Promise(() => {})));
+  await expect(reset(port, [lives], {}, 60_000)).rejects.toMatchObject({ name: 'Failure', code: 'cmc-timeout' });
 });

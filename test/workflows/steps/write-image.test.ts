@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { isChunkWhole } from '../../../src/ndz/whole-chunk.js';
+import { isChunkWhole } from '../../../src/ndz/check/verify.js';
 import { openTelnet } from '../../../src/telnet/session.js';
 import { builtinShell } from '../../../src/testbed/builtin-shell.js';
 import type { Program } from '../../../src/testbed/program.js';
@@ -15,7 +15,7 @@ import { systemHost } from '../../../src/util/host.js';
 import { fanOut } from '../../../src/engine/fan-out.js';
 import { writeImage } from '../../../src/workflows/steps/write-image.js';
 import { someNodes } from '../../helpers/nodes.js';
-import { chunkOf, headerOf } from '../../ndz/bytes.js';
+import { chunkOf, headerOf } from '../../helpers/bytes.js';
 
 /** An image of two chunks, the second one damaged in its stream. */
 async function imageFile(): Promise<string> {

@@ -1,7 +1,0 @@
-import { workerData } from 'node:worker_threads';
-import { chunkJob, type ChunkJob, type ChunkJobData } from './chunk-jobs.js';
-import { serveJobs } from './worker-side.js';
-
-/** Inflates chunks, and writes or compares what comes out, off the main thread. */
-const data = workerData as ChunkJobData; // only openChunkPool() starts this file
-serveJobs((job: ChunkJob) => chunkJob(job, data));

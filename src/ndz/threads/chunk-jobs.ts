@@ -1,0 +1,43 @@
+import type { DigestGroup, DigestName } from '../../disk/digest.js';
+import type { PlacementStats } from '../../disk/placement.js';
+import type { ChunkVersion, Region } from '../codec/format.js';
+
+/** The image that chunks are read from, by an open file that all threads share. */
+export type JobImage = { fd: number; name: string; uuid: string | null; version: ChunkVersion };
+
+/** Where chunks are applied to, or compared with: an open file or disk, or a part of it. */
+export type JobTarget = {
+  fd: number;
+  path: string;
+  /** What sector 0 of the image is written to. */
+  baseBytes: number;
+  /** Bytes there are for the image from there on; Infinity in a regular file. */
+  limitBytes: number;
+  /** All of it reads as zeros, so zeros need not be written. */
+  isBlank: boolean;
+};
+
+/** What every job of a pool works on. */
+export type ChunkJobData = { image: JobImage | null; target: JobTarget | null };
+
+export type ChunkJob =
+  /** Inflates a chunk and checks it against its header. */
+  | { kind: 'check'; position: number }
+  /** Writes a chunk's regions. `bytes`, in shared memory, when the image comes through a pipe. */
+  | { kind: 'apply'; position: number; bytes: Uint8Array | null; zeroFill: boolean }
+  /** Compares a chunk's regions (all, or those of these numbers) with what the disk holds. */
+  | { kind: 'compare'; position: number; regions: readonly number[] | null }
+  /** Makes one digest of each group of ranges, as the disk must hold them. */
+  | { kind: 'digest'; position: number; groups: readonly DigestGroup[]; digest: DigestName };
+
+/** What one chunk came to. */
+export type ChunkJobResult = PlacementStats & {
+  effectiveBytes: number;
+  actualBytes: number;
+  inflatedBytes: number;
+  /** Bytes compared, and the first that differs: its place on the imaged disk and the region it is in. */
+  comparedBytes: number;
+  difference: { offset: number; region: Region } | null;
+  /** Those that were asked for, in their order. */
+  digests: string[];
+};

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { applyImage } from '../../../src/ndz/apply/apply.js';
+import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
+import { verifyDisk } from '../../../src/ndz/check/verify.js';
+import { writeImage } from '../../../src/ndz/write/writer.js';
+import { chunkOf, descriptorsOf, fixture, headerOf, temporaryFolder } from '../../helpers/images.js';
+import { writeMbr } from '../../helpers/partition-tables.js';
+import { hasLoop, loopDevice } from '../../helpers/loop.js';
+
+let made: { bytes: Buffer; content: Buffer } | undefined;
+
+/** A disk of 20 MiB with 50 regions, and its image. */
+async function saved(): Promise<{ folder: string; image: string; disk: string; content: Buffer }> {
+  const folder = await temporaryFolder();
+  const [image, disk] = [join(folder, 'x.ndz'), join(folder, 'disk')];
+  if (!made) {
+    const content = randomBytes(20 * 1024 * 1024);
+    await writeFile(disk, content);
+    await writeImage(disk, image, {
+      level: 0,
+      ranges: Array.from({ length: 50 }, (_, i) => ({ startSector: i * 800, endSector: i * 800 + 600 })),
+    });
+    made = { bytes: await readFile(image), content };
+  }
+  await writeFile(disk, made.content);
+  await writeFile(image, made.bytes);
+  return { folder, image, disk, content: Buffer.from(made.content) };
+}
+
+it('a disk that holds an image is found to', async () => {
+  const { folder, image, disk, content } = await saved();
+  const verdict = await verifyDisk(image, disk);
+  expect(verdict).toMatchObject({ difference: null, comparedBytes: 50 * 600 * 512 });
+  expect(verdict.checkedCount).toBe(verdict.regionCount);
+  content.fill(0xee, 600 * 512, 800 * 512); // free space
+  await writeFile(disk, content);
+  expect((await verifyDisk(image, disk)).difference).toBeNull();
+  expect(await descriptorsOf(folder)).toBe(0);
+});
+
+it.each([0, 511, 512, 300_000, 3 * 800 * 512 + 77_777, 49 * 800 * 512 + 600 * 512 - 1])(
+  'a byte that differs at %i is found, and its region',
+  async (at) => {
+    const { image, disk, content } = await saved();
+    content[at] = (content[at] ?? 0) ^ 0x10;
+    content[content.byteLength - 200 * 512 - 5] = 0; // a later one is not what is told
+    content[49 * 800 * 512 + 600 * 512 - 1] =
+      (content[49 * 800 * 512 + 600 * 512 - 1] ?? 0) ^ (at === 49 * 800 * 512 + 600 * 512 - 1 ? 0 : 1);
+    await writeFile(disk, content);
+    const { difference } = await verifyDisk(image, disk, { workers: 3 });
+    expect(difference?.offset).toBe(at);
+    const sector = Math.floor(at / 512);
+    expect(difference?.region.startSector).toBeLessThanOrEqual(sector);
+    expect((difference?.region.startSector ?? 0) + (difference?.region.sectorCount ?? 0)).toBeGreaterThan(sector);
+  },
+);
+
+it('a disk that is too short differs at its end', async () => {
+  const { image, disk, content } = await saved();
+  await writeFile(disk, content.subarray(0, 10 * 800 * 512 + 1000));
+  expect((await verifyDisk(image, disk)).difference).toMatchObject({ offset: 10 * 800 * 512 + 1000 });
+});
+
+it('the end of a partition is its end, whatever follows on the disk', async () => {
+  const { folder, image, content } = await saved();
+  const disk = Buffer.alloc(21 * 1024 * 1024);
+  disk.set(content, 1024 * 1024);
+  const whole = content.byteLength / 512;
+  const withPartition = async (sectors: number): Promise<string> => {
+    writeMbr(disk, 0, [{ type: 0x83, start: 2048, count: sectors }]);
+    await writeFile(join(folder, 'parted'), disk);
+    return join(folder, 'parted');
+  };
+  expect((await verifyDisk(image, await withPartition(whole), { slice: 1 })).difference).toBeNull();
+  expect((await verifyDisk(image, await withPartition(49 * 800 + 500), { slice: 1 })).difference?.offset).toBe((49 * 800 + 500) * 512);
+});
+
+it('an image that has lost its end cannot vouch for a disk', async () => {
+  const { image, disk } = await saved();
+  const whole = fixture('frag-ext2-F0');
+  await writeFile(image, whole.subarray(0, -CHUNK_BYTES));
+  await expect(verifyDisk(image, disk)).rejects.toThrow(expect.objectContaining({ code: 'ndz-cut' }));
+});
+
+it('a sample is the first region, the last, and so many others', async () => {
+  const { image, disk, content } = await saved();
+  const { checkedCount, comparedBytes } = await verifyDisk(image, disk, { sample: 5 });
+  expect(checkedCount).toBe(7);
+  expect(comparedBytes).toBeLessThanOrEqual(7 * 600 * 512);
+  expect((await verifyDisk(image, disk, { sample: 0 })).checkedCount).toBe(2);
+  expect((await verifyDisk(image, disk, { sample: 1000 })).difference).toBeNull();
+  content[49 * 800 * 512 + 600 * 512 - 1] = (content[49 * 800 * 512 + 600 * 512 - 1] ?? 0) ^ 1;
+  await writeFile(disk, content);
+  expect((await verifyDisk(image, disk, { sample: 0 })).difference).not.toBeNull();
+  content[0] = (content[0] ?? 0) ^ 1;
+  await writeFile(disk, content);
+  expect((await verifyDisk(image, disk, { sample: 0 })).difference?.offset).toBe(0);
+});
+
+it('a chunk that inflates to more than 32 MiB is compared in small pieces', async () => {
+  const folder = await temporaryFolder();
+  const [image, disk] = [join(folder, 'x.ndz'), join(folder, 'disk')];
+  const count = (40 * 1024 * 1024) / 512;
+  const content = Buffer.alloc(count * 512, 'x');
+  await writeFile(image, chunkOf(headerOf({ lastSector: count, regions: [{ startSector: 0, sectorCount: count }] }), content));
+  content[35_000_001] = 0;
+  await writeFile(disk, content);
+  expect((await verifyDisk(image, disk)).difference).toEqual({ offset: 35_000_001, region: { startSector: 0, sectorCount: count } });
+});
+
+it('fails on what cannot be read, and stops when told to', async () => {
+  const { folder, image, disk } = await saved();
+  await expect(verifyDisk(image, join(folder, 'none'))).rejects.toThrow(expect.objectContaining({ code: 'source-read-failed' }));
+  await expect(verifyDisk(image, folder)).rejects.toThrow(expect.objectContaining({ code: 'disk-read-failed' }));
+  await expect(verifyDisk(join(folder, 'none'), disk)).rejects.toThrow(expect.objectContaining({ code: 'ndz-unreadable' }));
+  const reason = new Error('enough');
+  await expect(verifyDisk(image, disk, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  expect(await descriptorsOf(folder)).toBe(0);
+});
+
+// needs root and loop devices
+it.skipIf(!hasLoop)('a block device is read back as well', async () => {
+  const image = join(await temporaryFolder(), 'x.ndz');
+  await writeFile(image, fixture('ext4'));
+  const device = await loopDevice(Buffer.alloc(20 * 1024 * 1024, 'old'));
+  expect((await verifyDisk(image, device)).difference).toMatchObject({ offset: 0 });
+  await applyImage(image, device);
+  expect((await verifyDisk(image, device)).difference).toBeNull();
+});
