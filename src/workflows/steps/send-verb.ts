@@ -17,7 +17,7 @@ const ENDING: ReadonlySet<PowerVerb> = new Set(['reset', 'off']);
 const NOT_SENT = new Set(['cmc-refused', 'cmc-unreachable', 'lock-lost']);
 
 /** Sends one verb to a node's card. When it may have ended the node's system, the moment before it was sent is kept. */
-export async function sendVerb(
+export async function sendPowerVerb(
   node: NodeRun,
   verb: PowerVerb,
   tools: VerbTools,
