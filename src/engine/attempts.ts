@@ -25,22 +25,6 @@ export type Attempt = {
 
 export const FIRST_ATTEMPT: Attempt = { number: 1, repeatsSteps: true, powerCycle: false, patience: 1 };
 
-/** What trying again does not cure: the person, or another run, must do something first. */
-const FINAL = new Set([
-  'node-busy',
-  'lock-lost',
-  'no-lease',
-  'lease-unknown',
-  'pxe-permission',
-  'pxe-occupied',
-  'pxe-failed',
-  'no-such-program',
-  'server-ended',
-  'ssh-deadline',
-  'given-up',
-  'verify-impossible',
-]);
-
 /**
  * Tries a node up to `passes` times. Other nodes go on meanwhile, and what it missed is sent again by the same server. A
  * failure that trying again does not cure ends it at once; the last failure is the node's.
@@ -57,7 +41,8 @@ export async function inAttempts<T>(
     try {
       return await oneAttempt(node, plan, attempt, work);
     } catch (error) {
-      if (node.signal.aborted || !(error instanceof Failure) || FINAL.has(error.code) || number >= plan.passes || !mayRetry()) throw error;
+      if (node.signal.aborted || !(error instanceof Failure) || error.cure === 'person' || number >= plan.passes || !mayRetry())
+        throw error;
       node.retry(`${error.message}; trying the node again (${number + 1} of ${plan.passes})`);
     }
     await sleep(plan.pauseMs * (0.5 + node.host.random()) * number, node.signal);

@@ -7,6 +7,7 @@ import { Failure, messageOf, UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { surroundingsError } from '../util/surroundings.js';
 import { Interrupted } from './interrupted.js';
+import { type EngineCode, fail } from './failures.js';
 
 /** What a soft interrupt finds a node at; all tries at the node share it. */
 type Course = { readonly finishing: AbortSignal | undefined; mustFinish: boolean };
@@ -100,9 +101,9 @@ export class NodeRun {
   }
 
   /** The failure of having run out of time, with what was seen last. */
-  late(code: string, what: string, hint?: string): Failure {
+  late(code: EngineCode, what: string, hint?: string): Failure {
     const last = this.#lastSeen;
-    return new Failure(code, `${this.name}: ${what}${last ? `; last seen: ${last.message}` : ''}`, last?.hint ?? hint);
+    return fail(code, `${this.name}: ${what}${last ? `; last seen: ${last.message}` : ''}`, last?.hint ?? hint);
   }
 
   note(text: string): void {
@@ -208,10 +209,10 @@ function toFailure(node: string, step: Step, thrown: unknown): NodeFailure {
   const error = surroundingsError(thrown) ?? thrown;
   if (error instanceof Failure) {
     const message = error.message.startsWith(`${node}:`) ? error.message.slice(node.length + 2) : error.message;
-    return { node, step, code: error.code, message, hint: error.hint ?? null };
+    return { node, step, code: error.code, message, hint: error.hint ?? null, blame: error.blame };
   }
-  if (error instanceof UserError) return { node, step, code: error.kind, message: error.message, hint: error.hint ?? null };
-  if (error instanceof Interrupted) return { node, step, code: 'interrupted', message: error.message, hint: null };
+  if (error instanceof UserError) return { node, step, code: error.kind, message: error.message, hint: error.hint ?? null, blame: 'site' };
+  if (error instanceof Interrupted) return { node, step, code: 'interrupted', message: error.message, hint: null, blame: 'run' };
   const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
   return {
     node,
@@ -219,6 +220,7 @@ function toFailure(node: string, step: Step, thrown: unknown): NodeFailure {
     code: 'bug',
     message: stack,
     hint: "this is a defect of imaging itself: please report it with the stack in the run's log",
+    blame: 'run',
   };
 }
 

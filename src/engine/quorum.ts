@@ -1,6 +1,6 @@
 import type { Outcome } from '../events/outcome.js';
 import { childSignal } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import { fail } from './failures.js';
 
 /** How many nodes are enough; the rest is given up a little later. */
 export type Quorum = {
@@ -36,7 +36,7 @@ export function createQuorum(enough: number | null, run: AbortSignal, monotonicM
       if (!reached() || timer) return;
       const graceMs = Math.max(MIN_GRACE_MS, GRACE_SHARE * (monotonicMs() - startedMs));
       timer = setTimeout(
-        () => child.abort(new Failure('given-up', `${good} nodes are done, which is enough (--min-success)`, 'load the rest later')),
+        () => child.abort(fail('given-up', `${good} nodes are done, which is enough (--min-success)`, 'load the rest later')),
         graceMs,
       );
     },

@@ -1,3 +1,4 @@
+import { isBlame } from '../util/errors.js';
 import { isMoment, isObject, isText, isTexts } from '../util/json.js';
 import type { EventBody, ImagingEvent } from './types.js';
 
@@ -5,6 +6,7 @@ type Check = (value: unknown) => boolean;
 
 const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
 const isTextOrNull: Check = (value) => value === null || isText(value);
+const isBlameIfThere: Check = (value) => value === undefined || isBlame(value);
 const isTextsIfThere: Check = (value) => value === undefined || isTexts(value);
 
 /** What the fields of each type of event must be. */
@@ -16,7 +18,15 @@ const kinds: { readonly [T in EventBody['type']]: { readonly [K in Exclude<keyof
   'node.note': { node: isText, step: isText, text: isText },
   'node.progress': { node: isText, doneBytes: isNumber, totalBytes: isNumber },
   'node.retry': { node: isText, step: isText, reason: isText },
-  'node.failed': { node: isText, step: isText, code: isText, message: isText, hint: isTextOrNull, elapsedMs: isNumber },
+  'node.failed': {
+    node: isText,
+    step: isText,
+    code: isText,
+    message: isText,
+    hint: isTextOrNull,
+    blame: isBlameIfThere,
+    elapsedMs: isNumber,
+  },
   'node.done': { node: isText, elapsedMs: isNumber, detail: isTextOrNull, remarks: isTextsIfThere },
   'node.skipped': { node: isText, reason: isText },
   'server.started': { engine: isText, group: isText, port: isNumber, rateBps: isNumber, image: isText },

@@ -1,3 +1,5 @@
+import type { Blame } from '../util/errors.js';
+
 /** The steps a node goes through, over all workflows. */
 export type Step =
   | 'lock'
@@ -25,6 +27,8 @@ export type NodeFailure = {
   message: string;
   /** What to do about it. */
   hint: string | null;
+  /** Whose fault; missing in journals of older versions. */
+  blame?: Blame;
 };
 
 export type Outcome<T> =

@@ -168,7 +168,7 @@ function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
     case 'node.failed':
       node.phase = 'failed';
       node.step = event.step;
-      node.failure = { node: node.node, step: event.step, code: event.code, message: event.message, hint: event.hint };
+      node.failure = failureIn(event);
       node.elapsedMs = event.elapsedMs;
       break;
     case 'node.done':
@@ -183,6 +183,10 @@ function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
       break;
     default:
   }
+}
+
+function failureIn({ node, step, code, message, hint, blame }: NodeFailure): NodeFailure {
+  return { node, step, code, message, hint, ...(blame === undefined ? {} : { blame }) };
 }
 
 function leaveStep(node: NodeState, at: number): void {

@@ -1,4 +1,4 @@
-import type { Step } from './outcome.js';
+import type { NodeFailure, Step } from './outcome.js';
 
 /** Version of the event stream as `--progress json` and the journal show it; grows when a field changes its meaning. */
 export const EVENT_SCHEMA = 1;
@@ -12,7 +12,7 @@ export type EventBody =
   | { type: 'node.note'; node: string; step: Step; text: string }
   | { type: 'node.progress'; node: string; doneBytes: number; totalBytes: number }
   | { type: 'node.retry'; node: string; step: Step; reason: string }
-  | { type: 'node.failed'; node: string; step: Step; code: string; message: string; hint: string | null; elapsedMs: number }
+  | ({ type: 'node.failed'; elapsedMs: number } & NodeFailure)
   | {
       type: 'node.done';
       node: string;

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readSync } from
 import { join } from 'node:path';
 import type { Step } from '../events/outcome.js';
 import type { RunState } from '../events/reducer.js';
+import { type Blame, isBlame } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
 import { systemHost } from '../util/host.js';
 import { isMoment, isObject, parseJson } from '../util/json.js';
@@ -18,6 +19,8 @@ export type Attempt = {
   /** Where and why it failed; null when it is fine. */
   step: Step | null;
   code: string | null;
+  /** Whose fault the failure is; missing when it is fine, and in lines of older versions. */
+  blame?: Blame;
   elapsedMs: number;
   phases: Partial<Record<Step, number>>;
   bytes: number;
@@ -102,6 +105,7 @@ export function attemptOf(state: RunState, node: string, at: number): Attempt | 
     ok: found.phase === 'done',
     step: found.failure?.step ?? null,
     code: found.failure?.code ?? null,
+    ...(found.failure?.blame === undefined ? {} : { blame: found.failure.blame }),
     elapsedMs: found.elapsedMs ?? 0,
     phases: found.stepsMs,
     bytes: found.doneBytes,
@@ -176,12 +180,13 @@ function parseLine(line: string): HistoryLine | null {
 function isLine(value: unknown): value is HistoryLine {
   if (!isObject(value) || !isMoment(value.at) || typeof value.node !== 'string') return false;
   if (value.released === true) return true;
-  const { run, command, ok, step, code, elapsedMs, phases, bytes, carried } = value;
+  const { run, command, ok, step, code, blame, elapsedMs, phases, bytes, carried } = value;
   const isTextOrNull = (each: unknown): boolean => each === null || typeof each === 'string';
   if (typeof command !== 'string' || typeof ok !== 'boolean' || !isTextOrNull(step) || !isTextOrNull(code)) return false;
   if (typeof carried === 'number') return true;
   return (
     typeof run === 'string' &&
+    (blame === undefined || isBlame(blame)) &&
     typeof elapsedMs === 'number' &&
     isObject(phases) &&
     Object.values(phases).every((ms) => typeof ms === 'number') &&

@@ -42,7 +42,16 @@ export function someEvents(run: string, end: boolean): ImagingEvent[] {
     { type: 'node.step', node: 'fit01', step: 'write', attempt: 1 },
     { type: 'node.progress', node: 'fit01', doneBytes: 50, totalBytes: 50 },
     { type: 'node.done', node: 'fit01', elapsedMs: 30, detail: 'fine' },
-    { type: 'node.failed', node: 'fit02', step: 'boot', code: 'boot-deadline', message: 'nothing\ncame', hint: 'look', elapsedMs: 40 },
+    {
+      type: 'node.failed',
+      node: 'fit02',
+      step: 'boot',
+      code: 'boot-deadline',
+      message: 'nothing\ncame',
+      hint: 'look',
+      blame: 'node',
+      elapsedMs: 40,
+    },
   ];
   const last: EventBody[] = [
     { type: 'node.skipped', node: 'fit03', reason: 'no turn' },

@@ -12,6 +12,7 @@ import type { NodeRun } from '../../engine/fan-out.js';
 import { maxPiecesPerLine } from './read-back-shell.js';
 import type { VerifyMode } from './verify-write.js';
 import type { AnsweringSystem } from '../wait.js';
+import { fail } from '../failures.js';
 
 /** What a load wants checked. */
 export type ChecksPlan = {
@@ -81,7 +82,7 @@ export class LoadChecks {
   async checkRunning(node: NodeRun, { files }: AnsweringSystem): Promise<string> {
     const [expected, running] = [await this.stamp, files === null ? null : lastLine(files)];
     if (expected === null || files === null || running === expected) return running === null ? '' : `, running ${imageOf(running)}`;
-    throw new Failure(
+    throw fail(
       'wrong-image',
       `${node.name} has booted a system that is not the image: ${running === null ? `it has none of ${STAMP_PATHS.join(' and ')}` : `its stamp is '${running}'`}; the image's is '${expected}'`,
       'does it boot from another disk, or over the network? look at its boot order',
