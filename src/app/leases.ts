@@ -7,6 +7,7 @@ import type { Host } from '../util/host.js';
 import type { AppContext } from './context.js';
 import type { WorkflowTools } from './node-workflow.js';
 import type { Site } from './site.js';
+import { fail as leaseFail } from '../leases/failures.js';
 
 /** What a run that changes nodes needs to know about leases. */
 export type RunPermit = {
@@ -92,10 +93,7 @@ export async function adviseOnLeases(
   let close = (): Promise<void> => Promise.resolve();
   try {
     const late = (): Failure =>
-      new Failure(
-        'lease-unknown',
-        `the lease server did not answer within ${ADVICE_MS / 1000} s: cannot tell whether ${login} has a lease`,
-      );
+      leaseFail('lease-unknown', `the lease server did not answer within ${ADVICE_MS / 1000} s: cannot tell whether ${login} has a lease`);
     await withDeadline(tools.signal, ADVICE_MS, late, async (signal) => {
       const backend = await openLeases(site, host);
       if (backend === null) return;

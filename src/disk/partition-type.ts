@@ -9,6 +9,7 @@ import { contradiction, Volume } from './volume.js';
 import { SECTOR_BYTES } from './sector.js';
 import { openSource, type ImageSource } from './source.js';
 import { writeAll } from './target.js';
+import { fail } from './failures.js';
 
 /** MBR types that would make another thing of a partition than one that holds data. */
 const NO_DATA = new Set([0x00, 0x05, 0x0f, 0x85, 0xee]);
@@ -33,7 +34,7 @@ async function planOn(source: ImageSource, slice: number, type: number): Promise
   try {
     const table = await readPartitionTable(disk, sectorBytes);
     const entry = table?.partitions.find(({ number }) => number === slice);
-    if (!table || !entry) throw new Failure('slice-missing', `${source.name} has no partition ${slice}`);
+    if (!table || !entry) throw fail('slice-missing', `${source.name} has no partition ${slice}`);
     if (table.kind === 'gpt') {
       const guid = gptTypeOfCode(type);
       if (guid === null)
@@ -49,7 +50,7 @@ async function planOn(source: ImageSource, slice: number, type: number): Promise
     return [[{ offset: entry.typeOffset ?? 0, bytes: Buffer.of(type) }]];
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure('slice-missing', `${source.name} has no partition ${slice}: ${contradiction(error)}`);
+    throw fail('slice-missing', `${source.name} has no partition ${slice}: ${contradiction(error)}`);
   }
 }
 
@@ -71,5 +72,5 @@ export async function applyTypeChange(path: string, slice: number, type: number)
 }
 
 function unknownType(type: number, why: string, hint: string): Failure {
-  return new Failure('partition-type-unknown', `partition type 0x${type.toString(16)} ${why}`, hint);
+  return fail('partition-type-unknown', `partition type 0x${type.toString(16)} ${why}`, hint);
 }

@@ -1,6 +1,6 @@
-import { Failure } from '../util/errors.js';
 import { SECTOR_BYTES, type SectorRange } from './sector.js';
 import type { ImageSource } from './source.js';
+import { fail } from './failures.js';
 
 const BLOCK_BYTES = 1024 * 1024;
 
@@ -74,7 +74,7 @@ export class SectorReader {
     if (gotBytes === wantedBytes) return false;
     const { sizeBytes, name } = this.#source;
     if (sizeBytes === null || offset + gotBytes === sizeBytes) return true;
-    throw new Failure(
+    throw fail(
       'source-read-failed',
       `${name} ends at byte ${offset + gotBytes}, it had ${sizeBytes} when it was opened`,
       'is something writing to it?',

@@ -1,8 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { untilAborted } from '../util/abort.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { blockDeviceBytes, kindOf } from './device.js';
+import { fail } from './failures.js';
 
 /** What an image is made from. The writer makes one call at a time, at rising offsets when the whole disk is saved. */
 export type ImageSource = {
@@ -27,7 +28,7 @@ export async function openSource(path: string): Promise<ImageSource> {
     return handleSource(handle, path, sizeBytes);
   } catch (error) {
     await handle?.close();
-    throw new Failure('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+    throw fail('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
       cause: error,
     });
   }
@@ -47,7 +48,7 @@ function handleSource(handle: FileHandle, name: string, sizeBytes: number): Imag
           done += bytesRead;
         }
       } catch (error) {
-        throw new Failure(
+        throw fail(
           'source-read-failed',
           `reading ${name} at byte ${offset + done}: ${messageOf(error)}`,
           'is the disk sound? check the kernel log',
@@ -88,7 +89,7 @@ export function streamSource(input: Readable, name: string, signal?: AbortSignal
         }
       } catch (error) {
         if (signal?.aborted) throw error;
-        throw new Failure('source-read-failed', `reading ${name} at byte ${position + done}: ${messageOf(error)}`, undefined, {
+        throw fail('source-read-failed', `reading ${name} at byte ${position + done}: ${messageOf(error)}`, undefined, {
           cause: error,
         });
       }

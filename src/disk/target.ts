@@ -1,10 +1,11 @@
 import { constants, writeSync } from 'node:fs';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { type Failure, messageOf, systemCode } from '../util/errors.js';
 import { pathBeside } from '../util/path-beside.js';
 import { readDiskUse } from './in-use.js';
 import { DISK_END_BYTES } from './sector.js';
 import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
+import { fail } from './failures.js';
 
 export type TargetOptions = {
   /** A regular file appears under its name, or is replaced, only by `commit`. */
@@ -61,18 +62,15 @@ export async function openTarget(
   } catch (error) {
     await handle?.close();
     if (systemCode(error) === 'EBUSY')
-      throw new Failure(
+      throw fail(
         'disk-busy',
         `${path} is in use: it, or a partition of it, is mounted, swap, or part of another device`,
         'unmount it first',
         { cause: error },
       );
-    throw new Failure(
-      'disk-open-failed',
-      `opening ${path} for writing: ${messageOf(error).replaceAll(writtenPath, path)}`,
-      openHint(error),
-      { cause: error },
-    );
+    throw fail('disk-open-failed', `opening ${path} for writing: ${messageOf(error).replaceAll(writtenPath, path)}`, openHint(error), {
+      cause: error,
+    });
   }
 }
 
@@ -188,12 +186,12 @@ export async function sectorNotes({ kind, path }: OpenTarget, tableSectorBytes: 
 
 /** What writing at byte `offset` of `path` came to. */
 function diskWriteFailure(path: string, offset: number, error: unknown): Failure {
-  return new Failure('disk-write-failed', `writing ${path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
+  return fail('disk-write-failed', `writing ${path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
 }
 
 /** `isWhole`: what the image needs is known, and not only what some of its chunks need. */
 export function diskTooSmall(path: string, hasBytes: number, neededBytes: number, isWhole = true): Failure {
-  return new Failure(
+  return fail(
     'disk-too-small',
     `${path} has ${hasBytes} bytes, the image needs ${isWhole ? '' : 'at least '}${neededBytes}`,
     'the image was made from a larger disk; use a larger disk, or shrink the file system and save it again',

@@ -1,7 +1,7 @@
 import { reasonOf } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
 import { SECTOR_BYTES } from './sector.js';
 import type { ImageSource } from './source.js';
+import { fail } from './failures.js';
 
 const WINDOW_BYTES = 64 * 1024;
 /** Readers go to and fro between a few places, and forward in each. */
@@ -69,7 +69,7 @@ export class Volume {
     const windowBytes = Math.min(Math.max(length, WINDOW_BYTES), this.sizeBytes - offset);
     const bytes = await this.#source.read(this.startSector * SECTOR_BYTES + offset, windowBytes);
     if (bytes.byteLength < length) {
-      throw new Failure(
+      throw fail(
         'source-read-failed',
         `${this.#source.name} ends before its size of ${this.#source.sizeBytes} bytes`,
         'is something writing to it?',

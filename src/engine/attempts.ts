@@ -23,22 +23,6 @@ export type Attempt = {
 
 export const FIRST_ATTEMPT: Attempt = { number: 1, repeatsSteps: true, patience: 1 };
 
-/** What trying again does not cure: the person, or another run, must do something first. */
-const FINAL = new Set([
-  'node-busy',
-  'lock-lost',
-  'no-lease',
-  'lease-unknown',
-  'pxe-permission',
-  'pxe-occupied',
-  'pxe-failed',
-  'no-such-program',
-  'server-ended',
-  'ssh-deadline',
-  'given-up',
-  'verify-impossible',
-]);
-
 /**
  * Tries a target up to `passes` times; the others go on meanwhile. A failure that trying again does not cure ends it at once;
  * the last failure is the target's.
@@ -54,7 +38,7 @@ export async function inAttempts<T extends Target, S extends string, R>(
     try {
       return await oneAttempt(run, plan, attempt, work);
     } catch (error) {
-      if (run.signal.aborted || !(error instanceof Failure) || FINAL.has(error.code) || number >= plan.passes || !mayRetry()) throw error;
+      if (run.signal.aborted || !(error instanceof Failure) || error.cure === 'person' || number >= plan.passes || !mayRetry()) throw error;
       run.retry(`${error.message}; trying it again (${number + 1} of ${plan.passes})`);
     }
     await sleep(plan.pauseMs * (0.5 + run.host.random()) * number, run.signal);

@@ -107,11 +107,12 @@ function toFailure(target: string, step: string, thrown: unknown): TargetFailure
     code: 'bug',
     message: stack,
     hint: "this is a defect of imaging itself: please report it with the stack in the run's log",
+    blame: 'run',
   };
 }
 
-/** Whose fault an error is. A `Failure` does not say so yet: it is taken for the target's own. */
+/** Whose fault an error is. */
 function blameOf(error: unknown): Blame {
-  if (error instanceof Failure) return 'node';
-  return error instanceof UserError && error.kind === 'environment' ? 'site' : 'run';
+  if (error instanceof Failure) return error.blame;
+  return error instanceof UserError ? 'site' : 'run';
 }

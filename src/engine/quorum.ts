@@ -1,6 +1,6 @@
 import type { Outcome } from '../events/outcome.js';
 import { childSignal } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import { fail } from './failures.js';
 
 /** How many targets are enough; the rest is given up a little later. */
 export type Quorum = {
@@ -41,7 +41,7 @@ export function createQuorum(
       if (!reached() || timer) return;
       const graceMs = Math.max(MIN_GRACE_MS, GRACE_SHARE * (monotonicMs() - startedMs));
       timer = setTimeout(
-        () => child.abort(new Failure('given-up', `${good} ${words.nouns} are done, which is enough (--min-success)`, words.hint)),
+        () => child.abort(fail('given-up', `${good} ${words.nouns} are done, which is enough (--min-success)`, words.hint)),
         graceMs,
       );
     },

@@ -1,7 +1,8 @@
 import type { Emit } from '../events/types.js';
 import { withDeadline } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import type { Host } from '../util/host.js';
+import { type EngineCode, fail } from './failures.js';
 
 /** What a run works on: anything that has a name of its own in the run. */
 export type Target = { readonly name: string };
@@ -100,9 +101,9 @@ export class TargetRun<T extends Target, S extends string> {
   }
 
   /** The failure of having run out of time, with what was seen last. */
-  late(code: string, what: string, hint?: string): Failure {
+  late(code: EngineCode, what: string, hint?: string): Failure {
     const last = this.#lastSeen;
-    return new Failure(code, `${this.name}: ${what}${last ? `; last seen: ${last.message}` : ''}`, last?.hint ?? hint);
+    return fail(code, `${this.name}: ${what}${last ? `; last seen: ${last.message}` : ''}`, last?.hint ?? hint);
   }
 
   note(text: string): void {

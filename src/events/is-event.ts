@@ -1,3 +1,4 @@
+import { isBlame } from '../util/errors.js';
 import { isMoment, isObject, isText, isTexts } from '../util/json.js';
 import { type Check, type Checks, isBoolean, isNumber, isTextOrNull, listOf, oneOf, optional, orNull, shaped } from './check.js';
 import { isResult } from './is-result.js';
@@ -15,7 +16,6 @@ const isLeftBehind = shaped({
   steps: optional(isTexts),
   words: isText,
 } satisfies Checks<LeftBehind>);
-const isBlame = oneOf('node', 'site', 'run');
 
 /** What the fields of each type of event must be. */
 const kinds: { readonly [T in EventBody['type']]: Checks<Omit<Extract<EventBody, { type: T }>, 'type'>> } = {

@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib';
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import { BLOCK_BYTES, CHUNK_BLOCKS } from './geometry.js';
+import { fail } from './failures.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 /** A chunk that is wrong is asked for again so many times, and all chunks together. */
 const MAX_PER_CHUNK = 3;
@@ -30,7 +32,7 @@ export class ChunkFaults {
   /** What a chunk is to be refused for although nobody has looked into it, or null: `conflict` is a block that came twice, with different contents. */
   distrust(chunk: number, conflict: number | null): Failure | null {
     if (conflict === null || (!this.#isRaw && conflict >= HEADER_BLOCKS)) return null; // a checksum tells of the others
-    return new Failure('frisbee-conflict', `chunk ${chunk}: its block ${conflict} came twice, with different contents`, this.#elsewhere);
+    return fail('frisbee-conflict', `chunk ${chunk}: its block ${conflict} came twice, with different contents`, this.#elsewhere);
   }
 
   /** Takes in a chunk that was refused. Returns when it is to be asked for again; throws the Failure that ends the session. */
@@ -57,20 +59,16 @@ export class ChunkFaults {
   #verdict(chunk: number, { times, differed }: Refused, why: Failure): Failure {
     const came = times > 1 ? `came ${times} times` : 'came damaged, as others did before';
     if (differed)
-      return new Failure(
-        why.code,
-        `chunk ${chunk} ${came}, each time wrong and not the same each time: ${this.#elsewhere} (last: ${why.message})`,
-        'use a network, or a group and port, that nobody else is in',
-        { cause: why },
-      );
-    if (why.code === 'ndz-foreign-image') return why; // it says so itself
+      return why.with({
+        message: `chunk ${chunk} ${came}, each time wrong and not the same each time: ${this.#elsewhere} (last: ${why.message})`,
+        hint: 'use a network, or a group and port, that nobody else is in',
+      });
+    if (ndzFail.is(why, 'ndz-foreign-image')) return why; // it says so itself
     const same = times > 1 ? `${came}, the same each time` : came;
-    return new Failure(
-      why.code,
-      `${why.message}; ${same}: the image is damaged there, or ${this.#elsewhere}`,
-      'imaging-image verify on the server tells which',
-      { cause: why },
-    );
+    return why.with({
+      message: `${why.message}; ${same}: the image is damaged there, or ${this.#elsewhere}`,
+      hint: 'imaging-image verify on the server tells which',
+    });
   }
 
   get #elsewhere(): string {

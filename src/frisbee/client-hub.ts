@@ -1,8 +1,9 @@
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { ClientSession, POLL_MS, type ReceiveOptions, type ReceiveResult } from './client-session.js';
 import type { Origin } from './server-core.js';
 import { openGroupListener, openLoopbackSender, type SessionSockets } from './sockets.js';
 import { decode, isBlock } from './wire.js';
+import { fail } from './failures.js';
 
 /**
  * Many clients of one machine, each with a 127.x address of its own, that share one socket per session for what is
@@ -53,7 +54,7 @@ export function createClientHub(): ClientHub {
   };
   const close = async (): Promise<void> => {
     const ends = [...running].map((session) => session.done.catch(() => undefined));
-    for (const session of running) session.fail(new Failure('hub-closed', `the client at ${session.localIp} was stopped`));
+    for (const session of running) session.fail(fail('hub-closed', `the client at ${session.localIp} was stopped`));
     await Promise.all(ends);
     await Promise.all(closings);
   };
@@ -93,7 +94,7 @@ async function openChannel({ group, port, localIp }: ReceiveOptions): Promise<Ch
   };
   const failAll = (error: Error): void => {
     for (const session of sessions)
-      session.fail(new Failure('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
+      session.fail(fail('socket-failed', `${group}:${port}: ${messageOf(error)}`, undefined, { cause: error }));
   };
   const listener = await openGroupListener({ group, port, localIp, loopback: true }, toAll, failAll);
   const poller = setInterval(() => {

@@ -1,4 +1,4 @@
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import { reasonOf } from '../util/abort.js';
 import { ipToNumber } from './address.js';
 import { isChunkFault, type ChunkSink, type SinkResult } from '../ndz/apply/chunk-sink.js';
@@ -11,6 +11,7 @@ import { bytesInChunk, type Geometry } from './geometry.js';
 import { seededRandom } from '../util/random.js';
 import type { Origin } from './server-core.js';
 import { encode, type Envelope, randomClientId } from './wire.js';
+import { fail } from './failures.js';
 
 /** A chunk that is complete, and a block of it that came twice with different contents. */
 type Ready = { slot: number; chunk: number; conflict: number | null };
@@ -157,7 +158,7 @@ export class ClientSession {
     if (this.#core.serverSilentMs(now) <= serverTimeoutMs) return;
     const seconds = Math.round(serverTimeoutMs / 1000);
     this.fail(
-      new Failure(
+      fail(
         'server-silent',
         `no messages from the server of ${group}:${port} after ${seconds} seconds`,
         'is the frisbee server still running?',

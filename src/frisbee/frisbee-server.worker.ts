@@ -3,6 +3,8 @@ import { Failure, messageOf } from '../util/errors.js';
 import type { ServerEvent } from './server-events.js';
 import type { FromServerThread, ToServerThread } from './server.js';
 import { type ServerOptions, ServerShell } from './server-shell.js';
+import { fail } from './failures.js';
+import { failureData } from '../util/failures.js';
 
 /** So many events at once, then so many per second, reach the main thread: a flood of forged joins must not drown it. */
 const EVENT_BURST = 8_000;
@@ -43,8 +45,8 @@ async function main(): Promise<void> {
     });
     say({ kind: 'ready', info: shell.info });
   } catch (error) {
-    const failure = error instanceof Failure ? error : new Failure('server-failed', messageOf(error));
-    say({ kind: 'refused', code: failure.code, message: failure.message, hint: failure.hint ?? null });
+    const failure = error instanceof Failure ? error : fail('server-failed', messageOf(error));
+    say({ kind: 'refused', failure: failureData(failure) });
     port.close();
   }
 }

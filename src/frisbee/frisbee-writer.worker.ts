@@ -4,6 +4,7 @@ import { Failure, messageOf } from '../util/errors.js';
 import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
 import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import type { SinkSpec, WriterReply, WriterRequest } from './writer-thread.js';
+import { failureData } from '../util/failures.js';
 
 /** Inflates and writes for clients whose own thread must not miss a datagram. One thread can write many sinks. */
 const sinks = new Map<number, { sink: ChunkSink; memory: SharedArrayBuffer }>();
@@ -45,8 +46,8 @@ parentPort?.on('message', (request: WriterRequest) => {
   perform(request).then(
     (result) => answer({ id: request.id, ok: true, result }),
     (error: unknown) => {
-      const failure = error instanceof Failure ? error : null;
-      answer({ id: request.id, ok: false, code: failure?.code ?? null, message: messageOf(error), hint: failure?.hint ?? null });
+      const failure = error instanceof Failure ? failureData(error) : null;
+      answer({ id: request.id, ok: false, failure, message: messageOf(error) });
     },
   );
 });

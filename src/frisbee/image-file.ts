@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { BLOCK_BYTES, CHUNK_BLOCKS, type Geometry, geometryOf } from './geometry.js';
 import type { Work } from './work-queue.js';
+import { fail } from './failures.js';
 
 const WINDOW_BLOCKS = 256;
 
@@ -22,16 +23,13 @@ export class ImageFile {
     try {
       this.#fd = openSync(path, 'r');
     } catch (error) {
-      throw new Failure('image-unreadable', `cannot open ${path}: ${messageOf(error)}`, undefined, { cause: error });
+      throw fail('image-unreadable', `cannot open ${path}: ${messageOf(error)}`, undefined, { cause: error });
     }
     const status = fstatSync(this.#fd);
     const geometry = status.isFile() ? geometryOf(status.size) : null;
     if (!geometry) {
       closeSync(this.#fd);
-      throw new Failure(
-        'image-unservable',
-        `${path} cannot be served: ${status.isFile() ? `it has ${status.size} bytes` : 'not a regular file'}`,
-      );
+      throw fail('image-unservable', `${path} cannot be served: ${status.isFile() ? `it has ${status.size} bytes` : 'not a regular file'}`);
     }
     this.geometry = geometry;
   }
@@ -57,7 +55,7 @@ export class ImageFile {
     while (got < wanted) {
       const bytes = readSync(this.#fd, this.#window, got, wanted - got, block * BLOCK_BYTES + got);
       if (bytes === 0)
-        throw new Failure(
+        throw fail(
           'image-truncated',
           `${this.#path} got shorter while it was being served`,
           'do not change an image that is in use; write a new one and rename it',

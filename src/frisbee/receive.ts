@@ -1,7 +1,8 @@
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { ClientSession, POLL_MS, type ReceiveOptions, type ReceiveResult } from './client-session.js';
 import { Coalescing } from './coalescing.js';
 import { openSession } from './sockets.js';
+import { fail } from './failures.js';
 
 export type ReceiveImageOptions = ReceiveOptions & {
   /** See SessionAddress. */
@@ -30,7 +31,7 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
       session?.onDatagram(bytes, from, heardAt);
       coalescing?.heard(heardAt);
     },
-    (error) => session?.fail(new Failure('socket-failed', `UDP port ${port}: ${messageOf(error)}`, undefined, { cause: error })),
+    (error) => session?.fail(fail('socket-failed', `UDP port ${port}: ${messageOf(error)}`, undefined, { cause: error })),
   ).catch(async (error: unknown) => {
     await sink.abort();
     throw error;

@@ -1,3 +1,4 @@
+import type { FailureData } from '../util/failures.js';
 import type { ClientStats } from './client-stats.js';
 import type { RateReason } from './rate-control.js';
 
@@ -31,7 +32,7 @@ export type ServerEvent =
     }
   | { type: 'rate'; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: RateReason }
   | { type: 'idle'; reason: 'no-requests' | 'last-client-left' }
-  | { type: 'failed'; code: string; message: string; hint: string | null };
+  | ({ type: 'failed' } & FailureData);
 
 /** It said so; another client came from the same address; or nothing was heard of it for long. */
 export type LeaveReason = 'left' | 'replaced' | 'silent';

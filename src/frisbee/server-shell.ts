@@ -9,6 +9,8 @@ import type { ServerEvent, ServerStats } from './server-events.js';
 import { openSession, type SessionAddress, type SessionSockets } from './sockets.js';
 import { threadCpu } from './thread-cpu.js';
 import { SUBTYPE_BLOCK } from './wire.js';
+import { failureData } from '../util/failures.js';
+import { fail } from './failures.js';
 
 export type ServerOptions = SessionAddress & {
   imagePath: string;
@@ -63,7 +65,7 @@ export class ServerShell {
       const sockets = await openSession(
         options,
         (bytes, from) => shell?.onDatagram(bytes, from),
-        (error) => shell?.fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`),
+        (error) => shell?.fail(fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`)),
       );
       shell = new ServerShell(options, image, sockets, emit);
       return shell;
@@ -123,9 +125,9 @@ export class ServerShell {
   }
 
   /** Reports that the server cannot go on, and stops sending. */
-  fail(code: string, message: string, hint: string | null = null): void {
+  fail(failure: Failure): void {
     if (this.#stopped) return;
-    this.#emit({ type: 'failed', code, message, hint });
+    this.#emit({ type: 'failed', ...failureData(failure) });
     void this.stop();
   }
 
@@ -179,8 +181,7 @@ export class ServerShell {
       }
       this.#sender.flush();
     } catch (error) {
-      const hint = error instanceof Failure ? (error.hint ?? null) : null;
-      return this.fail(error instanceof Failure ? error.code : 'image-unreadable', messageOf(error), hint);
+      return this.fail(error instanceof Failure ? error : fail('image-unreadable', messageOf(error)));
     }
     this.#pacer.spend(allowed - left);
     this.#noteSent(allowed - left, now);
@@ -247,9 +248,11 @@ export class ServerShell {
     if (now - this.#failingSince < SEND_PATIENCE_MS) return;
     const { group, port, localIp } = this.#options;
     this.fail(
-      'send-failed',
-      `cannot send to ${group}:${port} from ${localIp}: ${messageOf(error)}`,
-      `is there a route to ${group}, and is the interface up?`,
+      fail(
+        'send-failed',
+        `cannot send to ${group}:${port} from ${localIp}: ${messageOf(error)}`,
+        `is there a route to ${group}, and is the interface up?`,
+      ),
     );
   }
 }

@@ -1,8 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { workerPath } from '../util/dist.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { emptyServerStats, type ServerEvent, type ServerStats } from './server-events.js';
 import type { ServerInfo, ServerOptions } from './server-shell.js';
+import { fail } from './failures.js';
+import { type FailureData, failureData, failureFrom } from '../util/failures.js';
 
 export type FrisbeeServer = {
   readonly info: ServerInfo;
@@ -13,7 +15,7 @@ export type FrisbeeServer = {
 /** What the server's thread says. */
 export type FromServerThread =
   | { kind: 'ready'; info: ServerInfo }
-  | { kind: 'refused'; code: string; message: string; hint: string | null }
+  | { kind: 'refused'; failure: FailureData }
   | { kind: 'event'; event: ServerEvent }
   | { kind: 'stopped'; stats: ServerStats };
 
@@ -38,8 +40,9 @@ export function startServer(options: ServerOptions & { onEvent?: (event: ServerE
     const crashed = (cause: unknown): void => {
       const what = `the frisbee server's thread ended: ${messageOf(cause)}`;
       finish(emptyServerStats());
-      if (!ready) reject(new Failure('server-crashed', what, undefined, { cause }));
-      else if (!stopping) onEvent?.({ type: 'failed', code: 'server-crashed', message: what, hint: null });
+      const failure = fail('server-crashed', what, undefined, { cause });
+      if (!ready) reject(failure);
+      else if (!stopping) onEvent?.({ type: 'failed', ...failureData(failure) });
       stopping = true;
     };
     worker.on('error', crashed);
@@ -47,7 +50,7 @@ export function startServer(options: ServerOptions & { onEvent?: (event: ServerE
     worker.on('message', (message: FromServerThread) => {
       if (message.kind === 'event') onEvent?.(message.event);
       else if (message.kind === 'stopped') finish(message.stats);
-      else if (message.kind === 'refused') reject(new Failure(message.code, message.message, message.hint ?? undefined));
+      else if (message.kind === 'refused') reject(failureFrom(message.failure));
       else {
         ready = true;
         resolve({ info: message.info, stop });

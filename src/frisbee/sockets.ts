@@ -1,7 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { type Failure, messageOf, systemCode } from '../util/errors.js';
 import { isMulticast } from './address.js';
 import type { Origin } from './server-core.js';
+import { fail } from './failures.js';
 
 /** Where a session takes place, and from which of our addresses we take part in it. */
 export type SessionAddress = {
@@ -162,7 +163,7 @@ function openSocket(
 function bindFailure(session: SessionAddress, bindTo: string, error: Error): Failure {
   const where = `UDP ${bindTo}:${session.port}`;
   if (systemCode(error) === 'EADDRINUSE') {
-    return new Failure(
+    return fail(
       'address-in-use',
       `cannot bind ${where}: somebody else has it`,
       'another frisbee session uses this port; take the next one',
@@ -170,21 +171,21 @@ function bindFailure(session: SessionAddress, bindTo: string, error: Error): Fai
     );
   }
   if (systemCode(error) === 'EADDRNOTAVAIL') {
-    return new Failure(
+    return fail(
       'bad-interface',
       `cannot bind ${where}: not an address of this machine`,
       'give one of the addresses that "ip address" shows',
       { cause: error },
     );
   }
-  return new Failure('bind-failed', `cannot bind ${where}: ${messageOf(error)}`, undefined, { cause: error });
+  return fail('bind-failed', `cannot bind ${where}: ${messageOf(error)}`, undefined, { cause: error });
 }
 
 function onInterface(session: SessionAddress, work: () => void): void {
   try {
     work();
   } catch (error) {
-    throw new Failure(
+    throw fail(
       'bad-interface',
       `cannot join ${session.group} on ${session.localIp}: ${messageOf(error)}`,
       'is it an address of a network interface of this machine that is up?',

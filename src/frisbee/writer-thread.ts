@@ -1,8 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { workerPath } from '../util/dist.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { type Failure, messageOf } from '../util/errors.js';
 import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
 import type { DiskSinkOptions } from '../ndz/apply/disk-sink.js';
+import { fail } from './failures.js';
+import { type FailureData, failureFrom } from '../util/failures.js';
 
 /** A file or disk that a writer thread opens. */
 export type SinkSpec = Omit<DiskSinkOptions, 'signal'> & {
@@ -26,7 +28,7 @@ export type WriterStep =
 /** What it answers to the request of the same id. */
 export type WriterReply = { id: number } & (
   | { ok: true; result: SinkResult | null }
-  | { ok: false; code: string | null; message: string; hint: string | null }
+  | { ok: false; failure: FailureData | null; message: string }
 );
 
 type Pending = { resolve: (result: SinkResult | null) => void; reject: (error: Error) => void };
@@ -96,11 +98,11 @@ export class WriterThread {
     const pending = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
     if (reply.ok) pending?.resolve(reply.result);
-    else pending?.reject(reply.code ? new Failure(reply.code, reply.message, reply.hint ?? undefined) : new Error(reply.message));
+    else pending?.reject(reply.failure ? failureFrom(reply.failure) : new Error(reply.message));
   }
 
   #die(why: string): void {
-    this.#dead ??= new Failure('writer-crashed', `the thread that writes the disk ended: ${why}`);
+    this.#dead ??= fail('writer-crashed', `the thread that writes the disk ended: ${why}`);
     for (const { reject } of this.#pending.values()) reject(this.#dead);
     this.#pending.clear();
   }

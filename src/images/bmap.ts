@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../util/abort.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { type Failure, messageOf } from '../util/errors.js';
+import { fail } from './failures.js';
 
 /** What a .bmap file (of bmap-tools) says of a raw image: which blocks of it mean something, and their checksums. */
 export type Bmap = {
@@ -45,7 +46,7 @@ export async function readBmap(path: string, signal?: AbortSignal): Promise<Bmap
     return await parseBmap(bytes, path, signal);
   } catch (error) {
     if (signal?.aborted) throw reasonOf(signal);
-    throw new Failure('bmap-unreadable', `${path}: ${messageOf(error)}`, 'remove it to load the image without it', { cause: error });
+    throw fail('bmap-unreadable', `${path}: ${messageOf(error)}`, 'remove it to load the image without it', { cause: error });
   }
 }
 
@@ -71,7 +72,7 @@ export async function checkBmap(
   { name = raw, signal }: { name?: string; signal?: AbortSignal } = {},
 ): Promise<void> {
   const mismatch = (what: string): Failure =>
-    new Failure('bmap-mismatch', `${name} is not what ${bmap.path} describes: ${what}`, 'copy both again from where they came from');
+    fail('bmap-mismatch', `${name} is not what ${bmap.path} describes: ${what}`, 'copy both again from where they came from');
   const { hashOf } = await import('./bmap-text.js');
   const handle = await open(raw, 'r');
   try {

@@ -3,8 +3,10 @@ import { createReadStream } from 'node:fs';
 import { lstat, realpath, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { reasonOf } from '../util/abort.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { type Failure, messageOf } from '../util/errors.js';
 import { readSideText, writeSideFile, type SideFile } from './side-file.js';
+import { fail } from './failures.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -38,7 +40,7 @@ export async function readChecksum(path: string): Promise<string | null> {
 }
 
 export function unreadableChecksum(path: string, error: unknown): Failure {
-  return new Failure('checksum-unreadable', `reading ${checksumPath(path)}: ${messageOf(error)}`, undefined, { cause: error });
+  return fail('checksum-unreadable', `reading ${checksumPath(path)}: ${messageOf(error)}`, undefined, { cause: error });
 }
 
 /** The SHA-256 that the text of `<path>.sha256` has for that file, as 64 hex digits. Throws Failure `checksum-unreadable`. */
@@ -48,7 +50,7 @@ export function parseChecksum(text: string, path: string): string {
   const matches = lines.map((line) => /^([0-9a-fA-F]{64})(?:\s+[ *]?(.+?)\s*)?$/.exec(line));
   const own = matches.find((match) => match && (match[2] === undefined || basename(match[2]) === basename(path)));
   if (own?.[1]) return own[1].toLowerCase();
-  throw new Failure(
+  throw fail(
     'checksum-unreadable',
     `${checksumPath(path)} has no SHA-256 of ${basename(path)}`,
     'make it anew: sha256sum IMAGE > IMAGE.sha256',
@@ -74,12 +76,9 @@ export async function hashFile(
     }
   } catch (error) {
     if (signal?.aborted) throw reasonOf(signal);
-    throw new Failure(
-      'ndz-unreadable',
-      `reading ${path} at byte ${done}: ${messageOf(error)}`,
-      'does it exist, and may this user read it?',
-      { cause: error },
-    );
+    throw ndzFail('ndz-unreadable', `reading ${path} at byte ${done}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+      cause: error,
+    });
   }
   return hash.digest('hex');
 }

@@ -16,6 +16,8 @@ import { ConvertedCache } from './converted-cache.js';
 import { formatOfFile, textOf, type ImageFormat } from './formats.js';
 import { FreeSpace, LARGEST_DISK_BYTES, refuseTooLarge } from './room.js';
 import { unpack } from './unpack.js';
+import { fail } from './failures.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 export type ConvertPhase = 'hash' | 'unpack' | 'zip';
 
@@ -74,7 +76,7 @@ async function fromCache(path: string, format: ImageFormat, cache: ConvertedCach
   const found = await cache.find(`${ndz}.json`);
   const notes = found ? found.notes : await convert({ path, format, bmap, totalBytes, ndz }, cache, options);
   if ((await identityOf(path, bmap)) !== identity)
-    throw new Failure('image-changed', `${path} changed while it was converted`, 'is it still being copied? try again when that is done');
+    throw fail('image-changed', `${path} changed while it was converted`, 'is it still being copied? try again when that is done');
   const known = { source: resolve(path), sha256, ndz, notes };
   // a record speaks of the folder that it lies in
   if (!found || found.path === cache.at(ndz)) for (const record of [`${ndz}.json`, `${identity}.json`]) await cache.remember(record, known);
@@ -120,7 +122,7 @@ async function convert(
     return notes;
   } catch (error) {
     if (!(error instanceof Failure) || ![fresh, unpacked].some((name) => error.message.includes(name))) throw error;
-    throw new Failure(error.code, error.message.replaceAll(fresh, path).replaceAll(unpacked, path), error.hint, { cause: error });
+    throw error.with({ message: error.message.replaceAll(fresh, path).replaceAll(unpacked, path) });
   } finally {
     for (const left of [unpacked, fresh]) await rm(left, { force: true });
   }
@@ -187,9 +189,10 @@ async function writeChunks(
     });
     await handle.sync();
   } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'image-write-failed') throw error;
-    throw new Failure(error.code, `converting ${source.name}: ${error.message}`, 'is the disk of the converted images full, or broken?', {
-      cause: error,
+    if (!ndzFail.is(error, 'image-write-failed')) throw error;
+    throw error.with({
+      message: `converting ${source.name}: ${error.message}`,
+      hint: 'is the disk of the converted images full, or broken?',
     });
   } finally {
     output.destroy();
@@ -201,13 +204,13 @@ async function unknown(path: string, raw: string, sizeBytes: number): Promise<Fa
   const what = await textOf(raw);
   const isPacked = raw !== path;
   if (what !== null)
-    return new Failure(
+    return fail(
       'image-unknown',
       `${path} is no image that is known here: ${isPacked ? 'what it holds is' : 'it is'} ${what}`,
       'is it the right file?',
     );
   const bytes = isPacked ? `the ${sizeBytes} bytes that come out of it` : `not compressed, and its ${sizeBytes} bytes`;
-  return new Failure(
+  return fail(
     'image-unknown',
     `${path} is no image that is known here: not .ndz, ${bytes} hold neither a partition table nor a file system`,
     'is it the right file? a disk of another kind can be made an image with: imaging-image zip --raw',

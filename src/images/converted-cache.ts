@@ -8,6 +8,7 @@ import { HeldFolder } from '../util/held-folder.js';
 import { processIdentity, type Host } from '../util/host.js';
 import { isBelieved, loginOf, readOwned } from '../util/owned-file.js';
 import { unfinishedIn, unfinishedName, writeWhole } from '../util/whole-file.js';
+import { fail } from './failures.js';
 
 /** What the cache remembers of a file, so that it need not be hashed again. */
 export type Known = { source: string; sha256: string; ndz: string; notes: string[] };
@@ -51,12 +52,9 @@ export class ConvertedCache {
       return cache;
     } catch (error) {
       if (error instanceof Failure) throw error;
-      throw new Failure(
-        'cache-unusable',
-        `the folder for converted images, ${cacheDir}: ${messageOf(error)}`,
-        'may this user write there?',
-        { cause: error },
-      );
+      throw fail('cache-unusable', `the folder for converted images, ${cacheDir}: ${messageOf(error)}`, 'may this user write there?', {
+        cause: error,
+      });
     }
   }
 
@@ -83,7 +81,7 @@ export class ConvertedCache {
     try {
       await writeWhole(this.at(record), JSON.stringify(known), { mode: 0o644, sync: false, follow: false });
     } catch (error) {
-      throw new Failure('cache-unusable', `writing ${this.at(record)}: ${messageOf(error)}`, 'may this user write there?', {
+      throw fail('cache-unusable', `writing ${this.at(record)}: ${messageOf(error)}`, 'may this user write there?', {
         cause: error,
       });
     }
@@ -129,7 +127,7 @@ export class ConvertedCache {
 function refuseForeign(cacheDir: string, uid: number): void {
   const { uid: owner, mode } = statSync(cacheDir);
   if (owner !== uid && owner !== ROOT) {
-    throw new Failure(
+    throw fail(
       'cache-unusable',
       `the folder for converted images, ${cacheDir}, is ${loginOf(owner)}'s`,
       "it must be yours or root's: have it removed, or set runs.dir",
@@ -137,7 +135,7 @@ function refuseForeign(cacheDir: string, uid: number): void {
   }
   if ((mode & WRITABLE_BY_OTHERS) === 0 || (mode & STICKY) !== 0) return;
   if (uid !== owner && uid !== ROOT) {
-    throw new Failure(
+    throw fail(
       'cache-unusable',
       `the folder for converted images, ${cacheDir}, lets others replace what you keep there`,
       `sudo chmod +t ${cacheDir}`,
@@ -157,7 +155,7 @@ function ownFolder(path: string, uid: number): HeldFolder {
   const stats = folder && statSync(folder.at('.'));
   if (folder && stats?.uid === uid && (stats.mode & WRITABLE_BY_OTHERS) === 0) return folder;
   folder?.close();
-  throw new Failure(
+  throw fail(
     'cache-unusable',
     `your folder for converted images, ${path}, ${stats ? whose(stats.uid, uid) : 'is no folder'}`,
     `remove it, or have it removed: rm -r ${path}`,

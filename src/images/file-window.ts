@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { Failure, messageOf } from '../util/errors.js';
+import { type Failure, messageOf } from '../util/errors.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 const BLOCK_BYTES = 256 * 1024;
 
@@ -78,7 +79,7 @@ export class FileWindow {
 }
 
 function unreadable(path: string, error: unknown): Failure {
-  return new Failure('ndz-unreadable', `reading ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+  return ndzFail('ndz-unreadable', `reading ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
     cause: error,
   });
 }

@@ -1,10 +1,12 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { printable } from '../util/text.js';
 import { FOREIGN_HEAD_BYTES, foreignFormat, isText } from './foreign-formats.js';
 import { PACKED_MAGICS, type Magic, type PackedFormat } from './packed-magics.js';
 import { isSkippable, skippableBytes, SKIPPABLE_HEAD_BYTES } from './zstd-frames.js';
+import { fail } from './failures.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 /** What a file is, by how it begins. */
 export type ImageFormat = 'ndz' | PackedFormat | 'raw';
@@ -38,15 +40,15 @@ export async function formatOfFile(path: string): Promise<ImageFormat> {
   try {
     head = await headBehindSkippable(path);
   } catch (error) {
-    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
+    throw ndzFail('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
       cause: error,
     });
   }
   if (isSkippable(head))
-    throw new Failure('image-unknown', `${path} holds nothing but skippable frames, as of zstd or lz4`, 'is the download complete?');
+    throw fail('image-unknown', `${path} holds nothing but skippable frames, as of zstd or lz4`, 'is the download complete?');
   const format = formatOf(head);
   const foreign = format === 'raw' ? foreignFormat(head) : null;
-  if (foreign) throw new Failure('image-unknown', `${path} is ${foreign.is}, not an image`, foreign.instead);
+  if (foreign) throw fail('image-unknown', `${path} is ${foreign.is}, not an image`, foreign.instead);
   return format;
 }
 

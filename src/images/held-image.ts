@@ -1,11 +1,12 @@
 import { constants, existsSync, type Stats } from 'node:fs';
 import { link, lstat, open, readlink, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
+import { messageOf, systemCode, UserError } from '../util/errors.js';
 import { HeldFolder } from '../util/held-folder.js';
 import { parseChecksum, unreadableChecksum, checksumPath } from './checksum-file.js';
 import { parseProvenance, provenancePath, unreadableProvenance, type Provenance } from './provenance.js';
 import { readSideText } from './side-file.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 const DESCRIPTORS = '/proc/self/fd';
 
@@ -48,7 +49,7 @@ export class HeldImage {
       folder.close();
       if (systemCode(error) === 'ELOOP') throw swapped(path, 'it is a link now');
       if (error instanceof UserError) throw error;
-      throw new Failure('ndz-unreadable', folder.plain(messageOf(error)), 'does the image exist, and may this user read it?', {
+      throw ndzFail('ndz-unreadable', folder.plain(messageOf(error)), 'does the image exist, and may this user read it?', {
         cause: error,
       });
     }

@@ -1,6 +1,7 @@
 import { lstat, realpath } from 'node:fs/promises';
-import { Failure, messageOf } from '../util/errors.js';
+import { type Failure, messageOf } from '../util/errors.js';
 import { readSideText, writeSideFile, type SideFile } from './side-file.js';
+import { fail } from './failures.js';
 
 const SCHEMA = 1;
 
@@ -74,7 +75,7 @@ export function parseProvenance(text: string, path: string): Provenance {
 }
 
 export function unreadableProvenance(path: string, why: string, cause?: unknown): Failure {
-  return new Failure(
+  return fail(
     'provenance-unreadable',
     `${provenancePath(path)} does not say where its image comes from: ${why}`,
     'remove it when it is not from imaging-save',

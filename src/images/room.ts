@@ -1,7 +1,8 @@
 import { statfsSync } from 'node:fs';
 import { DISK_HEAD_BYTES, neededSectors } from '../disk/needed-sectors.js';
 import { SECTOR_BYTES } from '../disk/sector.js';
-import { Failure } from '../util/errors.js';
+import { fail as ndzFail } from '../ndz/failures.js';
+import { fail } from './failures.js';
 
 const GIB = 2 ** 30;
 /** What the file system of the cache must keep: others write there, too. Of a small one a part is enough. */
@@ -31,7 +32,7 @@ export class FreeSpace {
     const [free, reserve] = [bavail * bsize, Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE)];
     this.#allowedBytes = Math.min(Math.max(LOOK_BYTES, bytes), free - reserve) - bytes; // what is left of it after this piece
     if (this.#allowedBytes >= 0) return;
-    throw new Failure(
+    throw fail(
       'no-room',
       `${this.#what} is not converted: ${this.#folder} has only ${mebibytes(free)} MiB free, of which ${mebibytes(reserve)} MiB stay so`,
       'free some space there; images that nobody loads any more are removed after 60 days',
@@ -53,14 +54,14 @@ export type DiskLimits = {
 /** Throws Failure `source-too-large` for a disk of `diskBytes`, as far as it is known now. */
 export function refuseTooLarge(what: string, diskBytes: number, { largestDiskBytes, exactBytes }: DiskLimits): void {
   if (exactBytes !== null && diskBytes > exactBytes)
-    throw new Failure(
+    throw fail(
       'bmap-mismatch',
       `${what} is more than the ${exactBytes} bytes that its .bmap says`,
       'copy both again from where they came from',
     );
   if (diskBytes <= largestDiskBytes) return;
   const isOurs = largestDiskBytes < LARGEST_DISK_BYTES;
-  throw new Failure(
+  throw ndzFail(
     'source-too-large',
     `${what} is more than ${isOurs ? `the ${(largestDiskBytes / 1e9).toFixed(1)} GB that disks may have here` : '2 TiB'}`,
     isOurs ? 'is it the right file? frisbee.largest_disk says how large they are' : 'the image format ends there',
@@ -78,7 +79,7 @@ export function refuseEndless(what: string, unpackedBytes: number, packedBytes: 
   const beyond = need
     ? `${need.says} ends at ${mebibytes(need.sectors * SECTOR_BYTES)} MiB`
     : 'it begins with no partition table and no file system that says how large it is';
-  throw new Failure(
+  throw ndzFail(
     'source-too-large',
     `${what} goes on behind ${mebibytes(unpackedBytes)} MiB, out of ${packedBytes} bytes, and ${beyond}`,
     'is it an image of a disk? if so, unpack it yourself, and load the raw disk',

@@ -3,6 +3,7 @@ import { Failure } from '../util/errors.js';
 import { hashFile } from './checksum-file.js';
 import { formatOfFile } from './formats.js';
 import { judgeBy, vouchHint, type Evidence } from './whole.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 /**
  * Everybody will load it: a cut or damaged image is found out now. `readPath` is where it can be read, `path` what it is
@@ -18,19 +19,17 @@ export async function checkWhole(
     if ((await formatOfFile(readPath)) !== 'ndz') return null;
     const info = await inspectImage(readPath, { signal });
     const { cut, note } = await judgeBy(info, { ...beside, hash: () => hashFile(readPath, { signal }) });
-    if (cut !== null) throw new Failure('ndz-cut', `${path}: ${cut}`, `save it again, or ${vouchHint(path, info)}`);
+    if (cut !== null) throw ndzFail('ndz-cut', `${path}: ${cut}`, `save it again, or ${vouchHint(path, info)}`);
     return note;
   } catch (error) {
-    throw error instanceof Failure
-      ? new Failure(error.code, error.message.replaceAll(readPath, path), error.hint, { cause: error })
-      : error;
+    throw error instanceof Failure ? error.with({ message: error.message.replaceAll(readPath, path) }) : error;
   }
 }
 
 /** Throws Failure `ndz-checksum` when an image is not what its side file says. */
 export function checkSum(path: string, seen: string, expected: string | null): void {
   if (expected === null || seen === expected) return;
-  throw new Failure(
+  throw ndzFail(
     'ndz-checksum',
     `${path}: its SHA-256 is ${seen}, its side file says ${expected}`,
     'save or copy the image again, its side file as well',

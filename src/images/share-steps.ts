@@ -16,6 +16,7 @@ import { checkSum, checkWhole } from './share-check.js';
 import type { FileIdentity, ShareStep } from './share.js';
 import { prepareSideFile, writeSideFile, type SideFile } from './side-file.js';
 import type { Evidence } from './whole.js';
+import { fail } from './failures.js';
 
 export type PerformOptions = {
   /** Whose work this is: what belongs to somebody else is copied, not given a name. */
@@ -45,7 +46,7 @@ export async function performShare(step: ShareStep, options: PerformOptions): Pr
   } catch (error) {
     if (options.signal.aborted) throw reasonOf(options.signal);
     if (error instanceof Failure || error instanceof UserError) throw error;
-    throw new Failure('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', {
+    throw fail('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', {
       cause: error,
     });
   }

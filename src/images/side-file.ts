@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { type Failure, messageOf, systemCode } from '../util/errors.js';
 import { pathBeside } from '../util/path-beside.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 /** A small text file that belongs beside an image: its whole path, and what it says. */
 export type SideFile = { path: string; text: string };
@@ -44,7 +45,7 @@ export async function prepareSideFile({ path, text }: SideFile, mode?: number): 
 
 /** What writing a side file came to. */
 export function writeFailure(path: string, fresh: string, error: unknown): Failure {
-  return new Failure('image-write-failed', `writing ${path}: ${messageOf(error).replaceAll(fresh, path)}`, 'may this user write there?', {
+  return ndzFail('image-write-failed', `writing ${path}: ${messageOf(error).replaceAll(fresh, path)}`, 'may this user write there?', {
     cause: error,
   });
 }

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { type Failure, messageOf, systemCode } from '../util/errors.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 const BLOCK_BYTES = 64 * 1024;
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
@@ -61,7 +62,7 @@ export class SparseFile {
 }
 
 function writeFailed(path: string, error: unknown): Failure {
-  return new Failure(
+  return ndzFail(
     'image-write-failed',
     `writing ${path}: ${messageOf(error)}`,
     systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?',

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { reasonOf } from '../util/abort.js';
-import { Failure, systemCode } from '../util/errors.js';
+import { type Failure, systemCode } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { printable } from '../util/text.js';
 import { lookBehind } from './behind.js';
@@ -10,6 +10,7 @@ import type { FileWindow } from './file-window.js';
 import { packedEnd } from './packed-end.js';
 import { PACKED_MAGICS, type PackedFormat } from './packed-magics.js';
 import { zstdFrames, type FrameEvents } from './zstd-frames.js';
+import { fail } from './failures.js';
 
 type ByProgram = Exclude<PackedFormat, 'gzip'>;
 type Program = { program: string; args: readonly string[]; debian: string; fedora: string };
@@ -105,7 +106,7 @@ function refuseFailed(format: ByProgram, code: number | null, words: string): vo
 
 function missing(path: string, format: ByProgram, cause: unknown): Failure {
   const { program, debian, fedora } = PROGRAMS[format];
-  return new Failure(
+  return fail(
     'program-missing',
     `${path} is compressed with ${format}, and there is no program ${program} to unpack it`,
     `install it: apt install ${debian}, or dnf install ${fedora}`,

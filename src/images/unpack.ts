@@ -9,6 +9,7 @@ import type { PackedFormat } from './packed-magics.js';
 import { refuseEndless, refuseTooLarge, type DiskLimits } from './room.js';
 import { SparseFile } from './sparse-file.js';
 import { unpackByProgram } from './unpack-program.js';
+import { fail } from './failures.js';
 
 export type UnpackOptions = {
   host: Host;
@@ -41,7 +42,7 @@ export async function unpack(source: string, format: PackedFormat, target: strin
   } catch (error) {
     if (options.signal?.aborted) throw reasonOf(options.signal);
     if (error instanceof Failure) throw named(error, target, source);
-    throw new Failure('image-damaged', `${source} cannot be unpacked: ${messageOf(error)}`, 'copy it again from where it came from', {
+    throw fail('image-damaged', `${source} cannot be unpacked: ${messageOf(error)}`, 'copy it again from where it came from', {
       cause: error,
     });
   } finally {
@@ -79,9 +80,7 @@ async function pour(
 }
 
 function named(failure: Failure, target: string, source: string): Failure {
-  return failure.message.includes(target)
-    ? new Failure(failure.code, failure.message.replaceAll(target, `what ${source} holds`), failure.hint, { cause: failure })
-    : failure;
+  return failure.message.includes(target) ? failure.with({ message: failure.message.replaceAll(target, `what ${source} holds`) }) : failure;
 }
 
 /** The first bytes of what is unpacked, in which it shows at once that it is no disk. */
@@ -107,6 +106,6 @@ class DiskHead {
       format === 'raw'
         ? foreignFormat(this.bytes)
         : { is: `compressed once more, by ${format}`, instead: 'unpack it once, and load what comes out' };
-    if (foreign) throw new Failure('image-unknown', `what ${this.#path} holds is ${foreign.is}, not an image`, foreign.instead);
+    if (foreign) throw fail('image-unknown', `what ${this.#path} holds is ${foreign.is}, not an image`, foreign.instead);
   }
 }

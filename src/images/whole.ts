@@ -3,6 +3,7 @@ import { endOfImage, type ImageEnd, type ImageInfo } from '../ndz/read/inspect.j
 import { Failure } from '../util/errors.js';
 import { checksumPath, hashFile, readChecksum } from './checksum-file.js';
 import { provenancePath, readProvenance, type Provenance } from './provenance.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 /**
  * Whether an inspected image has its last chunks, as it says itself or, where it is silent, as the files beside it tell: the
@@ -36,7 +37,7 @@ export async function judgeBy(info: ImageInfo, { expected, record, hash }: Evide
   if (expected === null) return end;
   const seen = await hash();
   if (seen === expected) return vouched(end);
-  throw new Failure(
+  throw ndzFail(
     'ndz-checksum',
     `${path}: its SHA-256 is ${seen}, ${checksumPath(path)} says ${expected}`,
     'copy both again from where they came from',

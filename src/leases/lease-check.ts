@@ -4,6 +4,7 @@ import type { Host } from '../util/host.js';
 import type { LeaseBackend } from './backend.js';
 import type { Lease } from './lease.js';
 import { grantedUntil, noLease, RECENT_MS } from './verdict.js';
+import { fail } from './failures.js';
 
 export type PermitOptions = {
   backend: LeaseBackend;
@@ -106,7 +107,7 @@ async function askBackend(backend: LeaseBackend, owner: string, sinceMs: number,
     if (error instanceof TypeError || error instanceof ReferenceError) throw error; // a defect of ours
     return {
       leases: null,
-      failure: new Failure(
+      failure: fail(
         'lease-unknown',
         `cannot tell whether ${owner} has a lease: ${messageOf(error)}`,
         'try again once the lease server answers; privileged users (leases.privileged) need no lease',

@@ -2,10 +2,11 @@ import { chmodSync, closeSync, linkSync, lstatSync, openSync, rmSync, statSync }
 import { basename, dirname, join } from 'node:path';
 import Database from 'libsql';
 import { sleep } from '../util/abort.js';
-import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
+import { messageOf, systemCode, UserError } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
 import type { Host } from '../util/host.js';
 import { unfinishedIn, unfinishedName } from '../util/whole-file.js';
+import { fail } from './failures.js';
 
 export type Db = InstanceType<typeof Database>;
 
@@ -85,7 +86,7 @@ async function patiently<T>({ path, timeoutMs, host }: LeaseFileOptions, signal:
     } catch (error) {
       if (!isBusy(error)) throw error instanceof UserError ? error : fileError(path, error);
       if (host.monotonicMs() > endMs)
-        throw new Failure('lease-file-busy', `${path} was in use by others for ${timeoutMs / 1000} s`, 'try again', { cause: error });
+        throw fail('lease-file-busy', `${path} was in use by others for ${timeoutMs / 1000} s`, 'try again', { cause: error });
     }
     await sleep(PAUSE_MS * (0.5 + host.random()), signal);
   }
@@ -162,5 +163,5 @@ function fileError(path: string, cause: unknown): Error {
     );
   }
   if (code.startsWith('SQLITE_NOTADB') || code.startsWith('SQLITE_CORRUPT')) return damaged(path, cause);
-  return new Failure('lease-file-failed', `${path}: ${messageOf(cause)}`, undefined, { cause });
+  return fail('lease-file-failed', `${path}: ${messageOf(cause)}`, undefined, { cause });
 }

@@ -1,4 +1,4 @@
-import { Failure } from '../util/errors.js';
+import { fail } from './failures.js';
 
 /** Local time with its zone: `14:30 CET`, with the day unless that is today's, with the year unless it is this one. */
 export function formatMoment(ms: number, nowMs: number): string {
@@ -28,7 +28,7 @@ export function parseServerTime(text: unknown): number {
   const match =
     typeof text === 'string' ? /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:?\d\d)?$/i.exec(text.trim()) : null;
   const ms = match ? Date.parse(`${match[1]}T${match[2]}${(match[3] ?? 'Z').toUpperCase()}`) : NaN;
-  if (Number.isNaN(ms)) throw new Failure('lease-api-garbled', `${JSON.stringify(text)} is no time`);
+  if (Number.isNaN(ms)) throw fail('lease-api-garbled', `${JSON.stringify(text)} is no time`);
   return ms;
 }
 

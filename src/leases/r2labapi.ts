@@ -6,6 +6,7 @@ import { byTime, overlap, type Lease } from './lease.js';
 import { formatMoment, parseServerTime, utcText } from './moment.js';
 import { createAuthorized } from './r2labapi-login.js';
 import { createRest, detailOf, garbled, statusFailure, type Rest, type RestAnswer, type RestCall } from './rest.js';
+import { fail } from './failures.js';
 
 const DEFAULT_URL = 'https://r2labapi.inria.fr';
 /** The server gives leases from a day on; a lease that began before today may still run. */
@@ -134,9 +135,9 @@ function judged(asked: string, answer: RestAnswer): Error {
 }
 
 function isSilence(error: unknown): error is Failure {
-  return error instanceof Failure && ['lease-api-silent', 'lease-api-closed'].includes(error.code);
+  return fail.is(error, 'lease-api-silent', 'lease-api-closed');
 }
 
 function unsure(error: Failure): Failure {
-  return new Failure(error.code, `${error.message}; it may be booked all the same`, "'imaging-leases list' tells", { cause: error });
+  return error.with({ message: `${error.message}; it may be booked all the same`, hint: "'imaging-leases list' tells" });
 }

@@ -4,6 +4,7 @@ import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { limitedText } from '../util/limited-text.js';
 import { printable } from '../util/text.js';
 import { Agent, request } from '../util/http.js';
+import { fail } from './failures.js';
 
 export type RestOptions = {
   baseUrl: string /** For one request, from connecting to the last byte. */;
@@ -31,7 +32,7 @@ export function createRest({ baseUrl, timeoutMs, verifyTls }: RestOptions): Rest
   const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: timeoutMs, rejectUnauthorized: verifyTls } });
   const send = async (call: RestCall, signal: AbortSignal): Promise<RestAnswer> => {
     const asked = `${call.method} ${base}${call.path}`;
-    const late = (): Failure => new Failure('lease-api-silent', `${asked} got no answer within ${timeoutMs / 1000} s`, CHECK_URL);
+    const late = (): Failure => fail('lease-api-silent', `${asked} got no answer within ${timeoutMs / 1000} s`, CHECK_URL);
     return withDeadline(signal, timeoutMs, late, async (inner) => {
       try {
         // reset: no connection is kept, since one that the server has dropped meanwhile would fail the next request
@@ -60,7 +61,7 @@ function headersOf({ body, token }: RestCall): Record<string, string> {
 
 async function textOf(asked: string, body: Dispatcher.ResponseData['body']): Promise<string> {
   const { text, isCut } = await limitedText(body, MAX_BODY_BYTES);
-  if (isCut) throw new Failure('lease-api-garbled', `${asked} was answered with more than ${MAX_BODY_BYTES >> 20} MiB`, CHECK_URL);
+  if (isCut) throw fail('lease-api-garbled', `${asked} was answered with more than ${MAX_BODY_BYTES >> 20} MiB`, CHECK_URL);
   return text;
 }
 
@@ -75,17 +76,12 @@ function parse(asked: string, status: number, text: string): RestAnswer {
 }
 
 export function garbled(asked: string, text: string, options?: ErrorOptions): Failure {
-  return new Failure(
-    'lease-api-garbled',
-    `${asked} was answered ${excerpt(text)}, which is not what such a server says`,
-    CHECK_URL,
-    options,
-  );
+  return fail('lease-api-garbled', `${asked} was answered ${excerpt(text)}, which is not what such a server says`, CHECK_URL, options);
 }
 
 /** For a status that is neither success nor one with a meaning of its own. */
 export function statusFailure(asked: string, { status, text }: RestAnswer): Failure {
-  return new Failure(
+  return fail(
     `lease-api-http-${status}`,
     `${asked} was answered HTTP ${status}${text.trim() === '' ? '' : `: ${detailOf(text)}`}`,
     CHECK_URL,
@@ -115,12 +111,12 @@ function failureOf(asked: string, error: unknown): Failure {
   if (error instanceof TypeError || error instanceof ReferenceError) throw error; // a defect of ours, not of the server
   const code = systemCode(error) ?? '';
   const cause = { cause: error };
-  if (code === 'ECONNREFUSED') return new Failure('lease-api-refused', `${asked}: nothing listens there`, CHECK_URL, cause);
+  if (code === 'ECONNREFUSED') return fail('lease-api-refused', `${asked}: nothing listens there`, CHECK_URL, cause);
   if (code === 'ETIMEDOUT' || code === 'UND_ERR_CONNECT_TIMEOUT')
-    return new Failure('lease-api-silent', `${asked} got no connection`, CHECK_URL, cause);
-  if (UNREACHABLE.has(code)) return new Failure('lease-api-unreachable', `${asked} found no way there (${code})`, CHECK_URL, cause);
+    return fail('lease-api-silent', `${asked} got no connection`, CHECK_URL, cause);
+  if (UNREACHABLE.has(code)) return fail('lease-api-unreachable', `${asked} found no way there (${code})`, CHECK_URL, cause);
   if (/CERT|SELF_SIGNED|ISSUER|LEAF_SIGNATURE|ALTNAME/.test(code)) {
-    return new Failure(
+    return fail(
       'lease-api-tls',
       `${asked}: its certificate is not valid (${code}: ${messageOf(error)})`,
       'add its authority with NODE_EXTRA_CA_CERTS; or set verify_tls = no in section [leases] if nobody between you and the server is to be feared',
@@ -128,8 +124,7 @@ function failureOf(asked: string, error: unknown): Failure {
     );
   }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
-    return new Failure('lease-api-tls', `${asked}: no TLS there (${code})`, 'http or https in leases.url?', cause);
-  if (code.startsWith('HPE_'))
-    return new Failure('lease-api-garbled', `${asked} was answered with something that is not HTTP`, CHECK_URL, cause);
-  return new Failure('lease-api-closed', `${asked} lost its connection (${code || messageOf(error)})`, CHECK_URL, cause);
+    return fail('lease-api-tls', `${asked}: no TLS there (${code})`, 'http or https in leases.url?', cause);
+  if (code.startsWith('HPE_')) return fail('lease-api-garbled', `${asked} was answered with something that is not HTTP`, CHECK_URL, cause);
+  return fail('lease-api-closed', `${asked} lost its connection (${code || messageOf(error)})`, CHECK_URL, cause);
 }

@@ -1,6 +1,7 @@
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import { holdsNode, leaseState, type Lease } from './lease.js';
 import { formatMoment } from './moment.js';
+import { fail } from './failures.js';
 
 const HINT = "'imaging-leases list' shows who has what when; book a lease, or extend yours";
 
@@ -25,5 +26,5 @@ export function noLease(leases: readonly Lease[], owner: string, node: string, n
     ...(holder ? [`${holder.owner} holds it until ${formatMoment(holder.untilMs, nowMs)}`] : []),
     ...(next ? [`the next one begins at ${formatMoment(next.fromMs, nowMs)}`] : []),
   ];
-  return new Failure('no-lease', `${owner} has no lease on ${node} now${facts.length > 0 ? `: ${facts.join(', ')}` : ''}`, HINT);
+  return fail('no-lease', `${owner} has no lease on ${node} now${facts.length > 0 ? `: ${facts.join(', ')}` : ''}`, HINT);
 }

@@ -6,12 +6,15 @@ import { parsePowerAnswer, type PowerAnswer, type PowerVerb } from './answer.js'
 import {
   busyFailure,
   garbledFailure,
+  fail,
   httpFailure,
+  maybeDone,
   repeatedly,
   statusFailure,
   timeoutFailure,
   tooLongFailure,
   type CmcAddress,
+  type PowerCode,
 } from './failures.js';
 
 export type { PowerAnswer, PowerVerb } from './answer.js';
@@ -114,15 +117,13 @@ async function sendVerb(
 type Again = { why: string; failure: (times: number) => Failure };
 
 /** Trouble that passes by itself: a card's web server that restarts or has too much to do. */
-const PASSING: ReadonlyMap<string, string> = new Map([
+const PASSING: ReadonlyMap<string, string> = new Map<PowerCode, string>([
   ['cmc-closed', 'lost the connection'],
   ['cmc-http-429', 'answered HTTP 429'],
   ['cmc-http-502', 'answered HTTP 502'],
   ['cmc-http-503', 'answered HTTP 503'],
   ['cmc-http-504', 'answered HTTP 504'],
 ]);
-/** What says that nothing was done. After the others a reset may have happened: whoever asked for it must look. */
-const NOTHING_DONE: ReadonlySet<string> = new Set(['cmc-http-429', 'cmc-http-503']);
 
 /** We have dropped the connections ourselves. */
 const OURS: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED']);
@@ -131,7 +132,7 @@ const OURS: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'
 function passing(error: unknown, verb: PowerVerb, signal: AbortSignal): Again {
   if (signal.aborted || !(error instanceof Failure) || OURS.has(systemCode(error.cause) ?? '')) throw error;
   const why = PASSING.get(error.code);
-  if (why === undefined || (verb === 'reset' && !NOTHING_DONE.has(error.code))) throw error;
+  if (why === undefined || (verb === 'reset' && maybeDone(error))) throw error;
   return { why, failure: (times) => repeatedly(error, times) };
 }
 
@@ -158,7 +159,7 @@ function attempt(
       if (parsed.type === 'busy') return { why: 'is busy', failure: (times) => busyFailure(cmc, port, verb, times) };
       if (statusCode !== 200) throw statusFailure(cmc, port, verb, statusCode, text);
       if (parsed.type === 'off')
-        throw new Failure('cmc-off', `${cmc.hostname} (${cmc.ip}) cannot reset a node that is off`, 'switch it on with imaging-on');
+        throw fail('cmc-off', `${cmc.hostname} (${cmc.ip}) cannot reset a node that is off`, 'switch it on with imaging-on');
       if (parsed.type === 'garbled') throw garbledFailure(cmc, port, verb, text);
       return parsed.answer;
     },

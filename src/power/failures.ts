@@ -1,5 +1,71 @@
 import { Failure, isDefect, messageOf, systemCode } from '../util/errors.js';
 import type { PowerVerb } from './answer.js';
+import { type CodeIn, type Fail, failures } from '../util/failures.js';
+
+const table = {
+  'cmc-refused': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'No web server listens at the address of the card.',
+    todo: 'Look whether it is the address of a CMC card, and whether the card is plugged in.',
+  },
+  'cmc-timeout': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'The card did not answer in time.',
+    todo: 'Unplug it for five minutes: a card that hangs comes back then.',
+  },
+  'cmc-unreachable': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'There is no way to the card.',
+    todo: 'Look whether it is plugged in, and its network up.',
+  },
+  'cmc-closed': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'The card dropped the connection.',
+    todo: 'Unplug it for five minutes: a card that hangs comes back then.',
+  },
+  'cmc-busy': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'The card said over and over that it is busy.',
+    todo: 'Wait a minute; if it stays so, unplug it for five minutes.',
+  },
+  'cmc-garbled': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'The card gave an answer that no card gives.',
+    todo: 'Look whether it is the address of a CMC card, and unplug it for five minutes.',
+  },
+  'cmc-off': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'A node that is off cannot be reset.',
+    todo: 'Switch it on with imaging-on.',
+  },
+  'cmc-http-*': {
+    blame: 'node',
+    cure: 'again',
+    meaning: 'The card answered with that HTTP status.',
+    todo: 'See in the message what it says; 429, 502, 503 and 504 pass by themselves.',
+  },
+} as const;
+
+export type PowerCode = CodeIn<typeof table>;
+/** What can fail with a CMC card. */
+export const fail: Fail<PowerCode> = failures('CMC cards', table);
+
+/** Whether a request surely never reached the card. */
+export function neverSent(error: unknown): boolean {
+  return fail.is(error, 'cmc-refused', 'cmc-unreachable');
+}
+
+/** Whether the card's answer got lost: what was asked for may have been done, or not. */
+export function maybeDone(error: unknown): error is Failure {
+  return fail.is(error, 'cmc-closed', 'cmc-http-502', 'cmc-http-504');
+}
 
 export type CmcAddress = { hostname: string; ip: string };
 
@@ -18,23 +84,23 @@ export function httpFailure(cmc: CmcAddress, port: number, verb: PowerVerb, erro
   const code = systemCode(error) ?? '';
   const cause = { cause: error };
   if (code === 'ECONNREFUSED')
-    return new Failure('cmc-refused', `${what} was refused: no web server on that port`, 'is this the address of a CMC card?', cause);
+    return fail('cmc-refused', `${what} was refused: no web server on that port`, 'is this the address of a CMC card?', cause);
   if (code === 'ETIMEDOUT' || code === 'UND_ERR_CONNECT_TIMEOUT')
-    return new Failure('cmc-timeout', `${what} got no connection (${code})`, UNPLUG, cause);
+    return fail('cmc-timeout', `${what} got no connection (${code})`, UNPLUG, cause);
   if (UNREACHABLE.has(code))
-    return new Failure('cmc-unreachable', `${what} found no way there (${code})`, 'is the card plugged in, and its network up?', cause);
+    return fail('cmc-unreachable', `${what} found no way there (${code})`, 'is the card plugged in, and its network up?', cause);
   if (code.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError')) {
-    return new Failure('cmc-garbled', `${what} was answered with something that is not HTTP (${messageOf(error)})`, UNPLUG, cause);
+    return fail('cmc-garbled', `${what} was answered with something that is not HTTP (${messageOf(error)})`, UNPLUG, cause);
   }
-  return new Failure('cmc-closed', `${what} lost its connection (${code || messageOf(error)})`, UNPLUG, cause);
+  return fail('cmc-closed', `${what} lost its connection (${code || messageOf(error)})`, UNPLUG, cause);
 }
 
 export function timeoutFailure(cmc: CmcAddress, port: number, verb: PowerVerb, timeoutMs: number): Failure {
-  return new Failure('cmc-timeout', `${asked(cmc, port, verb)} got no answer within ${timeoutMs / 1000} s`, UNPLUG);
+  return fail('cmc-timeout', `${asked(cmc, port, verb)} got no answer within ${timeoutMs / 1000} s`, UNPLUG);
 }
 
 export function busyFailure(cmc: CmcAddress, port: number, verb: PowerVerb, times: number): Failure {
-  return new Failure(
+  return fail(
     'cmc-busy',
     `${asked(cmc, port, verb)} was answered 'CM card busy' ${times} time${times === 1 ? '' : 's'}`,
     'the card is stressed: wait a minute; if it stays so, unplug it for five minutes',
@@ -42,11 +108,11 @@ export function busyFailure(cmc: CmcAddress, port: number, verb: PowerVerb, time
 }
 
 export function garbledFailure(cmc: CmcAddress, port: number, verb: PowerVerb, text: string): Failure {
-  return new Failure('cmc-garbled', `${asked(cmc, port, verb)} was answered ${excerpt(text)}, which no card says to that`, UNPLUG);
+  return fail('cmc-garbled', `${asked(cmc, port, verb)} was answered ${excerpt(text)}, which no card says to that`, UNPLUG);
 }
 
 export function statusFailure(cmc: CmcAddress, port: number, verb: PowerVerb, statusCode: number, text: string): Failure {
-  return new Failure(
+  return fail(
     `cmc-http-${statusCode}`,
     `${asked(cmc, port, verb)} was answered HTTP ${statusCode}${text.trim() === '' ? '' : ` ${excerpt(text)}`}`,
   );
@@ -54,7 +120,7 @@ export function statusFailure(cmc: CmcAddress, port: number, verb: PowerVerb, st
 
 /** A card's answers are some hundred bytes; nothing that is longer is quoted, as its beginning may look like a good answer. */
 export function tooLongFailure(cmc: CmcAddress, port: number, verb: PowerVerb, maxBytes: number): Failure {
-  return new Failure(
+  return fail(
     'cmc-garbled',
     `${asked(cmc, port, verb)} was answered with more than ${maxBytes / 1024} KiB, which no card says to that`,
     'is this the address of a CMC card?',
@@ -63,7 +129,7 @@ export function tooLongFailure(cmc: CmcAddress, port: number, verb: PowerVerb, m
 
 /** A failure that came so many times in a row. */
 export function repeatedly(failure: Failure, times: number): Failure {
-  return times === 1 ? failure : new Failure(failure.code, `${failure.message}, ${times} times`, failure.hint, { cause: failure });
+  return times === 1 ? failure : failure.with({ message: `${failure.message}, ${times} times` });
 }
 
 function excerpt(text: string): string {

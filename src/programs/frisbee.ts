@@ -11,6 +11,8 @@ import { FRISBEE_USAGE, type FrisbeeArguments, parseFrisbee } from './frisbee-ar
 import { boundLines, chunkDot, farewellLines, joinedLine } from './frisbee-lines.js';
 import type { ProgramIo } from './program-io.js';
 import { exitCodeOfSignal } from './stop-signal.js';
+import { fail as frisbeeFail } from '../frisbee/failures.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 /** Exit codes of the 2015 binary. */
 const EXIT = { ok: 0, failed: 1, addressInUse: 98, serverSilent: 110, fatal: 255 } as const;
@@ -90,17 +92,16 @@ function receiveOptions(
 }
 
 function reportFailure(error: unknown, { port, options, foreignExit }: FrisbeeArguments, { stderr }: ProgramIo): number {
-  const code = error instanceof Failure ? error.code : null;
-  if (code === 'address-in-use') {
+  if (frisbeeFail.is(error, 'address-in-use')) {
     say(stderr, `Could not bind to port ${port}!`);
     return EXIT.addressInUse;
   }
-  if (code === 'server-silent') {
+  if (frisbeeFail.is(error, 'server-silent')) {
     say(stderr, '', `*** No messages from server after ${(options.serverTimeoutMs ?? 0) / 1000} seconds, exiting`);
     return EXIT.serverSilent;
   }
   const hint = error instanceof Failure && error.hint ? ` (${error.hint})` : '';
   say(stderr, `frisbee: ${messageOf(error)}${hint}`);
-  if (code === 'ndz-foreign-image') return foreignExit;
-  return code === 'bad-interface' || code === 'socket-failed' ? EXIT.fatal : EXIT.failed;
+  if (ndzFail.is(error, 'ndz-foreign-image')) return foreignExit;
+  return frisbeeFail.is(error, 'bad-interface', 'socket-failed') ? EXIT.fatal : EXIT.failed;
 }

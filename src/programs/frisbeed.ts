@@ -2,7 +2,7 @@ import { isMulticast } from '../frisbee/address.js';
 import { BITS_PER_BLOCK, type Burst, burstBlocksPerSecond, burstForRate, DEFAULT_BURST } from '../frisbee/pacing.js';
 import { type FrisbeeServer, startServer } from '../frisbee/server.js';
 import type { ServerEvent } from '../frisbee/server-events.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
 import { printable } from '../util/text.js';
@@ -11,6 +11,7 @@ import { getopt, numberValue, type Options } from './getopt.js';
 import type { ProgramIo } from './program-io.js';
 import { type SessionArguments, sessionArguments } from './session-options.js';
 import { signalName } from './stop-signal.js';
+import { fail as frisbeeFail } from '../frisbee/failures.js';
 
 const USAGE = `usage: frisbeed [-db] [-T sec] [-W bps | -B blocks -G us] [-K sec] [-i mcastif] <-p portnum> <-m mcastaddr> <filename>
 
@@ -63,7 +64,7 @@ export async function runFrisbeed(
       early.forEach(listener);
     });
   } catch (error) {
-    const inUse = error instanceof Failure && error.code === 'address-in-use';
+    const inUse = frisbeeFail.is(error, 'address-in-use');
     say(io.stderr, inUse ? `Could not bind to port ${parsed.port}!` : `frisbeed: ${messageOf(error)}`);
     return inUse ? EXIT.addressInUse : EXIT.fatal;
   }

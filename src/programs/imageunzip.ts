@@ -14,6 +14,7 @@ import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
 import { DotLine, padded } from './dot-line.js';
 import type { ProgramIo } from './program-io.js';
+import { fail as ndzFail } from '../ndz/failures.js';
 
 export const imageunzipUsage = `usage: imageunzip [-ozOdhv] [-s slice] <input filename | -> [output filename | -]
  -o             Output progress indicator (compressed chunks processed)
@@ -123,7 +124,7 @@ async function inputStream(input: string, io: ProgramIo): Promise<Readable | nul
     const found = await stat(input).catch(() => null); // a path that is not there is told by who opens it
     return found?.isFIFO() || found?.isCharacterDevice() ? createReadStream(input, { highWaterMark: READ_BYTES }) : null;
   }
-  if (!io.stdin) throw new Failure('ndz-unreadable', 'no standard input to read', 'give the path of an image');
+  if (!io.stdin) throw ndzFail('ndz-unreadable', 'no standard input to read', 'give the path of an image');
   return io.stdin;
 }
 

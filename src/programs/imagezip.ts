@@ -10,6 +10,7 @@ import { writeImage, type WriteOptions, type WriteProgress, type WriteResult } f
 import { DotLine, padded } from './dot-line.js';
 import { planLines } from './imagezip-lines.js';
 import type { ProgramIo } from './program-io.js';
+import { fail as diskFail } from '../disk/failures.js';
 
 export const imagezipUsage = `usage: imagezip [-hviorflnD3d] [-s #] [-R #] [-I #] [-F #] [-z level] [-u uuid] <image | device | -> <outputfilename | ->
  -o             Print progress indicating dots
@@ -76,7 +77,7 @@ async function planOf(source: ImageSource, { plan, infoOnly }: Args, io: Program
   if (source.sizeBytes !== null) return planRanges(source, { ...plan, ...(io.signal ? { signal: io.signal } : {}) });
   if (plan.raw !== true) say(io.stderr, 'imagezip: saving raw: a pipe can only be saved whole');
   if (infoOnly || plan.slice !== undefined)
-    throw new Failure('source-not-seekable', 'a pipe cannot be looked into', 'give the path of a disk');
+    throw diskFail('source-not-seekable', 'a pipe cannot be looked into', 'give the path of a disk');
   return null;
 }
 
@@ -123,7 +124,7 @@ function summary(result: WriteResult, elapsedMs: number): string {
 
 async function openInput(input: string, io: ProgramIo): Promise<ImageSource> {
   if (input !== '-') return openSource(input);
-  if (!io.stdin) throw new Failure('source-read-failed', 'no standard input to read', 'give the path of a disk');
+  if (!io.stdin) throw diskFail('source-read-failed', 'no standard input to read', 'give the path of a disk');
   return streamSource(io.stdin, 'standard input', io.signal);
 }
 

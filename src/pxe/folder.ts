@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, lstat, open, readdir, readlink, rename, stat, symlink, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure, isDefect, UserError, messageOf, systemCode } from '../util/errors.js';
+import { isDefect, UserError, messageOf, systemCode } from '../util/errors.js';
 import { temporaryName } from './names.js';
 import type { Who } from './who.js';
+import { fail } from './failures.js';
 
 const MAX_RECORD_BYTES = 16_384;
 /** Everybody reads what we make, whatever our umask says: the TFTP server links, other users who holds a node. */
@@ -193,14 +194,14 @@ export class PxeFolder {
     }
     const path = join(this.path, name);
     if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-      return new Failure(
+      return fail(
         'pxe-permission',
         `may not ${what} ${path} (${code})`,
         `you need to write in ${this.path}: ask for its group, or for sudo`,
         { cause: error },
       );
     }
-    return new Failure('pxe-failed', `cannot ${what} ${path}: ${messageOf(error)}`, undefined, { cause: error });
+    return fail('pxe-failed', `cannot ${what} ${path}: ${messageOf(error)}`, undefined, { cause: error });
   }
 }
 

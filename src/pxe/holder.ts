@@ -1,6 +1,7 @@
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import { printable } from '../util/text.js';
 import { ownerOf, type FoundRecord, type OwnerRecord } from './owner-record.js';
+import { fail } from './failures.js';
 
 /** Who holds a node. `login` is the owner of the record's file; `at` in milliseconds since 1970. */
 export type Holder = Pick<OwnerRecord, 'login' | 'run' | 'host' | 'at'> & { pid: number };
@@ -15,8 +16,8 @@ export function holderPhrase({ run, login, pid, host, at }: Holder): string {
 }
 
 export function busyFailure(node: string, found: FoundRecord): Failure {
-  if (!found.record) return new Failure('node-busy', `${node} is in the hands of another process`, 'try again');
-  return new Failure(
+  if (!found.record) return fail('node-busy', `${node} is in the hands of another process`, 'try again');
+  return fail(
     'node-busy',
     `${node} is in the hands of ${holderPhrase(holderOf(found, found.record))}`,
     'wait for that run to end (--wait-lock does), or choose other nodes',
@@ -24,7 +25,7 @@ export function busyFailure(node: string, found: FoundRecord): Failure {
 }
 
 export function lostFailure(node: string, why: string): Failure {
-  return new Failure(
+  return fail(
     'lock-lost',
     `${node} is not this run's any more: ${why}`,
     'was this run stopped for long, or cut off from the folder of next-boot links? it has left the node as it was then; whose it is now decides',

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { Failure } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { PxeFolder } from './folder.js';
 import type { Holder } from './holder.js';
@@ -8,6 +7,7 @@ import { linkName } from './names.js';
 import { OwnRecords } from './own-records.js';
 import { sweepFolder } from './sweep.js';
 import { ourselves } from './who.js';
+import { fail } from './failures.js';
 
 export { holderPhrase } from './holder.js';
 export type { Holder } from './holder.js';
@@ -87,7 +87,7 @@ async function place({ folder, records, target }: Context, link: string, node: s
   try {
     const there = await folder.look(link);
     if (there.type === 'other') {
-      throw new Failure(
+      throw fail(
         'pxe-occupied',
         `${folder.path}/${link} (${node}) is not a link: somebody wrote it by hand`,
         'move it away, or give the node back to whom it belongs to',

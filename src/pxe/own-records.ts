@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { sleep } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
 import { claimDead, readRecord } from './claim.js';
 import type { PxeFolder } from './folder.js';
 import { busyFailure, holderOf, holderPhrase, lostFailure, type Holder } from './holder.js';
@@ -8,6 +7,7 @@ import type { Judge } from './judge.js';
 import { recordName } from './names.js';
 import { formatRecord, tokenOf, type FoundRecord } from './owner-record.js';
 import type { Who } from './who.js';
+import { fail } from './failures.js';
 
 /** What stood where our record stands now: nothing, our own, or a dead run's (then its link is no other program's). */
 export type Before = 'new' | 'ours' | 'dead';
@@ -112,7 +112,7 @@ export class OwnRecords {
       if (await this.#judge.isLive(found)) throw busyFailure(node, found);
       if (await this.#takeOver(name, found, contents)) return 'dead';
       if (performance.now() > giveUpAt)
-        throw new Failure(
+        throw fail(
           'node-busy',
           `${node}: the record of who holds it has been in other hands for ${CLAIM_PATIENCE_MS / 1000} s`,
           'try again',

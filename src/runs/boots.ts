@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { isMoment } from '../util/json.js';
 import { nodeRecords } from './node-records.js';
+import { fail } from './failures.js';
 
 /** When the system of each node was last ended, kept in `<dir>/nodes`: what lets a wait tell the new system from the old. */
 export type BootRecords = {
@@ -33,7 +34,7 @@ export function bootRecords(
       try {
         await records.write(node, { lastBootAt: atMs, verb, by: host.login() });
       } catch (error) {
-        throw new Failure(
+        throw fail(
           'no-boot-record',
           `cannot record in ${join(dir, 'nodes')} that the system of ${node} was ended: ${messageOf(error)}`,
           'set runs.dir to a folder you may write',

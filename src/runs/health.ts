@@ -1,3 +1,4 @@
+import { oldBlame } from './old-blame.js';
 import { isAttempt, readHistory, type Attempt, type HistoryLine } from './history.js';
 
 /** What the history says about one node. Rates are over its last `RECENT` attempts. */
@@ -25,33 +26,6 @@ const RECENT = 20;
 /** Two failures could be bad luck in a row; with at least one success they are a pattern. */
 const FLAKY_FAILURES = 2;
 const FLAKY_RATE = 0.1;
-/** Failures that say something about the site, the gateway or another run, not about the node. */
-const NOT_THE_NODES: ReadonlySet<string> = new Set([
-  'bug',
-  'usage',
-  'refused',
-  'environment',
-  'server-ended',
-  'server-failed',
-  'server-crashed',
-  'hub-closed',
-  'collector',
-  'collect-failed',
-  'no-boot-record',
-  'node-busy',
-  'lock-lost',
-  'disk-half-written',
-  'disk-unverified',
-  'image-write-failed',
-  'no-lease',
-  'lease-unknown',
-  'given-up',
-  'pxe-busy',
-  'pxe-occupied',
-  'pxe-permission',
-  'pxe-failed',
-  'probe-failed',
-]);
 /** The commands whose failures count for quarantine: a status asked of a node that is off, or a short wait, says little. */
 const QUARANTINE_COMMANDS: ReadonlySet<string> = new Set(['load', 'save']);
 
@@ -102,8 +76,9 @@ function healthOfNode(node: string, lines: readonly HistoryLine[], quarantineAft
   };
 }
 
+/** What a run that the site, the gateway or another run has spoilt says about a node is nothing. */
 function isTelling(line: HistoryLine): line is Attempt {
-  return isAttempt(line) && (line.ok || !NOT_THE_NODES.has(line.code ?? ''));
+  return isAttempt(line) && (line.ok || (line.blame ?? oldBlame(line.code)) === 'node');
 }
 
 function failedInARow(lines: readonly HistoryLine[]): number {

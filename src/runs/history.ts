@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunState } from '../events/reducer.js';
+import { type Blame, isBlame } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
 import { systemHost } from '../util/host.js';
 import { isMoment, isObject, parseJson } from '../util/json.js';
@@ -17,6 +18,8 @@ export type Attempt = {
   /** Where and why it failed; null when it is fine. */
   step: string | null;
   code: string | null;
+  /** Whose fault the failure is; missing when it is fine, and in lines of older versions. */
+  blame?: Blame;
   elapsedMs: number;
   phases: Record<string, number>;
   bytes: number;
@@ -101,6 +104,7 @@ export function attemptOf(state: RunState, node: string, at: number): Attempt | 
     ok: found.phase === 'done',
     step: found.failure?.step ?? null,
     code: found.failure?.code ?? null,
+    ...(found.failure?.blame === undefined ? {} : { blame: found.failure.blame }),
     elapsedMs: found.elapsedMs ?? 0,
     phases: found.stepsMs,
     bytes: found.doneBytes,
@@ -175,12 +179,13 @@ function parseLine(line: string): HistoryLine | null {
 function isLine(value: unknown): value is HistoryLine {
   if (!isObject(value) || !isMoment(value.at) || typeof value.node !== 'string') return false;
   if (value.released === true) return true;
-  const { run, command, ok, step, code, elapsedMs, phases, bytes, carried } = value;
+  const { run, command, ok, step, code, blame, elapsedMs, phases, bytes, carried } = value;
   const isTextOrNull = (each: unknown): boolean => each === null || typeof each === 'string';
   if (typeof command !== 'string' || typeof ok !== 'boolean' || !isTextOrNull(step) || !isTextOrNull(code)) return false;
   if (typeof carried === 'number') return true;
   return (
     typeof run === 'string' &&
+    (blame === undefined || isBlame(blame)) &&
     typeof elapsedMs === 'number' &&
     isObject(phases) &&
     Object.values(phases).every((ms) => typeof ms === 'number') &&

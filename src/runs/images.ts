@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import { Failure, messageOf } from '../util/errors.js';
+import { messageOf } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { isMoment, isObject, isText } from '../util/json.js';
 import type { BootRecords } from './boots.js';
 import { nodeRecords } from './node-records.js';
+import { fail } from './failures.js';
 
 /** What was last loaded onto a node, or is being loaded. */
 export type ImageRecord = {
@@ -47,7 +48,7 @@ export function imageRecords(dir: string, others: readonly string[], host: Pick<
       try {
         await records.write(node, record);
       } catch (error) {
-        throw new Failure(
+        throw fail(
           'no-image-record',
           `cannot record in ${join(dir, 'nodes')} what is loaded onto ${node}: ${messageOf(error)}`,
           'set runs.dir to a folder you may write',

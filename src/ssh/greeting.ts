@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { untilAborted, withDeadline } from '../util/abort.js';
-import { Failure } from '../util/errors.js';
+import type { Failure } from '../util/errors.js';
 import { connectTcp, socketFailure } from './tcp.js';
+import { fail } from './failures.js';
 
 /** A server may say other lines before its version (RFC 4253, 4.2); this many bytes without one are not ssh. */
 const MAX_PREAMBLE_BYTES = 8_192;
@@ -34,8 +35,7 @@ export type Greeted = { socket: Socket; version: string };
  * `ssh-unreachable`, `ssh-closed`, `ssh-protocol` or `ssh-shut-out` naming host:port, or with the signal's reason.
  */
 export async function greeting({ host, port, connectTimeoutMs, onConnected, signal }: GreetingOptions): Promise<Greeted> {
-  const late = (): Failure =>
-    new Failure('ssh-timeout', `ssh ${host}:${port} did not accept a connection within ${connectTimeoutMs / 1000} s`);
+  const late = (): Failure => fail('ssh-timeout', `ssh ${host}:${port} did not accept a connection within ${connectTimeoutMs / 1000} s`);
   const socket = await withDeadline(signal, connectTimeoutMs, late, (inner) => connectTcp(host, port, inner));
   socket.on('error', () => {}); // 'close' follows; whoever goes on listens for itself
   socket.setKeepAlive(true, KEEPALIVE_MS);
@@ -65,13 +65,7 @@ function readVersion(socket: Socket, host: string, port: number): Promise<string
         if (version) settle(() => (socket.unshift(bytes), resolve(version.trimEnd())));
         else if (bytes.length > MAX_PREAMBLE_BYTES) {
           settle(() =>
-            reject(
-              new Failure(
-                'ssh-protocol',
-                `ssh ${host}:${port} talks, but not ssh: ${excerpt(text)}`,
-                'does another service use this port?',
-              ),
-            ),
+            reject(fail('ssh-protocol', `ssh ${host}:${port} talks, but not ssh: ${excerpt(text)}`, 'does another service use this port?')),
           );
         }
       },
@@ -84,7 +78,7 @@ function readVersion(socket: Socket, host: string, port: number): Promise<string
 
 function shutOut(chunks: readonly Buffer[], host: string, port: number): Failure | null {
   if (!SHUT_OUT.test(Buffer.concat(chunks).toString('latin1'))) return null;
-  return new Failure(
+  return fail(
     'ssh-shut-out',
     `ssh ${host}:${port} runs, but shuts this machine out for a while ("Not allowed at this time"): too many connections from here did not log in`,
     "who tries without a key that is let in? it passes by itself; see PerSourcePenalties and PerSourcePenaltyExemptList in the image's sshd_config",
@@ -93,10 +87,7 @@ function shutOut(chunks: readonly Buffer[], host: string, port: number): Failure
 
 function closedFailure(chunks: readonly Buffer[], host: string, port: number): Failure {
   const text = Buffer.concat(chunks).toString('latin1');
-  return new Failure(
-    'ssh-closed',
-    `ssh ${host}:${port} closed the connection without a version${text === '' ? '' : `, after ${excerpt(text)}`}`,
-  );
+  return fail('ssh-closed', `ssh ${host}:${port} closed the connection without a version${text === '' ? '' : `, after ${excerpt(text)}`}`);
 }
 
 function excerpt(text: string): string {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { AnyAuthMethod, Client } from 'ssh2';
 import { sleep, untilAborted, withDeadline } from '../util/abort.js';
-import { Failure, messageOf } from '../util/errors.js';
+import { type Failure, messageOf } from '../util/errors.js';
 import { legacyLast, mismatchText } from './algorithms.js';
 import { execOn, type ExecResult } from './exec.js';
 import { greeting } from './greeting.js';
@@ -9,6 +9,7 @@ import { keyProblem } from './key-problem.js';
 import type { LoginAuth } from './keys.js';
 import { OfferReader } from './offer.js';
 import { socketFailure } from './tcp.js';
+import { fail } from './failures.js';
 
 export type { LoginAuth, PrivateKey } from './keys.js';
 
@@ -190,7 +191,7 @@ class Login implements SshLogin {
 
   late(afterMs: number): Failure {
     const { host, port, username } = this.#options;
-    return new Failure('ssh-timeout', `ssh ${username}@${host}:${port} was still ${this.#phase} after ${afterMs / 1000} s`);
+    return fail('ssh-timeout', `ssh ${username}@${host}:${port} was still ${this.#phase} after ${afterMs / 1000} s`);
   }
 
   #methods(parseKey: Ssh2['utils']['parseKey']): AnyAuthMethod[] {
@@ -211,7 +212,7 @@ class Login implements SshLogin {
     const message = messageOf(error);
     const mismatch = mismatchText(message, this.#reader.offer);
     if (mismatch !== null)
-      return new Failure(
+      return fail(
         'ssh-no-algorithm',
         `ssh ${host}:${port}: ${mismatch}`,
         'its sshd_config (KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms) must allow one that is more common',
@@ -226,7 +227,7 @@ class Login implements SshLogin {
       : this.#phase === 'running the command'
         ? 'ssh-exec-failed'
         : 'ssh-protocol';
-    return new Failure(code, `ssh ${username}@${host}:${port} failed while ${this.#phase}: ${message}`, undefined, { cause: error });
+    return fail(code, `ssh ${username}@${host}:${port} failed while ${this.#phase}: ${message}`, undefined, { cause: error });
   }
 
   #authFailed(error: unknown): Failure {
@@ -235,7 +236,7 @@ class Login implements SshLogin {
       this.#unusable.length > 0
         ? this.#unusable.join('; ')
         : `does the image accept your key for ${username}? try: ssh -p ${port} ${username}@${host}`;
-    return new Failure('ssh-auth-failed', `ssh ${host}:${port} does not let ${username} in; tried ${this.#tried()}`, hint, {
+    return fail('ssh-auth-failed', `ssh ${host}:${port} does not let ${username} in; tried ${this.#tried()}`, hint, {
       cause: error,
     });
   }
@@ -246,7 +247,7 @@ class Login implements SshLogin {
     const whose = auth.agentSocket
       ? 'the agent has more keys than the server lets anybody try: take out those that are not needed (ssh-add -l, ssh-add -d), or raise MaxAuthTries in the image'
       : 'raise MaxAuthTries in the image';
-    return new Failure(
+    return fail(
       'ssh-auth-failed',
       `ssh ${host}:${port} hung up on ${username}: too many keys were tried before one that it accepts; to be tried were ${this.#tried()}`,
       whose,

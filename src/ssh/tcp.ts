@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { reasonOf } from '../util/abort.js';
-import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { type Failure, messageOf, systemCode } from '../util/errors.js';
+import { fail } from './failures.js';
 
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
 
@@ -35,9 +36,9 @@ export function socketFailure(host: string, port: number, error: unknown): Failu
   const code = systemCode(error) ?? '';
   const cause = { cause: error };
   if (code === 'ECONNREFUSED')
-    return new Failure('ssh-refused', `${where} refused the connection`, 'the machine answers, but no sshd runs yet', cause);
-  if (code === 'ETIMEDOUT') return new Failure('ssh-timeout', `${where} did not answer (${code})`, undefined, cause);
+    return fail('ssh-refused', `${where} refused the connection`, 'the machine answers, but no sshd runs yet', cause);
+  if (code === 'ETIMEDOUT') return fail('ssh-timeout', `${where} did not answer (${code})`, undefined, cause);
   if (UNREACHABLE.has(code))
-    return new Failure('ssh-unreachable', `${where} cannot be reached (${code})`, 'is the machine on, and its control network up?', cause);
-  return new Failure('ssh-closed', `${where}: connection lost (${code || messageOf(error)})`, undefined, cause);
+    return fail('ssh-unreachable', `${where} cannot be reached (${code})`, 'is the machine on, and its control network up?', cause);
+  return fail('ssh-closed', `${where}: connection lost (${code || messageOf(error)})`, undefined, cause);
 }

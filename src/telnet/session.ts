@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { reasonOf, untilAborted, withDeadline } from '../util/abort.js';
-import { Failure, systemCode } from '../util/errors.js';
+import { type Failure, systemCode } from '../util/errors.js';
 import { TelnetDecoder } from './codec.js';
 import { CommandRun, type OutputListeners } from './command-run.js';
 import { connectTelnet, type ConnectOptions } from './connect.js';
@@ -9,6 +9,7 @@ import { loginFailure, noShellFailure, shortCommand, silentFailure } from './fai
 import { ClientNegotiator } from './negotiator.js';
 import { ShellProbe } from './readiness.js';
 import { StatusMarker } from './status-marker.js';
+import { fail } from './failures.js';
 
 const KEEPALIVE_MS = 10_000;
 /** So long everything may take without a word about it. */
@@ -258,7 +259,7 @@ class SocketSession implements TelnetSession {
   }
 
   #closedFailure(before: string): Failure {
-    return new Failure(
+    return fail(
       'telnet-closed',
       `${this.#where}: connection closed (${this.#closeCause ?? 'cause unknown'}) before ${before}`,
       'did the machine reboot or lose power?',
@@ -266,7 +267,7 @@ class SocketSession implements TelnetSession {
   }
 
   #stalledFailure(command: string, silenceTimeoutMs: number): Failure {
-    return new Failure(
+    return fail(
       'telnet-stalled',
       `${this.#where}: not a byte for ${silenceTimeoutMs / 1000} s while '${shortCommand(command)}' ran`,
       'the machine hangs, lost power, or its network is gone',
@@ -278,7 +279,7 @@ function checkCommand(command: string): void {
   if (/[\0-\x1f\x7f]/.test(command)) throw new Error('a telnet command is one line without control characters');
   const bytes = Buffer.byteLength(command);
   if (bytes > MAX_COMMAND_BYTES) {
-    throw new Failure(
+    throw fail(
       'telnet-command-too-long',
       `a command of ${bytes} bytes is longer than the ${MAX_COMMAND_BYTES} a remote shell surely takes: '${shortCommand(command)}'`,
     );

@@ -1,8 +1,8 @@
 import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
 import { chunkTotals } from '../ndz/codec/extents.js';
 import { CHUNK_BYTES, decodeChunkHeader } from '../ndz/codec/format.js';
-import { Failure } from '../util/errors.js';
 import { corruptedChunk, corruptedSector } from './corruption.js';
+import { fail as diskFail } from '../disk/failures.js';
 
 /** What goes wrong while an image is written; the part of a fault profile that is the disk's and the power's. */
 export type WriteFaults = {
@@ -76,7 +76,7 @@ export class FaultySink implements ChunkSink {
       await this.#givenUp;
     }
     if (diskErrorAtPercent !== null && this.#reached(diskErrorAtPercent)) {
-      throw new Failure('disk-write-failed', 'writing /dev/sda: EIO: i/o error, write');
+      throw diskFail('disk-write-failed', 'writing /dev/sda: EIO: i/o error, write');
     }
   }
 

@@ -5,11 +5,11 @@ import type { ChunkSink } from '../ndz/apply/chunk-sink.js';
 import { createClientHub } from '../frisbee/client-hub.js';
 import { WriterThread } from '../frisbee/writer-thread.js';
 import { runFrisbee, type FrisbeeOverrides } from '../programs/frisbee.js';
-import { Failure } from '../util/errors.js';
 import { NodeDisk } from './disk.js';
 import { FaultySink } from './faulty-sink.js';
 import type { FrisbeeJob, FrisbeeThreadData, FromFrisbeeThread, ToFrisbeeThread } from './frisbee-jobs.js';
 import { DISK_DEVICE } from './ramdisk.js';
+import { fail as diskFail } from '../disk/failures.js';
 
 type Running = { job: FrisbeeJob; abort: AbortController; done: Promise<void> };
 
@@ -69,7 +69,7 @@ function overridesFor(id: number, entry: Running): FrisbeeOverrides {
     receiveOptions: { lossRate, lossSeed },
     ...(hub ? { receive: (options) => hub.receive(options) } : {}),
     openOutput: async (path, options): Promise<ChunkSink> => {
-      if (path !== DISK_DEVICE) throw new Failure('disk-open-failed', `opening output file ${path}: No such file or directory`);
+      if (path !== DISK_DEVICE) throw diskFail('disk-open-failed', `opening output file ${path}: No such file or directory`);
       const open = (): Promise<ChunkSink> => {
         new NodeDisk(diskPath).markIncomplete();
         return writerFor(id).open({ path: diskPath, ...options });

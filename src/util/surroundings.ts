@@ -1,7 +1,8 @@
-import { systemCode, UserError } from './errors.js';
+import { Failure, systemCode, UserError } from './errors.js';
 
-/** What of this machine kept a command from going on, in words; null when it was something else. Not for what a node did. */
+/** What of this machine kept a command from going on, also when it looked like a peer's failure; in words; null when it was something else. */
 export function surroundingsError(error: unknown): UserError | null {
+  if (error instanceof Failure) return surroundingsError(error.cause);
   const options = { cause: error };
   switch (systemCode(error)) {
     case 'EMFILE':

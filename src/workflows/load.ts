@@ -5,7 +5,7 @@ import type { InventoryNode } from '../inventory/inventory.js';
 import type { BootRecords } from '../runs/boots.js';
 import { SECTOR_BYTES } from '../disk/sector.js';
 import type { TelnetSession } from '../telnet/session.js';
-import { Failure, UserError } from '../util/errors.js';
+import { UserError } from '../util/errors.js';
 import { type Attempt, inAttempts, type RetryPlan } from '../engine/attempts.js';
 import { clearEnd, wrongSectors } from './steps/clear-end.js';
 import { fanOut } from '../engine/fan-out.js';
@@ -20,6 +20,8 @@ import { inRamdisk, powerCycle, type RamdiskPlan, type RamdiskTools } from './st
 import { verifyWrite, type VerifyMode } from './steps/verify-write.js';
 import { waitForSystem, type SshWaitOptions } from './wait.js';
 import { writeImage, type WriteOptions } from './steps/write-image.js';
+import { fail } from './failures.js';
+import { fail as engineFail } from '../engine/failures.js';
 
 /** What holds for one node, which may differ from the others. Times in milliseconds. */
 export type NodeSettings = RamdiskPlan & {
@@ -71,9 +73,6 @@ export type LoadTools = RamdiskTools &
     /** A soft interrupt: nodes that are being written are brought to their end, nothing else. */
     finishing?: AbortSignal;
   };
-
-/** What writing once more in the same ramdisk may cure. */
-const WRITE_AGAIN = new Set(['frisbee-failed', 'verify-mismatch']);
 
 /**
  * Loads the plan's image onto its nodes, each on its own way: lock, link, reset, telnet up, unlink, frisbee, check, read back, reset.
@@ -199,7 +198,7 @@ async function newSystem(
   try {
     return await wait();
   } catch (error) {
-    if (!settings.reset || !attempt.repeatsSteps || !(error instanceof Failure) || error.code !== 'ssh-deadline') throw error;
+    if (!settings.reset || !attempt.repeatsSteps || !engineFail.is(error, 'ssh-deadline')) throw error;
     node.retry(`${error.message}; switching off and on`);
     await powerCycle(node, settings, tools);
     return wait();
@@ -219,7 +218,8 @@ async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt):
   try {
     return await writeOnce(node, writing);
   } catch (error) {
-    if (!attempt.repeatsSteps || node.isFinishing || !(error instanceof Failure) || !WRITE_AGAIN.has(error.code)) throw error;
+    const mayHelp = fail.is(error, 'frisbee-failed', 'verify-mismatch') && error.cure === 'again'; // in the same small system
+    if (!attempt.repeatsSteps || node.isFinishing || !mayHelp) throw error;
     node.retry(`${error.message}; writing once more`);
     return writeOnce(node, writing);
   }
@@ -278,7 +278,7 @@ function refuseShort(
   seen: { effectiveBytes: number; actualBytes: number },
 ): void {
   if (seen.effectiveBytes === effectiveBytes && seen.actualBytes === actualBytes) return;
-  throw new Failure(
+  throw fail(
     'short-write',
     `frisbee on ${node.name} reported ${seen.effectiveBytes} bytes (${seen.actualBytes} actual), the image holds ${effectiveBytes} (${actualBytes} actual)`,
     "is the node's disk smaller than the image? its log has frisbee's own words",

@@ -4,10 +4,11 @@ import { systemStamp, type SystemStamp } from '../ssh/boot-stamp.js';
 import { openTelnet } from '../telnet/session.js';
 import type { AnsweringSystem } from '../events/results.js';
 import { sshPatienceMs } from '../ssh/patience.js';
-import { Failure } from '../util/errors.js';
 import type { NodeRun } from './node-steps.js';
 import { pastBoot } from './steps/past-boot.js';
 import { Final, retrying, type RetryOptions } from '../engine/retrying.js';
+import { fail } from './failures.js';
+import { fail as sshFail } from '../ssh/failures.js';
 
 export type WaitOptions = RetryOptions & {
   port: number;
@@ -81,7 +82,7 @@ function mayStillChange(node: NodeRun, lastBoot: number | null): boolean {
 
 /** What no further attempt at the same system changes. */
 function asFinal(error: unknown): unknown {
-  return error instanceof Failure && error.code === 'ssh-no-algorithm' ? new Final(error) : error;
+  return sshFail.is(error, 'ssh-no-algorithm') ? new Final(error) : error;
 }
 
 /** Waits until a node's telnetd (the PXE system) answers and runs a command, in a system booted since the last reset. */
@@ -118,13 +119,13 @@ function refuseOld(node: NodeRun, uptimeMs: number | null, lastBoot: number | nu
   if (uptimeMs === null) {
     // no Linux: nobody can tell. But a system on its way down fails to answer as well
     if (sinceMs === null || sinceMs > OLD_SYSTEM_MS) return;
-    throw new Failure(
+    throw fail(
       'boot-not-proven',
       `its system does not tell since when it is up, and its reset was only ${Math.round(sinceMs / 1000)} s ago`,
     );
   }
   if (lastBoot !== null && sinceMs !== null && nowMs - uptimeMs < lastBoot - CLOCK_SLACK_MS) {
-    throw new Failure(
+    throw fail(
       'old-system',
       `the system that answers booted before the reset of ${Math.round(sinceMs / 1000)} s ago: it has not gone down yet`,
       'was the reset ignored? see imaging-status and imaging-reset',

@@ -12,6 +12,7 @@ import type { NodeRun } from './node-steps.js';
 import { STAMP_PATHS } from './steps/load-checks.js';
 import { isFuture, pastBoot } from './steps/past-boot.js';
 import { askSystem, type SshWaitOptions } from './wait.js';
+import { fail } from './failures.js';
 
 export type WhichTools = {
   host: Host;
@@ -58,7 +59,7 @@ async function whichImage(node: NodeRun, plan: WhichPlan, { images, boots }: Whi
     record === null
       ? 'no load onto it is recorded'
       : `a load of ${record.name} (run ${record.run} of ${record.by}) began ${minute(record.at)} and did not end well`;
-  throw new Failure(
+  throw fail(
     'unknown-image',
     `${node.name}: ${why ?? 'no stamp'}; ${known}`,
     'is it on (imaging-status)? may you log in? other users keep records of their loads in folders of their own',

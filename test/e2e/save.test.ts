@@ -154,7 +154,7 @@ test('a node that loses power in the middle fails alone, with nothing left of it
   expect(code).toBe(1);
   const failed = events.flatMap((event) => (event.type === 'target.failed' ? [event] : []));
   expect(failed).toMatchObject([
-    { target: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-failed)$/) as unknown },
+    { target: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-broken)$/) as unknown },
   ]);
   expect(events.flatMap((event) => (event.type === 'target.done' ? [event.target] : []))).toEqual(['fit01']);
   expect(files().filter((name) => !before.includes(name))).toEqual([
@@ -174,10 +174,24 @@ test('a gateway without room says so, and nothing stays', async () => {
     target: 'fit01',
     step: 'read',
     code: 'collect-failed',
+    blame: 'site',
     message: expect.stringMatching(/collecting into .*large.*EFBIG/) as unknown,
     hint: expect.stringContaining('ulimit') as unknown,
   });
   expect(files()).toEqual(before);
+});
+
+test.each(['imagezip', 'netcat'])('a small system without %s is the site’s, and no node is tried again', async (key) => {
+  const { code, events } = await imaging(
+    'imaging-save',
+    ['2', '--progress', 'json'],
+    alsoConfigured(`[frisbee]\n${key} = no-such-thing\n`),
+  );
+  expect(code).toBe(1);
+  expect(events.flatMap((event) => (event.type === 'target.failed' ? [event] : []))).toMatchObject([
+    { step: 'read', code: 'no-such-program', blame: 'site', message: expect.stringContaining('no-such-thing') as unknown },
+  ]);
+  expect(events.some((event) => event.type === 'target.retry')).toBe(false);
 });
 
 test('a root that cannot be mounted is a warning; none asks for no stamp', async () => {

@@ -7,6 +7,11 @@ import { type Attempt, inAttempts } from '../../src/engine/attempts.js';
 import { fanOut } from '../../src/engine/fan-out.js';
 import type { NodeRun } from '../../src/workflows/node-steps.js';
 import { someNodes } from '../helpers/nodes.js';
+import { fail } from '../../src/engine/failures.js';
+import { fail as frisbeeFail } from '../../src/frisbee/failures.js';
+import { fail as leaseFail } from '../../src/leases/failures.js';
+import { fail as pxeFail } from '../../src/pxe/failures.js';
+import { fail as workflowFail } from '../../src/workflows/failures.js';
 
 /** One node, tried under a plan; what happened to it. */
 async function tryNode(
@@ -33,9 +38,7 @@ test('a node that fails is tried again, harder, and its events say which attempt
   const attempts: Attempt[] = [];
   const { outcome, events, retries } = await tryNode({ passes: 3 }, async (node, attempt) => {
     attempts.push(attempt);
-    return node.at('boot', 1_000, async () =>
-      attempt.number < 3 ? Promise.reject(new Failure('boot-deadline', 'nothing came up')) : 'up',
-    );
+    return node.at('boot', 1_000, async () => (attempt.number < 3 ? Promise.reject(fail('boot-deadline', 'nothing came up')) : 'up'));
   });
   expect(outcome).toMatchObject({ ok: true, value: 'up' });
   expect(attempts).toEqual([
@@ -52,19 +55,25 @@ test('a node that fails is tried again, harder, and its events say which attempt
 
 test('the last failure is the node’s, at the step it happened', async () => {
   const { outcome } = await tryNode({}, async (node, { number }) =>
-    node.at(number === 1 ? 'boot' : 'write', 1_000, async () => Promise.reject(new Failure(`failed-${number}`, 'no'))),
+    node.at(number === 1 ? 'boot' : 'write', 1_000, async () =>
+      Promise.reject(fail(number === 1 ? 'boot-deadline' : 'write-deadline', 'no')),
+    ),
   );
-  expect(outcome).toMatchObject({ ok: false, failure: { step: 'write', code: 'failed-2' } });
+  expect(outcome).toMatchObject({ ok: false, failure: { step: 'write', code: 'write-deadline' } });
 });
 
-test.each(['node-busy', 'no-lease', 'pxe-permission', 'no-such-program', 'ssh-deadline'])(
-  '%s is not tried again: that does not cure it',
-  async (code) => {
-    const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new Failure(code, 'no')));
-    expect(outcome).toMatchObject({ ok: false, failure: { code } });
-    expect(retries).toEqual([]);
-  },
-);
+test.each([
+  pxeFail('node-busy', 'no'),
+  pxeFail('pxe-permission', 'no'),
+  leaseFail('no-lease', 'no'),
+  workflowFail('no-such-program', 'no'),
+  frisbeeFail('server-crashed', 'no'), // a run starts its server once
+  fail('ssh-deadline', 'no'),
+])('$code is not tried again: that does not cure it', async (failure) => {
+  const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(failure));
+  expect(outcome).toMatchObject({ ok: false, failure: { code: failure.code, blame: failure.blame } });
+  expect(retries).toEqual([]);
+});
 
 test('a defect is not tried again', async () => {
   const { outcome, retries } = await tryNode({ passes: 5 }, async () => Promise.reject(new TypeError('oops')));
@@ -75,7 +84,7 @@ test('a defect is not tried again', async () => {
 test('nobody is tried again when it no longer makes sense', async () => {
   const { retries } = await tryNode(
     { passes: 5 },
-    async () => Promise.reject(new Failure('boot-deadline', 'no')),
+    async () => Promise.reject(fail('boot-deadline', 'no')),
     () => false,
   );
   expect(retries).toEqual([]);
@@ -89,7 +98,7 @@ test('an attempt that takes too long ends, is waited for while it leaves the nod
     await sleep(60_000, node.signal).catch(() => {});
     await sleep(40); // it resets the node it leaves
     order.push('left 1');
-    throw new Failure('anything', 'ended');
+    throw fail('step-deadline', 'ended');
   });
   expect(order).toEqual(['begin 1', 'left 1', 'begin 2']);
   expect(outcome).toMatchObject({ ok: true, value: 'done' });

@@ -78,13 +78,18 @@ async function copyAll(dir: string, copies: readonly Copy[], continues: string |
       await one.at('copy', 1_000, async () => {
         one.progress(0, sizeBytes);
         if (existsSync(join(to, '..', 'full')))
-          throw new Failure('no-room', `${one.name}: ${to} has no room for ${sizeBytes} bytes`, 'free some');
+          throw new Failure(
+            { code: 'no-room', blame: 'node', cure: 'again' },
+            `${one.name}: ${to} has no room for ${sizeBytes} bytes`,
+            'free some',
+          );
         copyFileSync(from, to);
         one.progress(sizeBytes, sizeBytes);
         onRows?.(state);
       });
       return one.at('compare', 1_000, async () => {
-        if (!readFileSync(from).equals(readFileSync(to))) throw new Failure('differs', `${to} differs`);
+        if (!readFileSync(from).equals(readFileSync(to)))
+          throw new Failure({ code: 'differs', blame: 'node', cure: 'again' }, `${to} differs`);
         return sizeBytes;
       });
     },

@@ -4,6 +4,7 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { afterEach, describe, expect, it } from 'vitest';
 import { createPowerClient, type PowerClient, type PowerClientOptions } from '../../src/power/client.js';
 import { Failure } from '../../src/util/errors.js';
+import { fail as pxeFail } from '../../src/pxe/failures.js';
 
 const never = new AbortController().signal;
 const cleanup: (() => Promise<void> | void)[] = [];
@@ -88,7 +89,7 @@ describe('PowerClient', () => {
     let requests = 0;
     const cmc = await card((_, response) => ((requests += 1), response.end('CM card busy')));
     const before = async (): Promise<void> => {
-      if (requests === 2) throw new Failure('lock-lost', 'not ours any more');
+      if (requests === 2) throw pxeFail('lock-lost', 'not ours any more');
     };
     await expect(client().send(cmc, 'off', { signal: never, before })).rejects.toMatchObject({ code: 'lock-lost' });
     expect(requests).toBe(2);

@@ -10,6 +10,13 @@ import { healthOf, medianPhases, readMedianPhases } from '../../src/runs/health.
 import { rotateHistory } from '../../src/runs/history-rotation.js';
 import { attemptOf, currentHistory, openHistory, readHistory, type Attempt, type HistoryLine } from '../../src/runs/history.js';
 import { prometheusText, writePrometheus } from '../../src/runs/prometheus.js';
+import { fail as engineFail } from '../../src/engine/failures.js';
+import { fail as frisbeeFail } from '../../src/frisbee/failures.js';
+import { fail as pxeFail } from '../../src/pxe/failures.js';
+import { fail as sshFail } from '../../src/ssh/failures.js';
+import { fail as telnetFail } from '../../src/telnet/failures.js';
+import { fail as workflowFail } from '../../src/workflows/failures.js';
+import type { Failure } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/dist.js';
 import { scratch } from '../helpers/cli.js';
 import { someEvents } from './stored.js';
@@ -28,7 +35,13 @@ const fine = (node: string, more: Partial<Attempt> = {}): Attempt => ({
   ...more,
 });
 const bad = (node: string, more: Partial<Attempt> = {}): Attempt =>
-  fine(node, { ok: false, step: 'boot', code: 'boot-deadline', phases: { boot: 80_000 }, ...more });
+  fine(node, { ok: false, step: 'boot', code: 'boot-deadline', blame: 'node', phases: { boot: 80_000 }, ...more });
+/** As `fail` makes it, and as a version wrote it that did not say whose fault it was. */
+const badly = (node: string, { code, blame }: Failure): Attempt => bad(node, { code, blame });
+const formerly = (node: string, code: string): Attempt => {
+  const { blame: _, ...line } = bad(node, { code });
+  return line;
+};
 const release = (node: string): HistoryLine => ({ at: 5, node, released: true, by: 'me' });
 
 function write(dir: string, lines: readonly HistoryLine[]): void {
@@ -52,7 +65,13 @@ describe('the history', () => {
       phases: { boot: 20, write: 20 },
       bytes: 50,
     });
-    expect(attemptOf(state, 'fit02', 99)).toMatchObject({ ok: false, step: 'boot', code: 'boot-deadline', phases: { boot: 40 } });
+    expect(attemptOf(state, 'fit02', 99)).toMatchObject({
+      ok: false,
+      step: 'boot',
+      code: 'boot-deadline',
+      blame: 'node',
+      phases: { boot: 40 },
+    });
     expect(attemptOf(state, 'fit03', 99)).toBeNull();
     applyEvent(state, {
       at: 1,
@@ -76,6 +95,7 @@ describe('the history', () => {
     appendFileSync(currentHistory(dir), '{"at":1,"run":"r","no');
     write(dir, [bad('fit02')]);
     appendFileSync(currentHistory(dir), '[]\n{}\n{"at":1,"node":"x"}\nnull\n\0\0\n');
+    appendFileSync(currentHistory(dir), `${JSON.stringify({ ...bad('fit02'), blame: 'the moon' })}\n`);
     write(dir, [release('fit02')]);
     expect(readHistory(dir)).toEqual([fine('fit01'), bad('fit02'), release('fit02')]);
     expect(readHistory(scratch())).toEqual([]);
@@ -128,6 +148,22 @@ describe('the history', () => {
   });
 });
 
+const damaged = workflowFail('frisbee-failed', '').with({ blame: 'site', cure: 'person' });
+/** What was blamed on nodes once, or may be mistaken for theirs. */
+const theSites = [
+  workflowFail('no-such-program', ''),
+  workflowFail('verify-impossible', ''),
+  workflowFail('server-ended', ''),
+  workflowFail('collect-failed', ''),
+  workflowFail('no-write-report', ''),
+  frisbeeFail('image-truncated', ''),
+  sshFail('ssh-no-algorithm', ''),
+  telnetFail('telnet-command-too-long', ''),
+  engineFail('lock-deadline', ''),
+  engineFail('pxe-deadline', ''),
+  pxeFail('node-busy', ''),
+];
+
 describe('the health of nodes', () => {
   test('a flaky node is flagged and ranked before a good one, a dead one is no flaky one', () => {
     const history = [
@@ -155,7 +191,11 @@ describe('the health of nodes', () => {
     ['two', [bad('n'), fine('n'), bad('n'), bad('n')], false],
     ['failures of a save and a load', [bad('n', { command: 'save' }), bad('n'), bad('n')], true],
     ['failures to answer a wait or a reset', [bad('n', { command: 'wait' }), bad('n', { command: 'reset' }), bad('n'), bad('n')], false],
-    ['failures that are the site’s', [bad('n'), bad('n'), bad('n', { code: 'server-ended' }), bad('n', { code: 'pxe-busy' })], false],
+    ['failures that are the site’s', [bad('n'), bad('n'), ...theSites.map((failure) => badly('n', failure))], false],
+    ['those of the past', [bad('n'), bad('n'), formerly('n', 'no-such-program'), formerly('n', 'pxe-busy')], false],
+    ['those of the past that are the node’s', [bad('n'), formerly('n', 'frisbee-failed'), formerly('n', 'a-code-from-the-past')], true],
+    ['an image that is damaged, which its frisbee said', [bad('n'), bad('n'), badly('n', damaged)], false],
+    ['a node that breaks its connection', [bad('n'), bad('n'), badly('n', workflowFail('collect-broken', ''))], true],
     ['a release in between', [bad('n'), bad('n'), bad('n'), release('n'), bad('n'), bad('n')], false],
     ['three more since the release', [bad('n'), release('n'), bad('n'), bad('n'), bad('n')], true],
   ])('quarantine after three: %s', (_, lines, quarantined) => {

@@ -98,7 +98,7 @@ test('a telnetd that asks for a login is said to do so', async () => {
   const { run, events } = nodeRun(nodeAt(target.host));
   const waiting = waitForTelnet(run, { ...options(target), onTried: () => ending.abort(new Error('enough')) }, ending.signal);
   await expect(waiting).rejects.toThrow('enough');
-  expect(run.late('x', 'late').message).toContain('asks for a login');
+  expect(run.late('telnet-deadline', 'late').message).toContain('asks for a login');
   expect(events).toContainEqual(
     expect.objectContaining({ type: 'target.note', text: expect.stringContaining('asks for a login') as unknown }),
   );

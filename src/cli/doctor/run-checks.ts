@@ -2,6 +2,7 @@ import { messageOf, Failure, UserError } from '../../util/errors.js';
 import { withDeadline } from '../../util/abort.js';
 import { problem, skipped, worst, type Check, type Finding, type Status } from './check.js';
 import type { Examination } from './examine.js';
+import { fail } from '../failures.js';
 
 /** What `imaging-doctor --json` prints. */
 export type DoctorReport = { ok: boolean; checks: readonly CheckResult[] };
@@ -47,7 +48,7 @@ async function findingsOf(
   deadlineMs: number,
 ): Promise<Finding[]> {
   const late = (): Failure =>
-    new Failure(
+    fail(
       'check-late',
       `still not known after ${deadlineMs / 1000} s`,
       'a file system or server that hangs? run it again with strace, or look at dmesg',

@@ -1,3 +1,4 @@
+import { fail as ndzFail } from '../../ndz/failures.js';
 import { stat } from 'node:fs/promises';
 import { checksumPath, hashFile, readChecksum } from '../../images/checksum-file.js';
 import { readProvenance, type Provenance } from '../../images/provenance.js';
@@ -9,7 +10,7 @@ import type { PartitionInfo, Plan } from '../../disk/plan/plan-types.js';
 import { openImageSource } from '../../ndz/read/image-source.js';
 import type { ImageInfo } from '../../ndz/read/inspect.js';
 import { action, writeJson } from '../kit/actions.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { messageOf } from '../../util/errors.js';
 import { say } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
@@ -77,7 +78,7 @@ async function endOf(image: ImageInfo, signal: AbortSignal): Promise<{ isCut: bo
     const { cut, note } = await judgeImage(image, signal);
     return { isCut: cut !== null, note: cut ?? note };
   } catch (error) {
-    if (error instanceof Failure && error.code === 'ndz-checksum') return { isCut: true, note: null }; // its own row says so
+    if (ndzFail.is(error, 'ndz-checksum')) return { isCut: true, note: null }; // its own row says so
     throw error;
   }
 }

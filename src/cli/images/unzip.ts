@@ -1,3 +1,5 @@
+import { fail as ndzFail } from '../../ndz/failures.js';
+import { fail as diskFail } from '../../disk/failures.js';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { judgeImage, vouchHint } from '../../images/whole.js';
@@ -6,7 +8,7 @@ import { applyImage, type ApplyResult } from '../../ndz/apply/apply.js';
 import { streamImage } from '../../ndz/read/image-stream.js';
 import { inspectImage } from '../../ndz/read/inspect.js';
 import { openStreamSink } from '../../ndz/apply/stream-sink.js';
-import { Failure, UserError } from '../../util/errors.js';
+import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
 import { action, writeJson } from '../kit/actions.js';
 import type { CommandContext } from '../kit/command.js';
@@ -57,9 +59,9 @@ async function run({ words, options }: UnzipArguments, context: CommandContext):
     });
   } catch (error) {
     progress.end();
-    if (error instanceof Failure && error.code === 'disk-busy')
+    if (diskFail.is(error, 'disk-busy'))
       throw new UserError('refused', error.message, `${error.hint ?? ''}; to write nevertheless, --force`, { cause: error });
-    if (error instanceof Failure && error.code === 'ndz-cut')
+    if (ndzFail.is(error, 'ndz-cut'))
       throw new UserError('environment', error.message, `${error.hint ?? ''}; to write it as it is, --force`, { cause: error });
     throw error;
   } finally {

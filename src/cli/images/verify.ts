@@ -1,3 +1,4 @@
+import { fail as ndzFail, isImageFault } from '../../ndz/failures.js';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { hashFile, readChecksum } from '../../images/checksum-file.js';
@@ -5,7 +6,7 @@ import { judgeImage, vouchHint } from '../../images/whole.js';
 import { formatBytes } from '../../monitor/format.js';
 import { verifyImage, verifyDisk, type DiskVerdict } from '../../ndz/check/verify.js';
 import type { ImageInfo } from '../../ndz/read/inspect.js';
-import { Failure, UserError } from '../../util/errors.js';
+import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';
 import { action, writeJson } from '../kit/actions.js';
 import type { CommandContext } from '../kit/command.js';
@@ -32,7 +33,7 @@ async function run({ words, options, given }: VerifyArguments, context: CommandC
     return device === undefined ? await checkImage(image, options, context) : await checkDisk(image, device, options, context);
   } catch (error) {
     // what is wrong with an image is this command's result, not its failure
-    if (!(error instanceof Failure) || !error.code.startsWith('ndz-') || error.code === 'ndz-unreadable') throw error;
+    if (!isImageFault(error)) throw error;
     if (options.json) writeJson(context, { image, ok: false, code: error.code, message: error.message });
     else say(context.stdout, `${image}: DAMAGED: ${error.message}`, ...(error.hint === undefined ? [] : [`  ${error.hint}`]));
     return exitCodes.someFailed;
@@ -50,7 +51,7 @@ async function checkImage(image: string, options: VerifyOptions, context: Comman
       const { size } = await stat(image);
       seen = await hashFile(image, { signal: context.signal, onBytes: (bytes) => progress.update(bytes / 2, size) });
       if (seen !== expected)
-        throw new Failure(
+        throw ndzFail(
           'ndz-checksum',
           `${image}: its SHA-256 is ${seen}, its side file says ${expected}`,
           'copy both again from where they came from',
@@ -63,7 +64,7 @@ async function checkImage(image: string, options: VerifyOptions, context: Comman
       onProgress: (done, total) => progress.update((half + (1 - half) * (done / total)) * total * 1_048_576, total * 1_048_576),
     });
     const end = await judgeImage(info, context.signal);
-    if (end.cut !== null) throw new Failure('ndz-cut', `${image}: ${end.cut}`, vouchHint(image, info));
+    if (end.cut !== null) throw ndzFail('ndz-cut', `${image}: ${end.cut}`, vouchHint(image, info));
     note = end.note;
   } finally {
     progress.end();

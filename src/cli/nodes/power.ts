@@ -3,7 +3,6 @@ import type { InventoryNode } from '../../inventory/inventory.js';
 import { createPowerClient, type PowerVerb } from '../../power/client.js';
 import { createLinks, holderPhrase } from '../../pxe/links.js';
 import { bootRecords } from '../../runs/boots.js';
-import { Failure } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import { printable } from '../../util/text.js';
 import type { Permit } from '../../workflows/steps/may-act.js';
@@ -16,6 +15,7 @@ import { adviseOnLeases, requirePermit } from '../../app/leases.js';
 import { sweepLeftovers } from '../../app/sweep.js';
 import { folder, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 import type { onSpec, statusSpec } from './power.spec.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
 
 /** The verbs that change something on a node: they need a lease. The others are answered to everybody. */
 const CHANGING: ReadonlySet<PowerVerb> = new Set(['on', 'off', 'reset', 'usrpon', 'usrpoff']);
@@ -32,7 +32,7 @@ function notHeld(permit: Permit | null, nodes: readonly InventoryNode[], site: S
     await permit?.(node, signal);
     const holder = await links.holder(macOf.get(node) ?? '');
     if (holder)
-      throw new Failure(
+      throw pxeFail(
         'node-busy',
         `${node} is in the hands of ${holderPhrase(holder)}`,
         'wait for that run to end; --force does it all the same',

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Outcome } from '../../events/outcome.js';
+import type { Outcome, TargetFailure } from '../../events/outcome.js';
 import { targetsIn, type RunState } from '../../events/reducer.js';
 import { openMonitor, resolveMode, type ProgressMode } from '../../monitor/monitor.js';
 import { renderSummary } from '../../monitor/summary.js';
@@ -20,6 +20,7 @@ import type { Arguments, OptionsOf } from '../kit/option-spec.js';
 import { openResults } from '../kit/results.js';
 import { lostProgress, tellLosses } from '../kit/tell-losses.js';
 import type { nodeOptions, runOptions } from './options.js';
+import { fail as leaseFail, fail as pxeFail, fail as workflowFail } from '../../leases/failures.js';
 
 /** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
 export type Resumed = { from: StoredRun; force: boolean };
@@ -106,18 +107,16 @@ function exitCodeOf({ outcomes, thrown, interrupted }: RunEnd, workflow: NodeWor
   return earned === exitCodes.ok && losses?.output ? exitCodes.environment : earned;
 }
 
-/** Failures that say the run may not work on a node, which nobody has touched. */
-const REFUSALS: ReadonlySet<string> = new Set(['node-busy', 'no-lease', 'lease-unknown', 'disk-half-written', 'disk-unverified']);
+/** Whether a failure says that the run may not work on a node, which nobody has touched. */
+function isRefusal({ step, code }: TargetFailure): boolean {
+  return step === 'lock' && [pxeFail, leaseFail, workflowFail].some((fail) => fail.spec(code)?.refusal === true);
+}
 
 function exitCodeOfOutcomes(outcomes: readonly Outcome<unknown>[], { skipped, enough }: NodeWorkflow): number {
   const failures = outcomes.filter((outcome) => !outcome.ok);
   if (failures.some((outcome) => outcome.failure.code === 'bug')) return exitCodes.bug;
   if (failures.length > 0 && failures.every(({ failure }) => failure.code === 'environment')) return exitCodes.environment; // none of the nodes is at fault
-  if (
-    failures.length > 0 &&
-    failures.length === outcomes.length &&
-    failures.every(({ failure }) => failure.step === 'lock' && REFUSALS.has(failure.code))
-  )
+  if (failures.length > 0 && failures.length === outcomes.length && failures.every(({ failure }) => isRefusal(failure)))
     return exitCodes.refused;
   if (enough !== undefined && enough !== null && outcomes.length - failures.length >= enough) return exitCodes.ok;
   return failures.length + skipped.length > 0 ? exitCodes.someFailed : exitCodes.ok;

@@ -10,6 +10,7 @@ import { readPartitionTable, type PartitionEntry, type PartitionTable } from '..
 import type { Plan, PlanOptions } from './plan-types.js';
 import { readTail } from './tail.js';
 import { contradiction, Inconsistent, Volume } from '../volume.js';
+import { fail } from '../failures.js';
 
 const FAMILY = {
   any: { title: 'known', names: /^/ },
@@ -28,7 +29,7 @@ const FAMILY = {
  */
 export async function planRanges(source: ImageSource, options: PlanOptions = {}): Promise<Plan> {
   options.signal?.throwIfAborted();
-  if (source.sizeBytes === null) throw new Failure('source-not-seekable', `${source.name}: a pipe can only be saved whole`, 'save it raw');
+  if (source.sizeBytes === null) throw fail('source-not-seekable', `${source.name}: a pipe can only be saved whole`, 'save it raw');
   const disk = new Volume(source, 0, Math.floor(source.sizeBytes / SECTOR_BYTES), options.signal);
   if (options.raw === true && options.slice === undefined) return wholePlan(source, []);
   const use = await readDiskUse(source.name);
@@ -72,7 +73,7 @@ async function planBare(source: ImageSource, disk: Volume, use: DiskUse, options
   const { info, free, notes, isUnknown } = await readPartition(disk, whole, use, options);
   const wanted = FAMILY[options.bare ?? 'any'];
   if (!wanted.names.test(info.fileSystem ?? '')) {
-    throw new Failure('file-system-missing', `${source.name} holds no ${wanted.title} file system`, 'is it the partition, not the disk?');
+    throw fail('file-system-missing', `${source.name} holds no ${wanted.title} file system`, 'is it the partition, not the disk?');
   }
   if (isUnknown && missing !== null) notes.unshift(`${missing}, and is not one file system either`);
   const ranges = without(diskSectors(source), free, lastSector(source), options.minSkipSectors);
@@ -131,7 +132,7 @@ async function planSlice(
 }
 
 function sliceMissing({ name }: ImageSource, slice: number, why: string): Failure {
-  return new Failure('slice-missing', `${name} has no partition ${slice}: ${why}`, 'name one of its partitions, or save the whole disk');
+  return fail('slice-missing', `${name} has no partition ${slice}: ${why}`, 'name one of its partitions, or save the whole disk');
 }
 
 function absent({ partitions }: PartitionTable, { raw, skip }: PlanOptions): string[] {

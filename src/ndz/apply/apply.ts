@@ -1,3 +1,4 @@
+import { fail as diskFail } from '../../disk/failures.js';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
@@ -7,7 +8,6 @@ import { SECTOR_BYTES } from '../../disk/sector.js';
 import { findSlice, type Slice } from '../../disk/slice.js';
 import { clearDeviceEnd, diskTooSmall, openTarget, sectorNotes, writeAll, type OpenTarget } from '../../disk/target.js';
 import { reasonOf } from '../../util/abort.js';
-import { Failure } from '../../util/errors.js';
 import { dataExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
 import type { ImageSummary } from '../read/image-check.js';
@@ -136,7 +136,7 @@ async function zeroRest(
 
 async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
   const use = useOf(await readDiskUse(path), startBytes / SECTOR_BYTES, (startBytes + sizeBytes) / SECTOR_BYTES);
-  if (use !== null) throw new Failure('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
+  if (use !== null) throw diskFail('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
 }
 
 function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
@@ -155,7 +155,7 @@ function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | und
 async function refuseSameFile(image: string, target: string): Promise<void> {
   const [from, to] = await Promise.all([image, target].map((path) => stat(path).catch(() => undefined)));
   if (from && to && from.dev === to.dev && from.ino === to.ino) {
-    throw new Failure('disk-open-failed', `${target} is the image itself`, 'give another output file');
+    throw diskFail('disk-open-failed', `${target} is the image itself`, 'give another output file');
   }
 }
 

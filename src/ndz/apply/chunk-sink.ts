@@ -1,5 +1,6 @@
 import type { WriteStats } from '../../disk/writer.js';
-import { Failure } from '../../util/errors.js';
+import type { Failure } from '../../util/errors.js';
+import { fail, type NdzCode } from '../failures.js';
 
 /**
  * Where the chunks of one image, or of a file that is sent as it is, go. Calls must not overlap, but `abort` may come at any
@@ -46,7 +47,7 @@ export interface WriterSink extends ChunkSink {
 }
 
 /** What is wrong with a chunk itself, whatever it should be written to. */
-const CHUNK_FAULTS: ReadonlySet<string> = new Set([
+const CHUNK_FAULTS: readonly NdzCode[] = [
   'ndz-truncated',
   'ndz-bad-magic',
   'ndz-bad-header',
@@ -57,9 +58,9 @@ const CHUNK_FAULTS: ReadonlySet<string> = new Set([
   'ndz-uuid-mismatch',
   'ndz-foreign-image',
   'ndz-relocation',
-]);
+];
 
 /** Whether a sink refused a chunk for what is in it: the same chunk, received once more, may be good. */
 export function isChunkFault(error: unknown): error is Failure {
-  return error instanceof Failure && CHUNK_FAULTS.has(error.code);
+  return fail.is(error, ...CHUNK_FAULTS);
 }

@@ -1,9 +1,9 @@
+import { fail } from '../failures.js';
 import { applyTypeChange, planTypeChange } from '../../disk/partition-type.js';
 import { bytesBeyond } from '../../disk/placement.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
 import { findSlice } from '../../disk/slice.js';
 import { DiskWriter } from '../../disk/writer.js';
-import { Failure } from '../../util/errors.js';
 import { dataExtents, gapExtents } from '../codec/extents.js';
 import { CHUNK_BYTES, type ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
@@ -104,7 +104,7 @@ class DiskSink implements WriterSink {
   #refuseOtherPlace({ index, regions }: ChunkHeader): void {
     const before = this.#halfWritten.get(index);
     if (before === undefined || before === JSON.stringify(regions)) return;
-    throw new Failure(
+    throw fail(
       'ndz-half-written',
       `chunk ${index} came damaged, part of it was written, and now it says that it belongs elsewhere`,
       'somebody else sends in this session, or the network damages what passes; write the whole disk again',

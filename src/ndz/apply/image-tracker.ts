@@ -1,6 +1,7 @@
 import { Failure } from '../../util/errors.js';
 import { chunkTotals, diskEndBytes } from '../codec/extents.js';
 import { endOfRegions, type ChunkHeader } from '../codec/format.js';
+import { fail } from '../failures.js';
 
 /** What is known of an image before its chunks come. */
 export type ImageExpectation = {
@@ -65,7 +66,7 @@ export class ImageTracker {
     if (missing > 0) {
       let index = 0;
       while (this.#spans.has(index)) index++;
-      throw new Failure(
+      throw fail(
         'ndz-missing-chunk',
         `chunk ${index}${missing > 1 ? ` and ${missing - 1} more` : ''} of the image never came`,
         'is the image complete?',
@@ -87,7 +88,7 @@ export class ImageTracker {
     if (this.#imageUuid !== undefined && header.uuid !== this.#imageUuid) {
       const seen =
         header.uuid === null ? `is of format version ${header.version}, which carries no image UUID` : `belongs to image ${header.uuid}`;
-      throw new Failure(
+      throw fail(
         'ndz-foreign-image',
         `chunk ${header.index} ${seen}; expected image ${this.#imageUuid}`,
         'does another server use this group and port?',
@@ -95,7 +96,7 @@ export class ImageTracker {
     }
     const first = this.#first ?? header;
     if (header.uuid === first.uuid && header.version === first.version) return;
-    throw new Failure(
+    throw fail(
       'ndz-uuid-mismatch',
       `chunk ${header.index} belongs to another image: ${identity(header)}, the first chunk had ${identity(first)}`,
       'were two images joined, or do two servers use one address?',
@@ -107,14 +108,14 @@ export class ImageTracker {
     if (position !== undefined && index !== position) throw outOfOrder(`chunk ${position} is numbered ${index}`);
     if (count !== null && index >= count) throw outOfOrder(`chunk ${index} of an image of ${count} chunks`);
     if (version === 1 && total !== 0 && count !== null && total !== count) {
-      throw new Failure('ndz-truncated', `chunk ${index} says the image has ${total} chunks, ${count} are sent`, 'is the image complete?');
+      throw fail('ndz-truncated', `chunk ${index} says the image has ${total} chunks, ${count} are sent`, 'is the image complete?');
     }
-    if (this.#spans.has(index)) throw new Failure('ndz-duplicate-chunk', `chunk ${index} came twice`, 'is the image damaged?');
+    if (this.#spans.has(index)) throw fail('ndz-duplicate-chunk', `chunk ${index} came twice`, 'is the image damaged?');
   }
 }
 
 function outOfOrder(message: string): Failure {
-  return new Failure('ndz-chunk-order', message, 'are chunks missing, or were two images joined?');
+  return fail('ndz-chunk-order', message, 'are chunks missing, or were two images joined?');
 }
 
 function identity({ version, uuid }: ChunkHeader): string {

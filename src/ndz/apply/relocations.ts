@@ -1,5 +1,5 @@
-import { Failure } from '../../util/errors.js';
 import type { ChunkHeader } from '../codec/format.js';
+import { fail } from '../failures.js';
 
 /** Relocations that add the place of the partition to addresses inside it, by number: of boot loaders and disk labels long gone. */
 const POSITION_DEPENDENT: Readonly<Record<number, string>> = {
@@ -14,7 +14,7 @@ const POSITION_DEPENDENT: Readonly<Record<number, string>> = {
 export function refuseRelocations({ index, relocations }: ChunkHeader): void {
   const found = relocations.find(({ type }) => POSITION_DEPENDENT[type] !== undefined);
   if (!found) return;
-  throw new Failure(
+  throw fail(
     'ndz-relocation',
     `chunk ${index}: its ${POSITION_DEPENDENT[found.type]} has to be adapted to the partition (relocation type ${found.type}), which is not supported`,
     'load an image of the whole disk',

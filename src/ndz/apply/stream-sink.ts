@@ -1,11 +1,11 @@
 import type { Writable } from 'node:stream';
-import { Failure } from '../../util/errors.js';
 import { partsWithin } from '../../disk/placement.js';
 import { dataExtents } from '../codec/extents.js';
 import { ImageTracker } from './image-tracker.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { streamOutput } from '../write/output.js';
 import type { WriterSink } from './chunk-sink.js';
+import { fail } from '../failures.js';
 
 const ZEROS = new Uint8Array(256 * 1024);
 
@@ -41,7 +41,7 @@ export function openStreamSink(output: Writable, signal?: AbortSignal): WriterSi
       image.add(header);
       const extents = dataExtents(header);
       if ((extents[0]?.diskOffset ?? 0) < position) {
-        throw new Failure(
+        throw fail(
           'ndz-chunk-order',
           `chunk ${header.index} writes before byte ${position}, which is out already`,
           'write to a file instead of a pipe',

@@ -1,3 +1,5 @@
+import { fail as diskFail } from '../../disk/failures.js';
+import { fail } from '../failures.js';
 import { open, type FileHandle } from 'node:fs/promises';
 import { findSlice } from '../../disk/slice.js';
 import { Failure, messageOf } from '../../util/errors.js';
@@ -32,7 +34,7 @@ export async function verifyImage(path: string, { signal, workers, onProgress }:
     );
     return info;
   } catch (error) {
-    throw error instanceof Failure && error.code !== 'worker-crashed' ? named(path, error) : error;
+    throw error instanceof Failure && !fail.is(error, 'worker-crashed') ? named(path, error) : error;
   } finally {
     await pool.close();
     await handle.close();
@@ -139,7 +141,7 @@ async function openDisk(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (error) {
-    throw new Failure('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
+    throw diskFail('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
       cause: error,
     });
   }

@@ -1,6 +1,7 @@
 import { MAX_SECTORS, SECTOR_BYTES } from '../../disk/sector.js';
 import { Failure } from '../../util/errors.js';
 import { decodeEndMark, encodeEndMark, END_MARK_BYTES, type EndMark } from './end-mark.js';
+import { fail } from '../failures.js';
 
 /** An image is a row of chunks of exactly this size; each can be applied alone, in any order. */
 export const CHUNK_BYTES = 1_048_576;
@@ -66,7 +67,7 @@ const MAX_DEFLATE_RATIO = 1032;
 export function decodeChunkHeader(bytes: Uint8Array, position?: number): ChunkHeader {
   const where = position === undefined ? 'chunk' : `chunk ${position}`;
   if (bytes.byteLength < HEADER_BYTES) {
-    throw new Failure('ndz-truncated', `${where}: ${bytes.byteLength} bytes, a chunk header has ${HEADER_BYTES}`, HINT_COPY);
+    throw fail('ndz-truncated', `${where}: ${bytes.byteLength} bytes, a chunk header has ${HEADER_BYTES}`, HINT_COPY);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const version = decodeVersion(view, where);
@@ -151,7 +152,7 @@ const HINT_KIND = 'is it a complete imagezip (.ndz) file? imaging-image zip make
 const HINT_COPY = 'is it a complete imagezip (.ndz) file? copy it again from where it came from';
 
 function bad(where: string, what: string): Failure {
-  return new Failure('ndz-bad-header', `${where}: ${what}`, HINT_COPY);
+  return fail('ndz-bad-header', `${where}: ${what}`, HINT_COPY);
 }
 
 function inRange(where: string, field: string, value: number, low: number, high: number): number {
@@ -163,7 +164,7 @@ function decodeVersion(view: DataView, where: string): ChunkVersion {
   const version = view.getUint32(0, true) - MAGIC_V1 + 1;
   if (version === 1 || version === 2 || version === 3 || version === 4) return version;
   const seen = view.getUint32(0, true).toString(16).padStart(8, '0');
-  throw new Failure('ndz-bad-magic', `${where}: starts with 0x${seen}, not with the magic number of an imagezip chunk`, HINT_KIND);
+  throw fail('ndz-bad-magic', `${where}: starts with 0x${seen}, not with the magic number of an imagezip chunk`, HINT_KIND);
 }
 
 function decodeRegions(view: DataView, at: number, count: number, where: string): Region[] {

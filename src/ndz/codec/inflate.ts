@@ -2,6 +2,7 @@ import { createInflate, inflateSync } from 'node:zlib';
 import { Failure, messageOf, systemCode } from '../../util/errors.js';
 import { chunkSha1 } from './checksum.js';
 import { decodeChunkHeader, HEADER_BYTES, inflatedBytes, type ChunkHeader } from './format.js';
+import { fail } from '../failures.js';
 
 /** Above this a chunk is inflated piece by piece: a chunk of zeros may grow a thousandfold. */
 const WHOLE_BYTES = 32 * 1024 * 1024;
@@ -16,19 +17,11 @@ export function openChunk(bytes: Uint8Array, position?: number): ChunkHeader {
   const header = decodeChunkHeader(bytes, position);
   const where = `chunk ${position ?? header.index}`;
   if (bytes.byteLength < HEADER_BYTES + header.sizeBytes) {
-    throw new Failure(
-      'ndz-truncated',
-      `${where}: ${bytes.byteLength} bytes, its stream alone has ${header.sizeBytes}`,
-      'copy the image again',
-    );
+    throw fail('ndz-truncated', `${where}: ${bytes.byteLength} bytes, its stream alone has ${header.sizeBytes}`, 'copy the image again');
   }
   refuseEncrypted(header, where);
   if (header.checksumType === 'sha1' && header.checksum && Buffer.compare(chunkSha1(bytes, header.sizeBytes), header.checksum) !== 0) {
-    throw new Failure(
-      'ndz-checksum',
-      `${where}: its SHA1 does not match its content`,
-      'the image was damaged after it was made; copy it again',
-    );
+    throw fail('ndz-checksum', `${where}: its SHA1 does not match its content`, 'the image was damaged after it was made; copy it again');
   }
   return header;
 }
@@ -36,7 +29,7 @@ export function openChunk(bytes: Uint8Array, position?: number): ChunkHeader {
 /** Throws Failure `ndz-encrypted` when the chunk cannot be read without a key. */
 export function refuseEncrypted(header: ChunkHeader, where: string): void {
   if (header.cipher === 'none') return;
-  throw new Failure(
+  throw fail(
     'ndz-encrypted',
     `${where}: encrypted (${header.cipher}), which is not supported`,
     'decrypt the image with the tool that made it',
@@ -98,7 +91,7 @@ function withInfo(result: unknown): { data: Uint8Array; consumedBytes: number } 
 function checkEnd(header: ChunkHeader, consumedBytes: number, totalBytes: number): void {
   if (totalBytes !== inflatedBytes(header)) throw wrongLength(header, String(totalBytes));
   if (consumedBytes !== header.sizeBytes) {
-    throw new Failure(
+    throw fail(
       'ndz-bad-stream',
       `chunk ${header.index}: its stream ends after ${consumedBytes} bytes, the header says ${header.sizeBytes}`,
       HINT,
@@ -113,11 +106,11 @@ function streamOf(bytes: Uint8Array, header: ChunkHeader): Uint8Array {
 const HINT = 'the image is damaged; copy it again from where it came from';
 
 function wrongLength(header: ChunkHeader, seen: string): Failure {
-  return new Failure('ndz-bad-stream', `chunk ${header.index}: inflates to ${seen} bytes, its regions have ${inflatedBytes(header)}`, HINT);
+  return fail('ndz-bad-stream', `chunk ${header.index}: inflates to ${seen} bytes, its regions have ${inflatedBytes(header)}`, HINT);
 }
 
 function badStream(header: ChunkHeader, error: unknown): Failure {
-  return new Failure('ndz-bad-stream', `chunk ${header.index}: its compressed stream is damaged (${messageOf(error)})`, HINT, {
+  return fail('ndz-bad-stream', `chunk ${header.index}: its compressed stream is damaged (${messageOf(error)})`, HINT, {
     cause: error,
   });
 }

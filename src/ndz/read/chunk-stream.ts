@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { untilAborted } from '../../util/abort.js';
 import { Failure, messageOf } from '../../util/errors.js';
 import { CHUNK_BYTES } from '../codec/format.js';
+import { fail } from '../failures.js';
 
 /**
  * The chunks of an image that is read front to back, from a file or a pipe, one at a time, all in the same buffer. The stream is destroyed at the end.
@@ -29,13 +30,12 @@ export async function* readChunks(input: Readable, name: string, signal?: AbortS
     }
   } catch (error) {
     if (signal?.aborted || error instanceof Failure || error instanceof TypeError) throw error;
-    throw new Failure('ndz-unreadable', `reading ${name}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
+    throw fail('ndz-unreadable', `reading ${name}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
       cause: error,
     });
   } finally {
     input.destroy();
   }
-  if (filled > 0)
-    throw new Failure('ndz-truncated', `${name}: chunk ${count} has only ${filled} of ${CHUNK_BYTES} bytes`, 'copy the image again');
-  if (count === 0) throw new Failure('ndz-empty', `${name}: no chunks`, 'the save that made it failed; save again');
+  if (filled > 0) throw fail('ndz-truncated', `${name}: chunk ${count} has only ${filled} of ${CHUNK_BYTES} bytes`, 'copy the image again');
+  if (count === 0) throw fail('ndz-empty', `${name}: no chunks`, 'the save that made it failed; save again');
 }

@@ -3,6 +3,7 @@ import { endingOf, type Ending } from './ending.js';
 import { chunkTotals, diskEndBytes } from '../codec/extents.js';
 import { endOfRegions, type ChunkHeader, type ChunkVersion } from '../codec/format.js';
 import { refuseEncrypted } from '../codec/inflate.js';
+import { fail } from '../failures.js';
 
 /** What the headers of a whole image say. */
 export type ImageSummary = {
@@ -43,7 +44,7 @@ export class ImageCheck {
     if (header.version !== first.version) throw otherImage(`${where}: version ${header.version}, chunk 0 has version ${first.version}`);
     if (header.uuid !== first.uuid) throw otherImage(`${where}: uuid ${header.uuid}, chunk 0 has ${first.uuid}`);
     if (header.version === 1 && header.total !== 0 && this.#chunkCount !== null && header.total !== this.#chunkCount) {
-      throw new Failure(
+      throw fail(
         'ndz-truncated',
         `${where}: says the image has ${header.total} chunks, the file has ${this.#chunkCount}`,
         'copy the image again',
@@ -66,14 +67,10 @@ export class ImageCheck {
 
   /** Throws Failure `ndz-empty`, or `ndz-truncated` for a V1 image that came through a pipe in part. */
   result(): ImageSummary {
-    if (!this.#first || !this.#last) throw new Failure('ndz-empty', 'no chunks');
+    if (!this.#first || !this.#last) throw fail('ndz-empty', 'no chunks');
     const { version, uuid, total } = this.#first;
     if (version === 1 && total !== 0 && this.#last.index + 1 !== total) {
-      throw new Failure(
-        'ndz-truncated',
-        `chunk 0 says the image has ${total} chunks, and ${this.#last.index + 1} came`,
-        'copy the image again',
-      );
+      throw fail('ndz-truncated', `chunk 0 says the image has ${total} chunks, and ${this.#last.index + 1} came`, 'copy the image again');
     }
     const [effectiveBytes, actualBytes, checksums] = [this.#effectiveBytes, this.#actualBytes, this.#checksums];
     return { version, uuid, diskBytes: diskEndBytes(this.#last), effectiveBytes, actualBytes, checksums, ending: endingOf(this.#last) };
@@ -93,9 +90,9 @@ export class ImageCheck {
 }
 
 function outOfOrder(message: string): Failure {
-  return new Failure('ndz-chunk-order', message, 'are chunks missing, or is this a piece of an image?');
+  return fail('ndz-chunk-order', message, 'are chunks missing, or is this a piece of an image?');
 }
 
 function otherImage(message: string): Failure {
-  return new Failure('ndz-uuid-mismatch', message, 'were two images joined?');
+  return fail('ndz-uuid-mismatch', message, 'were two images joined?');
 }

@@ -1,14 +1,13 @@
-import { readSync } from 'node:fs';
-import { Failure, messageOf } from '../../util/errors.js';
 import { partsWithin, type Extent } from '../../disk/placement.js';
 import { dataExtents } from '../codec/extents.js';
 import { MAX_SECTORS, SECTOR_BYTES } from '../../disk/sector.js';
-import { CHUNK_BYTES, endOfRegions, inflatedBytes, type ChunkHeader } from '../codec/format.js';
+import { endOfRegions, inflatedBytes, type ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { openImage, readChunkBytes } from './open-image.js';
 import { inspectImage, type ImageInfo } from './inspect.js';
 import type { ImageSource } from '../../disk/source.js';
 import { TABLE_HEAD_BYTES, tableEnd } from '../../disk/tables/table-end.js';
+import { fail } from '../failures.js';
 
 /** Where each chunk's data begins and ends on the imaged disk, in sectors; both ascend. Plain data, for threads too. */
 export type ImageIndex = { starts: Uint32Array; ends: Uint32Array };
@@ -141,7 +140,7 @@ class LoadedChunk {
       if (this.#pieceOffset + this.#piece.byteLength >= dataOffset + sizeBytes) return result;
       const next = await this.#pieces?.next();
       if (!next || next.done)
-        throw new Failure('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
+        throw fail('ndz-bad-stream', `chunk ${this.position}: its data ends early`, 'the image is damaged; copy it again');
       this.#pieceOffset += this.#piece.byteLength;
       this.#piece = next.value;
     }

@@ -1,3 +1,4 @@
+import { fail } from '../failures.js';
 import type { FileHandle } from 'node:fs/promises';
 import { DISK_HEAD_BYTES, neededSectors } from '../../disk/needed-sectors.js';
 import { partsWithin } from '../../disk/placement.js';
@@ -58,16 +59,16 @@ export async function inspectImage(path: string, { signal, onHeader }: InspectOp
 
 /** The same failure, with the image's path. */
 export function named(path: string, failure: Failure): Failure {
-  return new Failure(failure.code, `${path}: ${failure.message}`, failure.hint, { cause: failure });
+  return failure.with({ message: `${path}: ${failure.message}` });
 }
 
 async function imageBytes(handle: FileHandle): Promise<number> {
   const stat = await handle.stat();
-  if (!stat.isFile()) throw new Failure('ndz-unreadable', 'not a regular file', 'give the path of an image (.ndz)');
-  if (stat.size === 0) throw new Failure('ndz-empty', 'the file is empty', 'the save that made it failed; save again');
+  if (!stat.isFile()) throw fail('ndz-unreadable', 'not a regular file', 'give the path of an image (.ndz)');
+  if (stat.size === 0) throw fail('ndz-empty', 'the file is empty', 'the save that made it failed; save again');
   const restBytes = stat.size % CHUNK_BYTES;
   if (restBytes !== 0) {
-    throw new Failure(
+    throw fail(
       'ndz-truncated',
       `${stat.size} bytes, not a multiple of ${CHUNK_BYTES}: the last chunk has only ${restBytes}`,
       'an unfinished copy, or not an image made by imagezip?',
@@ -132,7 +133,7 @@ export function judgeEnd(head: Buffer, { version, diskBytes, ending }: ImageSumm
 }
 
 export function cutImage(name: string, cut: string): Failure {
-  return new Failure('ndz-cut', `${name}: ${cut}`, 'copy the image again');
+  return fail('ndz-cut', `${name}: ${cut}`, 'copy the image again');
 }
 
 /** The imaged disk's first bytes, from the image's first chunk. Throws as `openChunk` and `inflatePieces` do. */

@@ -1,3 +1,4 @@
+import { fail } from '../failures.js';
 import { constants, readSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { Failure, messageOf, systemCode } from '../../util/errors.js';
@@ -8,7 +9,7 @@ export async function openImage(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe of that name must not hang us
   } catch (error) {
-    throw new Failure('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
+    throw fail('ndz-unreadable', `${path}: ${messageOf(error)}`, 'does the image exist, and may this user read it?', {
       cause: error,
     });
   }
@@ -20,12 +21,12 @@ export async function readHeader(handle: FileHandle, index: number): Promise<Chu
   try {
     for (let done = 0; done < HEADER_BYTES; ) {
       const { bytesRead } = await handle.read(bytes, done, HEADER_BYTES - done, index * CHUNK_BYTES + done);
-      if (bytesRead === 0) throw new Failure('ndz-truncated', `chunk ${index}: the file ends here; it shrank while it was read`);
+      if (bytesRead === 0) throw fail('ndz-truncated', `chunk ${index}: the file ends here; it shrank while it was read`);
       done += bytesRead;
     }
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure('ndz-unreadable', `chunk ${index}: ${messageOf(error)} (${systemCode(error) ?? 'error'})`, undefined, {
+    throw fail('ndz-unreadable', `chunk ${index}: ${messageOf(error)} (${systemCode(error) ?? 'error'})`, undefined, {
       cause: error,
     });
   }
@@ -38,7 +39,7 @@ export function readChunkBytes(fd: number, name: string, position: number): Uint
   for (let done = 0; done < CHUNK_BYTES; ) {
     const count = tryRead(fd, name, position, bytes, done);
     if (count === 0)
-      throw new Failure(
+      throw fail(
         'ndz-truncated',
         `chunk ${position}: the file ends here; it shrank while it was read`,
         'is something writing to the image?',
@@ -52,11 +53,8 @@ function tryRead(fd: number, name: string, position: number, bytes: Uint8Array, 
   try {
     return readSync(fd, bytes, done, CHUNK_BYTES - done, position * CHUNK_BYTES + done);
   } catch (error) {
-    throw new Failure(
-      'ndz-unreadable',
-      `chunk ${position}: reading ${name}: ${messageOf(error)}`,
-      'is the disk that holds the image sound?',
-      { cause: error },
-    );
+    throw fail('ndz-unreadable', `chunk ${position}: reading ${name}: ${messageOf(error)}`, 'is the disk that holds the image sound?', {
+      cause: error,
+    });
   }
 }

@@ -1,9 +1,11 @@
+import { fail as diskFail } from '../../disk/failures.js';
+import { fail } from '../failures.js';
 import { readSync } from 'node:fs';
 import { createDigest, type DigestGroup } from '../../disk/digest.js';
 import { partsWithin, Placer, type Extent, type PlacedWrite } from '../../disk/placement.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
 import { writeAllSync } from '../../disk/target.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { messageOf } from '../../util/errors.js';
 import { chunkTotals, dataExtents, gapExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
@@ -118,7 +120,7 @@ function readChunk(position: number, image: JobImage | null): Uint8Array {
 /** The file may be another one than when its headers were inspected. */
 function checkIdentity({ index, uuid, version }: ChunkHeader, position: number, image: JobImage | null): void {
   if (!image || (index === position && uuid === image.uuid && version === image.version)) return;
-  throw new Failure('ndz-uuid-mismatch', `chunk ${position} has changed since the image was opened`, 'is something writing to the image?');
+  throw fail('ndz-uuid-mismatch', `chunk ${position} has changed since the image was opened`, 'is something writing to the image?');
 }
 
 /** Bytes of a disk; fewer than asked for only at its end, or the partition's. */
@@ -130,7 +132,7 @@ function readTarget({ fd, path, baseBytes, limitBytes }: JobTarget, offset: numb
     for (let count = 1; done < sizeBytes && count > 0; done += count)
       count = readSync(fd, bytes, done, sizeBytes - done, baseBytes + offset + done);
   } catch (error) {
-    throw new Failure(
+    throw diskFail(
       'disk-read-failed',
       `reading ${path} at byte ${baseBytes + offset + done}: ${messageOf(error)}`,
       'is the disk sound? check the kernel log',

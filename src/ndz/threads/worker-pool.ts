@@ -1,10 +1,12 @@
 import { Worker } from 'node:worker_threads';
-import { Failure, messageOf } from '../../util/errors.js';
+import { messageOf } from '../../util/errors.js';
+import { fail } from '../failures.js';
+import { type FailureData, failureFrom } from '../../util/failures.js';
 
 /** What a worker answers: the result of one job, or why there is none. */
 export type PoolReply<Result> =
   | { id: number; ok: true; result: Result }
-  | { id: number; ok: false; code: string | null; message: string; hint: string | null };
+  | { id: number; ok: false; failure: FailureData | null; message: string };
 
 /** What a worker is sent. */
 export type PoolRequest<Job> = { id: number; job: Job };
@@ -59,7 +61,7 @@ export class WorkerPool<Job, Result> {
   /** Ends all threads; jobs that are not done reject. Resolves when no thread touches shared memory or files any more. */
   async close(): Promise<void> {
     const idle = new Set(this.#members.filter(({ running, hasExited }) => running.length === 0 && !hasExited));
-    this.#fail(new Failure('worker-crashed', `the threads that ${this.#options.does} were ended`));
+    this.#fail(fail('worker-crashed', `the threads that ${this.#options.does} were ended`));
     await Promise.all(this.#members.map((member) => (idle.has(member) ? leave(member.worker) : member.worker.terminate())));
   }
 
@@ -86,7 +88,7 @@ export class WorkerPool<Job, Result> {
     const worker = new Worker(file, { workerData: data, resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB } });
     const member: Member<Job, Result> = { worker, running: [], hasExited: false };
     const die = (why: string): void =>
-      this.#fail(new Failure('worker-crashed', `a thread that ${does} ended: ${why}`, 'out of memory? try again with fewer workers'));
+      this.#fail(fail('worker-crashed', `a thread that ${does} ended: ${why}`, 'out of memory? try again with fewer workers'));
     worker.on('message', (reply: PoolReply<Result>) => this.#settle(member, reply));
     worker.on('messageerror', (error) => die(messageOf(error)));
     worker.on('error', (error) => die(messageOf(error)));
@@ -103,7 +105,7 @@ export class WorkerPool<Job, Result> {
     const [pending] = at < 0 ? [] : member.running.splice(at, 1);
     this.#assign();
     if (reply.ok) pending?.resolve(reply.result);
-    else pending?.reject(reply.code === null ? new Error(reply.message) : new Failure(reply.code, reply.message, reply.hint ?? undefined));
+    else pending?.reject(reply.failure === null ? new Error(reply.message) : failureFrom(reply.failure));
   }
 
   #fail(error: Error): void {

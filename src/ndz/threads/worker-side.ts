@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { Failure, messageOf } from '../../util/errors.js';
 import type { PoolReply, PoolRequest } from './worker-pool.js';
+import { failureData } from '../../util/failures.js';
 
 /** Makes this thread a pool's worker: does jobs one after the other, and answers each. */
 export function serveJobs<Job, Result>(perform: (job: Job) => Result | Promise<Result>): void {
@@ -11,8 +12,7 @@ export function serveJobs<Job, Result>(perform: (job: Job) => Result | Promise<R
     try {
       answer({ id, ok: true, result: await perform(job) });
     } catch (error) {
-      const failure = error instanceof Failure ? error : null;
-      answer({ id, ok: false, code: failure?.code ?? null, message: messageOf(error), hint: failure?.hint ?? null });
+      answer({ id, ok: false, failure: error instanceof Failure ? failureData(error) : null, message: messageOf(error) });
     }
   };
   let last: Promise<void> = Promise.resolve();

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { untilAborted } from '../../util/abort.js';
 import { Failure, messageOf, systemCode } from '../../util/errors.js';
 import { pathBeside } from '../../util/path-beside.js';
+import { fail } from '../failures.js';
 
 /** Where an image file is written, front to back. `bytes` may be reused when `write` resolves. */
 export type ImageOutput = {
@@ -24,7 +25,7 @@ export async function fileOutput(path: string): Promise<ImageOutput> {
   const finalPath = existing ? await realpath(path) : path;
   const writtenPath = isDirect ? path : await pathBeside(finalPath);
   const failure = (doing: string, error: unknown): Failure =>
-    new Failure('image-write-failed', `${doing} ${path}: ${messageOf(error).replaceAll(writtenPath, path)}`, writeHint(error), {
+    fail('image-write-failed', `${doing} ${path}: ${messageOf(error).replaceAll(writtenPath, path)}`, writeHint(error), {
       cause: error,
     });
   let handle: FileHandle;
@@ -104,7 +105,7 @@ export function streamOutput(output: Writable, signal?: AbortSignal): ImageOutpu
         await (signal ? untilAborted(signal, written) : written);
       } catch (error) {
         if (signal?.aborted) throw error;
-        throw new Failure('image-write-failed', `writing the image: ${messageOf(error)}`, 'did the receiving program end?', {
+        throw fail('image-write-failed', `writing the image: ${messageOf(error)}`, 'did the receiving program end?', {
           cause: error,
         });
       }

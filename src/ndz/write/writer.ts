@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import type { Writable } from 'node:stream';
+import { fail as diskFail } from '../../disk/failures.js';
 import { reasonOf } from '../../util/abort.js';
 import { Failure } from '../../util/errors.js';
 import { buildChunks, builtBytes, placeChunk } from './chunk-builder.js';
@@ -12,6 +11,9 @@ import { sliceSource } from '../../disk/slice.js';
 import { nonZeroRanges, wholeDisk } from '../../disk/ranges.js';
 import { SectorReader } from '../../disk/sector-reader.js';
 import { openSource, type ImageSource } from '../../disk/source.js';
+import { fail } from '../failures.js';
+import { randomBytes } from 'node:crypto';
+import type { Writable } from 'node:stream';
 
 export type WriteProgress = {
   chunkCount: number;
@@ -111,7 +113,7 @@ export async function zipDisk(source: string | ImageSource, output: string | Wri
   try {
     if (input.sizeBytes === null) {
       if (planOptions.slice !== undefined)
-        throw new Failure(
+        throw diskFail(
           'source-not-seekable',
           `${input.name}: a pipe can only be saved whole, not one partition of it`,
           'give the path of the disk',
@@ -162,7 +164,7 @@ async function writeChunks(
     await writing;
   }
   if (signal?.aborted) throw reasonOf(signal);
-  if (progress.chunkCount === 0) throw new Failure('source-empty', `${input.name}: nothing to save`, 'is it the right disk?');
+  if (progress.chunkCount === 0) throw fail('source-empty', `${input.name}: nothing to save`, 'is it the right disk?');
   if (input.sizeBytes === null && firstSector >= MAX_SECTORS) throw tooLarge(input); // a pipe that was not read to its end
   const cutBytes = reader.shortSectorBytes === null ? 0 : SECTOR_BYTES - reader.shortSectorBytes;
   const { version, uuid } = identity;
@@ -180,16 +182,12 @@ function imageIdentity({ version, uuid, checksum = false, endMark = true }: Writ
 }
 
 function refuseUnfit(input: ImageSource): void {
-  if (input.sizeBytes === 0) throw new Failure('source-empty', `${input.name} is empty`, 'is it the right disk?');
+  if (input.sizeBytes === 0) throw fail('source-empty', `${input.name} is empty`, 'is it the right disk?');
   if (input.sizeBytes !== null && input.sizeBytes > MAX_SECTORS * SECTOR_BYTES) throw tooLarge(input);
 }
 
 function tooLarge(input: ImageSource): Failure {
-  return new Failure(
-    'source-too-large',
-    `${input.name} has more than 2 TiB; the format has 32-bit sector numbers`,
-    'save a smaller partition',
-  );
+  return fail('source-too-large', `${input.name} has more than 2 TiB; the format has 32-bit sector numbers`, 'save a smaller partition');
 }
 
 function holesLeftOut(input: ImageSource): AsyncIterable<SectorRange> {

@@ -4,6 +4,8 @@ import { Failure, UserError } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import type { ImageSession, SessionOptions } from './image-session.js';
 import { SessionJoins } from './joins.js';
+import { fail as frisbeeFail } from '../../frisbee/failures.js';
+import { failureFrom } from '../../util/failures.js';
 
 /** The server tells the progress of one client less often; more is a flood of clients under one address. */
 const PROGRESS_MS = 150;
@@ -18,7 +20,7 @@ export async function startEmbeddedSession(options: SessionOptions, host: Host):
       return await startOnSlot(options, slot, host);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      if (error.code !== 'address-in-use') throw new UserError('environment', error.message, error.hint, { cause: error });
+      if (!frisbeeFail.is(error, 'address-in-use')) throw new UserError('environment', error.message, error.hint, { cause: error });
     }
   }
   throw new UserError(
@@ -33,11 +35,11 @@ async function startOnSlot(options: SessionOptions, slot: { group: string; port:
   const lastHeard = new Map<string, number>();
   const lastProgress = new Map<string, number>();
   const joins = new SessionJoins(options);
-  let fail: (error: Error) => void = () => {};
-  const failed = new Promise<never>((_, reject) => (fail = reject));
+  let end: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_, reject) => (end = reject));
   failed.catch(() => {}); // whoever races it sees it; a load that is over need not
   const onEvent = (event: ServerEvent): void => {
-    if (!('address' in event)) return report(event, slot.port, options, fail);
+    if (!('address' in event)) return report(event, slot.port, options, end);
     const { address } = event;
     const [node, nowMs] = [options.nodeOf(address), host.monotonicMs()];
     if (node !== null) lastHeard.set(address, nowMs - (event.type === 'progress' ? event.idleMs : 0));
@@ -67,7 +69,7 @@ function report(
   event: Exclude<ServerEvent, { address: string }>,
   port: number,
   { emit }: SessionOptions,
-  fail: (error: Error) => void,
+  end: (error: Error) => void,
 ): void {
   switch (event.type) {
     case 'rate':
@@ -81,7 +83,7 @@ function report(
       });
       break;
     case 'failed':
-      fail(new Failure(event.code, event.message, event.hint ?? undefined));
+      end(failureFrom(event));
       break;
     case 'idle': // it ends when we stop it, never by itself
   }

@@ -2,9 +2,10 @@ import type { ChildProcess } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { sleep, withDeadline } from '../../util/abort.js';
 import type { ChildRecords } from '../../runs/children.js';
-import { Failure, messageOf, systemCode, UserError } from '../../util/errors.js';
+import { messageOf, systemCode, UserError } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import type { ImageSession, SessionOptions } from './image-session.js';
+import { fail } from '../failures.js';
 
 /** frisbeed's exit code when its port is taken (EADDRINUSE). */
 const ADDRESS_IN_USE = 98;
@@ -94,7 +95,7 @@ function runningSession(
   let stopped = false;
   const failed = process.ended.then(({ code }): Promise<never> => {
     if (stopped) return new Promise(() => {});
-    throw new Failure(
+    throw fail(
       'server-ended',
       `frisbeed ended with code ${code} while nodes were being loaded${process.words() === '' ? '' : `: ${process.words()}`}`,
       'run it by hand with -d to see why, or set frisbee.engine = embedded',

@@ -4,7 +4,8 @@ import { open } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { childSignal, untilAborted } from '../../util/abort.js';
-import { Failure, messageOf, systemCode } from '../../util/errors.js';
+import { messageOf, systemCode } from '../../util/errors.js';
+import { fail } from '../failures.js';
 
 export type Collected = { bytes: number /** Hex. */; sha256: string };
 
@@ -37,7 +38,7 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(
-        new Failure('collector', `cannot listen on ${options.localIp}: ${messageOf(error)}`, 'see networking.local_control_ip', {
+        fail('collector', `cannot listen on ${options.localIp}: ${messageOf(error)}`, 'see networking.local_control_ip', {
           cause: error,
         }),
       ),
@@ -61,14 +62,14 @@ export async function openCollector(options: CollectorOptions): Promise<Collecto
     failed,
     close: async () => {
       server.close();
-      child.abort(new Failure('collect-failed', 'given up'));
+      child.abort(fail('collect-failed', 'given up'));
       child.release();
       await writing;
     },
   };
 }
 
-/** Takes the node's stream, whole; rejects with a Failure `collect-failed`, or `collector` when the server ends first. */
+/** Takes the node's stream, whole; rejects with a Failure `collect-broken` for what the node did, else `collect-failed`. */
 async function takeOne(
   server: Server,
   { nodeIp, path, onBytes }: CollectorOptions,
@@ -81,7 +82,7 @@ async function takeOne(
       server.close();
       resolve(candidate);
     });
-    server.once('close', () => reject(new Failure('collect-failed', 'nothing has connected')));
+    server.once('close', () => reject(fail('collect-failed', 'nothing has connected')));
   });
   onConnect();
   let bytes = 0;
@@ -97,11 +98,17 @@ async function takeOne(
     await pipeline(socket, file, { signal }).finally(() => closed);
     await syncFile(path);
   } catch (error) {
-    throw new Failure('collect-failed', `collecting into ${path}, after ${bytes} bytes: ${messageOf(error)}`, collectHint(error), {
+    const code = isOfSocket(error) ? 'collect-broken' : 'collect-failed';
+    throw fail(code, `collecting into ${path}, after ${bytes} bytes: ${messageOf(error)}`, collectHint(error), {
       cause: error,
     });
   }
   return { bytes, sha256: hash.digest('hex') };
+}
+
+/** The file is written and synced, never read; whoever goes without a word breaks the stream off. */
+function isOfSocket(error: unknown): boolean {
+  return systemCode(error) === 'ERR_STREAM_PREMATURE_CLOSE' || (error instanceof Error && 'syscall' in error && error.syscall === 'read');
 }
 
 function collectHint(error: unknown): string {
@@ -114,6 +121,8 @@ function collectHint(error: unknown): string {
     case 'EEXIST':
       return 'another run is writing it';
     case 'ECONNRESET':
+    case 'ETIMEDOUT':
+    case 'ERR_STREAM_PREMATURE_CLOSE':
       return 'did the node lose power?';
     default:
       return 'is there room for the image, and may this user write there?';

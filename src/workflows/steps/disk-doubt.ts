@@ -1,7 +1,8 @@
 import { doubtOf, readProvenance, type DiskMark } from '../../images/provenance.js';
 import { localMinute } from '../../images/saved-name.js';
 import type { ImageRecord, ImageRecords } from '../../runs/images.js';
-import { Failure } from '../../util/errors.js';
+import type { Failure } from '../../util/errors.js';
+import { fail } from '../failures.js';
 
 /** What our own records have against a node's disk: the mark that an image of it bears, and the sentence that says why. */
 export type DiskDoubt = { mark: string; why: string };
@@ -25,11 +26,7 @@ export async function doubtOfDisk(node: string, images: Pick<ImageRecords, 'last
 
 export function refusal(node: string, { mark, why }: DiskDoubt): Failure {
   const code = mark === 'unverified' ? 'disk-unverified' : 'disk-half-written';
-  return new Failure(
-    code,
-    `${node}: ${why}`,
-    `load it again; or save it as it is with --force: the image will bear the mark '${mark}' for ever`,
-  );
+  return fail(code, `${node}: ${why}`, `load it again; or save it as it is with --force: the image will bear the mark '${mark}' for ever`);
 }
 
 /** An image that bears a mark hands it on to the disks it is loaded onto. */

@@ -1,9 +1,10 @@
 import type { UndoStack } from '../../util/undo.js';
 import { sleep, withDeadline } from '../../util/abort.js';
-import { Failure } from '../../util/errors.js';
 import type { NodeRun } from '../node-steps.js';
 import type { Probe, Sign } from './liveness.js';
 import { sendVerb, type VerbTools } from './send-verb.js';
+import { fail } from '../failures.js';
+import { maybeDone } from '../../power/failures.js';
 
 export type ResetTools = VerbTools & {
   undo: UndoStack;
@@ -79,15 +80,13 @@ export async function offAndOn(
   node.note(`sending on to ${node.target.cmc.hostname}`);
   await switchOn();
   if (left.length === 0) return;
-  throw new Failure(
+  throw fail(
     'reset-ignored',
     `${node.name}: neither reset nor off of ${node.target.cmc.hostname} (${node.target.cmc.ip}) had any effect: ${left.join(' and ')} still answers`,
     'the card acknowledges but does not act: unplug it for five minutes, and look at its wiring',
   );
 }
 
-/** The card's answer got lost: the reset may have been done, or not. */
-const MAYBE_DONE: ReadonlySet<string> = new Set(['cmc-closed', 'cmc-http-502', 'cmc-http-504']);
 const RESETS = 3;
 const RESET_PAUSE_MS = 1_000;
 
@@ -101,7 +100,7 @@ async function tellReset(node: NodeRun, provable: boolean, tools: ResetTools, si
       return await tell(node, 'reset', tools, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof Failure) || !MAYBE_DONE.has(error.code) || (!provable && times >= RESETS)) throw error;
+      if (!maybeDone(error) || (!provable && times >= RESETS)) throw error;
       node.retry(`${error.message}; ${provable ? 'looking whether it was reset all the same' : 'resetting once more'}`);
       if (provable) return;
     }
@@ -124,7 +123,7 @@ async function stillThere(
 ): Promise<Probe[]> {
   const left = new Set(signs.map((sign) => sign.probe));
   if (left.size === 0) return [];
-  const late = new Failure('still-alive', 'still answering');
+  const late = new Error('still answering');
   try {
     await withDeadline(
       signal,

@@ -1,10 +1,11 @@
 import type { NextBootLinks } from '../../pxe/links.js';
 import { childSignal, sleep } from '../../util/abort.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { messageOf } from '../../util/errors.js';
 import type { UndoStack } from '../../util/undo.js';
 import type { NodeRun } from '../node-steps.js';
 import { Interrupted } from '../../engine/interrupted.js';
 import type { Permit } from './may-act.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
 
 export type HoldTools = {
   undo: UndoStack;
@@ -44,7 +45,7 @@ export async function holding<T>(node: NodeRun, tools: HoldTools, work: (node: N
         try {
           return await claim;
         } catch (error) {
-          if (!(error instanceof Failure) || error.code !== 'node-busy' || node.host.monotonicMs() >= untilMs) throw error;
+          if (!pxeFail.is(error, 'node-busy') || node.host.monotonicMs() >= untilMs) throw error;
           node.seen(error);
         }
         await sleep(POLL_MS * (0.5 + node.host.random()), signal);
@@ -81,7 +82,7 @@ async function lastDeeds(working: Promise<unknown>): Promise<void> {
 async function explained(error: unknown, node: NodeRun, { links }: HoldTools): Promise<never> {
   if (node.signal.aborted) throw error; // the run has ended it, and may have given the node up already
   await links.check(node.target.control.mac, node.name).catch((problem: unknown) => {
-    if (problem instanceof Failure && problem.code === 'lock-lost') throw problem;
+    if (pxeFail.is(problem, 'lock-lost')) throw problem;
   });
   throw error;
 }

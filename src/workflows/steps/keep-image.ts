@@ -7,6 +7,7 @@ import { openImageSource } from '../../ndz/read/image-source.js';
 import { verifyImage } from '../../ndz/check/verify.js';
 import { Failure } from '../../util/errors.js';
 import type { Collected } from './collector.js';
+import { isImageFault } from '../../ndz/failures.js';
 
 export type Kept = { path: string; sha256: string; warnings: string[] };
 
@@ -25,7 +26,9 @@ export async function keepImage(
   { bytes, sha256 }: Collected,
   signal: AbortSignal,
 ): Promise<Kept> {
-  await verifyImage(partial, { signal });
+  await verifyImage(partial, { signal }).catch((error: unknown) => {
+    throw isImageFault(error) ? error.with({ blame: 'node', cure: 'again' }) : error; // it has just made it
+  });
   const warnings = from.stamp === null ? [] : await stampWarnings(partial, from.stamp, signal);
   signal.throwIfAborted();
   for (let nth = 1; ; nth += 1) {

@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { sleep, withDeadline } from '../../util/abort.js';
-import { Failure, systemCode } from '../../util/errors.js';
+import { systemCode } from '../../util/errors.js';
 import type { Pinger } from './ping.js';
+import { fail } from '../failures.js';
 
 /** A way to see whether some system runs on a node. */
 export type Probe = 'telnet' | 'ssh' | 'ping';
@@ -69,7 +70,7 @@ async function tcpSign(
 async function pingSign(ip: string, { pinger, probeTimeoutMs, signal }: LivenessOptions): Promise<Sign | null> {
   if (pinger === null) return null;
   const answer = async (until: AbortSignal): Promise<Answer> => {
-    const late = (): Failure => new Failure('ping-late', 'no answer');
+    const late = (): Error => new Error('no answer');
     const answers = await withDeadline(until, probeTimeoutMs + 1_000, late, (inner) => pinger.answers(ip, inner)).catch(
       (error: unknown) => {
         if (until.aborted) throw error;
@@ -140,13 +141,13 @@ function tryConnect(
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
     };
-    const fail = (answer: 'refused' | 'silent'): void => {
+    const giveUp = (answer: 'refused' | 'silent'): void => {
       done();
       socket.destroy();
       resolve(answer);
     };
-    const onAbort = (): void => fail('silent'); // callers look at their signal
-    const timer = setTimeout(() => fail('silent'), timeoutMs);
+    const onAbort = (): void => giveUp('silent'); // callers look at their signal
+    const timer = setTimeout(() => giveUp('silent'), timeoutMs);
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('connect', () => {
       done();
@@ -155,9 +156,9 @@ function tryConnect(
     // stays: a kept connection may break at any time
     socket.on('error', (error) => {
       const code = systemCode(error) ?? '';
-      if (!OWN_TROUBLE.has(code)) return fail(code === 'ECONNREFUSED' || code === 'ECONNRESET' ? 'refused' : 'silent');
+      if (!OWN_TROUBLE.has(code)) return giveUp(code === 'ECONNREFUSED' || code === 'ECONNRESET' ? 'refused' : 'silent');
       done();
-      reject(new Failure('probe-failed', `cannot look whether ${ip}:${port} answers: ${error.message}`, undefined, { cause: error }));
+      reject(fail('probe-failed', `cannot look whether ${ip}:${port} answers: ${error.message}`, undefined, { cause: error }));
     });
     if (signal.aborted) onAbort();
   });

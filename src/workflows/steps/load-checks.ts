@@ -12,6 +12,7 @@ import type { Emit } from '../../events/types.js';
 import type { NodeRun } from '../node-steps.js';
 import { maxPiecesPerLine } from './read-back-shell.js';
 import type { VerifyMode } from './verify-write.js';
+import { fail } from '../failures.js';
 
 /** What a load wants checked. */
 export type ChecksPlan = {
@@ -82,7 +83,7 @@ export class LoadChecks {
     const [expected, running] = [await this.stamp, files === null ? null : lastLine(files)];
     if (expected === null || files === null || running === expected)
       return { image: running === null ? null : (parseStamp(running)?.image ?? null), stamp: running };
-    throw new Failure(
+    throw fail(
       'wrong-image',
       `${node.name} has booted a system that is not the image: ${running === null ? `it has none of ${STAMP_PATHS.join(' and ')}` : `its stamp is '${running}'`}; the image's is '${expected}'`,
       'does it boot from another disk, or over the network? look at its boot order',

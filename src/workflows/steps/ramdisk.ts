@@ -1,6 +1,6 @@
 import type { NextBootLinks } from '../../pxe/links.js';
 import { openTelnet, type TelnetSession } from '../../telnet/session.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { type Failure, messageOf } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import type { UndoStack } from '../../util/undo.js';
 import { type Attempt, FIRST_ATTEMPT } from '../../engine/attempts.js';
@@ -11,6 +11,10 @@ import { mayAct, type Permit } from './may-act.js';
 import { sendVerb } from './send-verb.js';
 import { retrying } from '../../engine/retrying.js';
 import type { Window } from '../../engine/window.js';
+import { fail } from '../failures.js';
+import { fail as engineFail } from '../../engine/failures.js';
+import { fail as leaseFail } from '../../leases/failures.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
 
 /** How nodes get into the PXE system and out of it again. Times in milliseconds. */
 export type RamdiskPlan = {
@@ -45,8 +49,6 @@ export type RamdiskTools = {
 
 const RESET_DEADLINE_MS = 60_000;
 const LEAVE_DEADLINE_MS = 10_000;
-/** The node may be somebody else's by now, and is left as it is. */
-const NOT_OURS = new Set(['no-lease', 'lock-lost']);
 /** A connection that is not accepted by then is tried anew. */
 const CONNECT_MS = 2_000;
 
@@ -67,7 +69,7 @@ export async function inRamdisk<T>(
     telnet = await firstTelnet(node, plan, tools, attempt, boot.proven);
     await boot.unlink();
     const result = await work(telnet).catch(async (error: unknown) => {
-      const notOurs = error instanceof Failure && NOT_OURS.has(error.code);
+      const notOurs = leaseFail.is(error, 'no-lease') || pxeFail.is(error, 'lock-lost'); // it may be somebody else's by now, and is left as it is
       if (plan.reset && !notOurs) await leaveRamdisk(node, tools);
       throw error;
     });
@@ -140,7 +142,7 @@ async function firstTelnet(
   try {
     return await boot();
   } catch (error) {
-    if (!plan.reset || !attempt.repeatsSteps || !(error instanceof Failure) || error.code !== 'boot-deadline') throw error;
+    if (!plan.reset || !attempt.repeatsSteps || !engineFail.is(error, 'boot-deadline')) throw error;
     node.retry(
       `${proven ? '' : 'nothing answered before the reset, and '}nothing has come up ${deadlineMs / 1000} s after it; switching off and on`,
     );
@@ -187,7 +189,7 @@ async function checkShell(node: NodeRun, plan: RamdiskPlan, telnet: TelnetSessio
   };
   await telnet.run('cat /proc/mounts', { signal, onLine });
   if (mounted)
-    throw new Failure(
+    throw fail(
       'not-the-ramdisk',
       `${node.name} runs a system that has ${plan.hardDrive} mounted: not the PXE system`,
       'did it boot its disk? look at its next-boot link, DHCP and TFTP',

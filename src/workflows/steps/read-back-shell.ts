@@ -1,6 +1,6 @@
 import { createDigest, DIGEST_NAMES, type DigestName, readPieces, type ByteRange, type DigestGroup } from '../../disk/digest.js';
 import { MAX_COMMAND_BYTES, type TelnetSession } from '../../telnet/session.js';
-import { Failure } from '../../util/errors.js';
+import { fail } from '../failures.js';
 
 const EMPTY = DIGEST_NAMES.map((name) => ({ name, ofNothing: createDigest(name).finish() }));
 /** How each program prints its digest, wherever in the line: a prompt may stand before it. */
@@ -66,7 +66,7 @@ export class ReadBackShell {
       const seen = lines.flatMap((line) => PRINTED[digest].exec(line)?.[1] ?? []);
       if (seen.length !== count) {
         const words = JSON.stringify(lines.at(-1)?.slice(0, 200) ?? '');
-        throw new Failure(
+        throw fail(
           'verify-failed',
           `${programOf(digest)} printed ${seen.length} digests instead of ${count}; the last words: ${words}`,
           "the node's log has its whole output; --verify none leaves reading back out",

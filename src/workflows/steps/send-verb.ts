@@ -2,6 +2,8 @@ import type { InventoryNode } from '../../inventory/inventory.js';
 import type { PowerAnswer, PowerClient, PowerVerb } from '../../power/client.js';
 import { Failure } from '../../util/errors.js';
 import type { NodeRun } from '../node-steps.js';
+import { neverSent } from '../../power/failures.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
 
 export type VerbTools = {
   power: PowerClient;
@@ -13,8 +15,6 @@ export type VerbTools = {
 
 /** The verbs that end whatever system runs on a node; who waits for the new one must not meet the old one. */
 const ENDING: ReadonlySet<PowerVerb> = new Set(['reset', 'off']);
-/** These requests surely never reached the card. */
-const NOT_SENT = new Set(['cmc-refused', 'cmc-unreachable', 'lock-lost']);
 
 /** Sends one verb to a node's card. When it may have ended the node's system, the moment before it was sent is kept. */
 export async function sendVerb(
@@ -43,7 +43,7 @@ export async function sendVerb(
     await keep();
     return answer;
   } catch (error) {
-    if (!(error instanceof Failure) || !NOT_SENT.has(error.code)) await keep();
+    if (!neverSent(error) && !pxeFail.is(error, 'lock-lost')) await keep();
     throw error;
   }
 }

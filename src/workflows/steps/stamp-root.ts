@@ -1,7 +1,7 @@
 import { isStampLine } from '../../images/stamp-line.js';
 import type { TelnetSession } from '../../telnet/session.js';
-import { Failure } from '../../util/errors.js';
 import { printable } from '../../util/text.js';
+import { fail } from '../failures.js';
 
 /** Where on a node the stamp goes; both are plain words for a shell. */
 export type StampPlace = { rootPartition: string; mountPoint: string };
@@ -51,7 +51,7 @@ export async function stampRoot(telnet: TelnetSession, options: StampOptions): P
   });
   const unmounting = await shell(`umount ${mountPoint}`);
   if (unmounting.status === 0) return result;
-  throw new Failure(
+  throw fail(
     'root-still-mounted',
     `${node}: ${rootPartition} cannot be unmounted (${unmounting.lastWords}), and an image of a disk in use is not sound`,
     'set frisbee.root_partition to none to save without a stamp',

@@ -4,9 +4,10 @@ import type { Verification } from '../../events/results.js';
 import type { ExpectedDigests, ImageDigests } from '../../ndz/check/image-digests.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { untilAborted } from '../../util/abort.js';
-import { Failure } from '../../util/errors.js';
+import type { Failure } from '../../util/errors.js';
 import type { NodeRun } from '../node-steps.js';
 import { ReadBackShell } from './read-back-shell.js';
+import { fail } from '../failures.js';
 
 /** How much of what was written is read back: the first region, the last and 64 ranges at random places; all of it; nothing. */
 export type VerifyMode = 'sample' | 'full' | 'none';
@@ -46,7 +47,7 @@ export async function verifyWrite(
   const problem = digest === null ? 'no-digest' : await shell.checkDisk();
   if (problem === 'unreadable') {
     const words = await shell.readError({ offset: 0, sizeBytes: SECTOR_BYTES });
-    throw new Failure(
+    throw fail(
       'verify-unreadable',
       `${node.name} wrote ${options.device} and cannot read it: ${words ?? 'now it can'}`,
       'is the disk sound? look at its SMART values',
@@ -65,7 +66,7 @@ export async function verifyWrite(
 
 function impossible(node: NodeRun, mode: VerifyOptions['mode'], missing: string): Verification {
   const what = `not verified: the PXE system of ${node.name} has no ${missing}`;
-  if (mode === 'full') throw new Failure('verify-impossible', what, 'add it to the PXE system, or load with --verify none');
+  if (mode === 'full') throw fail('verify-impossible', what, 'add it to the PXE system, or load with --verify none');
   node.note(what);
   return { verified: false, missing };
 }
@@ -144,7 +145,7 @@ class ReadBack {
         : isLost
           ? 'were wrong once and right when read again'
           : 'are not what the image has there';
-    return new Failure(
+    return fail(
       'verify-mismatch',
       `${this.#node.name}: ${where} ${what}; ${this.#bad} of the ${this.compared} ranges compared differ`,
       "the disk, its cable or the memory of the node is at fault: load it again, and look at its log and the disk's SMART values",

@@ -1,10 +1,11 @@
 import { CHUNK_BYTES } from '../../ndz/codec/format.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { childSignal, untilAborted } from '../../util/abort.js';
-import { Failure } from '../../util/errors.js';
+import type { Failure } from '../../util/errors.js';
 import type { NodeRun } from '../node-steps.js';
 import { FrisbeeOutputParser } from './frisbee-output.js';
 import type { ImageSession } from '../session/image-session.js';
+import { fail } from '../failures.js';
 
 export type WriteOptions = {
   /** The frisbee client as the ramdisk calls it. */
@@ -45,39 +46,44 @@ export async function writeImage(
   try {
     const command = `${program} -i ${ip} -m ${session.group} -p ${session.port} ${device}`;
     const { status } = await untilAborted(watch.signal, telnet.run(command, { signal: watch.signal, onText }));
-    if (status !== 0) throw failed(node, status, parser.output.lastLine, await chunkHint(parser.output.lastLine, options));
+    if (status !== 0) throw failed(node, status, parser.output.lastLine, await chunkFault(parser.output.lastLine, options));
   } finally {
     watch.stop();
   }
   if (!parser.output.wrote)
-    throw new Failure(
+    throw fail(
       'no-write-report',
       `frisbee on ${node.name} ended with status 0 but never said 'Wrote N bytes'; its last words: ${quote(parser.output.lastLine)}`,
     );
   return parser.output.wrote;
 }
 
-/** What to do when the client says that a chunk is no good: the image here may be. Null when it says something else. */
-async function chunkHint(lastLine: string, { session, imageChunks, chunkIsWhole }: WriteOptions): Promise<string | null> {
+/** A chunk that the client says is no good, and what to do: it may be the image here. */
+type ChunkFault = { isOurs: boolean; hint: string };
+
+/** Null when the client says something else. */
+async function chunkFault(lastLine: string, { session, imageChunks, chunkIsWhole }: WriteOptions): Promise<ChunkFault | null> {
   const index = Number(/\bchunk (\d{1,7})\b/.exec(lastLine)?.[1] ?? NaN);
   const whole = index < imageChunks ? await chunkIsWhole(index) : null;
   if (whole === null) return null;
-  if (!whole)
-    return `chunk ${index} of the image file is damaged here, too: save the image again, or copy it again from where it came from`;
-  return `chunk ${index} of the image file is whole here: find who else sends in the session ${session.group}:${session.port}, or what damages data on the way to the node`;
+  const hint = whole
+    ? `chunk ${index} of the image file is whole here: find who else sends in the session ${session.group}:${session.port}, or what damages data on the way to the node`
+    : `chunk ${index} of the image file is damaged here, too: save the image again, or copy it again from where it came from`;
+  return { isOurs: !whole, hint };
 }
 
-function failed(node: NodeRun, status: number, lastLine: string, chunkHint: string | null): Failure {
+function failed(node: NodeRun, status: number, lastLine: string, fault: ChunkFault | null): Failure {
   const hints: Record<number, string> = {
     98: 'another frisbee still runs on the node: reset it',
     110: 'the node hears nothing from the server: does multicast pass from the gateway to it?',
     127: 'the PXE system has no such program: see frisbee.client in the configuration',
   };
-  return new Failure(
+  const failure = fail(
     status === 127 ? 'no-such-program' : 'frisbee-failed',
     `frisbee on ${node.name} ended with status ${status}; its last words: ${quote(lastLine)}`,
-    hints[status] ?? chunkHint ?? "the node's log has its whole output",
+    hints[status] ?? fault?.hint ?? "the node's log has its whole output",
   );
+  return fault?.isOurs ? failure.with({ blame: 'site', cure: 'person' }) : failure;
 }
 
 /** A node that dies without a word (power cut) leaves its telnet connection open for ever: silence is the only sign. */
@@ -91,7 +97,7 @@ function watchForStall(node: NodeRun, options: WriteOptions, signal: AbortSignal
       const silentMs = nowMs - Math.max(lastHeardMs, options.session.lastHeardMs(ip) ?? 0);
       if (silentMs < options.stallMs) return;
       child.abort(
-        new Failure(
+        fail(
           'write-stalled',
           `no output and no request from frisbee on ${node.name} (${ip}) for ${Math.round(silentMs / 1000)} s`,
           'has the node lost power, its network or its disk? imaging-status tells the first',

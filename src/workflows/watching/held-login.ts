@@ -3,6 +3,7 @@ import { sleep } from '../../util/abort.js';
 import { Failure, systemCode } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import { sshPatienceMs } from '../../ssh/patience.js';
+import { fail as sshFail } from '../../ssh/failures.js';
 
 /**
  * What is known of a node's sshd. `in`: we are logged in; `refused`, `silent`: nothing there; `greeted`: it answers, and the
@@ -22,8 +23,6 @@ export type HeldLoginOptions = Pick<LoginOptions, 'host' | 'port' | 'username' |
 
 /** This machine's own trouble, which says nothing about a node. */
 const OWN_TROUBLE: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EACCES', 'EPERM']);
-/** The sshd runs, and does not want us. */
-const NOT_LET_IN: ReadonlySet<string> = new Set(['ssh-auth-failed', 'ssh-no-algorithm', 'ssh-shut-out']);
 
 type Attempt = { settled: Promise<void>; greetedMs: number | null };
 
@@ -108,7 +107,7 @@ export class HeldLogin {
 
 function lookOf(failure: Failure, greeted: boolean): 'keep' | 'no-login' | 'refused' | 'silent' | 'dropped' {
   if (OWN_TROUBLE.has(systemCode(failure.cause) ?? '')) return 'keep';
-  if (NOT_LET_IN.has(failure.code)) return 'no-login';
-  if (failure.code === 'ssh-refused') return 'refused';
+  if (sshFail.is(failure, 'ssh-auth-failed', 'ssh-no-algorithm', 'ssh-shut-out')) return 'no-login';
+  if (sshFail.is(failure, 'ssh-refused')) return 'refused';
   return greeted ? 'dropped' : 'silent';
 }

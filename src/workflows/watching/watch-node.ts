@@ -10,6 +10,8 @@ import { HeldLogin } from './held-login.js';
 import type { Pinger } from '../steps/ping.js';
 import { askSystem } from './watch-login.js';
 import { noSystem, type NodeFacts, type NodeView } from '../../events/node-view.js';
+import { fail as sshFail } from '../../ssh/failures.js';
+import { fail as powerFail } from '../../power/failures.js';
 
 export type LookOptions = {
   power: PowerClient;
@@ -98,7 +100,7 @@ export class NodeWatch {
       return (await limits.cards(() => power.send(this.#node.cmc, verb, { signal, timeoutMs: cmcTimeoutMs }))).state ?? 'silent';
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      return error.code === 'cmc-busy' || isOwnTrouble(error) ? 'keep' : 'silent';
+      return powerFail.is(error, 'cmc-busy') || isOwnTrouble(error) ? 'keep' : 'silent';
     }
   }
 
@@ -155,11 +157,18 @@ export class NodeWatch {
   async #ping(): Promise<Partial<NodeFacts>> {
     const { pinger, signal, limits } = this.#options;
     if (pinger === null) return {};
-    const late = (): Failure => new Failure('ping-late', 'no answer');
+    const late = new Error('no answer');
     const answers = await limits
-      .probes(() => withDeadline(signal, PROBE_MS, late, (inner) => pinger.answers(this.#node.control.ip, inner)))
+      .probes(() =>
+        withDeadline(
+          signal,
+          PROBE_MS,
+          () => late,
+          (inner) => pinger.answers(this.#node.control.ip, inner),
+        ),
+      )
       .catch((error: unknown) => {
-        if (!(error instanceof Failure)) throw error;
+        if (error !== late) throw error;
         return false;
       });
     if (answers) this.#silent.ping = 0;
@@ -172,7 +181,7 @@ export class NodeWatch {
     this.#sshdAnswered();
     if (this.#state().ssh !== 'yes') this.#factsDue = true;
     if (!this.#factsDue && host.monotonicMs() - this.#askedMs < loginMs) return;
-    const late = (): Failure => new Failure('ssh-timeout', 'no answer');
+    const late = (): Failure => sshFail('ssh-timeout', 'no answer');
     try {
       const facts = await withDeadline(signal, LOGIN_MS, late, () => askSystem(login, () => host.now()));
       const { bootId, bootedAt } = this.#state();

@@ -10,6 +10,7 @@ import { runChecks } from '../../../src/cli/doctor/run-checks.js';
 import { packageRoot } from '../../../src/util/dist.js';
 import { Failure } from '../../../src/util/errors.js';
 import { systemHost } from '../../../src/util/host.js';
+import { fail as diskFail } from '../../../src/disk/failures.js';
 
 const never = new AbortController().signal;
 const examination = { gateway: { host: systemHost, nodeCount: 0 }, configured: null, site: null, results: [] };
@@ -65,7 +66,7 @@ test('checks run at once, results come in order; a late one and one that fails a
       check('first', () => gate.then(() => [ok('waited for the second')])),
       check('second', async () => {
         release();
-        throw new Failure('broken', 'it is broken', 'mend it');
+        throw diskFail('disk-read-failed', 'it is broken', 'mend it');
       }),
       check('late', () => new Promise(() => {})),
       { name: 'needs', needs: 'inventory', run: async () => [ok('not reached')] },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished, expect, it } from 'vitest';
 import { WorkerPool, type PoolOptions } from '../../../src/ndz/threads/worker-pool.js';
 import { temporaryFolder } from '../../helpers/images.js';
+import type { FailureData } from '../../../src/util/failures.js';
 
 /** A real worker thread that does what its job says. */
 const WORKER = `
@@ -11,7 +12,7 @@ parentPort.on('message', ({ id, job }) => {
   if (job.kind === 'throw') throw new Error('lost my mind');
   if (job.kind === 'exit') process.exit(7);
   if (job.kind === 'memory') for (const all = []; ;) all.push(new Array(1e6).fill(id));
-  if (job.kind === 'fail') return parentPort.postMessage({ id, ok: false, code: 'no-luck', message: 'it failed', hint: 'again' });
+  if (job.kind === 'fail') return parentPort.postMessage({ id, ok: false, message: 'it failed', failure: job.failure });
   if (job.kind === 'hang') for (;;);
   const end = performance.now() + (job.ms ?? 0);
   while (performance.now() < end);
@@ -20,7 +21,7 @@ parentPort.on('message', ({ id, job }) => {
 });
 `;
 
-type Job = { kind: string; ms?: number; view?: Uint8Array };
+type Job = { kind: string; ms?: number; view?: Uint8Array; failure?: FailureData };
 type Result = { kind: string; threadId: number; data: unknown };
 
 async function pool(options: Partial<PoolOptions> = {}): Promise<WorkerPool<Job, Result>> {
@@ -56,11 +57,10 @@ it('does urgent jobs before those that wait', async () => {
   expect(order.indexOf('urgent')).toBeLessThan(4);
 });
 
-it('a job that fails is one failure, with its code', async () => {
+it('a job that fails is one failure, with its code and what follows from it', async () => {
   const opened = await pool();
-  await expect(opened.run({ kind: 'fail' })).rejects.toThrow(
-    expect.objectContaining({ name: 'Failure', code: 'no-luck', message: 'it failed', hint: 'again' }),
-  );
+  const failure = { code: 'no-luck', message: 'it failed', hint: 'again', blame: 'run', cure: 'again' } as const;
+  await expect(opened.run({ kind: 'fail', failure })).rejects.toThrow(expect.objectContaining({ name: 'Failure', ...failure }));
   expect((await opened.run({ kind: 'work' })).kind).toBe('work');
 });
 

@@ -67,14 +67,14 @@ it('fails when the node breaks off, or the file is there already', async () => {
   await firstBytes;
   socket.resetAndDestroy();
   await expect(collector.failed).rejects.toThrow(
-    expect.objectContaining({ code: 'collect-failed', hint: expect.stringContaining('power') as unknown }),
+    expect.objectContaining({ code: 'collect-broken', blame: 'node', hint: expect.stringContaining('power') as unknown }),
   );
   await collector.close();
   writeFileSync(path, 'somebody else’s');
   await open();
   (await dial(NODE)).end('image');
   await expect(collector.received).rejects.toThrow(
-    expect.objectContaining({ code: 'collect-failed', hint: expect.stringContaining('another run') as unknown }),
+    expect.objectContaining({ code: 'collect-failed', blame: 'site', hint: expect.stringContaining('another run') as unknown }),
   );
   expect(readFileSync(path, 'utf8')).toBe('somebody else’s');
 });

@@ -16,6 +16,9 @@ import { Interrupted } from '../../../src/engine/interrupted.js';
 import { mayAct } from '../../../src/workflows/steps/may-act.js';
 import { nodeRun } from '../../helpers/node-run.js';
 import { oneNode } from '../../helpers/nodes.js';
+import { fail as pxeFail } from '../../../src/pxe/failures.js';
+import { fail as engineFail } from '../../../src/engine/failures.js';
+import { fail as telnetFail } from '../../../src/telnet/failures.js';
 
 let folder: string;
 beforeEach(() => {
@@ -90,14 +93,14 @@ test('it is not tried again, and no step that cannot be taken back begins', asyn
 test('what its work ran into because the other reset it is not blamed on the node', async () => {
   const outcome = await holdWhile(links('run-1'), async (one) => {
     await takeOver();
-    return one.at('write', Infinity, () => Promise.reject(new Failure('telnet-closed', 'telnet has closed')));
+    return one.at('write', Infinity, () => Promise.reject(telnetFail('telnet-closed', 'telnet has closed')));
   });
   expect(outcome).toMatchObject({ ok: false, failure: { step: 'write', code: 'lock-lost' } });
 });
 
 test('other failures stay what they are, and an interrupt is one', async () => {
   const failed = await holdWhile(links('run-1'), (one) =>
-    one.at('write', Infinity, () => Promise.reject(new Failure('telnet-closed', 'telnet has closed'))),
+    one.at('write', Infinity, () => Promise.reject(telnetFail('telnet-closed', 'telnet has closed'))),
   );
   expect(failed).toMatchObject({ ok: false, failure: { code: 'telnet-closed' } });
   const run = new AbortController();
@@ -127,7 +130,7 @@ test('a node that is given up stays ours until its last deeds are done', async (
     async (one) => {
       try {
         return await one.at('boot', Infinity, (signal) => {
-          enough.abort(new Failure('given-up', 'enough nodes are done'));
+          enough.abort(engineFail('given-up', 'enough nodes are done'));
           return untilAborted(signal, new Promise<string>(() => {}));
         });
       } finally {
@@ -160,7 +163,7 @@ describe('a node that another run holds', () => {
     const fakeLinks = {
       claim: async () => {
         asked += 1;
-        if (passedMs() < freeAtMs) throw new Failure('node-busy', 'fit01 is in the hands of run R', 'wait');
+        if (passedMs() < freeAtMs) throw pxeFail('node-busy', 'fit01 is in the hands of run R', 'wait');
         return never;
       },
       check: async () => {},

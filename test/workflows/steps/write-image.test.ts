@@ -12,6 +12,7 @@ import { builtinShell } from '../../../src/testbed/builtin-shell.js';
 import type { Program } from '../../../src/testbed/program.js';
 import { TelnetSession } from '../../../src/testbed/telnet-session.js';
 import { systemHost } from '../../../src/util/host.js';
+import type { TargetFailure } from '../../../src/events/outcome.js';
 import { fanOut } from '../../../src/engine/fan-out.js';
 import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { writeImage } from '../../../src/workflows/steps/write-image.js';
@@ -34,12 +35,12 @@ async function imageFile(): Promise<string> {
   return path;
 }
 
-/** What a load says of a node whose client ends with `words` and status 1. */
-async function hintFor(words: string, path: string): Promise<{ message: string; hint: string | null }> {
+/** What a load says of a node whose client ends with `words` and a status. */
+async function hintFor(words: string, path: string, status = 1): Promise<TargetFailure> {
   const sessions = new Set<TelnetSession>();
   const frisbee: Program = async (_, io) => {
     io.stderr.write(`${words}\n`);
-    return 1;
+    return status;
   };
   const server = createServer((socket) => sessions.add(new TelnetSession(socket, builtinShell(new Map([['frisbee', frisbee]]))))).listen(
     0,
@@ -90,7 +91,7 @@ async function hintFor(words: string, path: string): Promise<{ message: string; 
     }
   });
   if (outcome?.ok !== false) throw new Error('it did not fail');
-  return { message: outcome.failure.message, hint: outcome.failure.hint ?? null };
+  return outcome.failure;
 }
 
 test('a chunk that came damaged and is whole here: the hint is not to copy the image again', async () => {
@@ -105,12 +106,20 @@ test('a chunk that came damaged and is whole here: the hint is not to copy the i
 });
 
 test('one that is damaged here, too, is said to be', async () => {
-  const { hint } = await hintFor('frisbee: chunk 1: its compressed stream is damaged; came 4 times, the same each time', await imageFile());
+  const { hint, code, blame } = await hintFor(
+    'frisbee: chunk 1: its compressed stream is damaged; came 4 times, the same each time',
+    await imageFile(),
+  );
+  expect({ code, blame }).toEqual({ code: 'frisbee-failed', blame: 'site' }); // no node goes into quarantine for it
   expect(hint).toMatch(/^chunk 1 of the image file is damaged here, too: .*copy it again/);
+});
+
+test('a small system without the program is not the fault of the node', async () => {
+  expect(await hintFor('sh: frisbee: not found', await imageFile(), 127)).toMatchObject({ code: 'no-such-program', blame: 'site' });
 });
 
 test('other last words, and chunks that the image does not have, change nothing', async () => {
   const path = await imageFile();
   for (const words of ['frisbee: writing /dev/sda at byte 0: EIO', 'frisbee: chunk 7: its compressed stream is damaged'])
-    expect((await hintFor(words, path)).hint).toBe("the node's log has its whole output");
+    expect(await hintFor(words, path)).toMatchObject({ hint: "the node's log has its whole output", blame: 'node' });
 });

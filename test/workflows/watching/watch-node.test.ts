@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { describe, expect, test } from 'vitest';
 import { unseen, type NodeFacts, type NodeView } from '../../../src/events/node-view.js';
 import type { PowerVerb } from '../../../src/power/client.js';
-import { Failure } from '../../../src/util/errors.js';
+import { fail as powerFail } from '../../../src/power/failures.js';
 import { NodeWatch, type LookOptions } from '../../../src/workflows/watching/watch-node.js';
 import { oneNode } from '../../helpers/nodes.js';
 
@@ -25,10 +25,10 @@ function watched({
   const asked: PowerVerb[] = [];
   const next = <T>(list: T[]): T | undefined => (list.length > 1 ? list.shift() : list[0]);
   const say = (verb: PowerVerb, said: Said) => {
-    if (said === 'silent') throw new Failure('cmc-timeout', 'no answer');
-    if (said === 'busy') throw new Failure('cmc-busy', 'busy');
+    if (said === 'silent') throw powerFail('cmc-timeout', 'no answer');
+    if (said === 'busy') throw powerFail('cmc-busy', 'busy');
     if (said === 'own-trouble')
-      throw new Failure('cmc-unreachable', 'no file left', undefined, { cause: Object.assign(new Error('x'), { code: 'EMFILE' }) });
+      throw powerFail('cmc-unreachable', 'no file left', undefined, { cause: Object.assign(new Error('x'), { code: 'EMFILE' }) });
     return { verb, text: '', state: said, already: false };
   };
   const options: LookOptions = {

@@ -9,6 +9,7 @@ import { formatBytes } from '../../../monitor/format.js';
 import { inspectImage } from '../../../ndz/read/inspect.js';
 import { counted, ok, problem, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
 import { ownership, statOrNull, whyNot, whyNotWritable } from '../files.js';
+import { fail as imagesFail } from '../../../images/failures.js';
 
 /** Less than this left is too little whatever the images are. */
 const LITTLE_BYTES = 256 * 1_048_576;
@@ -77,7 +78,7 @@ export const defaultImage = {
       ];
     const { path } = found as Awaited<ReturnType<typeof findImage>>; // all it gives beside errors
     const format = await formatOfFile(path).catch((error: unknown) =>
-      error instanceof Failure && error.code === 'image-unknown' ? error : Promise.reject(error as Error),
+      imagesFail.is(error, 'image-unknown') ? error : Promise.reject(error as Error),
     );
     if (format instanceof Failure)
       return [warning(format.message, 'imaging-load without -i loads it', format.hint ?? 'name another with default_image')];

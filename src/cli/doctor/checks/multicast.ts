@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import type { MulticastSlot } from '../../../config/patterns.js';
 import { openSession, type SessionSockets } from '../../../frisbee/sockets.js';
 import { sleep } from '../../../util/abort.js';
-import { Failure, messageOf, systemCode } from '../../../util/errors.js';
+import { messageOf, systemCode } from '../../../util/errors.js';
 import { ok, problem, skipped, type Check, type Finding } from '../check.js';
 import { firewallRules } from '../firewall.js';
 import { controlIp, interfaceOf, setting } from '../network.js';
+import { fail as frisbeeFail } from '../../../frisbee/failures.js';
 
 const TRIES = 4;
 const PAUSE_MS = 150;
@@ -44,7 +45,7 @@ async function probe({ group, port }: MulticastSlot, localIp: string, signal: Ab
       () => {},
     );
   } catch (error) {
-    if (error instanceof Failure && error.code === 'address-in-use') return 'in-use';
+    if (frisbeeFail.is(error, 'address-in-use')) return 'in-use';
     throw error;
   }
   try {

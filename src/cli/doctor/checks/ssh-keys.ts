@@ -2,11 +2,12 @@ import { constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withDeadline } from '../../../util/abort.js';
-import { Failure, messageOf } from '../../../util/errors.js';
+import { type Failure, messageOf } from '../../../util/errors.js';
 import { DEFAULT_KEY_FILES } from '../../../ssh/keys.js';
 import { keyProblem } from '../../../ssh/key-problem.js';
 import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
 import { ownership, statOrNull, whyNot } from '../files.js';
+import { fail } from '../../failures.js';
 
 const AGENT_TIMEOUT_MS = 3_000;
 const FOR_WHAT = 'imaging-wait and imaging-load -u log in as root with the keys of the agent and those in ~/.ssh';
@@ -74,7 +75,7 @@ async function lookAtKey(path: string): Promise<KeyFile | null> {
 async function askAgent(socket: string | undefined, signal: AbortSignal): Promise<{ keys: number } | { trouble: string }> {
   if (!socket) return { keys: 0 };
   const { default: ssh2 } = await import('ssh2');
-  const late = (): Failure => new Failure('agent-late', `no answer within ${AGENT_TIMEOUT_MS / 1000} s`);
+  const late = (): Failure => fail('agent-late', `no answer within ${AGENT_TIMEOUT_MS / 1000} s`);
   try {
     return await withDeadline(
       signal,

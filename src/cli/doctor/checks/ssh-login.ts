@@ -4,6 +4,7 @@ import { sshExec } from '../../../ssh/login.js';
 import { Failure } from '../../../util/errors.js';
 import { fanOut } from '../../../engine/fan-out.js';
 import { counted, ok, problem, skipped, type Check, type Finding } from '../check.js';
+import { fail as sshFail } from '../../../ssh/failures.js';
 
 const AT_ONCE = 20;
 const TIMEOUT_MS = 10_000;
@@ -23,7 +24,7 @@ export const sshLogin = {
         let isUp = false;
         const at = { host: node.target.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal, onGreeting: () => void (isUp = true) };
         await sshExec({ ...at, username: 'root', auth }, 'true').catch((error: unknown) => {
-          if (isUp || !(error instanceof Failure) || error.code === 'ssh-shut-out') throw error;
+          if (isUp || !(error instanceof Failure) || sshFail.is(error, 'ssh-shut-out')) throw error;
         });
         return isUp;
       },
