@@ -3,7 +3,7 @@ import type { Outcome } from '../events/outcome.js';
 import { applyEvent, emptyState, targetsIn, type RunState } from '../events/reducer.js';
 import { EVENT_SCHEMA, type Emit } from '../events/types.js';
 import { eventText } from '../monitor/text.js';
-import { openLogFile, type LogFile } from '../runs/log-file.js';
+import { openLogFile, type LogFile } from './log-file.js';
 import { changedInputs, type RunPlan } from '../runs/plan-file.js';
 import type { StoredRun } from '../runs/store.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
@@ -14,7 +14,8 @@ import type { AppContext } from './context.js';
 import { acceptRun } from './detach.js';
 import { hearInterrupts } from './interruption.js';
 import type { NodeWorkflow, WorkflowTools } from './node-workflow.js';
-import { allNodes, nothingRecorded, recordRun, type Recording } from './record-run.js';
+import { allNodes } from './record-run.js';
+import { nothingRecorded, recordRun, type Recording } from '../runs/recording.js';
 
 /** How a run ended: what came of its nodes, what kept it from being done at all, and the signal that ended it. */
 export type RunEnd = { outcomes: readonly Outcome<unknown>[]; thrown: { error: unknown } | null; interrupted: Interrupted | null };

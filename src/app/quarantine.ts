@@ -1,7 +1,6 @@
 import type { InventoryNode } from '../inventory/inventory.js';
 import { foldNames } from '../nodes/names.js';
-import { healthOf, type NodeHealth } from '../runs/health.js';
-import { readHistory } from '../runs/history.js';
+import { believedHealth, type NodeHealth } from '../runs/health.js';
 import type { SkippedNode } from './node-workflow.js';
 import { UserError } from '../util/errors.js';
 import type { Site } from './site.js';
@@ -18,7 +17,7 @@ export function nodesInService(nodes: readonly InventoryNode[], site: Site, incl
   const after = site.config.nodes.quarantineAfter;
   if (after <= 0 || includeQuarantined) return { nodes, skipped: [], warnings: [] };
   const quarantined = new Map(
-    healthOf(readHistory(site.stateDir), after)
+    believedHealth(site.stateDir, after)
       .filter(({ isQuarantined }) => isQuarantined)
       .map((health) => [health.node, health]),
   );

@@ -5,7 +5,7 @@ import { SYSTEM_RUNS_DIR } from '../config/runs-dir.js';
 import { createPowerClient } from '../power/client.js';
 import { checkTarget } from '../pxe/check.js';
 import { BEAT_MS, createLinks } from '../pxe/links.js';
-import { bootRecords, type BootRecords } from '../runs/boots.js';
+import { bootRecords, type BootRecords } from '../runs/node-records.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';
 import { createPinger } from '../workflows/steps/ping.js';
 import type { RamdiskPlan, RamdiskTools } from '../workflows/steps/ramdisk.js';

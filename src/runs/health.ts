@@ -34,11 +34,16 @@ const QUARANTINE_COMMANDS: ReadonlySet<string> = new Set(['load', 'save']);
  * and root's say.
  */
 export function readHealth(dir: string, quarantineAfter: number): NodeHealth[] {
-  const believed = new Map(healthOf(readHistory(dir), quarantineAfter).map((health) => [health.node, health]));
+  const believed = new Map(believedHealth(dir, quarantineAfter).map((health) => [health.node, health]));
   return healthOf(readHistory(dir, 'everybody'), quarantineAfter).map((health) => {
     const { failedInARow = 0, isQuarantined = false } = believed.get(health.node) ?? {};
     return { ...health, failedInARow, isQuarantined };
   });
+}
+
+/** The health of nodes by our own runs and root's: what may be acted upon. */
+export function believedHealth(dir: string, quarantineAfter: number): NodeHealth[] {
+  return healthOf(readHistory(dir), quarantineAfter);
 }
 
 /** What the history says about each node in it, those that fail most first. `quarantineAfter` 0: no quarantine. */

@@ -6,7 +6,7 @@ import { ensureFolder } from '../util/folders.js';
 import { systemHost } from '../util/host.js';
 import { isMoment, isObject, parseJson } from '../util/json.js';
 import { readOwned } from '../util/owned-file.js';
-import { openLineFile, type LineFile } from './line-file.js';
+import { openLineFile, type LineFile } from '../util/line-file.js';
 
 /** How one node went in one run; `at` in milliseconds since 1970, `phases` how long each step took. */
 export type Attempt = {

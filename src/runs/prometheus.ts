@@ -1,6 +1,7 @@
-import type { NodeHealth } from './health.js';
+import { readHealth, type NodeHealth } from './health.js';
+import type { Host } from '../util/host.js';
 import { writeWholeSync } from '../util/whole-file.js';
-import { isAttempt, type HistoryLine } from './history.js';
+import { isAttempt, readHistory, type HistoryLine } from './history.js';
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = { labels: Labels; value: number };
@@ -85,4 +86,13 @@ function labelText(labels: Labels): string {
     ([name, value]) => `${name}="${value.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`,
   );
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+/** `stateDir`: the folder of runs; `prometheusFile`: null when there is to be none; `quarantineAfter`: 0 for never. */
+export type MetricsPlace = { stateDir: string; prometheusFile: string | null; quarantineAfter: number };
+
+/** Brings the file for Prometheus up to date, when there is to be one. Throws the system's error. */
+export function putMetrics({ prometheusFile, stateDir, quarantineAfter }: MetricsPlace, host: Pick<Host, 'now'>): void {
+  if (prometheusFile === null) return;
+  writePrometheus(prometheusFile, prometheusText(readHistory(stateDir, 'everybody'), readHealth(stateDir, quarantineAfter), host.now()));
 }

@@ -1,24 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventSink } from '../events/bus.js';
-import { messageOf, systemCode } from '../util/errors.js';
-import { ensureFolder } from '../util/folders.js';
+import { messageOf } from '../util/errors.js';
 import { HeldFolder } from '../util/held-folder.js';
-import type { Host } from '../util/host.js';
-import { openLineFile } from './line-file.js';
+import { openLineFile } from '../util/line-file.js';
 import { writePlan, type RunPlan } from './plan-file.js';
 import { writeResult, type RunResult } from './result-file.js';
-import { runsFolder } from './store.js';
-
-/** A name for a run that sorts by time and is unique: `20261121-023011-load-3f2a`. */
-export function newRunId(command: string, host: Host): string {
-  const stamp = new Date(host.now()).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  const random = Math.floor(host.random() * 0x10000)
-    .toString(16)
-    .padStart(4, '0');
-  return `${stamp}-${command}-${random}`;
-}
+import { makeRunFolder, runsFolder } from './store.js';
 
 /** The folder of one run: its events as JSON lines, and a file with the raw output of each target. */
 export type RunFolder = {
@@ -58,24 +47,6 @@ function discardEmpty(path: string): void {
   } catch {
     // it was never made, or holds what the command said that sent us into the background
   }
-}
-
-/**
- * Makes a run's folder, ours alone to write, and holds it. One of ours that is there already, from the command that sends this
- * one into the background, will do. Throws the system's error, or one that says whose the folder is.
- */
-export function makeRunFolder(path: string): HeldFolder {
-  ensureFolder(join(path, '..'));
-  try {
-    mkdirSync(path, 0o750);
-  } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error;
-  }
-  const folder = HeldFolder.open(path, { follow: false });
-  const { uid, mode } = folder.stats();
-  if (uid === (process.geteuid?.() ?? uid) && (mode & 0o022) === 0) return folder;
-  folder.close();
-  throw new Error(`${path} belongs to user ${uid}, or others may write it`);
 }
 
 function openLogs(folder: HeldFolder, release: () => void, warn: (text: string) => void): RunFolder {

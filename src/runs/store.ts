@@ -1,9 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { targetsIn, type RunState } from '../events/reducer.js';
 import { systemCode, UserError } from '../util/errors.js';
 import { HeldFolder } from '../util/held-folder.js';
-import { isAlive } from '../util/host.js';
+import { ensureFolder } from '../util/folders.js';
+import { isAlive, type Host } from '../util/host.js';
 import { foldJournal } from './journal.js';
 import { readPlan, type RunPlan } from './plan-file.js';
 import { readResult, type RunResult } from './result-file.js';
@@ -45,6 +46,33 @@ export function timeOfName(name: string): number {
 
 export function runsFolder(dir: string): string {
   return join(dir, 'runs');
+}
+
+/** A name for a run that sorts by time and is unique: `20261121-023011-load-3f2a`. */
+export function newRunId(command: string, host: Host): string {
+  const stamp = new Date(host.now()).toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  const random = Math.floor(host.random() * 0x10000)
+    .toString(16)
+    .padStart(4, '0');
+  return `${stamp}-${command}-${random}`;
+}
+
+/**
+ * Makes a run's folder, ours alone to write, and holds it. One of ours that is there already, from the command that sends this
+ * one into the background, will do. Throws the system's error, or one that says whose the folder is.
+ */
+export function makeRunFolder(path: string): HeldFolder {
+  ensureFolder(join(path, '..'));
+  try {
+    mkdirSync(path, 0o750);
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error;
+  }
+  const folder = HeldFolder.open(path, { follow: false });
+  const { uid, mode } = folder.stats();
+  if (uid === (process.geteuid?.() ?? uid) && (mode & 0o022) === 0) return folder;
+  folder.close();
+  throw new Error(`${path} belongs to user ${uid}, or others may write it`);
 }
 
 /** The names of the runs that are kept in `<dir>/runs`, newest first; within a second in no particular order. */

@@ -2,7 +2,7 @@ import type { Outcome } from '../events/outcome.js';
 import type { LoadedResult, PresentResult, Verification } from '../events/results.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
-import type { BootRecords } from '../runs/boots.js';
+import type { BootRecords } from '../runs/node-records.js';
 import { SECTOR_BYTES } from '../disk/sector.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { UserError } from '../util/errors.js';

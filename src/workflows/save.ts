@@ -5,7 +5,7 @@ import type { Emit } from '../events/types.js';
 import { partialPath } from '../images/saved.js';
 import { stampLine } from '../images/stamp.js';
 import type { InventoryNode } from '../inventory/inventory.js';
-import type { ImageRecords } from '../runs/images.js';
+import type { ImageRecords } from '../runs/node-records.js';
 import type { TelnetSession } from '../telnet/session.js';
 import { withDeadline } from '../util/abort.js';
 import type { Failure } from '../util/errors.js';

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, watch } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { imageRecords } from '../../src/runs/images.js';
+import { imageRecords } from '../../src/runs/node-records.js';
 import { systemHost } from '../../src/util/host.js';
 import { run, scratch, start, type Finished, type Running } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';

@@ -14,16 +14,16 @@ import { attemptOf } from '../../src/runs/history.js';
 import { foldJournal } from '../../src/runs/journal.js';
 import { PLAN_SCHEMA } from '../../src/runs/plan-file.js';
 import { resultOf } from '../../src/runs/result-file.js';
-import { newRunId, openRunFolder } from '../../src/runs/run-folder.js';
-import { findRun, targetsByOutcome } from '../../src/runs/store.js';
+import { newRunId, findRun, targetsByOutcome } from '../../src/runs/store.js';
+import { openRunFolder } from '../../src/runs/run-folder.js';
 import { failures } from '../../src/util/failures.js';
+import { processIdentity, systemHost } from '../../src/util/host.js';
+import { scratch } from '../helpers/cli.js';
 
 const fail = failures('Copies', {
   'no-room': { blame: 'site', cure: 'person', meaning: 'No room.', todo: 'Free some.' },
   differs: { blame: 'node', cure: 'again', meaning: 'The copy differs.', todo: 'Copy again.' },
 });
-import { processIdentity, systemHost } from '../../src/util/host.js';
-import { scratch } from '../helpers/cli.js';
 
 /** A target that is no node: a file that is copied somewhere. */
 type Copy = { name: string; from: string; to: string };

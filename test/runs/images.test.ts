@@ -2,8 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { bootRecords } from '../../src/runs/boots.js';
-import { imageRecords, verifiedImage, type ImageRecord } from '../../src/runs/images.js';
+import { bootRecords, imageRecords, verifiedImage, type ImageRecord } from '../../src/runs/node-records.js';
 import { systemHost } from '../../src/util/host.js';
 
 let own: string;

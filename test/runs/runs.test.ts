@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { bootRecords } from '../../src/runs/boots.js';
+import { bootRecords } from '../../src/runs/node-records.js';
 import { childRecords } from '../../src/runs/children.js';
-import { openLogFile } from '../../src/runs/log-file.js';
-import { newRunId, openRunFolder } from '../../src/runs/run-folder.js';
+import { openLogFile } from '../../src/app/log-file.js';
+import { newRunId } from '../../src/runs/store.js';
+import { openRunFolder } from '../../src/runs/run-folder.js';
 import { processIdentity, systemHost, type Host } from '../../src/util/host.js';
 import { scratch } from '../helpers/cli.js';
 

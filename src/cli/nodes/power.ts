@@ -2,7 +2,7 @@ import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { createPowerClient, type PowerVerb } from '../../power/client.js';
 import { createLinks, holderPhrase } from '../../pxe/links.js';
-import { bootRecords } from '../../runs/boots.js';
+import { bootRecords } from '../../runs/node-records.js';
 import type { Host } from '../../util/host.js';
 import { printable } from '../../util/text.js';
 import type { Permit } from '../../workflows/steps/may-act.js';

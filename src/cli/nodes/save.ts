@@ -13,7 +13,7 @@ import {
 } from '../../images/saved.js';
 import { holdsControls } from '../../images/stamp.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
-import { imageRecords } from '../../runs/images.js';
+import { imageRecords } from '../../runs/node-records.js';
 import { UserError } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import { doubtOfDisk } from '../../workflows/steps/disk-doubt.js';

@@ -1,7 +1,7 @@
 import type { Outcome } from '../../events/outcome.js';
 import type { AnsweringSystem, UpResult } from '../../events/results.js';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
-import { bootRecords } from '../../runs/boots.js';
+import { bootRecords } from '../../runs/node-records.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { fanOut } from '../../engine/fan-out.js';
 import { waitWork, type NodeRun } from '../../workflows/node-steps.js';

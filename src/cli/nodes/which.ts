@@ -1,8 +1,7 @@
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import type { Outcome } from '../../events/outcome.js';
 import type { WhichAnswer, WhichLine } from '../../events/results.js';
-import { bootRecords } from '../../runs/boots.js';
-import { imageRecords } from '../../runs/images.js';
+import { bootRecords, imageRecords } from '../../runs/node-records.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { jsonText } from '../../util/json.js';
 import { answerText } from '../../monitor/result-text.js';

@@ -7,7 +7,6 @@ import { foldNames } from '../../nodes/names.js';
 import type { RunState, TargetState } from '../../events/reducer.js';
 import { foldJournal } from '../../runs/journal.js';
 import type { RunPlan } from '../../runs/plan-file.js';
-import type { RunResult } from '../../runs/result-file.js';
 import { findRun, targetsByOutcome, type StoredRun } from '../../runs/store.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson } from '../../util/say.js';
@@ -16,7 +15,7 @@ import { columns, localTime, runsAction } from './action.js';
 import { runSummary, type RunSummary } from './list.js';
 
 /** What `show --json` tells besides; `steps`: milliseconds in each step, by target. */
-export type RunDetails = RunSummary & { plan: RunPlan; result: RunResult | null; steps: Record<string, Record<string, number>> };
+export type RunDetails = RunSummary & { plan: RunPlan; result: StoredRun['result']; steps: Record<string, Record<string, number>> };
 
 /** A run's plan, its nodes, its failures with what to try. */
 export const show = runsAction({

@@ -1,6 +1,6 @@
 import { doubtOf, readProvenance, type DiskMark } from '../../images/records.js';
 import { localMinute } from '../../images/saved.js';
-import type { ImageRecord, ImageRecords } from '../../runs/images.js';
+import type { ImageRecord, ImageRecords } from '../../runs/node-records.js';
 import type { Failure } from '../../util/errors.js';
 import { fail } from '../failures.js';
 

@@ -1,7 +1,6 @@
 import { lastLine } from '../../images/stamp.js';
 import type { PresentResult } from '../../events/results.js';
-import type { BootRecords } from '../../runs/boots.js';
-import { verifiedImage, type ImageRecords } from '../../runs/images.js';
+import { type BootRecords, verifiedImage, type ImageRecords } from '../../runs/node-records.js';
 import { Failure } from '../../util/errors.js';
 import type { NodeRun } from '../node-steps.js';
 import { isFuture } from './past-boot.js';

@@ -3,7 +3,7 @@ import { lastLine, parseStamp, STAMP_FILES, stampOfImage } from '../../images/st
 import { seededRandom } from '../../util/random.js';
 import { ImageDigests } from '../../ndz/check/image-digests.js';
 import { isChunkWhole } from '../../ndz/check/verify.js';
-import type { ImageRecord, ImageRecords } from '../../runs/images.js';
+import type { ImageRecord, ImageRecords } from '../../runs/node-records.js';
 import { Failure, messageOf } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import type { UndoStack } from '../../util/undo.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf } from '../util/errors.js';
 import { printable } from '../util/text.js';
 import type { Host } from '../util/host.js';
-import { openLineFile } from './line-file.js';
+import { openLineFile } from '../util/line-file.js';
 
 /** `imaging.log`: in the current folder, else in the home folder; lines with time, run and text. */
 export type LogFile = { path: string; write(atMs: number, run: string, text: string): void; close(): void };

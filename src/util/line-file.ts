@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs';
-import { writeAllSync } from '../util/whole-file.js';
+import { writeAllSync } from './whole-file.js';
 
 /** A text file that lines are added to: written once per turn of the event loop, however many lines came in it. */
 export type LineFile = { append(line: string): void /** Whether lines could not be written. */; isIncomplete(): boolean; close(): void };
