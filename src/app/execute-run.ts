@@ -1,12 +1,13 @@
 import { createBus, type EventSink } from '../events/bus.js';
 import type { Outcome } from '../events/outcome.js';
-import { applyEvent, emptyState, nodesIn, type RunState } from '../events/reducer.js';
+import { applyEvent, emptyState, targetsIn, type RunState } from '../events/reducer.js';
 import { EVENT_SCHEMA, type Emit } from '../events/types.js';
 import { eventText } from '../monitor/text.js';
 import { openLogFile, type LogFile } from '../runs/log-file.js';
 import { changedInputs, type RunPlan } from '../runs/plan-file.js';
 import type { StoredRun } from '../runs/store.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
+import type { Host } from '../util/host.js';
 import { UndoStack } from '../util/undo.js';
 import { Interrupted } from '../engine/interrupted.js';
 import type { AppContext } from './context.js';
@@ -45,7 +46,7 @@ export function acceptPlan(plan: RunPlan, workflow: NodeWorkflow, context: AppCo
   const state = emptyState();
   const warnings = createWarnings(workflow.warnings);
   const recording = workflow.keepsLogs ? recordRun(plan, workflow, state, context.host, warnings.add) : nothingRecorded;
-  acceptRun();
+  acceptRun(context.host);
   const log = openLogFile(context.host, warnings.add);
   return {
     state,
@@ -90,9 +91,9 @@ function createWarnings(first: readonly string[]): Warnings {
   };
 }
 
-async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keeping: Keeping, context: AppContext): Promise<number> {
-  const { state, log, recording, face } = keeping;
-  const emit = createBus(run, context.host, [
+/** Each event is folded, kept and logged before the face gets it. */
+function openBus(run: string, { state, log, recording, face }: Keeping, host: Host): Emit {
+  return createBus(run, host, [
     (event) => applyEvent(state, event),
     recording.sink,
     (event) => {
@@ -101,14 +102,19 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
     },
     face.sink,
   ]);
+}
+
+async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keeping: Keeping, context: AppContext): Promise<number> {
+  const { state, recording, face } = keeping;
+  const emit = openBus(run, keeping, context.host);
   const startedMs = context.host.monotonicMs();
-  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, nodes: allNodes(workflow), details: workflow.details });
+  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, ...workflow.work, targets: allNodes(workflow), details: workflow.details });
   keeping.warnings.tell(emit);
   const interruption = hearInterrupts(workflow, context, emit);
   const endTelling = face.onStart(emit);
-  for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
+  for (const { node, reason } of workflow.skipped) emit({ type: 'target.skipped', target: node, reason });
   const undo = new UndoStack();
-  const tools = {
+  const { outcomes, thrown } = await attempt(workflow, {
     run,
     host: context.host,
     emit,
@@ -116,34 +122,36 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
     finishing: interruption.finishing,
     undo,
     transcript: recording.folder?.transcript ?? (() => () => {}),
-    onOutcome: (outcome: Outcome<unknown>) => face.onOutcome(outcome),
-  };
-  let thrown: { error: unknown } | null = null;
-  let outcomes: Outcome<unknown>[] = [];
-  try {
-    outcomes = await workflow.execute(tools);
-  } catch (error) {
-    thrown = { error };
-    const { code, hint } = describeError(error);
-    emit({ type: 'run.failed', code, message: messageOf(error), hint });
-  }
+    onOutcome: (outcome) => face.onOutcome(outcome),
+  });
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
-  for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')])
-    emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
+  for (const target of [...targetsIn(state, 'waiting'), ...targetsIn(state, 'active')])
+    emit({ type: 'target.skipped', target, reason: 'the run ended before its turn' });
   const interrupted = interruption.reason();
   interruption.close();
   endTelling();
   const exitCode = face.exitCodeOf({ outcomes, thrown, interrupted });
   emit({
     type: 'run.finished',
-    ok: nodesIn(state, 'done'),
-    failed: nodesIn(state, 'failed'),
-    skipped: nodesIn(state, 'skipped'),
+    ok: targetsIn(state, 'done'),
+    failed: targetsIn(state, 'failed'),
+    skipped: targetsIn(state, 'skipped'),
     exitCode,
     elapsedMs: Math.round(context.host.monotonicMs() - startedMs),
   });
   if (thrown && !interrupted) throw thrown.error;
   return exitCode;
+}
+
+/** Does the work; what keeps it from being done at all is told, and part of what comes back. */
+async function attempt(workflow: NodeWorkflow, tools: WorkflowTools): Promise<Pick<RunEnd, 'outcomes' | 'thrown'>> {
+  try {
+    return { outcomes: await workflow.execute(tools), thrown: null };
+  } catch (error) {
+    const { code, hint } = describeError(error);
+    tools.emit({ type: 'run.failed', code, message: messageOf(error), hint });
+    return { outcomes: [], thrown: { error } };
+  }
 }
 
 function describeError(error: unknown): { code: string; hint: string | null } {

@@ -21,7 +21,7 @@ export type Taking = {
   /** How long it waits for nodes that another run holds. */
   waitLockMs: number;
   /** Null: as the configuration says. */
-  window: WindowSize | null;
+  window: Config['nodes']['bootWindow'];
 };
 
 export function ramdiskPlan(reset: boolean, { config }: Site): RamdiskPlan {
@@ -63,7 +63,7 @@ export async function ramdiskTools(
     links,
     permit: permit.check,
     waitLockMs: taking.waitLockMs,
-    window: createWindow(taking.window ?? config.nodes.bootWindow, host.monotonicMs),
+    window: createWindow(windowOf(taking.window ?? config.nodes.bootWindow), host.monotonicMs),
     boots,
     children: childRecords(stateDir, host),
     reset: {
@@ -96,4 +96,9 @@ export async function checkPxe({ configDir, frisbeeImage }: Config['pxelinux']):
   const missing = await checkTarget(configDir, frisbeeImage);
   if (missing !== null)
     throw new UserError('environment', missing, 'install the PXE system there, or set frisbee_image in section [pxelinux]');
+}
+
+/** So many resets in so many milliseconds. */
+function windowOf(size: Taking['window']): WindowSize | null {
+  return size === null ? null : { turns: size.nodes, perMs: size.perMs };
 }

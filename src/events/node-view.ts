@@ -1,4 +1,5 @@
-import type { Holder } from '../pxe/links.js';
+/** The run of imaging that holds a node; `at`: since when, milliseconds since 1970. */
+export type NodeHolder = { run: string; login: string; host: string; pid: number; at: number };
 
 /** What is known of a node. Null: not known, or not there. Times are milliseconds since 1970. */
 export type NodeView = {
@@ -16,8 +17,7 @@ export type NodeView = {
   /** New at every boot. */
   bootId: string | null;
   bootedAt: number | null;
-  /** The run of imaging that holds it. */
-  holder: Pick<Holder, 'run' | 'login' | 'host' | 'pid' | 'at'> | null;
+  holder: NodeHolder | null;
   /** When any of this changed last. */
   since: number;
 };

@@ -6,13 +6,14 @@ import { bootRecords } from '../../runs/boots.js';
 import type { Host } from '../../util/host.js';
 import { printable } from '../../util/text.js';
 import type { Permit } from '../../workflows/steps/may-act.js';
+import { powerWork } from '../../workflows/node-steps.js';
 import { executePower } from '../../workflows/power.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
 import { adviseOnLeases, requirePermit } from '../../app/leases.js';
 import { sweepLeftovers } from '../../app/sweep.js';
-import { folder, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import { foldingOf, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 import type { onSpec, statusSpec } from './power.spec.js';
 import { fail as pxeFail } from '../../pxe/failures.js';
 
@@ -57,6 +58,7 @@ async function planPower(verb: PowerVerb, { words, options }: PowerArguments, co
   const permit = CHANGING.has(verb) ? await requirePermit(names, options.forceLease ?? false, site, context) : null;
   const cmcOf = new Map(nodes.map((node) => [node.name, node.cmc.hostname]));
   return {
+    work: powerWork(CHANGING.has(verb)),
     nodes: names,
     details: { verb, timeoutMs },
     warnings: [...site.warnings, ...(permit?.warnings ?? [])],
@@ -66,7 +68,7 @@ async function planPower(verb: PowerVerb, { words, options }: PowerArguments, co
     result: 'lines',
     progress: 'quiet',
     patienceMs: 250,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: async (tools) => {
       if (verb === 'on' || verb === 'reset') await sweepLeftovers(site, tools);
       const power = createPowerClient({ port: site.config.networking.cmcPort, requestTimeoutMs: timeoutMs });
@@ -87,7 +89,11 @@ async function planPower(verb: PowerVerb, { words, options }: PowerArguments, co
       return outcomes;
     },
     resultLines: (outcome) =>
-      resultLines(cmcOf.get(outcome.node) ?? outcome.node, verb, outcome.ok && typeof outcome.value === 'string' ? outcome.value : null),
+      resultLines(
+        cmcOf.get(outcome.target) ?? outcome.target,
+        verb,
+        outcome.ok && typeof outcome.value === 'string' ? outcome.value : null,
+      ),
   };
 }
 

@@ -17,6 +17,7 @@ import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import { doubtOfDisk } from '../../workflows/steps/disk-doubt.js';
+import { saveWork } from '../../workflows/node-steps.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
@@ -25,7 +26,7 @@ import { requirePermit, type RunPermit } from '../../app/leases.js';
 import { saveSettings } from '../../app/node-settings.js';
 import { nodesInService } from '../../app/quarantine.js';
 import { checkPxe, ramdiskTools, type Taking } from '../../app/ramdisk-tools.js';
-import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import { foldingOf, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 import type { saveSpec } from './save.spec.js';
 
 const MAX_COMMENT_BYTES = 1000;
@@ -47,6 +48,7 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
   const onInterrupt = options.onInterrupt ?? 'stop';
   const refused = options.dryRun ? await refusals(save, site, context.host) : [];
   return {
+    work: saveWork(reset),
     nodes,
     details: {
       files: save.nodes.map((node) => save.pathOf(node.name, 1)),
@@ -69,10 +71,10 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: (tools) => execute({ save, taking, dir, site, permit }, tools),
     abandon: () => permit.abandon(),
-    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
+    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.target}:${outcome.value.path}`] : []),
   };
 }
 

@@ -4,7 +4,7 @@ import { get } from 'node:http';
 import { newestRuns } from '../../../runs/store.js';
 import { UserError } from '../../../util/errors.js';
 import { fanOut } from '../../../engine/fan-out.js';
-import { ok, skipped, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
+import { ok, skipped, warning, type Check, type ConfiguredGateway, type Finding } from '../finding.js';
 
 /** No clock that is right is before this version of imaging. */
 const EARLIEST = Date.UTC(2025, 0, 1);
@@ -64,8 +64,8 @@ export const clockSkew = {
     } = config;
     const outcomes = await fanOut(
       nodes.slice(0, CARDS_ASKED),
-      { concurrency: CARDS_ASKED, nodeDeadlineMs: statusTimeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
-      async ({ node, signal: inner }) => {
+      { concurrency: CARDS_ASKED, targetDeadlineMs: statusTimeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
+      async ({ target: node, signal: inner }) => {
         const at = await dateOf(node.cmc.ip, networking.cmcPort, inner);
         return at === null ? null : at - host.now();
       },

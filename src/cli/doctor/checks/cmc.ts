@@ -2,7 +2,7 @@ import { foldNames } from '../../../nodes/names.js';
 import { createPowerClient } from '../../../power/client.js';
 import { fanOut } from '../../../engine/fan-out.js';
 import type { Outcome } from '../../../events/outcome.js';
-import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
+import { counted, ok, problem, warning, type Check, type Finding } from '../finding.js';
 
 /** Cards asked at once: they are many, and this process is one. */
 const AT_ONCE = 100;
@@ -18,8 +18,8 @@ export const cmc = {
     try {
       const outcomes = await fanOut(
         nodes,
-        { concurrency: AT_ONCE, nodeDeadlineMs: 3 * timeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
-        (node) => power.send(node.node.cmc, 'status', { signal: node.signal }),
+        { concurrency: AT_ONCE, targetDeadlineMs: 3 * timeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
+        (node) => power.send(node.target.cmc, 'status', { signal: node.signal }),
       );
       signal.throwIfAborted();
       return cardFindings(outcomes, cmcPort, timeoutMs);
@@ -32,18 +32,18 @@ export const cmc = {
 function cardFindings(outcomes: readonly Outcome<unknown>[], port: number, timeoutMs: number): Finding[] {
   const byCode = new Map<string, string[]>();
   for (const outcome of outcomes)
-    if (!outcome.ok) byCode.set(outcome.failure.code, [...(byCode.get(outcome.failure.code) ?? []), outcome.node]);
+    if (!outcome.ok) byCode.set(outcome.failure.code, [...(byCode.get(outcome.failure.code) ?? []), outcome.target]);
   const answering = outcomes.filter((each) => each.ok);
   const slowestMs = Math.max(0, ...answering.map(({ elapsedMs }) => elapsedMs));
   if (byCode.size === 0) return [ok(`${counted(outcomes.length, 'card')}, all answer; the slowest within ${slowestMs} ms`)];
   return [...byCode].map(([code, names]) => {
     const example = outcomes.flatMap((each) => (each.ok || each.failure.code !== code ? [] : [each.failure.message]))[0] ?? '';
-    return cardFinding(code, names, outcomes.length, example, port, timeoutMs);
+    const whose = `${names.length} of ${counted(outcomes.length, 'card')} (node${names.length === 1 ? '' : 's'} ${foldNames(names)})`;
+    return cardFinding(code, whose, example, port, timeoutMs);
   });
 }
 
-function cardFinding(code: string, names: readonly string[], of: number, example: string, port: number, timeoutMs: number): Finding {
-  const whose = `${names.length} of ${counted(of, 'card')} (node${names.length === 1 ? '' : 's'} ${foldNames(names)})`;
+function cardFinding(code: string, whose: string, example: string, port: number, timeoutMs: number): Finding {
   const first = `one says: ${example}`;
   switch (code) {
     case 'cmc-refused':
