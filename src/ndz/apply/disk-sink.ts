@@ -181,7 +181,8 @@ export function openRawSink(path: string, signal?: AbortSignal): WriterSink {
       await writer.empty();
     },
     async write(chunk, position = 0, sizeBytes = chunk.byteLength) {
-      await opened().write(position * CHUNK_BYTES, chunk.subarray(0, sizeBytes));
+      // a copy: the memory of the chunk is filled again while the last pieces are still being written
+      await opened().write(position * CHUNK_BYTES, Buffer.from(chunk.subarray(0, sizeBytes)));
       writtenBytes += sizeBytes;
     },
     async finish() {
