@@ -3,7 +3,7 @@ import type { Outcome, TargetFailure } from '../events/outcome.js';
 import type { TargetResult } from '../events/results.js';
 import type { Emit } from '../events/types.js';
 import { childSignal, withDeadline } from '../util/abort.js';
-import { type Blame, Failure, messageOf, UserError } from '../util/errors.js';
+import { Failure, messageOf, UserError } from '../util/errors.js';
 import type { Host } from '../util/host.js';
 import { surroundingsError } from '../util/surroundings.js';
 import { Interrupted } from './interrupted.js';
@@ -94,25 +94,20 @@ async function runOne<T extends Target, R, S extends string>(
 
 function toFailure(target: string, step: string, thrown: unknown): TargetFailure {
   const error = surroundingsError(thrown) ?? thrown;
-  const at = { target, step, blame: blameOf(error) };
   if (error instanceof Failure) {
     const message = error.message.startsWith(`${target}:`) ? error.message.slice(target.length + 2) : error.message;
-    return { ...at, code: error.code, message, hint: error.hint ?? null };
+    return { target, step, code: error.code, message, hint: error.hint ?? null, blame: error.blame };
   }
-  if (error instanceof UserError) return { ...at, code: error.kind, message: error.message, hint: error.hint ?? null };
-  if (error instanceof Interrupted) return { ...at, code: 'interrupted', message: error.message, hint: null };
+  if (error instanceof UserError)
+    return { target, step, code: error.kind, message: error.message, hint: error.hint ?? null, blame: 'site' };
+  if (error instanceof Interrupted) return { target, step, code: 'interrupted', message: error.message, hint: null, blame: 'run' };
   const stack = error instanceof Error && error.stack ? error.stack : messageOf(error);
   return {
-    ...at,
+    target,
+    step,
     code: 'bug',
     message: stack,
     hint: "this is a defect of imaging itself: please report it with the stack in the run's log",
     blame: 'run',
   };
-}
-
-/** Whose fault an error is. */
-function blameOf(error: unknown): Blame {
-  if (error instanceof Failure) return error.blame;
-  return error instanceof UserError ? 'site' : 'run';
 }

@@ -1,8 +1,8 @@
 import type { Emit } from '../events/types.js';
 import { withDeadline } from '../util/abort.js';
 import type { Failure } from '../util/errors.js';
-import type { Host } from '../util/host.js';
 import { type EngineCode, fail } from './failures.js';
+import type { Host } from '../util/host.js';
 
 /** What a run works on: anything that has a name of its own in the run. */
 export type Target = { readonly name: string };

@@ -16,7 +16,12 @@ import { PLAN_SCHEMA } from '../../src/runs/plan-file.js';
 import { resultOf } from '../../src/runs/result-file.js';
 import { newRunId, openRunFolder } from '../../src/runs/run-folder.js';
 import { findRun, targetsByOutcome } from '../../src/runs/store.js';
-import { Failure } from '../../src/util/errors.js';
+import { failures } from '../../src/util/failures.js';
+
+const fail = failures('Copies', {
+  'no-room': { blame: 'site', cure: 'person', meaning: 'No room.', todo: 'Free some.' },
+  differs: { blame: 'node', cure: 'again', meaning: 'The copy differs.', todo: 'Copy again.' },
+});
 import { processIdentity, systemHost } from '../../src/util/host.js';
 import { scratch } from '../helpers/cli.js';
 
@@ -77,19 +82,13 @@ async function copyAll(dir: string, copies: readonly Copy[], continues: string |
       const sizeBytes = await one.at('open', 1_000, async () => statSync(from).size);
       await one.at('copy', 1_000, async () => {
         one.progress(0, sizeBytes);
-        if (existsSync(join(to, '..', 'full')))
-          throw new Failure(
-            { code: 'no-room', blame: 'node', cure: 'again' },
-            `${one.name}: ${to} has no room for ${sizeBytes} bytes`,
-            'free some',
-          );
+        if (existsSync(join(to, '..', 'full'))) throw fail('no-room', `${one.name}: ${to} has no room for ${sizeBytes} bytes`, 'free some');
         copyFileSync(from, to);
         one.progress(sizeBytes, sizeBytes);
         onRows?.(state);
       });
       return one.at('compare', 1_000, async () => {
-        if (!readFileSync(from).equals(readFileSync(to)))
-          throw new Failure({ code: 'differs', blame: 'node', cure: 'again' }, `${to} differs`);
+        if (!readFileSync(from).equals(readFileSync(to))) throw fail('differs', `${to} differs`);
         return sizeBytes;
       });
     },
@@ -124,7 +123,7 @@ test('what is no node is worked on, shown, recorded and done again like one', as
     ['sdb', false],
     ['sdc', true],
   ]);
-  expect(first.outcomes[1]).toMatchObject({ failure: { step: 'copy', code: 'no-room', blame: 'node' } });
+  expect(first.outcomes[1]).toMatchObject({ failure: { step: 'copy', code: 'no-room', blame: 'site' } });
   expect(first.lines).toContain('imaging-copy on 3 drives');
   expect(rows[0]).toMatch(/^imaging-copy .* of 3$/);
   expect(rows.find((row) => row.includes('sda'))).toMatch(/^> sda {2}copy +#+ 100 %/);

@@ -1,6 +1,6 @@
 import { messageOf, Failure, UserError } from '../../util/errors.js';
 import { withDeadline } from '../../util/abort.js';
-import { problem, skipped, worst, type Check, type Finding, type Status } from './check.js';
+import { problem, skipped, worst, type Check, type Finding, type Status } from './finding.js';
 import type { Examination } from './examine.js';
 import { fail } from '../failures.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { removeChecksum, writeChecksum } from '../../images/checksum-file.js';
+import { removeChecksum, writeChecksum } from '../../images/records.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { streamSource, type ImageSource } from '../../disk/source.js';
 import { type WriteResult, zipDisk, type ZipPlan } from '../../ndz/write/writer.js';
@@ -11,7 +11,7 @@ import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
 import { ProgressBar } from '../kit/progress-bar.js';
-import { refuseExisting, refuseTerminal } from './image-action.js';
+import { refuseExisting, refuseTerminal } from './refusals.js';
 import { imageSpec } from './image.spec.js';
 
 const takes = ['level', 'slice', 'raw', 'uuid', 'force', 'workers', 'json', 'quiet'] as const;

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Outcome, TargetFailure } from '../../events/outcome.js';
-import { targetsIn, type RunState } from '../../events/reducer.js';
+import { type RunState, targetsIn } from '../../events/reducer.js';
 import { openMonitor, resolveMode, type ProgressMode } from '../../monitor/monitor.js';
 import { renderSummary } from '../../monitor/summary.js';
 import type { RunPlan } from '../../runs/plan-file.js';
@@ -8,7 +8,7 @@ import { newRunId } from '../../runs/run-folder.js';
 import type { StoredRun } from '../../runs/store.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson, sayText, warn } from '../../util/say.js';
-import { runControls } from '../../app/controls.js';
+import { runControls } from '../kit/run-controls.js';
 import { backgroundRun, startInBackground } from '../../app/detach.js';
 import { acceptPlan, refuseChanged, type RunEnd } from '../../app/execute-run.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
@@ -20,7 +20,9 @@ import type { Arguments, OptionsOf } from '../kit/option-spec.js';
 import { openResults } from '../kit/results.js';
 import { lostProgress, tellLosses } from '../kit/tell-losses.js';
 import type { nodeOptions, runOptions } from './options.js';
-import { fail as leaseFail, fail as pxeFail, fail as workflowFail } from '../../leases/failures.js';
+import { fail as leaseFail } from '../../leases/failures.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
+import { fail as workflowFail } from '../../workflows/failures.js';
 
 /** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
 export type Resumed = { from: StoredRun; force: boolean };

@@ -2,10 +2,16 @@ import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
-import { MAX_IMAGE_NAME_BYTES, sweepUnfinished } from '../../images/partial.js';
-import { savedInto } from '../../images/places.js';
-import { IMAGE_SUFFIX, imageName, parseSavedName, savedName } from '../../images/saved-name.js';
-import { holdsControls } from '../../images/stamp-line.js';
+import {
+  MAX_IMAGE_NAME_BYTES,
+  sweepUnfinished,
+  savedInto,
+  IMAGE_SUFFIX,
+  imageName,
+  parseSavedName,
+  savedName,
+} from '../../images/saved.js';
+import { holdsControls } from '../../images/stamp.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
@@ -20,7 +26,7 @@ import { requirePermit, type RunPermit } from '../../app/leases.js';
 import { saveSettings } from '../../app/node-settings.js';
 import { nodesInService } from '../../app/quarantine.js';
 import { checkPxe, ramdiskTools, type Taking } from '../../app/ramdisk-tools.js';
-import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import { foldingOf, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 import type { saveSpec } from './save.spec.js';
 
 const MAX_COMMENT_BYTES = 1000;
@@ -65,7 +71,7 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: (tools) => execute({ save, taking, dir, site, permit }, tools),
     abandon: () => permit.abandon(),
     resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.target}:${outcome.value.path}`] : []),

@@ -11,7 +11,7 @@ import { executeWhich } from '../../workflows/which.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
-import { folder, openSite, runSettings, selectedNodes } from '../../app/site.js';
+import { foldingOf, openSite, runSettings, selectedNodes } from '../../app/site.js';
 import type { whichSpec } from './which.spec.js';
 
 /** Tells which image each node runs; changes nothing. */
@@ -32,7 +32,7 @@ export async function plan({ words, options }: ArgumentsOf<typeof whichSpec>, co
     result: 'lines',
     progress: 'quiet',
     patienceMs: Infinity,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: async (tools) => {
       const auth = await defaultAuth(context.host.home(), context.host.env);
       const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);

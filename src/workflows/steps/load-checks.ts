@@ -1,4 +1,4 @@
-import { hashFile } from '../../images/checksum-file.js';
+import { hashFile } from '../../images/records.js';
 import { lastLine, parseStamp, STAMP_FILES, stampOfImage } from '../../images/stamp.js';
 import { seededRandom } from '../../util/random.js';
 import { ImageDigests } from '../../ndz/check/image-digests.js';

@@ -4,7 +4,7 @@ import type { Verification } from '../../events/results.js';
 import type { ExpectedDigests, ImageDigests } from '../../ndz/check/image-digests.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { untilAborted } from '../../util/abort.js';
-import type { Failure } from '../../util/errors.js';
+import { Failure } from '../../util/errors.js';
 import type { NodeRun } from '../node-steps.js';
 import { ReadBackShell } from './read-back-shell.js';
 import { fail } from '../failures.js';

@@ -1,7 +1,7 @@
 import { CHUNK_BYTES } from '../../ndz/codec/format.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { childSignal, untilAborted } from '../../util/abort.js';
-import type { Failure } from '../../util/errors.js';
+import { Failure } from '../../util/errors.js';
 import type { NodeRun } from '../node-steps.js';
 import { FrisbeeOutputParser } from './frisbee-output.js';
 import type { ImageSession } from '../session/image-session.js';

@@ -2,13 +2,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bootFiles } from '../../../src/cli/doctor/boot-config.js';
-import { ok, type Check } from '../../../src/cli/doctor/check.js';
+import { ok, type Check } from '../../../src/cli/doctor/finding.js';
 import { checks } from '../../../src/cli/doctor/checks.js';
 import { bufferFindings } from '../../../src/cli/doctor/checks/buffers.js';
 import { filesFinding, versionFinding } from '../../../src/cli/doctor/checks/runtime.js';
 import { runChecks } from '../../../src/cli/doctor/run-checks.js';
 import { packageRoot } from '../../../src/util/dist.js';
-import { Failure } from '../../../src/util/errors.js';
 import { systemHost } from '../../../src/util/host.js';
 import { fail as diskFail } from '../../../src/disk/failures.js';
 

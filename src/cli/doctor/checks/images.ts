@@ -1,13 +1,12 @@
 import { constants } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { findImage, placesFor } from '../../../images/find.js';
+import { findImage, placesFor, listImages } from '../../../images/find.js';
 import { formatOfFile } from '../../../images/formats.js';
-import { listImages } from '../../../images/list.js';
 import { judgeImage } from '../../../images/whole.js';
 import { Failure } from '../../../util/errors.js';
 import { formatBytes } from '../../../monitor/format.js';
 import { inspectImage } from '../../../ndz/read/inspect.js';
-import { counted, ok, problem, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
+import { counted, ok, problem, warning, type Check, type ConfiguredGateway, type Finding } from '../finding.js';
 import { ownership, statOrNull, whyNot, whyNotWritable } from '../files.js';
 import { fail as imagesFail } from '../../../images/failures.js';
 
