@@ -1,10 +1,5 @@
 import type { Config } from '../../config/config.js';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
-import { ensureNdz } from '../../images/convert.js';
-import { findImage, placesFor, type ImageRef } from '../../images/find.js';
-import { doubtOf, readProvenance } from '../../images/records.js';
-import { judgeImage, vouchHint } from '../../images/whole.js';
-import { inspectImage } from '../../ndz/read/inspect.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/session/embedded.js';
