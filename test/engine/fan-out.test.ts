@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EventBody } from '../../src/events/types.js';
 import { sleep } from '../../src/util/abort.js';
-import { Failure } from '../../src/util/errors.js';
 import { systemHost } from '../../src/util/host.js';
 import { fanOut } from '../../src/engine/fan-out.js';
 import { Interrupted } from '../../src/engine/interrupted.js';

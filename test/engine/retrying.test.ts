@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Failure } from '../../src/util/errors.js';
 import { Final, retrying } from '../../src/engine/retrying.js';
 import { sshPatienceMs } from '../../src/ssh/patience.js';
 import { oneNode } from '../helpers/nodes.js';

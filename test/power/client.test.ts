@@ -3,7 +3,6 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createPowerClient, type PowerClient, type PowerClientOptions } from '../../src/power/client.js';
-import { Failure } from '../../src/util/errors.js';
 import { fail as pxeFail } from '../../src/pxe/failures.js';
 
 const never = new AbortController().signal;

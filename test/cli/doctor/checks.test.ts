@@ -8,7 +8,6 @@ import { bufferFindings } from '../../../src/cli/doctor/checks/buffers.js';
 import { filesFinding, versionFinding } from '../../../src/cli/doctor/checks/runtime.js';
 import { runChecks } from '../../../src/cli/doctor/run-checks.js';
 import { packageRoot } from '../../../src/util/dist.js';
-import { Failure } from '../../../src/util/errors.js';
 import { systemHost } from '../../../src/util/host.js';
 import { fail as diskFail } from '../../../src/disk/failures.js';
 

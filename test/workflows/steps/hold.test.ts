@@ -5,7 +5,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/events/outcome.js';
 import { createLinks, type NextBootLinks } from '../../../src/pxe/links.js';
 import { untilAborted } from '../../../src/util/abort.js';
-import { Failure } from '../../../src/util/errors.js';
 import { systemHost } from '../../../src/util/host.js';
 import { UndoStack } from '../../../src/util/undo.js';
 import { FIRST_ATTEMPT, inAttempts } from '../../../src/engine/attempts.js';
