@@ -50,7 +50,22 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
   },
   workflows: {
     is: 'what is done to nodes: load, save, wait, which, power, watch; `steps/`, and `session/` (who sends the image)',
-    imports: ['util', 'events', 'engine', 'inventory', 'disk', 'ndz', 'power', 'pxe', 'telnet', 'ssh', 'frisbee', 'images', 'runs'],
+    imports: [
+      'util',
+      'events',
+      'engine',
+      'inventory',
+      'disk',
+      'ndz',
+      'power',
+      'pxe',
+      'telnet',
+      'ssh',
+      'frisbee',
+      'images',
+      'leases',
+      'runs',
+    ],
   },
   testbed: {
     is: 'the emulated testbed: nodes, CMC cards, telnet shells, ssh, faults',
