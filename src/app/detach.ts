@@ -20,9 +20,9 @@ export function backgroundRun({ env }: Pick<Host, 'env'>): string | null {
   return run !== undefined && isRunName(run) ? run : null;
 }
 
-/** Tells the command that started us that the plan is accepted, and lets go of it. */
-export function acceptRun(): void {
-  if (!process.connected) return;
+/** In the background, tells the command that started us that the plan is accepted, and lets go of it. */
+export function acceptRun(host: Pick<Host, 'env'>): void {
+  if (backgroundRun(host) === null || !process.connected) return;
   process.send?.('accepted', () => process.disconnect());
 }
 

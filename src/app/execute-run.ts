@@ -7,6 +7,7 @@ import { openLogFile, type LogFile } from '../runs/log-file.js';
 import { changedInputs, type RunPlan } from '../runs/plan-file.js';
 import type { StoredRun } from '../runs/store.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
+import type { Host } from '../util/host.js';
 import { UndoStack } from '../util/undo.js';
 import { Interrupted } from '../engine/interrupted.js';
 import type { AppContext } from './context.js';
@@ -45,7 +46,7 @@ export function acceptPlan(plan: RunPlan, workflow: NodeWorkflow, context: AppCo
   const state = emptyState();
   const warnings = createWarnings(workflow.warnings);
   const recording = workflow.keepsLogs ? recordRun(plan, workflow, state, context.host, warnings.add) : nothingRecorded;
-  acceptRun();
+  acceptRun(context.host);
   const log = openLogFile(context.host, warnings.add);
   return {
     state,
@@ -90,9 +91,9 @@ function createWarnings(first: readonly string[]): Warnings {
   };
 }
 
-async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keeping: Keeping, context: AppContext): Promise<number> {
-  const { state, log, recording, face } = keeping;
-  const emit = createBus(run, context.host, [
+/** Each event is folded, kept and logged before the face gets it. */
+function openBus(run: string, { state, log, recording, face }: Keeping, host: Host): Emit {
+  return createBus(run, host, [
     (event) => applyEvent(state, event),
     recording.sink,
     (event) => {
@@ -101,6 +102,11 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
     },
     face.sink,
   ]);
+}
+
+async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keeping: Keeping, context: AppContext): Promise<number> {
+  const { state, recording, face } = keeping;
+  const emit = openBus(run, keeping, context.host);
   const startedMs = context.host.monotonicMs();
   emit({ type: 'run.started', schema: EVENT_SCHEMA, command, ...workflow.work, targets: allNodes(workflow), details: workflow.details });
   keeping.warnings.tell(emit);
@@ -108,7 +114,7 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
   const endTelling = face.onStart(emit);
   for (const { node, reason } of workflow.skipped) emit({ type: 'target.skipped', target: node, reason });
   const undo = new UndoStack();
-  const tools = {
+  const { outcomes, thrown } = await attempt(workflow, {
     run,
     host: context.host,
     emit,
@@ -116,17 +122,8 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
     finishing: interruption.finishing,
     undo,
     transcript: recording.folder?.transcript ?? (() => () => {}),
-    onOutcome: (outcome: Outcome<unknown>) => face.onOutcome(outcome),
-  };
-  let thrown: { error: unknown } | null = null;
-  let outcomes: Outcome<unknown>[] = [];
-  try {
-    outcomes = await workflow.execute(tools);
-  } catch (error) {
-    thrown = { error };
-    const { code, hint } = describeError(error);
-    emit({ type: 'run.failed', code, message: messageOf(error), hint });
-  }
+    onOutcome: (outcome) => face.onOutcome(outcome),
+  });
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
   for (const target of [...targetsIn(state, 'waiting'), ...targetsIn(state, 'active')])
     emit({ type: 'target.skipped', target, reason: 'the run ended before its turn' });
@@ -144,6 +141,17 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
   });
   if (thrown && !interrupted) throw thrown.error;
   return exitCode;
+}
+
+/** Does the work; what keeps it from being done at all is told, and part of what comes back. */
+async function attempt(workflow: NodeWorkflow, tools: WorkflowTools): Promise<Pick<RunEnd, 'outcomes' | 'thrown'>> {
+  try {
+    return { outcomes: await workflow.execute(tools), thrown: null };
+  } catch (error) {
+    const { code, hint } = describeError(error);
+    tools.emit({ type: 'run.failed', code, message: messageOf(error), hint });
+    return { outcomes: [], thrown: { error } };
+  }
 }
 
 function describeError(error: unknown): { code: string; hint: string | null } {

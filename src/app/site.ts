@@ -78,7 +78,7 @@ export function selectedNodes(request: NodeRequest, site: Site, host: Pick<Host,
 }
 
 /** Folds node names into a short set of numbers: `1-3,7`. */
-export function folder(site: Site): (names: string[]) => string {
+export function foldingOf(site: Site): (names: string[]) => string {
   const numbers = new Map(site.inventory.nodes.map((node) => [node.name, node.number]));
   return (names) => fold(names.flatMap((name) => numbers.get(name) ?? []));
 }

@@ -59,7 +59,7 @@ const MAX_BODY_BYTES = 65_536;
 export function createPowerClient(options: PowerClientOptions): PowerClient {
   const http = lazyHttp(options.requestTimeoutMs);
   return {
-    send: (cmc, verb, sending) => sendVerb(http, options, cmc, verb, sending),
+    send: (cmc, verb, sending) => request(http, options, cmc, verb, sending),
     close: http.close,
   };
 }
@@ -88,7 +88,7 @@ function lazyHttp(requestTimeoutMs: number): Http {
   };
 }
 
-async function sendVerb(
+async function request(
   http: Http,
   options: PowerClientOptions,
   cmc: CmcAddress,

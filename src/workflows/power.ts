@@ -7,7 +7,7 @@ import type { Host } from '../util/host.js';
 import { fanOut } from '../engine/fan-out.js';
 import type { NodeRun } from './node-steps.js';
 import { lockStep, type Permit } from './steps/may-act.js';
-import { sendVerb, type VerbTools } from './steps/send-verb.js';
+import { sendPowerVerb, type VerbTools } from './steps/send-verb.js';
 
 export type PowerPlan = { nodes: readonly InventoryNode[]; verb: PowerVerb /** for one node, milliseconds */; timeoutMs: number };
 
@@ -34,6 +34,10 @@ export function executePower(plan: PowerPlan, tools: PowerTools): Promise<Outcom
   } as const;
   return fanOut(plan.nodes, options, async (node: NodeRun) => {
     await lockStep(node, tools.permit);
-    return node.at('cmc', plan.timeoutMs + 1_000, async (signal) => (await sendVerb(node, plan.verb, tools, signal, plan.timeoutMs)).text);
+    return node.at(
+      'cmc',
+      plan.timeoutMs + 1_000,
+      async (signal) => (await sendPowerVerb(node, plan.verb, tools, signal, plan.timeoutMs)).text,
+    );
   });
 }

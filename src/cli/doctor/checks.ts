@@ -1,4 +1,4 @@
-import type { Check } from './check.js';
+import type { Check } from './finding.js';
 import { buffers } from './checks/buffers.js';
 import { clock, clockSkew } from './checks/clock.js';
 import { cmc } from './checks/cmc.js';

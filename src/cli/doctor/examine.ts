@@ -9,7 +9,7 @@ import { UserError } from '../../util/errors.js';
 import type { CommandContext } from '../kit/command.js';
 import { configWarnings } from '../inventory/check.js';
 import { namesOf, selection, setsOf, type NodeRequest } from '../../app/site.js';
-import { counted, ok, problem, warning, type ConfiguredGateway, type Finding, type Gateway, type Site } from './check.js';
+import { counted, ok, problem, warning, type ConfiguredGateway, type Finding, type Gateway, type ExaminedSite } from './finding.js';
 
 /** What the other checks work on, and what came out of reading it. */
 export type Examination = {
@@ -17,7 +17,7 @@ export type Examination = {
   /** Null when the configuration is broken. */
   configured: ConfiguredGateway | null;
   /** Null when there is no configuration or no inventory. */
-  site: Site | null;
+  site: ExaminedSite | null;
   results: readonly { name: string; findings: readonly Finding[] }[];
 };
 
@@ -47,8 +47,13 @@ export async function examine(request: NodeRequest, context: CommandContext): Pr
   return { gateway: site, configured: site, site, results: [configuration, { name: 'inventory', findings: inventoryFindings(site) }] };
 }
 
-async function siteOf(configured: ConfiguredGateway, inventory: Inventory, request: NodeRequest, context: CommandContext): Promise<Site> {
-  let named: Site['named'] = [];
+async function siteOf(
+  configured: ConfiguredGateway,
+  inventory: Inventory,
+  request: NodeRequest,
+  context: CommandContext,
+): Promise<ExaminedSite> {
+  let named: ExaminedSite['named'] = [];
   if (request.words.length > 0 || request.allNodes) {
     const selected = selection(request, configured.config, context.host, await setsOf(configured.config, context));
     checkKnown(selected, inventory.numbers, namesOf(configured.config));
@@ -72,7 +77,7 @@ function configFindings({ warnings, describe }: LoadedConfig): Finding[] {
   return all.length > 0 ? all : [ok(files.length === 0 ? 'defaults only' : files.join(', '))];
 }
 
-function inventoryFindings({ config, inventory }: Site): Finding[] {
+function inventoryFindings({ config, inventory }: ExaminedSite): Finding[] {
   const texts = [...inventoryWarnings(inventory, namesOf(config)), ...configWarnings(config, inventory)];
   if (texts.length === 0) return [ok(`${inventory.path}: ${counted(inventory.nodes.length, 'node')}, ${fold(inventory.numbers)}`)];
   return texts.map((text) =>

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { guessLocalControlIp } from '../../config/local-ip.js';
 import { ownAddresses, type OwnAddress } from '../../util/own-addresses.js';
-import type { Site } from './check.js';
+import type { ExaminedSite } from './finding.js';
 
 /** The interface that has an address, or null. All of 127.0.0.0/8 is lo's. */
 export async function interfaceOf(address: string): Promise<OwnAddress | null> {
@@ -10,7 +10,7 @@ export async function interfaceOf(address: string): Promise<OwnAddress | null> {
 }
 
 /** The gateway's address on the control network, as loads take it. Throws as `guessLocalControlIp` does. */
-export async function controlIp({ config, inventory }: Site): Promise<string> {
+export async function controlIp({ config, inventory }: ExaminedSite): Promise<string> {
   return config.networking.localControlIp ?? (await guessLocalControlIp(inventory.firstControlIp));
 }
 

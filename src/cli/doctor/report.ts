@@ -1,5 +1,5 @@
 import { printable } from '../../util/text.js';
-import { counted, type Status } from './check.js';
+import { counted, type Status } from './finding.js';
 import type { CheckResult } from './run-checks.js';
 
 const words: Record<Status, string> = { ok: 'ok', skipped: '-', warning: 'warn', problem: 'FAIL' };

@@ -1,8 +1,11 @@
 import { messageOf, Failure, UserError } from '../../util/errors.js';
 import { withDeadline } from '../../util/abort.js';
-import { problem, skipped, worst, type Check, type Finding, type Status } from './check.js';
+import { problem, skipped, worst, type Check, type Finding, type Status } from './finding.js';
 import type { Examination } from './examine.js';
 import { fail } from '../failures.js';
+
+/** What `imaging-doctor --json` prints. */
+export type DoctorReport = { ok: boolean; checks: readonly CheckResult[] };
 
 export type CheckResult = { name: string; status: Status; findings: readonly Finding[] };
 

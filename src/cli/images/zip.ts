@@ -11,7 +11,7 @@ import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
 import { ProgressBar } from '../kit/progress-bar.js';
-import { refuseExisting, refuseTerminal } from './image-action.js';
+import { refuseExisting, refuseTerminal } from './refusals.js';
 import { imageSpec } from './image.spec.js';
 
 const takes = ['level', 'slice', 'raw', 'uuid', 'force', 'workers', 'json', 'quiet'] as const;

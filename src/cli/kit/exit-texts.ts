@@ -1,4 +1,3 @@
-import type { Command } from './command.js';
 import { exitCodeMeanings, exitCodes } from './exit.js';
 
 /** What a command's own exit codes mean, where that differs from other commands of its kind. */
@@ -21,7 +20,13 @@ const signals: readonly [code: number, name: string][] = [
 ];
 
 /** The exit codes of one command, as its help and its manual page print them. */
-export function exitTableOf({ kind, exits = LOOKS }: Command): (readonly [code: number, meaning: string])[] {
+export function exitTableOf({
+  kind,
+  exits = LOOKS,
+}: {
+  kind: 'nodes' | 'plain' | 'program';
+  exits?: ExitTexts;
+}): (readonly [code: number, meaning: string])[] {
   const meanings = exitCodeMeanings.flatMap(([code, meaning]): (readonly [number, string])[] => {
     if (code >= exitCodes.hangup) return [];
     if (code === exitCodes.ok) return [[code, exits.ok ?? (kind === 'nodes' ? meaning : 'done')]];

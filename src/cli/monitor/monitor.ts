@@ -18,7 +18,7 @@ import { PersonLeft } from '../kit/person-left.js';
 import { ChangeLog } from '../../monitor/live/change-log.js';
 import type { Output } from '../../monitor/live/output.js';
 import { changeText } from './watch-text.js';
-import { folder, openSite, selectedNodes, type Site } from '../../app/site.js';
+import { foldingOf, openSite, selectedNodes, type Site } from '../../app/site.js';
 import type { monitorSpec } from './monitor.spec.js';
 
 /** Watches nodes until it is told to end, which is no failure: exit code 0. */
@@ -143,7 +143,7 @@ async function openOutputs(
     const { watchScreen } = await import('./watch-screen.js');
     add(
       'giving the terminal back',
-      watchScreen({ out: terminal, states, log, fold: folder(site), notes: () => [...notes.values()], onLeave: leave }, context),
+      watchScreen({ out: terminal, states, log, fold: foldingOf(site), notes: () => [...notes.values()], onLeave: leave }, context),
     );
   } else if (!quiet) add('ending the lines', plainLines(log, states.size, context, onGone));
 }

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import type { Config } from '../../config/config.js';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage, placesFor, type ImageRef } from '../../images/find.js';
@@ -11,21 +11,18 @@ import { startEmbeddedSession } from '../../workflows/session/embedded.js';
 import { startFrisbeedSession } from '../../workflows/session/frisbeed.js';
 import { loadWork } from '../../workflows/node-steps.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
-import { Failure, UserError } from '../../util/errors.js';
+import { UserError } from '../../util/errors.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow, WorkflowTools } from '../../app/node-workflow.js';
 import { requirePermit, type RunPermit } from '../../app/leases.js';
-import { ProgressBar } from '../kit/progress-bar.js';
 import { loadSettings } from '../../app/node-settings.js';
+import { imageToLoad } from './image-to-load.js';
 import type { loadSpec } from './load.spec.js';
 import { minSuccess } from './min-success.js';
 import { nodesInService, type InService } from '../../app/quarantine.js';
 import { checkPxe, ramdiskTools, type Taking } from '../../app/ramdisk-tools.js';
-import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
-
-/** Where each phase of a conversion begins, and its share of the whole. */
-const PHASES = { hash: [0, 0.05], unpack: [0.05, 0.25], zip: [0.3, 0.7] } as const;
+import { foldingOf, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 
 type LoadArguments = ArgumentsOf<typeof loadSpec>;
 type LoadOptions = LoadArguments['options'];
@@ -46,24 +43,7 @@ export async function plan({ words, options }: LoadArguments, context: CommandCo
   return {
     work: loadWork(load.reset),
     nodes,
-    details: {
-      image: load.image.path,
-      imageBytes: load.image.sizeBytes,
-      diskBytes: load.image.diskBytes,
-      engine: frisbee.engine,
-      ratesBps: rates(load),
-      localIp,
-      reset: load.reset,
-      verify: load.verify,
-      clearEnd: load.clearEnd,
-      untilSsh: load.untilSsh,
-      ifNeeded: load.ifNeeded,
-      passes: load.passes,
-      timeoutMs: Number.isFinite(load.nodeDeadlineMs) ? load.nodeDeadlineMs : null,
-      attemptTimeoutMs: Math.max(...load.nodes.map(({ name }) => load.settings(name).attemptDeadlineMs)),
-      enough: load.enough,
-      onInterrupt,
-    },
+    details: { ...detailsOf(load, frisbee.engine, localIp), onInterrupt },
     onInterrupt,
     enough: load.enough,
     warnings: [...site.warnings, ...chosen.warnings, ...doubts, ...permit.warnings, ...tooSlow(load)],
@@ -74,10 +54,31 @@ export async function plan({ words, options }: LoadArguments, context: CommandCo
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: (tools) => execute({ load, taking, localIp, site, permit }, tools),
     abandon: () => permit.abandon(),
     resultLines: () => [],
+  };
+}
+
+/** What the plan says of itself besides its nodes. */
+function detailsOf(load: LoadPlan, engine: Config['frisbee']['engine'], localIp: string): Record<string, unknown> {
+  return {
+    image: load.image.path,
+    imageBytes: load.image.sizeBytes,
+    diskBytes: load.image.diskBytes,
+    engine,
+    ratesBps: rates(load),
+    localIp,
+    reset: load.reset,
+    verify: load.verify,
+    clearEnd: load.clearEnd,
+    untilSsh: load.untilSsh,
+    ifNeeded: load.ifNeeded,
+    passes: load.passes,
+    timeoutMs: Number.isFinite(load.nodeDeadlineMs) ? load.nodeDeadlineMs : null,
+    attemptTimeoutMs: Math.max(...load.nodes.map(({ name }) => load.settings(name).attemptDeadlineMs)),
+    enough: load.enough,
   };
 }
 
@@ -89,26 +90,11 @@ async function planLoad(
   context: CommandContext,
 ): Promise<{ load: LoadPlan; doubts: string[] }> {
   const { frisbee, nodes } = site.config;
-  const asked = options.image;
-  const found = await findImage(asked ?? frisbee.defaultImage, placesFor(asked, { imagesDir: frisbee.imagesDir, cwd: context.host.cwd() }));
-  const doubts = await originDoubts(found, options.force);
-  const ndz = await ndzOf(found.path, options.progress, site, context);
-  doubts.push(...ndz.notes.map((note) => `${basename(found.path)}: ${note}`));
-  const image = await inspectImage(ndz.path, { signal: context.signal });
-  const { cut, note, tableSectorBytes } = await judgeImage(image, context.signal);
-  if (cut !== null)
-    throw new UserError(
-      'environment',
-      `${found.path}: ${cut}`,
-      image.path === found.path ? vouchHint(found.path, image) : 'copy the image again',
-    );
-  if (note !== null) doubts.push(`${basename(found.path)}: ${note}`);
-  if (tableSectorBytes === 4096)
-    doubts.push(`${basename(found.path)}: its partition table is for disks with sectors of 4096 bytes, and is not found on others`);
+  const { image, doubts, clearEnd, tableSectorBytes } = await imageToLoad(options, site, context);
   const reset = !options.noReset;
   const load: LoadPlan = {
     nodes: selected,
-    image: { ...image, name: found.name },
+    image,
     settings: loadSettings(
       { reset, bandwidthMibps: options.bandwidth, imageBytes: image.sizeBytes },
       site,
@@ -123,54 +109,10 @@ async function planLoad(
     nodeDeadlineMs: (options.timeout ?? Infinity) * 1000,
     enough: minSuccess(options.minSuccess, selected.length),
     frisbeeClient: frisbee.client,
-    // what its table speaks of may lie behind it, and a version 1 does not say how large its disk was
-    clearEnd: frisbee.clearEnd && note === null && image.version > 1,
+    clearEnd: frisbee.clearEnd && clearEnd,
     tableSectorBytes,
   };
   return { load, doubts };
-}
-
-/**
- * What the image's origin says against it. From a half-written disk comes nothing that boots: refused without --force.
- * One that nobody has read back may well be good, and is only warned of.
- */
-async function originDoubts({ name, realPath, sizeBytes }: ImageRef, force: boolean): Promise<string[]> {
-  try {
-    const provenance = await readProvenance(realPath);
-    const doubt = doubtOf(provenance, sizeBytes);
-    if (doubt === null) return [];
-    if (!force && provenance?.disk !== null && provenance?.disk !== 'unverified')
-      throw new UserError(
-        'refused',
-        `image ${name} was ${doubt}`,
-        'save it again from a node that runs well; --force loads it all the same',
-      );
-    return [`image ${name} was ${doubt}: it may not boot`];
-  } catch (error) {
-    if (error instanceof Failure) return [error.message];
-    throw error;
-  }
-}
-
-/** The image itself, or what it was converted to: nodes can take .ndz alone. */
-async function ndzOf(
-  path: string,
-  mode: LoadOptions['progress'],
-  site: Site,
-  context: CommandContext,
-): Promise<{ path: string; notes: readonly string[] }> {
-  const progress = new ProgressBar(context, `converting ${basename(path)}`, mode === 'quiet' || mode === 'json');
-  try {
-    return await ensureNdz(path, {
-      cacheDir: join(site.stateDir, 'converted'),
-      largestDiskBytes: site.config.frisbee.largestDiskGb * 1e9,
-      host: context.host,
-      signal: context.signal,
-      onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),
-    });
-  } finally {
-    progress.end();
-  }
 }
 
 /** A load that is planned and permitted. `localIp`: the gateway's own address on the control network. */

@@ -13,7 +13,7 @@ import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
 import { adviseOnLeases, requirePermit } from '../../app/leases.js';
 import { sweepLeftovers } from '../../app/sweep.js';
-import { folder, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import { foldingOf, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 import type { onSpec, statusSpec } from './power.spec.js';
 import { fail as pxeFail } from '../../pxe/failures.js';
 
@@ -68,7 +68,7 @@ async function planPower(verb: PowerVerb, { words, options }: PowerArguments, co
     result: 'lines',
     progress: 'quiet',
     patienceMs: 250,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: async (tools) => {
       if (verb === 'on' || verb === 'reset') await sweepLeftovers(site, tools);
       const power = createPowerClient({ port: site.config.networking.cmcPort, requestTimeoutMs: timeoutMs });

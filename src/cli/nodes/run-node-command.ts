@@ -8,7 +8,7 @@ import { newRunId } from '../../runs/run-folder.js';
 import type { StoredRun } from '../../runs/store.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson, sayText, warn } from '../../util/say.js';
-import { runControls } from '../../app/controls.js';
+import { runControls } from '../kit/run-controls.js';
 import { backgroundRun, startInBackground } from '../../app/detach.js';
 import { acceptPlan, refuseChanged, type RunEnd } from '../../app/execute-run.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';

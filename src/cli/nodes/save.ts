@@ -26,7 +26,7 @@ import { requirePermit, type RunPermit } from '../../app/leases.js';
 import { saveSettings } from '../../app/node-settings.js';
 import { nodesInService } from '../../app/quarantine.js';
 import { checkPxe, ramdiskTools, type Taking } from '../../app/ramdisk-tools.js';
-import { folder, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
+import { foldingOf, localControlIp, openSite, runSettings, selectedNodes, type Site } from '../../app/site.js';
 import type { saveSpec } from './save.spec.js';
 
 const MAX_COMMENT_BYTES = 1000;
@@ -71,7 +71,7 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
     result: 'table',
     progress: 'auto',
     patienceMs: Infinity,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: (tools) => execute({ save, taking, dir, site, permit }, tools),
     abandon: () => permit.abandon(),
     resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.target}:${outcome.value.path}`] : []),

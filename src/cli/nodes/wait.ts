@@ -10,7 +10,7 @@ import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
 import { sweepLeftovers } from '../../app/sweep.js';
-import { folder, openSite, runSettings, selectedNodes } from '../../app/site.js';
+import { foldingOf, openSite, runSettings, selectedNodes } from '../../app/site.js';
 import type { waitSpec } from './wait.spec.js';
 
 /** Whether a node's outcome says only that the run was ended from outside. */
@@ -41,7 +41,7 @@ export async function plan({ words, options }: ArgumentsOf<typeof waitSpec>, con
     result: options.silent ? 'silent' : 'lines',
     progress: options.silent ? 'quiet' : 'auto',
     patienceMs: Infinity,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: async (tools) => {
       const auth = byTelnet ? null : await defaultAuth(context.host.home(), context.host.env);
       await sweepLeftovers(site, tools);

@@ -1,6 +1,6 @@
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import type { Outcome } from '../../events/outcome.js';
-import type { WhichAnswer } from '../../events/results.js';
+import type { WhichAnswer, WhichLine } from '../../events/results.js';
 import { bootRecords } from '../../runs/boots.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
@@ -11,7 +11,7 @@ import { executeWhich } from '../../workflows/which.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
-import { folder, openSite, runSettings, selectedNodes } from '../../app/site.js';
+import { foldingOf, openSite, runSettings, selectedNodes } from '../../app/site.js';
 import type { whichSpec } from './which.spec.js';
 
 /** Tells which image each node runs; changes nothing. */
@@ -32,7 +32,7 @@ export async function plan({ words, options }: ArgumentsOf<typeof whichSpec>, co
     result: 'lines',
     progress: 'quiet',
     patienceMs: Infinity,
-    fold: folder(site),
+    fold: foldingOf(site),
     execute: async (tools) => {
       const auth = await defaultAuth(context.host.home(), context.host.env);
       const boots = bootRecords(site.stateDir, [SYSTEM_RUNS_DIR], context.host);
@@ -49,7 +49,7 @@ function textLine(outcome: Outcome<unknown>): string {
 }
 
 function jsonLine(outcome: Outcome<unknown>): string {
-  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.target, ...outcome.value });
+  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.target, ...outcome.value } satisfies WhichLine);
   return jsonText({
     node: outcome.target,
     image: null,
@@ -58,7 +58,7 @@ function jsonLine(outcome: Outcome<unknown>): string {
     load: null,
     cleanSince: null,
     why: whyOf(outcome),
-  } satisfies { node: string } & Record<keyof WhichAnswer, unknown>);
+  } satisfies WhichLine);
 }
 
 function whyOf(outcome: Outcome<unknown>): string {

@@ -9,7 +9,7 @@ import { childSignal, reasonOf } from '../../util/abort.js';
 import { say } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
 import type { CommandContext } from '../kit/command.js';
-import { runControls } from '../../app/controls.js';
+import { runControls } from '../kit/run-controls.js';
 import { runsAction } from './action.js';
 import { PersonLeft } from '../kit/person-left.js';
 import { monitorMode } from './replay.js';

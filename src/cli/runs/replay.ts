@@ -8,7 +8,7 @@ import { say, sayJson } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';
 import type { OptionsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { runControls } from '../../app/controls.js';
+import { runControls } from '../kit/run-controls.js';
 import { runsAction } from './action.js';
 import { PersonLeft } from '../kit/person-left.js';
 import type { nodeOptions } from '../nodes/options.js';

@@ -2,7 +2,7 @@ import type { UndoStack } from '../../util/undo.js';
 import { sleep, withDeadline } from '../../util/abort.js';
 import type { NodeRun } from '../node-steps.js';
 import type { Probe, Sign } from './liveness.js';
-import { sendVerb, type VerbTools } from './send-verb.js';
+import { sendPowerVerb, type VerbTools } from './send-verb.js';
 import { fail } from '../failures.js';
 import { maybeDone } from '../../power/failures.js';
 
@@ -33,7 +33,7 @@ export async function ensureReset(node: NodeRun, proof: ResetProof, tools: Reset
   const taking = proof.take().then((found) => void signs.push(...found));
   try {
     taking.catch(() => {}); // its failure is seen below, unless the card's comes first
-    if (!proof.on && (await sendVerb(node, 'status', tools, signal)).state === 'off') {
+    if (!proof.on && (await sendPowerVerb(node, 'status', tools, signal)).state === 'off') {
       await tell(node, 'on', tools, signal);
       return true;
     }
@@ -69,7 +69,7 @@ export async function offAndOn(
 ): Promise<void> {
   const switchOn = tools.undo.push(
     `switching ${node.name} on again`,
-    async () => void (await sendVerb(node, 'on', tools, new AbortController().signal, SWITCH_ON_MS)), // whatever else was aborted
+    async () => void (await sendPowerVerb(node, 'on', tools, new AbortController().signal, SWITCH_ON_MS)), // whatever else was aborted
   );
   let left: Probe[] = [];
   for (let attempt = 1; attempt <= 2; attempt += 1) {
@@ -111,7 +111,7 @@ async function tellReset(node: NodeRun, provable: boolean, tools: ResetTools, si
 async function tell(node: NodeRun, verb: 'reset' | 'on' | 'off', tools: ResetTools, signal: AbortSignal): Promise<void> {
   await tools.stillOurs?.(node.target); // what is told is done
   node.note(`sending ${verb} to ${node.target.cmc.hostname}`);
-  await sendVerb(node, verb, tools, signal);
+  await sendPowerVerb(node, verb, tools, signal);
 }
 
 /** The probes that go on answering for `ms` after a reset; none as soon as all have gone or the new system is up. */

@@ -8,7 +8,7 @@ import { ensureReset, offAndOn, type ResetTools } from './ensure-reset.js';
 import type { NodeRun } from '../node-steps.js';
 import { takeLiveness, tcpAnswer, untilGone, untilThere, type LivenessOptions, type Sign } from './liveness.js';
 import { mayAct, type Permit } from './may-act.js';
-import { sendVerb } from './send-verb.js';
+import { sendPowerVerb } from './send-verb.js';
 import { retrying } from '../../engine/retrying.js';
 import type { Window } from '../../engine/window.js';
 import { fail } from '../failures.js';
@@ -219,7 +219,7 @@ async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTo
 async function leaveRamdisk(node: NodeRun, tools: RamdiskTools): Promise<void> {
   if (tools.signal.aborted) return; // an interrupt leaves nodes as they are
   try {
-    await sendVerb(node, 'reset', tools.reset, tools.signal, LEAVE_DEADLINE_MS);
+    await sendPowerVerb(node, 'reset', tools.reset, tools.signal, LEAVE_DEADLINE_MS);
   } catch (error) {
     node.note(`left in the PXE system: ${messageOf(error)}`);
   }

@@ -17,7 +17,7 @@ export type VerbTools = {
 const ENDING: ReadonlySet<PowerVerb> = new Set(['reset', 'off']);
 
 /** Sends one verb to a node's card. When it may have ended the node's system, the moment before it was sent is kept. */
-export async function sendVerb(
+export async function sendPowerVerb(
   node: NodeRun,
   verb: PowerVerb,
   tools: VerbTools,

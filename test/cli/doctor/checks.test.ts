@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bootFiles } from '../../../src/cli/doctor/boot-config.js';
-import { ok, type Check } from '../../../src/cli/doctor/check.js';
+import { ok, type Check } from '../../../src/cli/doctor/finding.js';
 import { checks } from '../../../src/cli/doctor/checks.js';
 import { bufferFindings } from '../../../src/cli/doctor/checks/buffers.js';
 import { filesFinding, versionFinding } from '../../../src/cli/doctor/checks/runtime.js';

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ConfiguredGateway } from '../../../src/cli/doctor/check.js';
+import type { ConfiguredGateway } from '../../../src/cli/doctor/finding.js';
 import { checks } from '../../../src/cli/doctor/checks.js';
 import { ramdisk, tftpFolder } from '../../../src/cli/doctor/checks/pxe.js';
 import { sshKeys } from '../../../src/cli/doctor/checks/ssh-keys.js';

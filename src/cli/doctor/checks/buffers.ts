@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { SOCKET_BUFFER_BYTES } from '../../../frisbee/sockets.js';
-import { ok, warning, type Check, type Finding } from '../check.js';
+import { ok, warning, type Check, type Finding } from '../finding.js';
 
 /** What the kernel gives sockets, against what a load asks for. */
 export const buffers = {

@@ -4,7 +4,7 @@ import { get } from 'node:http';
 import { newestRuns } from '../../../runs/store.js';
 import { UserError } from '../../../util/errors.js';
 import { fanOut } from '../../../engine/fan-out.js';
-import { ok, skipped, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
+import { ok, skipped, warning, type Check, type ConfiguredGateway, type Finding } from '../finding.js';
 
 /** No clock that is right is before this version of imaging. */
 const EARLIEST = Date.UTC(2025, 0, 1);

@@ -2,7 +2,7 @@ import { foldNames } from '../../../nodes/names.js';
 import { createPowerClient } from '../../../power/client.js';
 import { fanOut } from '../../../engine/fan-out.js';
 import type { Outcome } from '../../../events/outcome.js';
-import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
+import { counted, ok, problem, warning, type Check, type Finding } from '../finding.js';
 
 /** Cards asked at once: they are many, and this process is one. */
 const AT_ONCE = 100;
@@ -38,12 +38,12 @@ function cardFindings(outcomes: readonly Outcome<unknown>[], port: number, timeo
   if (byCode.size === 0) return [ok(`${counted(outcomes.length, 'card')}, all answer; the slowest within ${slowestMs} ms`)];
   return [...byCode].map(([code, names]) => {
     const example = outcomes.flatMap((each) => (each.ok || each.failure.code !== code ? [] : [each.failure.message]))[0] ?? '';
-    return cardFinding(code, names, outcomes.length, example, port, timeoutMs);
+    const whose = `${names.length} of ${counted(outcomes.length, 'card')} (node${names.length === 1 ? '' : 's'} ${foldNames(names)})`;
+    return cardFinding(code, whose, example, port, timeoutMs);
   });
 }
 
-function cardFinding(code: string, names: readonly string[], of: number, example: string, port: number, timeoutMs: number): Finding {
-  const whose = `${names.length} of ${counted(of, 'card')} (node${names.length === 1 ? '' : 's'} ${foldNames(names)})`;
+function cardFinding(code: string, whose: string, example: string, port: number, timeoutMs: number): Finding {
   const first = `one says: ${example}`;
   switch (code) {
     case 'cmc-refused':

@@ -1,7 +1,7 @@
 import { foldNames } from '../../../nodes/names.js';
 import { holds } from '../../../util/ipv4.js';
 import { ownAddresses, sourceAddress, type OwnAddress } from '../../../util/own-addresses.js';
-import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
+import { counted, ok, problem, warning, type Check, type Finding } from '../finding.js';
 import { controlIp, interfaceOf, setting } from '../network.js';
 
 /** The address that loads send from: it must be ours, and on the nodes' network. */

@@ -6,7 +6,7 @@ import { judgeImage } from '../../../images/whole.js';
 import { Failure } from '../../../util/errors.js';
 import { formatBytes } from '../../../monitor/format.js';
 import { inspectImage } from '../../../ndz/read/inspect.js';
-import { counted, ok, problem, warning, type Check, type ConfiguredGateway, type Finding } from '../check.js';
+import { counted, ok, problem, warning, type Check, type ConfiguredGateway, type Finding } from '../finding.js';
 import { ownership, statOrNull, whyNot, whyNotWritable } from '../files.js';
 import { fail as imagesFail } from '../../../images/failures.js';
 

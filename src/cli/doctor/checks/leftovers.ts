@@ -1,6 +1,6 @@
 import { findLeftovers } from '../../../pxe/leftovers.js';
 import { childRecords } from '../../../runs/children.js';
-import { counted, ok, skipped, warning, type Check, type Finding } from '../check.js';
+import { counted, ok, skipped, warning, type Check, type Finding } from '../finding.js';
 import { statOrNull } from '../files.js';
 
 const SHOWN = 5;

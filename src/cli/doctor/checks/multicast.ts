@@ -4,7 +4,7 @@ import type { MulticastSlot } from '../../../config/patterns.js';
 import { openSession, type SessionSockets } from '../../../frisbee/sockets.js';
 import { sleep } from '../../../util/abort.js';
 import { messageOf, systemCode } from '../../../util/errors.js';
-import { ok, problem, skipped, type Check, type Finding } from '../check.js';
+import { ok, problem, skipped, type Check, type Finding } from '../finding.js';
 import { firewallRules } from '../firewall.js';
 import { controlIp, interfaceOf, setting } from '../network.js';
 import { fail as frisbeeFail } from '../../../frisbee/failures.js';

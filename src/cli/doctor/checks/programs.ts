@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createPinger } from '../../../workflows/steps/ping.js';
 import { workerPath } from '../../../util/dist.js';
-import { ok, problem, warning, type Check } from '../check.js';
+import { ok, problem, warning, type Check } from '../finding.js';
 import { findProgram } from '../files.js';
 
 export const engine = {

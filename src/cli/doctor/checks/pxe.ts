@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { checkTarget } from '../../../pxe/check.js';
 import { messageOf } from '../../../util/errors.js';
 import { bootFiles } from '../boot-config.js';
-import { ok, problem, skipped, warning, type Check, type Finding } from '../check.js';
+import { ok, problem, skipped, warning, type Check, type Finding } from '../finding.js';
 import { ownership, statOrNull, whyNot, whyNotWritable } from '../files.js';
 
 /** pxelinux reads its configurations into memory; one of this size is an image that was put in their place. */

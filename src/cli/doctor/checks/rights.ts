@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { SYSTEM_FILE } from '../../../config/layers.js';
-import { ok, warning, type Check, type Finding } from '../check.js';
+import { ok, warning, type Check, type Finding } from '../finding.js';
 import { nameOf, ownership, statOrNull, whyNotWritable } from '../files.js';
 
 /** Who we are, what we may do, and whether others could change what commands go by. */

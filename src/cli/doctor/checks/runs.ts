@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../../config/runs-dir.js';
 import { formatBytes } from '../../../monitor/format.js';
 import { runNames } from '../../../runs/store.js';
-import { counted, ok, problem, warning, type Check, type ConfiguredGateway } from '../check.js';
+import { counted, ok, problem, warning, type Check, type ConfiguredGateway } from '../finding.js';
 import { ownership, statOrNull, whyNotWritable } from '../files.js';
 
 const LITTLE_BYTES = 100 * 1_048_576;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { ok, problem, skipped, warning, type Check, type Finding } from '../check.js';
+import { ok, problem, skipped, warning, type Check, type Finding } from '../finding.js';
 
 /** The oldest Node.js that imaging runs on. */
 const NEEDED: readonly [major: number, minor: number] = [20, 19];

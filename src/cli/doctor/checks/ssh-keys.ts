@@ -5,7 +5,7 @@ import { withDeadline } from '../../../util/abort.js';
 import { type Failure, messageOf } from '../../../util/errors.js';
 import { DEFAULT_KEY_FILES } from '../../../ssh/keys.js';
 import { keyProblem } from '../../../ssh/key-problem.js';
-import { counted, ok, problem, warning, type Check, type Finding } from '../check.js';
+import { counted, ok, problem, warning, type Check, type Finding } from '../finding.js';
 import { ownership, statOrNull, whyNot } from '../files.js';
 import { fail } from '../../failures.js';
 

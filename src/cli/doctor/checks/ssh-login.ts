@@ -3,7 +3,7 @@ import { defaultAuth } from '../../../ssh/keys.js';
 import { sshExec } from '../../../ssh/login.js';
 import { Failure } from '../../../util/errors.js';
 import { fanOut } from '../../../engine/fan-out.js';
-import { counted, ok, problem, skipped, type Check, type Finding } from '../check.js';
+import { counted, ok, problem, skipped, type Check, type Finding } from '../finding.js';
 import { fail as sshFail } from '../../../ssh/failures.js';
 
 const AT_ONCE = 20;

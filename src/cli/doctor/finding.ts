@@ -24,7 +24,7 @@ export type Gateway = { host: Host /** How many nodes will be worked on at once,
 /** ... with a configuration that can be used. */
 export type ConfiguredGateway = Gateway & { config: Config /** Where runs are kept. */; stateDir: string };
 /** ... and an inventory. */
-export type Site = ConfiguredGateway & {
+export type ExaminedSite = ConfiguredGateway & {
   inventory: Inventory;
   /** The nodes to look at: those that were named, else all. */
   nodes: readonly InventoryNode[];
@@ -36,7 +36,7 @@ export type Site = ConfiguredGateway & {
 export type Check =
   | { name: string; needs: 'nothing'; run: (gateway: Gateway, signal: AbortSignal) => Promise<Finding[]> }
   | { name: string; needs: 'configuration'; run: (gateway: ConfiguredGateway, signal: AbortSignal) => Promise<Finding[]> }
-  | { name: string; needs: 'inventory'; run: (site: Site, signal: AbortSignal) => Promise<Finding[]> };
+  | { name: string; needs: 'inventory'; run: (site: ExaminedSite, signal: AbortSignal) => Promise<Finding[]> };
 
 export function ok(message: string): Finding {
   return { status: 'ok', message, cause: null, fix: [] };

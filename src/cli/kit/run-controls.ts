@@ -1,5 +1,5 @@
-import type { Controls } from '../monitor/contract.js';
-import { logTail } from './log-tail.js';
+import type { Controls } from '../../monitor/contract.js';
+import { logTail } from '../../app/log-tail.js';
 
 /** What a person at the terminal can do with a run that is shown. `runPath`: its folder, or null when none is kept. */
 export function runControls(leaving: Controls['leaving'], runPath: string | null, onLeave: () => void): Controls {
