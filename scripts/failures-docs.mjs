@@ -37,7 +37,7 @@ const section = (folder) => {
 
 const page = `# Failures: every code
 
-Each node that fails has a code: in the final table in brackets, in \`node.failed\` of the [events](events.md), in the history of
+Each node that fails has a code: in the final table in brackets, in the [events](events.md), in the history of
 [runs](runs.md). Messages say what was tried, on what and what was seen; the code is for scripts, and does not change.
 
 * **Whose fault**: *the node* (its card, disk or network; where no node takes part, the disk that is read or written), *the site* (gateway, image, server,

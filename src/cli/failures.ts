@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What the command line itself waits for. */
+export const fail = failures('The command line', {
   'agent-late': {
     blame: 'site',
     cure: 'again',
@@ -13,8 +14,4 @@ const table = {
     meaning: 'A check of imaging-doctor did not end in its time.',
     todo: 'Look for a file system or server that hangs, in dmesg or with strace.',
   },
-} as const;
-
-type CliCode = CodeIn<typeof table>;
-/** What the command line itself waits for. */
-export const fail: Fail<CliCode> = failures('The command line', table);
+});

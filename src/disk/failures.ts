@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What can fail on a disk, wherever it is. */
+export const fail = failures('Disks', {
   'slice-missing': {
     blame: 'site',
     cure: 'person',
@@ -61,8 +62,4 @@ const table = {
     meaning: 'The disk is smaller than the image.',
     todo: 'Use a larger disk, or shrink the file system and save it again.',
   },
-} as const;
-
-export type DiskCode = CodeIn<typeof table>;
-/** What can fail on a disk, wherever it is. */
-export const fail: Fail<DiskCode> = failures('Disks', table);
+});

@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { type CodeOf, failures } from '../util/failures.js';
 
-const table = {
+/** What ends work that nothing else ends; `<step>-deadline` for each step. */
+export const fail = failures('Deadlines', {
   'given-up': {
     blame: 'run',
     cure: 'person',
@@ -43,8 +44,5 @@ const table = {
     meaning: 'A step, which the code names, was not done in time.',
     todo: 'See in the message what was seen last.',
   },
-} as const;
-
-export type EngineCode = CodeIn<typeof table>;
-/** What ends work that nothing else ends; `<step>-deadline` for each step. */
-export const fail: Fail<EngineCode> = failures('Deadlines', table);
+});
+export type EngineCode = CodeOf<typeof fail>;

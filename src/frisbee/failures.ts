@@ -1,7 +1,8 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-// a server serves a whole run and is not started anew in it: what ends one is cured by a person
-const table = {
+/** What can fail in a multicast session, at either end. */
+export const fail = failures('The multicast session', {
+  // a server serves a whole run and is not started anew in it: what ends one is cured by a person
   'address-in-use': {
     blame: 'run',
     cure: 'again',
@@ -86,8 +87,4 @@ const table = {
     meaning: 'The thread that writes the disk ended.',
     todo: 'Look whether the machine that receives ran out of memory.',
   },
-} as const;
-
-export type FrisbeeCode = CodeIn<typeof table>;
-/** What can fail in a multicast session, at either end. */
-export const fail: Fail<FrisbeeCode> = failures('The multicast session', table);
+});

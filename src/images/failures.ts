@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What can fail with the images of the gateway. */
+export const fail = failures('Images on the gateway', {
   'image-unknown': {
     blame: 'site',
     cure: 'person',
@@ -67,8 +68,4 @@ const table = {
     meaning: 'An image cannot be moved to where others find it.',
     todo: 'Look whether you may write there, and whether there is room.',
   },
-} as const;
-
-export type ImageCode = CodeIn<typeof table>;
-/** What can fail with the images of the gateway. */
-export const fail: Fail<ImageCode> = failures('Images on the gateway', table);
+});

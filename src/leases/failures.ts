@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What can fail with leases. */
+export const fail = failures('Leases', {
   'no-lease': {
     blame: 'run',
     cure: 'person',
@@ -69,8 +70,4 @@ const table = {
     meaning: 'The lease server answered with that HTTP status.',
     todo: 'See in the message what it says, and whether leases.url is right.',
   },
-} as const;
-
-export type LeaseCode = CodeIn<typeof table>;
-/** What can fail with leases. */
-export const fail: Fail<LeaseCode> = failures('Leases', table);
+});

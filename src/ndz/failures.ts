@@ -1,8 +1,9 @@
 import type { Failure } from '../util/errors.js';
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { type CodeOf, failures } from '../util/failures.js';
 
-// an image is the site's, unless somebody further up knows that a node has just made it
-const table = {
+/** What can fail with an image in the .ndz format. */
+export const fail = failures('What is in an image', {
+  // an image is the site's, unless somebody further up knows that a node has just made it
   'ndz-unreadable': {
     blame: 'site',
     cure: 'person',
@@ -123,11 +124,8 @@ const table = {
     meaning: 'A thread that compresses, reads or writes ended.',
     todo: 'Look whether the machine ran out of memory, or use fewer workers.',
   },
-} as const;
-
-export type NdzCode = CodeIn<typeof table>;
-/** What can fail with an image in the .ndz format. */
-export const fail: Fail<NdzCode> = failures('What is in an image', table);
+});
+export type NdzCode = CodeOf<typeof fail>;
 
 const IMAGE_FAULTS: readonly NdzCode[] = [
   'ndz-empty',

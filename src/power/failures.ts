@@ -1,8 +1,9 @@
-import { Failure, isDefect, messageOf, systemCode } from '../util/errors.js';
+import { type Failure, isDefect, messageOf, systemCode } from '../util/errors.js';
+import { type CodeOf, failures } from '../util/failures.js';
 import type { PowerVerb } from './answer.js';
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
 
-const table = {
+/** What can fail with a CMC card. */
+export const fail = failures('CMC cards', {
   'cmc-refused': {
     blame: 'node',
     cure: 'again',
@@ -51,11 +52,8 @@ const table = {
     meaning: 'The card answered with that HTTP status.',
     todo: 'See in the message what it says; 429, 502, 503 and 504 pass by themselves.',
   },
-} as const;
-
-export type PowerCode = CodeIn<typeof table>;
-/** What can fail with a CMC card. */
-export const fail: Fail<PowerCode> = failures('CMC cards', table);
+});
+export type PowerCode = CodeOf<typeof fail>;
 
 /** Whether a request surely never reached the card. */
 export function neverSent(error: unknown): boolean {

@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What can fail in the folder of next-boot links. */
+export const fail = failures('Next-boot links, and who has a node', {
   'node-busy': {
     blame: 'run',
     cure: 'person',
@@ -32,8 +33,4 @@ const table = {
     meaning: 'Something in the folder of next-boot links cannot be read or written.',
     todo: 'See the cause in the message.',
   },
-} as const;
-
-export type PxeCode = CodeIn<typeof table>;
-/** What can fail in the folder of next-boot links. */
-export const fail: Fail<PxeCode> = failures('Next-boot links, and who has a node', table);
+});

@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What can fail with the records of runs. */
+export const fail = failures('Records', {
   'no-boot-record': {
     blame: 'site',
     cure: 'person',
@@ -13,8 +14,4 @@ const table = {
     meaning: 'It cannot be recorded what is loaded onto a node.',
     todo: 'Set runs.dir to a folder that you may write.',
   },
-} as const;
-
-export type RunsCode = CodeIn<typeof table>;
-/** What can fail with the records of runs. */
-export const fail: Fail<RunsCode> = failures('Records', table);
+});

@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { type CodeOf, failures } from '../util/failures.js';
 
-const table = {
+/** What can fail with ssh. */
+export const fail = failures('ssh', {
   'ssh-refused': {
     blame: 'node',
     cure: 'again',
@@ -55,8 +56,5 @@ const table = {
     meaning: 'The sshd of the image and this program have no algorithm in common.',
     todo: 'Allow one that is more common in the sshd_config of the image.',
   },
-} as const;
-
-export type SshCode = CodeIn<typeof table>;
-/** What can fail with ssh. */
-export const fail: Fail<SshCode> = failures('ssh', table);
+});
+export type SshCode = CodeOf<typeof fail>;

@@ -1,8 +1,9 @@
 import { type Failure, messageOf, systemCode } from '../util/errors.js';
 import { printable } from '../util/text.js';
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What can fail with the shell of the small system. */
+export const fail = failures('The shell of the small system', {
   'telnet-refused': {
     blame: 'node',
     cure: 'again',
@@ -57,11 +58,7 @@ const table = {
     meaning: 'A command is longer than a remote shell surely takes.',
     todo: 'Use shorter paths and options in the configuration, or a shorter comment.',
   },
-} as const;
-
-export type TelnetCode = CodeIn<typeof table>;
-/** What can fail with the shell of the small system. */
-export const fail: Fail<TelnetCode> = failures('The shell of the small system', table);
+});
 
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN']);
 

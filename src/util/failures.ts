@@ -12,8 +12,11 @@ export type FailureSpec = {
   readonly refusal?: true;
 };
 
+/** The codes that a folder's `fail` takes. */
+export type CodeOf<F> = F extends Fail<infer Code> ? Code : never;
+
 /** The codes of a table: a `*` in a key stands for any text (`cmc-http-*`). */
-export type CodeIn<Table> = Wild<keyof Table & string>;
+type CodeIn<Table> = Wild<keyof Table & string>;
 type Wild<Key extends string> = Key extends `${infer Head}*${infer Tail}` ? `${Head}${string}${Tail}` : Key;
 
 /** Makes the failures of one folder. */
@@ -38,7 +41,7 @@ export function failures<const Table extends Readonly<Record<string, FailureSpec
     return head === undefined || tail === undefined ? [] : [{ head, tail, spec }];
   });
   const specOf = (code: string): FailureSpec | undefined =>
-    Object.hasOwn(table, code) && !code.includes('*')
+    Object.hasOwn(table, code)
       ? table[code]
       : patterns.find(({ head, tail }) => code.length > head.length + tail.length && code.startsWith(head) && code.endsWith(tail))?.spec;
   const fail = (code: CodeIn<Table>, message: string, hint?: string, options?: ErrorOptions): Failure => {

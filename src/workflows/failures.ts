@@ -1,6 +1,7 @@
-import { type CodeIn, type Fail, failures } from '../util/failures.js';
+import { failures } from '../util/failures.js';
 
-const table = {
+/** What can fail on the way of a node through a workflow. */
+export const fail = failures('The steps of a node', {
   'reset-ignored': {
     blame: 'node',
     cure: 'again',
@@ -147,8 +148,4 @@ const table = {
     meaning: 'The gateway cannot listen for the image of a node.',
     todo: 'See networking.local_control_ip in the configuration.',
   },
-} as const;
-
-export type WorkflowCode = CodeIn<typeof table>;
-/** What can fail on the way of a node through a workflow. */
-export const fail: Fail<WorkflowCode> = failures('The steps of a node', table);
+});

@@ -17,6 +17,7 @@ import { holding } from './steps/hold.js';
 import { doubtOfDisk, refusal, type DiskDoubt } from './steps/disk-doubt.js';
 import { keepImage, type Kept, type Origin } from './steps/keep-image.js';
 import { mayAct } from './steps/may-act.js';
+import { hearMissing } from './steps/missing-program.js';
 import { inRamdisk, type RamdiskPlan, type RamdiskTools } from './steps/ramdisk.js';
 import { stampRoot, type StampPlace, type StampResult } from './steps/stamp-root.js';
 import { fail } from './failures.js';
@@ -187,22 +188,20 @@ async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, par
   const lastBytes = plan.lastBytes.get(node.name);
   if (lastBytes !== undefined) node.note(`its last image here has ${(lastBytes / 1e6).toFixed(1)} MB`);
   let lastWords = '';
-  let missing: string | null = null;
+  const shell = hearMissing(node.name, [plan.imagezip, plan.netcat]);
   const collector = await openCollector({ localIp, nodeIp: node.target.control.ip, path: partial, signal, onBytes: sparingly(node) });
   try {
     // a pipe's status is its last program's: imagezip's own goes around it, through file descriptor 3
     const command = `[ "$( { { ${plan.imagezip} -o -z1 ${hardDrive} - ; echo $? >&3 ; } | ${plan.netcat} ${localIp} ${collector.port} >/dev/null ; } 3>&1 )" = 0 ]`;
     const onLine = (line: string): void => {
       if (line.trim() !== '') lastWords = line.trim();
-      missing ??= missingProgram(line, [plan.imagezip, plan.netcat]);
+      shell.onLine(line);
     };
-    const { status } = await Promise.race([telnet.run(command, { signal, onLine, silenceTimeoutMs: stallMs }), collector.failed]);
-    if (status !== 0 && missing !== null)
-      throw fail(
-        'no-such-program',
-        `the PXE system of ${node.name} has no program ${missing}; its shell says ${JSON.stringify(lastWords.slice(0, 200))}`,
-        'add it to the PXE system; see frisbee.imagezip and frisbee.netcat in the configuration',
-      );
+    const { status } = await Promise.race([
+      telnet.run(command, { signal, onLine, silenceTimeoutMs: stallMs }),
+      collector.failed,
+      shell.lost,
+    ]);
     if (status !== 0)
       throw fail(
         'imagezip-failed',
@@ -222,12 +221,6 @@ async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, par
   } finally {
     await collector.close();
   }
-}
-
-/** Which of the programs a shell says that it cannot find (`sh: nc: not found`); null when the line says something else. */
-function missingProgram(line: string, programs: readonly string[]): string | null {
-  const name = /(?:^|\s)(\S+): (?:(?:command )?not found|No such file or directory)\s*$/.exec(line)?.[1];
-  return programs.find((program) => program === name) ?? null;
 }
 
 /** Tells the bytes that have come a few times a second: every event is kept in the run's journal. */
