@@ -36,16 +36,16 @@ const outcomes = { ok: 0, busy: 0, other: 0 };
 const began = performance.now();
 for (const { code, events } of await Promise.all(Array.from({ length: loads }, load))) {
   const run = events[0].run;
-  const failed = events.filter(({ type }) => type === 'node.failed');
+  const failed = events.filter(({ type }) => type === 'target.failed');
   const busy = failed.filter((event) => event.code === 'node-busy' && event.step === 'lock');
-  const done = events.filter(({ type }) => type === 'node.done');
+  const done = events.filter(({ type }) => type === 'target.done');
   outcomes.ok += done.length;
   outcomes.busy += busy.length;
   outcomes.other += failed.length - busy.length;
   const expected = failed.length === 0 ? 0 : busy.length === failed.length && done.length === 0 ? 3 : 1;
   if (code !== expected) problems.push(`${run}: exit code ${code}, not ${expected}`);
-  for (const { at, node } of events.filter((event) => event.type === 'node.step' && event.step === 'pxe')) {
-    const end = events.find((event) => event.node === node && (event.type === 'node.done' || event.type === 'node.failed'));
+  for (const { at, node } of events.filter((event) => event.type === 'target.step' && event.step === 'pxe')) {
+    const end = events.find((event) => event.target === node && (event.type === 'target.done' || event.type === 'target.failed'));
     held.set(node, [...(held.get(node) ?? []), [at, end?.at ?? Infinity, run]]);
   }
 }

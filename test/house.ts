@@ -54,7 +54,7 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
   },
   testbed: {
     is: 'the emulated testbed: nodes, CMC cards, telnet shells, ssh, faults',
-    imports: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'images', 'programs'],
+    imports: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'programs'],
   },
   programs: { is: 'frisbee, frisbeed, imagezip, imageunzip as drop-in commands', imports: ['util', 'disk', 'ndz', 'frisbee', 'images'] },
   engine: { is: 'targets, whatever they are: fan-out, attempts, quorum, window, deadlines, interruption', imports: ['util', 'events'] },
@@ -62,7 +62,7 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
     is: 'events to rows, plain lines, a live screen, JSON; `live/`: followers, websocket, server-sent events',
     imports: ['util', 'events'],
   },
-  frisbee: { is: 'the multicast protocol: wire (pure), server, client, pacing', imports: ['util', 'disk', 'ndz'] },
+  frisbee: { is: 'the multicast protocol: wire (pure), server, client, pacing', imports: ['util', 'ndz'] },
   images: { is: 'the image store: find, list, share, provenance, conversion', imports: ['util', 'disk', 'ndz'] },
   leases: { is: 'who may use the testbed when: none, local, omf, r2labapi', imports: ['util'] },
   runs: { is: 'what is kept of runs, nodes and images: plans, journals, results, history, health', imports: ['util', 'events', 'nodes'] },
@@ -80,4 +80,36 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
 };
 
 /** The doors: the files of a folder that others may import, types included. Folders that are not here have no doors: all of it is open. */
-export const doors: Readonly<Record<string, readonly string[]>> = {};
+export const doors: Readonly<Record<string, readonly string[]>> = {
+  disk: [
+    'digest',
+    'ext-file',
+    'failures',
+    'needed-sectors',
+    'partition-type',
+    'placement',
+    'plan/plan',
+    'plan/plan-types',
+    'sector',
+    'sector-reader',
+    'slice',
+    'source',
+    'target',
+    'writer',
+  ],
+  ndz: [
+    'apply/apply',
+    'apply/chunk-sink',
+    'apply/disk-sink',
+    'check/diff',
+    'check/image-digests',
+    'check/verify',
+    'codec/format',
+    'failures',
+    'read/image-source',
+    'read/inspect',
+    'write/writer',
+  ],
+  frisbee: ['failures', 'receive', 'receive-options', 'server', 'server-events', 'sockets', 'writer-thread'],
+  images: ['convert', 'failures', 'find', 'formats', 'records', 'saved', 'share', 'stamp', 'whole'],
+};

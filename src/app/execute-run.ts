@@ -1,6 +1,6 @@
 import { createBus, type EventSink } from '../events/bus.js';
 import type { Outcome } from '../events/outcome.js';
-import { applyEvent, emptyState, nodesIn, type RunState } from '../events/reducer.js';
+import { applyEvent, emptyState, targetsIn, type RunState } from '../events/reducer.js';
 import { EVENT_SCHEMA, type Emit } from '../events/types.js';
 import { eventText } from '../monitor/text.js';
 import { openLogFile, type LogFile } from '../runs/log-file.js';
@@ -108,11 +108,11 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
   const { state, recording, face } = keeping;
   const emit = openBus(run, keeping, context.host);
   const startedMs = context.host.monotonicMs();
-  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, nodes: allNodes(workflow), details: workflow.details });
+  emit({ type: 'run.started', schema: EVENT_SCHEMA, command, ...workflow.work, targets: allNodes(workflow), details: workflow.details });
   keeping.warnings.tell(emit);
   const interruption = hearInterrupts(workflow, context, emit);
   const endTelling = face.onStart(emit);
-  for (const { node, reason } of workflow.skipped) emit({ type: 'node.skipped', node, reason });
+  for (const { node, reason } of workflow.skipped) emit({ type: 'target.skipped', target: node, reason });
   const undo = new UndoStack();
   const { outcomes, thrown } = await attempt(workflow, {
     run,
@@ -125,17 +125,17 @@ async function execute({ run, command }: RunPlan, workflow: NodeWorkflow, keepin
     onOutcome: (outcome) => face.onOutcome(outcome),
   });
   for (const problem of await undo.run()) emit({ type: 'run.warning', text: problem });
-  for (const node of [...nodesIn(state, 'waiting'), ...nodesIn(state, 'active')])
-    emit({ type: 'node.skipped', node, reason: 'the run ended before its turn' });
+  for (const target of [...targetsIn(state, 'waiting'), ...targetsIn(state, 'active')])
+    emit({ type: 'target.skipped', target, reason: 'the run ended before its turn' });
   const interrupted = interruption.reason();
   interruption.close();
   endTelling();
   const exitCode = face.exitCodeOf({ outcomes, thrown, interrupted });
   emit({
     type: 'run.finished',
-    ok: nodesIn(state, 'done'),
-    failed: nodesIn(state, 'failed'),
-    skipped: nodesIn(state, 'skipped'),
+    ok: targetsIn(state, 'done'),
+    failed: targetsIn(state, 'failed'),
+    skipped: targetsIn(state, 'skipped'),
     exitCode,
     elapsedMs: Math.round(context.host.monotonicMs() - startedMs),
   });

@@ -1,4 +1,5 @@
-import { createLeaseBackend, type LeaseBackend } from '../leases/backend.js';
+import { createLeaseBackend } from '../leases/create-backend.js';
+import type { LeaseBackend } from '../leases/backend.js';
 import { createPermit, type LeasePermit } from '../leases/lease-check.js';
 import { Failure, messageOf, UserError } from '../util/errors.js';
 import { withDeadline } from '../util/abort.js';

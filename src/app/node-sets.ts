@@ -1,7 +1,7 @@
 import { nearest } from '../util/nearest.js';
 import { nodeNumber, type NodeNames } from '../nodes/names.js';
 import { parseNodeSpecs, shown, type SetResolver } from '../nodes/parse.js';
-import { findRun, nodesByOutcome, type StoredRun } from '../runs/store.js';
+import { findRun, targetsByOutcome, type StoredRun } from '../runs/store.js';
 import { UserError } from '../util/errors.js';
 
 const outcomes = ['failed', 'ok', 'skipped', 'all'] as const;
@@ -77,8 +77,8 @@ function nodesOfRun(how: string, run: string, names: NodeNames, stateDir: string
 }
 
 function namesIn(run: StoredRun, outcome: (typeof outcomes)[number]): readonly string[] {
-  if (outcome === 'all') return run.plan.nodes;
-  const nodes = nodesByOutcome(run);
+  if (outcome === 'all') return run.plan.targets;
+  const nodes = targetsByOutcome(run);
   if (outcome === 'skipped' && run.standing === 'died') return [...nodes.skipped, ...nodes.left];
   return nodes[outcome];
 }

@@ -1,7 +1,7 @@
 import type { Outcome } from '../events/outcome.js';
 import type { Emit } from '../events/types.js';
+import type { Work } from '../events/work.js';
 import type { ProgressMode } from '../monitor/monitor.js';
-import type { SkippedNode } from '../runs/result-file.js';
 import type { Retention } from '../runs/retention.js';
 import type { Host } from '../util/host.js';
 import type { UndoStack } from '../util/undo.js';
@@ -21,6 +21,8 @@ export type WorkflowTools = {
   onOutcome: (outcome: Outcome<unknown>) => void;
 };
 
+export type SkippedNode = { node: string; reason: string };
+
 /** What of the site decides on how a run is kept; see `runSettings`. */
 export type RunSettings = {
   /** Where run folders, boot records and the health history are. */
@@ -37,6 +39,8 @@ export type OnInterrupt = 'stop' | 'finish';
 
 /** What a command on nodes wants done; selection is over, nothing has been touched yet. */
 export type NodeWorkflow = RunSettings & {
+  /** Its steps, and what is to be known of them. */
+  work: Work;
   /** Control names, in order. */
   nodes: readonly string[];
   /** What the plan says besides its nodes: goes into the first event and is what `--dry-run` prints. */

@@ -2,7 +2,7 @@ import type { InventoryNode } from '../inventory/inventory.js';
 import { foldNames } from '../nodes/names.js';
 import { healthOf, type NodeHealth } from '../runs/health.js';
 import { readHistory } from '../runs/history.js';
-import type { SkippedNode } from '../runs/result-file.js';
+import type { SkippedNode } from './node-workflow.js';
 import { UserError } from '../util/errors.js';
 import type { Site } from './site.js';
 

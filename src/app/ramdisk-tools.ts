@@ -9,7 +9,7 @@ import { bootRecords, type BootRecords } from '../runs/boots.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';
 import { createPinger } from '../workflows/steps/ping.js';
 import type { RamdiskPlan, RamdiskTools } from '../workflows/steps/ramdisk.js';
-import { createWindow } from '../engine/window.js';
+import { createWindow, type WindowSize } from '../engine/window.js';
 import type { WorkflowTools } from './node-workflow.js';
 import type { RunPermit } from './leases.js';
 import type { Site } from './site.js';
@@ -63,7 +63,7 @@ export async function ramdiskTools(
     links,
     permit: permit.check,
     waitLockMs: taking.waitLockMs,
-    window: createWindow(taking.window ?? config.nodes.bootWindow, host.monotonicMs),
+    window: createWindow(windowOf(taking.window ?? config.nodes.bootWindow), host.monotonicMs),
     boots,
     children: childRecords(stateDir, host),
     reset: {
@@ -96,4 +96,9 @@ export async function checkPxe({ configDir, frisbeeImage }: Config['pxelinux']):
   const missing = await checkTarget(configDir, frisbeeImage);
   if (missing !== null)
     throw new UserError('environment', missing, 'install the PXE system there, or set frisbee_image in section [pxelinux]');
+}
+
+/** So many resets in so many milliseconds. */
+function windowOf(size: Taking['window']): WindowSize | null {
+  return size === null ? null : { turns: size.nodes, perMs: size.perMs };
 }

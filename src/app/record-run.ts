@@ -41,7 +41,8 @@ export function planRecord(
     argv: [...(from?.plan.argv ?? argv.slice(1))],
     cwd: host.cwd(),
     env: Object.fromEntries(env),
-    nodes: allNodes(workflow),
+    kind: workflow.work.kind,
+    targets: allNodes(workflow),
     details: workflow.details,
     inputs: stampInputs(workflow.inputs ?? []),
     login: host.login(),
@@ -64,7 +65,7 @@ export function recordRun(plan: RunPlan, workflow: NodeWorkflow, state: RunState
   const folder = openRunFolder(workflow.stateDir, plan.run, warn, plan);
   const history = folder && tryOpenHistory(workflow.stateDir, warn);
   const recordAttempt: EventSink = (event) => {
-    const attempt = event.type === 'node.done' || event.type === 'node.failed' ? attemptOf(state, event.node, event.at) : null;
+    const attempt = event.type === 'target.done' || event.type === 'target.failed' ? attemptOf(state, event.target, event.at) : null;
     if (attempt) history?.add(attempt);
   };
   return {

@@ -7,10 +7,9 @@ import { loadInventory } from '../inventory/load.js';
 import { fold, type NodeNames } from '../nodes/names.js';
 import type { SetResolver } from '../nodes/parse.js';
 import { checkKnown, emptySelection, selectNodes, type Selection } from '../nodes/select.js';
-import type { SkippedNode } from '../runs/result-file.js';
 import type { Host } from '../util/host.js';
 import type { AppContext } from './context.js';
-import type { RunSettings } from './node-workflow.js';
+import type { RunSettings, SkippedNode } from './node-workflow.js';
 
 /** The testbed as configuration and inventory describe it. */
 export type Site = {

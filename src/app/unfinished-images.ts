@@ -1,5 +1,4 @@
-import { savedInto } from '../images/places.js';
-import { sweepUnfinished } from '../images/partial.js';
+import { savedInto, sweepUnfinished } from '../images/saved.js';
 import type { Host } from '../util/host.js';
 
 /** Paths of what killed saves and shares left half-made in the folders that images go into; removed, unless it is a dry run. */

@@ -2,6 +2,7 @@ import { ExtBlocks } from './file-systems/ext-blocks.js';
 import { readDescriptor } from './file-systems/ext-descriptor.js';
 import { blockMap } from './file-systems/ext-inode.js';
 import { looksLikeExt, readExtSuper, type ExtSuper } from './file-systems/ext-super.js';
+import { crc32c } from './tables/crc.js';
 import { Volume } from './volume.js';
 import type { ImageSource } from './source.js';
 
@@ -118,4 +119,19 @@ async function findEntry(blocks: ExtBlocks, fileSystem: ExtSuper, directory: Ino
     }
   }
   return null;
+}
+
+const INODE = { generation: 0x64, checksumLow: 0x7c, extraSize: 0x80, checksumHigh: 0x82 } as const;
+
+/** Gives an inode its checksum. (Format: "Checksums" in the kernel's documentation of ext4.) */
+export function sealInode(inode: Buffer, number: number, seed: number): void {
+  const isWide = inode.byteLength > 128 && inode.readUInt16LE(INODE.extraSize) >= 4;
+  inode.writeUInt16LE(0, INODE.checksumLow);
+  if (isWide) inode.writeUInt16LE(0, INODE.checksumHigh);
+  const numberBytes = Buffer.alloc(4);
+  numberBytes.writeUInt32LE(number);
+  const parts = [numberBytes, inode.subarray(INODE.generation, INODE.generation + 4), inode];
+  const checksum = parts.reduce(crc32c, seed);
+  inode.writeUInt16LE(checksum & 0xffff, INODE.checksumLow);
+  if (isWide) inode.writeUInt16LE(checksum >>> 16, INODE.checksumHigh);
 }

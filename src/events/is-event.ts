@@ -1,38 +1,46 @@
 import { isBlame } from '../util/errors.js';
 import { isMoment, isObject, isText, isTexts } from '../util/json.js';
+import { type Check, type Checks, isBoolean, isNumber, isTextOrNull, listOf, oneOf, optional, orNull, shaped } from './check.js';
+import { isResult } from './is-result.js';
 import type { EventBody, ImagingEvent } from './types.js';
+import type { LeftBehind, StepFacts } from './work.js';
 
-type Check = (value: unknown) => boolean;
-
-const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
-const isTextOrNull: Check = (value) => value === null || isText(value);
-const isBlameIfThere: Check = (value) => value === undefined || isBlame(value);
-const isTextsIfThere: Check = (value) => value === undefined || isTexts(value);
+const isStep = shaped({
+  name: isText,
+  moves: optional(oneOf('bytes')),
+  early: optional(isBoolean),
+  disk: optional(oneOf('in-write', 'written', 'judged')),
+} satisfies Checks<StepFacts>);
+const isLeftBehind = shaped({
+  disk: oneOf('as-it-was', 'in-write', 'written'),
+  steps: optional(isTexts),
+  words: isText,
+} satisfies Checks<LeftBehind>);
 
 /** What the fields of each type of event must be. */
-const kinds: { readonly [T in EventBody['type']]: { readonly [K in Exclude<keyof Extract<EventBody, { type: T }>, 'type'>]: Check } } = {
-  'run.started': { schema: isNumber, command: isText, nodes: isTexts, details: isObject },
+const kinds: { readonly [T in EventBody['type']]: Checks<Omit<Extract<EventBody, { type: T }>, 'type'>> } = {
+  'run.started': {
+    schema: isNumber,
+    command: isText,
+    kind: oneOf('node', 'drive', 'job'),
+    targets: isTexts,
+    steps: listOf(isStep),
+    leftBehind: listOf(isLeftBehind),
+    details: isObject,
+  },
   'run.note': { text: isText },
   'run.warning': { text: isText },
-  'node.step': { node: isText, step: isText, attempt: isNumber },
-  'node.note': { node: isText, step: isText, text: isText },
-  'node.progress': { node: isText, doneBytes: isNumber, totalBytes: isNumber },
-  'node.retry': { node: isText, step: isText, reason: isText },
-  'node.failed': {
-    node: isText,
-    step: isText,
-    code: isText,
-    message: isText,
-    hint: isTextOrNull,
-    blame: isBlameIfThere,
-    elapsedMs: isNumber,
-  },
-  'node.done': { node: isText, elapsedMs: isNumber, detail: isTextOrNull, remarks: isTextsIfThere },
-  'node.skipped': { node: isText, reason: isText },
+  'target.step': { target: isText, step: isText, attempt: isNumber },
+  'target.note': { target: isText, step: isText, text: isText },
+  'target.progress': { target: isText, doneBytes: isNumber, totalBytes: isNumber },
+  'target.retry': { target: isText, step: isText, reason: isText },
+  'target.failed': { target: isText, step: isText, code: isText, message: isText, hint: isTextOrNull, blame: isBlame, elapsedMs: isNumber },
+  'target.done': { target: isText, elapsedMs: isNumber, result: orNull(isResult), remarks: optional(isTexts) },
+  'target.skipped': { target: isText, reason: isText },
   'server.started': { engine: isText, group: isText, port: isNumber, rateBps: isNumber, image: isText },
-  'server.join': { node: isTextOrNull, address: isText, clientId: isNumber },
-  'server.leave': { node: isTextOrNull, address: isText, clientId: isNumber },
-  'server.progress': { node: isTextOrNull, address: isText, askedBlocks: isNumber, totalBlocks: isNumber, idleMs: isNumber },
+  'server.join': { target: isTextOrNull, address: isText, clientId: isNumber },
+  'server.leave': { target: isTextOrNull, address: isText, clientId: isNumber },
+  'server.progress': { target: isTextOrNull, address: isText, askedBlocks: isNumber, totalBlocks: isNumber, idleMs: isNumber },
   'server.rate': { port: isNumber, rateBps: isNumber, sentBlocks: isNumber, repeatedBlocks: isNumber, reason: isText },
   'server.stopped': { port: isNumber, sentBlocks: isNumber, repeatedBlocks: isNumber },
   'run.failed': { code: isText, message: isText, hint: isTextOrNull },
@@ -40,7 +48,7 @@ const kinds: { readonly [T in EventBody['type']]: { readonly [K in Exclude<keyof
   'run.finished': { ok: isTexts, failed: isTexts, skipped: isTexts, exitCode: isNumber, elapsedMs: isNumber },
 };
 
-const fields = new Map<string, [name: string, is: Check][]>(Object.entries(kinds).map(([type, checks]) => [type, Object.entries(checks)]));
+const checks = new Map<string, Check>(Object.entries(kinds).map(([type, fields]) => [type, shaped(fields)]));
 
 /**
  * Whether a value, read from a journal that anybody may have written, is an event of a type that this version knows, with
@@ -48,5 +56,5 @@ const fields = new Map<string, [name: string, is: Check][]>(Object.entries(kinds
  */
 export function isEvent(value: unknown): value is ImagingEvent {
   if (!isObject(value) || !isText(value.type) || !isMoment(value.at) || !Number.isInteger(value.seq) || !isText(value.run)) return false;
-  return fields.get(value.type)?.every(([name, is]) => is(value[name])) ?? false;
+  return checks.get(value.type)?.(value) ?? false;
 }

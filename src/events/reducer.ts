@@ -1,35 +1,43 @@
-import type { NodeFailure, Step } from './outcome.js';
+import type { TargetFailure } from './outcome.js';
+import type { TargetResult } from './results.js';
 import type { ImagingEvent } from './types.js';
+import type { DiskState, LeftBehind, StepFacts, TargetKind } from './work.js';
 
-/** Where one node stands. */
-export type NodeState = {
-  node: string;
+/** Where one target stands. */
+export type TargetState = {
+  name: string;
   phase: 'waiting' | 'active' | 'done' | 'failed' | 'skipped';
-  step: Step | null;
+  step: string | null;
+  /** What is to be known of its step. */
+  facts: StepFacts | null;
   attempt: number;
   /** When its step began, milliseconds since 1970. */
   stepAt: number | null;
   doneBytes: number;
   totalBytes: number;
-  /** What its disk is by now: not touched, overwritten in part (or wrongly), or all new. */
-  disk: 'as-it-was' | 'in-write' | 'written';
+  disk: DiskState;
   /** The last thing worth telling about it. */
   note: string;
-  failure: NodeFailure | null;
+  failure: TargetFailure | null;
+  /** What came of it, when it is done and there is something to tell. */
+  result: TargetResult | null;
   /** What did not go as wished, though it is done. */
   remarks: string[];
   elapsedMs: number | null;
   /** How long it was in each step that it has left, all attempts together. */
-  stepsMs: Partial<Record<Step, number>>;
+  stepsMs: Record<string, number>;
 };
 
 /** Where a whole run stands: what the monitor draws, what the final table and the exit code are made of. */
 export type RunState = {
   run: string;
   command: string;
+  kind: TargetKind;
+  steps: Map<string, StepFacts>;
+  leftBehind: readonly LeftBehind[];
   details: Record<string, unknown>;
   startedAt: number | null;
-  nodes: Map<string, NodeState>;
+  targets: Map<string, TargetState>;
   /** What is sent, all sessions together; group and port are the first one's. */
   server: { engine: string; group: string; port: number; rateBps: number; sentBlocks: number; repeatedBlocks: number } | null;
   /** The sessions by their port. */
@@ -48,9 +56,12 @@ export function emptyState(): RunState {
   return {
     run: '',
     command: '',
+    kind: 'node',
+    steps: new Map(),
+    leftBehind: [],
     details: {},
     startedAt: null,
-    nodes: new Map(),
+    targets: new Map(),
     server: null,
     sessions: new Map(),
     warnings: [],
@@ -61,17 +72,19 @@ export function emptyState(): RunState {
   };
 }
 
-function newNode(node: string): NodeState {
+function newTarget(name: string): TargetState {
   return {
-    node,
+    name,
     phase: 'waiting',
     step: null,
+    facts: null,
     attempt: 0,
     doneBytes: 0,
     totalBytes: 0,
     disk: 'as-it-was',
     note: '',
     failure: null,
+    result: null,
     remarks: [],
     elapsedMs: null,
     stepAt: null,
@@ -79,21 +92,18 @@ function newNode(node: string): NodeState {
   };
 }
 
-/** Folds one event into the state, in place: a thousand nodes make too many events for copies. */
+/** Folds one event into the state, in place: a thousand targets make too many events for copies. */
 export function applyEvent(state: RunState, event: ImagingEvent): RunState {
-  if ('node' in event && event.node !== null && event.type.startsWith('node.')) {
-    let node = state.nodes.get(event.node);
-    if (!node) state.nodes.set(event.node, (node = newNode(event.node)));
-    applyNodeEvent(node, event);
-    return state;
-  }
   switch (event.type) {
     case 'run.started':
       state.run = event.run;
       state.command = event.command;
+      state.kind = event.kind;
+      state.steps = new Map(event.steps.map((facts) => [facts.name, facts]));
+      state.leftBehind = event.leftBehind;
       state.details = event.details;
       state.startedAt = event.at;
-      for (const node of event.nodes) state.nodes.set(node, newNode(node));
+      for (const name of event.targets) state.targets.set(name, newTarget(name));
       break;
     case 'run.note':
       state.lastNote = event.text;
@@ -118,7 +128,12 @@ export function applyEvent(state: RunState, event: ImagingEvent): RunState {
     case 'run.finished':
       state.finished = { at: event.at, exitCode: event.exitCode, elapsedMs: event.elapsedMs };
       break;
-    default: // joins, leaves and the server's view of progress are for the journal
+    case 'server.join':
+    case 'server.leave':
+    case 'server.progress':
+      break; // for the journal
+    default:
+      applyTargetEvent(state, event);
   }
   return state;
 }
@@ -141,60 +156,74 @@ function applySession(state: RunState, port: number, now: { rateBps?: number; se
   });
 }
 
-function applyNodeEvent(node: NodeState, event: ImagingEvent): void {
-  if (node.phase === 'done' || node.phase === 'failed') return; // what a task says that was given up changes nothing
-  if (event.type === 'node.step' || event.type === 'node.done' || event.type === 'node.failed') leaveStep(node, event.at);
+type TargetEvent = Extract<ImagingEvent, { type: `target.${string}` }>;
+
+function applyTargetEvent({ targets, steps }: RunState, event: TargetEvent): void {
+  let target = targets.get(event.target);
+  if (!target) targets.set(event.target, (target = newTarget(event.target)));
+  if (target.phase === 'done' || target.phase === 'failed') return; // what a task says that was given up changes nothing
   switch (event.type) {
-    case 'node.step':
-      node.phase = 'active';
-      node.stepAt = event.at;
-      node.step = event.step;
-      node.attempt = event.attempt;
-      if (event.step === 'write') node.disk = 'in-write';
-      else if (node.disk === 'in-write' && (event.step === 'verify' || event.step === 'reboot')) node.disk = 'written';
-      node.note = '';
+    case 'target.step':
+      leaveStep(target, event.at);
+      enterStep(target, event.step, steps);
+      target.phase = 'active';
+      target.stepAt = event.at;
+      target.attempt = event.attempt;
+      target.note = '';
       break;
-    case 'node.note':
-      node.note = event.text;
+    case 'target.note':
+      target.note = event.text;
       break;
-    case 'node.retry':
-      node.note = event.reason;
-      if (event.step === 'verify' && node.disk === 'written') node.disk = 'in-write'; // what was written is wrong
+    case 'target.retry':
+      target.note = event.reason;
+      if (steps.get(event.step)?.disk === 'judged' && target.disk === 'written') target.disk = 'in-write'; // what was written is wrong
       break;
-    case 'node.progress':
-      node.doneBytes = event.doneBytes;
-      node.totalBytes = event.totalBytes;
+    case 'target.progress':
+      target.doneBytes = event.doneBytes;
+      target.totalBytes = event.totalBytes;
       break;
-    case 'node.failed':
-      node.phase = 'failed';
-      node.step = event.step;
-      node.failure = failureIn(event);
-      node.elapsedMs = event.elapsedMs;
+    case 'target.failed':
+      leaveStep(target, event.at);
+      target.phase = 'failed';
+      target.step = event.step;
+      target.facts = steps.get(event.step) ?? null;
+      target.failure = failureOf(event);
+      target.elapsedMs = event.elapsedMs;
       break;
-    case 'node.done':
-      node.phase = 'done';
-      node.note = event.detail ?? '';
-      node.remarks = event.remarks ?? [];
-      node.elapsedMs = event.elapsedMs;
+    case 'target.done':
+      leaveStep(target, event.at);
+      target.phase = 'done';
+      target.note = '';
+      target.result = event.result;
+      target.remarks = event.remarks ?? [];
+      target.elapsedMs = event.elapsedMs;
       break;
-    case 'node.skipped':
-      node.phase = 'skipped';
-      node.note = event.reason;
+    case 'target.skipped':
+      target.phase = 'skipped';
+      target.note = event.reason;
       break;
-    default:
   }
 }
 
-function failureIn({ node, step, code, message, hint, blame }: NodeFailure): NodeFailure {
-  return { node, step, code, message, hint, ...(blame === undefined ? {} : { blame }) };
+function enterStep(target: TargetState, step: string, steps: RunState['steps']): void {
+  target.step = step;
+  target.facts = steps.get(step) ?? null;
+  const disk = target.facts?.disk;
+  if (disk === 'in-write') target.disk = 'in-write';
+  else if (disk !== undefined && target.disk === 'in-write') target.disk = 'written';
 }
 
-function leaveStep(node: NodeState, at: number): void {
-  if (node.step !== null && node.stepAt !== null) node.stepsMs[node.step] = (node.stepsMs[node.step] ?? 0) + Math.max(0, at - node.stepAt);
-  node.stepAt = null;
+function failureOf({ target, step, code, message, hint, blame }: Extract<TargetEvent, { type: 'target.failed' }>): TargetFailure {
+  return { target, step, code, message, hint, blame };
 }
 
-/** The nodes in a phase, in the order of the selection. */
-export function nodesIn(state: RunState, phase: NodeState['phase']): string[] {
-  return [...state.nodes.values()].filter((node) => node.phase === phase).map((node) => node.node);
+function leaveStep(target: TargetState, at: number): void {
+  if (target.step !== null && target.stepAt !== null)
+    target.stepsMs[target.step] = (target.stepsMs[target.step] ?? 0) + Math.max(0, at - target.stepAt);
+  target.stepAt = null;
+}
+
+/** The targets in a phase, in the order of the selection. */
+export function targetsIn(state: RunState, phase: TargetState['phase']): string[] {
+  return [...state.targets.values()].filter((target) => target.phase === phase).map(({ name }) => name);
 }

@@ -1,30 +1,54 @@
-import type { NodeFailure, Step } from './outcome.js';
+import type { Blame } from '../util/errors.js';
+import type { TargetResult } from './results.js';
+import type { LeftBehind, StepFacts, TargetKind } from './work.js';
 
 /** Version of the event stream as `--progress json` and the journal show it; grows when a field changes its meaning. */
-export const EVENT_SCHEMA = 1;
+export const EVENT_SCHEMA = 2;
 
-/** Everything that can happen in a run, as data. `node` is always the control name (`fit07`). */
+/** Everything that can happen in a run, as data. `target` is the name of what is worked on: `fit07`, `sdb`, a job. */
 export type EventBody =
-  | { type: 'run.started'; schema: number; command: string; nodes: string[]; details: Record<string, unknown> }
+  | {
+      type: 'run.started';
+      schema: number;
+      command: string;
+      kind: TargetKind;
+      targets: string[];
+      /** The steps that targets go through, with what is to be known of them. */
+      steps: StepFacts[];
+      leftBehind: LeftBehind[];
+      /** The plan. */
+      details: Record<string, unknown>;
+    }
   | { type: 'run.note'; text: string }
   | { type: 'run.warning'; text: string }
-  | { type: 'node.step'; node: string; step: Step; attempt: number }
-  | { type: 'node.note'; node: string; step: Step; text: string }
-  | { type: 'node.progress'; node: string; doneBytes: number; totalBytes: number }
-  | { type: 'node.retry'; node: string; step: Step; reason: string }
-  | ({ type: 'node.failed'; elapsedMs: number } & NodeFailure)
+  | { type: 'target.step'; target: string; step: string; attempt: number }
+  | { type: 'target.note'; target: string; step: string; text: string }
+  | { type: 'target.progress'; target: string; doneBytes: number; totalBytes: number }
+  | { type: 'target.retry'; target: string; step: string; reason: string }
   | {
-      type: 'node.done';
-      node: string;
+      type: 'target.failed';
+      target: string;
+      step: string;
+      code: string;
+      message: string;
+      hint: string | null;
+      blame: Blame;
       elapsedMs: number;
-      detail: string | null /** What did not go as wished all the same; left out when nothing. */;
+    }
+  | {
+      type: 'target.done';
+      target: string;
+      elapsedMs: number;
+      /** Null when there is nothing to tell but that it is done. */
+      result: TargetResult | null;
+      /** What did not go as wished all the same; left out when nothing. */
       remarks?: string[];
     }
-  | { type: 'node.skipped'; node: string; reason: string }
+  | { type: 'target.skipped'; target: string; reason: string }
   | { type: 'server.started'; engine: string; group: string; port: number; rateBps: number; image: string }
-  | { type: 'server.join'; node: string | null; address: string; clientId: number }
-  | { type: 'server.leave'; node: string | null; address: string; clientId: number }
-  | { type: 'server.progress'; node: string | null; address: string; askedBlocks: number; totalBlocks: number; idleMs: number }
+  | { type: 'server.join'; target: string | null; address: string; clientId: number }
+  | { type: 'server.leave'; target: string | null; address: string; clientId: number }
+  | { type: 'server.progress'; target: string | null; address: string; askedBlocks: number; totalBlocks: number; idleMs: number }
   | {
       type: 'server.rate';
       port: number;

@@ -2,7 +2,7 @@ import { BlockMap } from './block-map.js';
 
 /** A chunk on its way in. */
 export type ChunkBuffer = {
-  readonly slot: number;
+  readonly number: number;
   chunk: number;
   /** Number of blocks the chunk has. */
   size: number;
@@ -18,7 +18,7 @@ export type ChunkBuffer = {
   dubious: boolean;
 };
 
-/** A bounded set of chunk buffers, found by chunk. Slots are numbered from 0. */
+/** A bounded set of chunk buffers, found by chunk. Buffers are numbered from 0. */
 export class ChunkBuffers {
   readonly #free: ChunkBuffer[] = [];
   readonly #filling = new Map<number, ChunkBuffer>();
@@ -26,9 +26,9 @@ export class ChunkBuffers {
   #latest: ChunkBuffer | null = null;
 
   constructor(count: number) {
-    for (let slot = count - 1; slot >= 0; slot--) {
+    for (let number = count - 1; number >= 0; number--) {
       this.#free.push({
-        slot,
+        number,
         chunk: -1,
         size: 0,
         have: new BlockMap(),
@@ -84,17 +84,17 @@ export class ChunkBuffers {
     return null;
   }
 
-  /** The chunk is complete: its slot stays taken until `free`. */
+  /** The chunk is complete: it stays taken until `free`. */
   complete(buffer: ChunkBuffer): void {
     this.#filling.delete(buffer.chunk);
-    this.#full.set(buffer.slot, buffer);
+    this.#full.set(buffer.number, buffer);
     if (this.#latest === buffer) this.#latest = null;
   }
 
-  /** The chunk in this slot has been used up. */
-  free(slot: number): void {
-    const buffer = this.#full.get(slot);
-    if (!buffer || !this.#full.delete(slot)) return;
+  /** The chunk in this buffer has been used up. */
+  free(number: number): void {
+    const buffer = this.#full.get(number);
+    if (!buffer || !this.#full.delete(number)) return;
     this.#release(buffer);
   }
 

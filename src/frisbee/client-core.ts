@@ -1,33 +1,24 @@
-import { numberToIp } from './address.js';
+import { numberToIp } from '../util/ipv4.js';
 import { BlockMap } from './block-map.js';
 import { type ChunkBuffer, ChunkBuffers } from './chunk-buffers.js';
-import type { ClientProfile } from './client-profile.js';
+import { ChunkLedger } from './chunk-ledger.js';
+import type { ClientProfile } from './receive-options.js';
 import { type ClientStats, emptyClientStats } from './client-stats.js';
 import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry, geometryOf } from './geometry.js';
 import { Repairs } from './repairs.js';
-import type { Origin } from './server-core.js';
+import type { Origin } from './session-address.js';
 import { WantList } from './want-list.js';
-import {
-  BLOCK_DATA_OFFSET,
-  BLOCK_DATAGRAM_BYTES,
-  blockChunk,
-  blockNumber,
-  blockSrcIp,
-  decode,
-  encode,
-  type Envelope,
-  isBlock,
-  type Message,
-} from './wire.js';
+import type { Envelope, Message } from './message.js';
+import { BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES, blockChunk, blockNumber, blockSrcIp, decode, encode, isBlock } from './wire.js';
 
 /** What the core needs done. All calls are synchronous and must not call back into the core. */
 export type ClientActions = {
   /** Sends a datagram to the group. */
   send(datagram: Buffer): void;
-  /** The server has answered: returns the memory of `buffers` slots, 1 MiB each. */
+  /** The server has answered: returns the memory of `buffers` buffers, 1 MiB each. */
   joined(geometry: Geometry, buffers: number): readonly Uint8Array[];
-  /** A chunk is complete in its slot, which stays its own until `slotFreed`. `conflict`: a block of it that came twice, with different contents. */
-  chunkReady(slot: number, chunk: number, conflict: number | null): void;
+  /** A chunk is complete in its buffer, which stays its own until `bufferFreed`. `conflict`: a block of it that came twice, with different contents. */
+  chunkReady(buffer: number, chunk: number, conflict: number | null): void;
 };
 
 export type ClientCoreOptions = {
@@ -45,12 +36,6 @@ export type ClientCoreOptions = {
   actions: ClientActions;
 };
 
-/** A chunk's state. */
-const SEEN = 1;
-const DONE = 2;
-const OURS = 4;
-const DROPPED = 8;
-
 /**
  * The client's mind, without sockets, memory management or clocks. Follows the 2015 client: random order, requests to
  * the group, suppressed by what others asked for, three ticks of silence before asking again. One thing is better:
@@ -66,10 +51,8 @@ export class ClientCore {
   #geometry: Geometry | null = null;
   #buffers = new ChunkBuffers(0);
   #memory: readonly Uint8Array[] = [];
-  #state = new Uint8Array(0);
-  #askedAt = new Float64Array(0);
+  #ledger = new ChunkLedger(0);
   #wanted: WantList | null = null;
-  #doneChunks = 0;
   #joinAt = -Infinity;
   #tickAt = Infinity;
   #ticksLeft = 1;
@@ -91,7 +74,7 @@ export class ClientCore {
 
   /** Whether every block has been received. */
   get complete(): boolean {
-    return this.#geometry !== null && this.#doneChunks === this.#geometry.chunks;
+    return this.#geometry !== null && this.#ledger.isComplete;
   }
 
   /** Milliseconds since anything came from the server although it owes us something; 0 otherwise. */
@@ -140,20 +123,18 @@ export class ClientCore {
     else if (message.kind === 'prequest') this.#onOverheard(message.chunk, message.map, false, now);
   }
 
-  /** The chunk in a slot has been used up: there is room for another. */
-  slotFreed(slot: number, now: number): void {
+  /** The chunk in a buffer has been used up: there is room for another. */
+  bufferFreed(buffer: number, now: number): void {
     const wasFull = this.#buffers.freeCount === 0;
-    this.#buffers.free(slot);
+    this.#buffers.free(buffer);
     if (wasFull) this.#ask(false, now);
   }
 
-  /** The chunk in a slot is not what was served: all of it is forgotten, and wanted once more. */
-  slotRefused(slot: number, chunk: number, now: number): void {
-    this.#state[chunk] = 0;
-    this.#askedAt[chunk] = -Infinity;
-    this.#doneChunks--;
+  /** The chunk in a buffer is not what was served: all of it is forgotten, and wanted once more. */
+  bufferRefused(buffer: number, chunk: number, now: number): void {
+    this.#ledger.forget(chunk);
     this.#wanted?.putBack(chunk);
-    this.#buffers.free(slot);
+    this.#buffers.free(buffer);
     this.#ask(false, now);
   }
 
@@ -181,8 +162,7 @@ export class ClientCore {
     this.#server = address;
     this.#serverHeardAt = now;
     this.#fedAt = now;
-    this.#state = new Uint8Array(geometry.chunks);
-    this.#askedAt = new Float64Array(geometry.chunks).fill(-Infinity);
+    this.#ledger = new ChunkLedger(geometry.chunks);
     this.#wanted = new WantList(geometry.chunks, inOrder, random);
     this.#buffers = new ChunkBuffers(count);
     this.#memory = actions.joined(geometry, count);
@@ -198,15 +178,14 @@ export class ClientCore {
     this.#backoff = 0;
     this.#repairs.onBlock(chunk, block, this.#buffers, now);
     if (this.#repairs.isDue(now)) this.#repair(now);
-    const state = this.#state[chunk] ?? 0;
-    if (state & DONE) {
+    if (this.#ledger.isDone(chunk)) {
       this.stats.duplicateChunks++;
       return;
     }
     const buffer = this.#buffers.find(chunk) ?? this.#takeBuffer(geometry, chunk, block);
     if (!buffer) return;
-    this.#askedAt[chunk] = now;
-    const memory = this.#memory[buffer.slot];
+    this.#ledger.stir(chunk, now);
+    const memory = this.#memory[buffer.number];
     if (!buffer.have.add(block)) {
       this.stats.duplicateBlocks++;
       if (memory && datagram.compare(memory, block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES) !== 0)
@@ -223,25 +202,25 @@ export class ClientCore {
     if (this.#buffers.freeCount === 0 && block === 0) {
       const dropped = this.#buffers.recycleDubious();
       if (dropped !== null) {
-        this.#state[dropped] = (this.#state[dropped] ?? 0) & ~SEEN;
-        this.#askedAt[dropped] = -Infinity;
+        this.#ledger.giveUp(dropped);
         this.#wanted?.putBack(dropped);
         this.stats.partialDrops++;
       }
     }
-    const state = this.#state[chunk] ?? 0;
-    const buffer = this.#buffers.take(chunk, blocksInChunk(geometry, chunk), block > 0 && (state & DROPPED) !== 0);
-    if (!buffer) this.stats.noFreeChunks++;
-    this.#state[chunk] = buffer ? (state | SEEN) & ~DROPPED : state | DROPPED;
+    const buffer = this.#buffers.take(chunk, blocksInChunk(geometry, chunk), block > 0 && this.#ledger.isDropped(chunk));
+    if (buffer) this.#ledger.take(chunk);
+    else {
+      this.stats.noFreeChunks++;
+      this.#ledger.drop(chunk);
+    }
     return buffer;
   }
 
   #complete(buffer: ChunkBuffer, now: number): void {
     const chunk = buffer.chunk;
-    this.#state[chunk] = (this.#state[chunk] ?? 0) | DONE;
-    this.#doneChunks++;
+    this.#ledger.complete(chunk);
     this.#buffers.complete(buffer);
-    this.#options.actions.chunkReady(buffer.slot, chunk, buffer.conflict);
+    this.#options.actions.chunkReady(buffer.number, chunk, buffer.conflict);
     this.#ask(false, now);
   }
 
@@ -253,12 +232,11 @@ export class ClientCore {
   #onOverheard(chunk: number, map: BlockMap, resetsSilence: boolean, now: number): void {
     const geometry = this.#geometry;
     if (!geometry || chunk >= geometry.chunks) return;
-    const state = this.#state[chunk] ?? 0;
-    if (state & DONE) return;
+    if (this.#ledger.isDone(chunk)) return;
     const buffer = this.#buffers.find(chunk);
     const missing = buffer?.have.missing(buffer.size);
     const useful = !missing || missing.meets(map);
-    if (useful || map.count >= blocksInChunk(geometry, chunk)) this.#askedAt[chunk] = now;
+    if (useful || map.count >= blocksInChunk(geometry, chunk)) this.#ledger.stir(chunk, now);
     if (!useful) return;
     if (resetsSilence) this.#ticksLeft = this.#options.profile.idleTicks;
     if (!buffer) return;
@@ -286,7 +264,7 @@ export class ClientCore {
     if (timedOut) this.#fedAt = now;
     // with jitter, what others asked for while we waited counts also after silence
     const patienceMs = timedOut ? profile.jitterMs : profile.redoMs;
-    const due = (chunk: number): boolean => now - (this.#askedAt[chunk] ?? 0) >= patienceMs;
+    const due = (chunk: number): boolean => this.#ledger.quietMs(chunk, now) >= patienceMs;
     for (const buffer of this.#buffers.filling()) {
       if (!due(buffer.chunk)) continue;
       this.#sendPartial(buffer, buffer.have.missing(buffer.size), now);
@@ -294,7 +272,7 @@ export class ClientCore {
     }
     if (this.#buffers.freeCount === 0 || this.#buffers.fillingCount >= profile.inProgress) return;
     const ahead = Math.min(profile.readAhead, this.#buffers.freeCount);
-    for (const chunk of this.#wanted.first(ahead, (candidate) => ((this.#state[candidate] ?? 0) & SEEN) === 0)) {
+    for (const chunk of this.#wanted.first(ahead, (candidate) => !this.#ledger.isSeen(candidate))) {
       if (due(chunk)) this.#sendWhole(chunk, blocksInChunk(geometry, chunk), now);
     }
   }
@@ -310,7 +288,7 @@ export class ClientCore {
   }
 
   #sendWhole(chunk: number, size: number, now: number): void {
-    if ((this.#state[chunk] ?? 0) & OURS) {
+    if (this.#ledger.isOurs(chunk)) {
       this.stats.fullReRequests++;
       return this.#sendPartialRequest(chunk, BlockMap.ofRun(0, size), now);
     }
@@ -319,15 +297,14 @@ export class ClientCore {
   }
 
   #sendPartialRequest(chunk: number, map: BlockMap, now: number): void {
-    const retries = (this.#state[chunk] ?? 0) & OURS ? 1 : 0;
+    const retries = this.#ledger.isOurs(chunk) ? 1 : 0;
     this.stats.reRequests += retries;
     this.#noteAsked(chunk, now);
     this.#send({ kind: 'prequest', chunk, retries, map });
   }
 
   #noteAsked(chunk: number, now: number): void {
-    this.#state[chunk] = (this.#state[chunk] ?? 0) | OURS;
-    this.#askedAt[chunk] = now;
+    this.#ledger.ask(chunk, now);
     this.stats.requests++;
   }
 

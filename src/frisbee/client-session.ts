@@ -1,65 +1,25 @@
-import type { Failure } from '../util/errors.js';
+import { type ReceiveHost, type ReceiveOptions, type ReceiveResult, REAL_PROFILE } from './receive-options.js';
+import { Failure } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
 import { reasonOf } from '../util/abort.js';
-import { ipToNumber } from './address.js';
-import { isChunkFault, type ChunkSink, type SinkResult } from '../ndz/apply/chunk-sink.js';
+import { ipToNumber } from '../util/ipv4.js';
+import { isChunkFault, type SinkResult } from '../ndz/apply/chunk-sink.js';
 import { ChunkFaults } from './chunk-faults.js';
 import { ClientCore } from './client-core.js';
-import { type ClientProfile, REAL_PROFILE } from './client-profile.js';
 import type { ClientStats } from './client-stats.js';
 import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { bytesInChunk, type Geometry } from './geometry.js';
 import { seededRandom } from '../util/random.js';
-import type { Origin } from './server-core.js';
-import { encode, type Envelope, randomClientId } from './wire.js';
+import type { Origin } from './session-address.js';
+import { type Envelope, randomClientId } from './message.js';
+import { encode } from './wire.js';
 import { fail } from './failures.js';
 
 /** A chunk that is complete, and a block of it that came twice with different contents. */
-type Ready = { slot: number; chunk: number; conflict: number | null };
+type Ready = { buffer: number; chunk: number; conflict: number | null };
 
 /** How often a session's `poll` wants to be called. */
 export const POLL_MS = 10;
-
-export type ClientEvent =
-  | { type: 'bound'; receiveBufferBytes: number }
-  | { type: 'joined'; clientId: number; sizeBytes: number; chunks: number; elapsedMs: number }
-  | { type: 'chunk'; chunk: number; doneChunks: number; totalChunks: number; elapsedMs: number };
-
-export type ReceiveOptions = {
-  group: string;
-  port: number;
-  localIp: string;
-  /** Where the chunks go; aborted when the transfer fails, so the caller need not. */
-  sink: ChunkSink;
-  signal?: AbortSignal;
-  onEvent?: (event: ClientEvent) => void;
-  /** Give up when the server was silent for so long after it had answered. Default: never. */
-  serverTimeoutMs?: number;
-  /** Take part only in the session of the server at this address. Default: whoever answers first. */
-  serverIp?: string;
-  /** Wait up to so long, at random, before joining. */
-  maxStartDelayMs?: number;
-  /** Take any file and its exact size, not only images: nothing will be decompressed. */
-  raw?: boolean;
-  /** Ask for chunks in ascending order instead of at random. */
-  inOrder?: boolean;
-  /** Deviations from the real client's timers and limits. */
-  profile?: Partial<ClientProfile>;
-  /** Default: at random. */
-  clientId?: number;
-  /** A fault for tests: the share of datagrams that are thrown away on arrival, chosen by `lossSeed`. */
-  lossRate?: number;
-  lossSeed?: number;
-};
-
-export type ReceiveResult = SinkResult & {
-  clientId: number;
-  sizeBytes: number;
-  chunks: number;
-  /** From the first JOIN to the end. */
-  elapsedMs: number;
-  /** What was told to the server when leaving. */
-  stats: ClientStats;
-};
 
 /**
  * One client from its first JOIN to its LEAVE, without sockets: the core, the chunk memory, the output and the result.
@@ -69,6 +29,7 @@ export type ReceiveResult = SinkResult & {
 export class ClientSession {
   readonly done: Promise<ReceiveResult>;
   readonly #options: ReceiveOptions;
+  readonly #host: ReceiveHost;
   readonly #send: (datagram: Buffer) => void;
   readonly #core: ClientCore;
   readonly #clientId: number;
@@ -79,7 +40,7 @@ export class ClientSession {
   #resolve: (result: ReceiveResult) => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   #joinedAt: number | null = null;
-  #slots: Uint8Array[] = [];
+  #buffers: Uint8Array[] = [];
   readonly #faults: ChunkFaults;
   #ready: Ready[] = [];
   #begun = false;
@@ -88,12 +49,24 @@ export class ClientSession {
   #over = false;
 
   constructor(options: ReceiveOptions, now: number, send: (datagram: Buffer) => void) {
-    const { profile, raw = false, inOrder = false, localIp, port, serverIp = null, maxStartDelayMs = 0, lossSeed = 1, signal } = options;
+    const {
+      host = systemHost,
+      profile,
+      raw = false,
+      inOrder = false,
+      localIp,
+      port,
+      serverIp = null,
+      maxStartDelayMs = 0,
+      lossSeed = 1,
+      signal,
+    } = options;
     this.#options = options;
+    this.#host = host;
     this.#send = send;
     this.#startedAt = now;
-    this.#startDelayMs = Math.random() * maxStartDelayMs;
-    this.#clientId = options.clientId ?? randomClientId(Math.random);
+    this.#startDelayMs = host.random() * maxStartDelayMs;
+    this.#clientId = options.clientId ?? randomClientId(host.random);
     this.#lossRandom = seededRandom(lossSeed);
     this.#faults = new ChunkFaults(`${options.group}:${port}`, raw);
     const fullProfile = { ...REAL_PROFILE, ...profile };
@@ -105,11 +78,11 @@ export class ClientSession {
       serverIp,
       inOrder,
       profile: fullProfile,
-      random: Math.random,
+      random: host.random,
       actions: {
         send,
         joined: (geometry, buffers) => this.#onJoined(geometry, buffers),
-        chunkReady: (slot, chunk, conflict) => this.#onChunk({ slot, chunk, conflict }),
+        chunkReady: (buffer, chunk, conflict) => this.#onChunk({ buffer, chunk, conflict }),
       },
     });
     Object.assign(this.#core.stats, {
@@ -184,13 +157,13 @@ export class ClientSession {
   }
 
   #onJoined(geometry: Geometry, buffers: number): readonly Uint8Array[] {
-    const now = performance.now();
+    const now = this.#host.monotonicMs();
     this.#joinedAt = now;
     const memory = new SharedArrayBuffer(buffers * CHUNK_BYTES);
-    this.#slots = Array.from({ length: buffers }, (_, slot) => new Uint8Array(memory, slot * CHUNK_BYTES, CHUNK_BYTES));
+    this.#buffers = Array.from({ length: buffers }, (_, buffer) => new Uint8Array(memory, buffer * CHUNK_BYTES, CHUNK_BYTES));
     const { sizeBytes, chunks } = geometry;
     this.#options.onEvent?.({ type: 'joined', clientId: this.#clientId, sizeBytes, chunks, elapsedMs: now - this.#startedAt });
-    return this.#slots;
+    return this.#buffers;
   }
 
   #onChunk(ready: Ready): void {
@@ -207,14 +180,14 @@ export class ClientSession {
     if (!this.#begun) await sink.begin?.(geometry.sizeBytes);
     this.#begun = true;
     for (let next = this.#ready.shift(); next && !this.#over; next = this.#ready.shift()) {
-      const bytes = this.#slots[next.slot] ?? new Uint8Array(0);
+      const bytes = this.#buffers[next.buffer] ?? new Uint8Array(0);
       const sizeBytes = bytesInChunk(geometry, next.chunk);
       const fault = await this.#put(next, bytes, sizeBytes);
       if (this.#over) return;
-      const now = performance.now();
+      const now = this.#host.monotonicMs();
       if (fault) {
         this.#faults.refuse(next.chunk, bytes.subarray(0, sizeBytes), next.conflict, fault);
-        this.#core.slotRefused(next.slot, next.chunk, now);
+        this.#core.bufferRefused(next.buffer, next.chunk, now);
         continue;
       }
       this.#doneChunks++;
@@ -225,7 +198,7 @@ export class ClientSession {
         totalChunks: geometry.chunks,
         elapsedMs: now - this.#startedAt,
       });
-      this.#core.slotFreed(next.slot, now);
+      this.#core.bufferFreed(next.buffer, now);
     }
     this.#writing = false;
     if (this.#doneChunks === geometry.chunks && !this.#over) await this.#finish(geometry);
@@ -253,7 +226,7 @@ export class ClientSession {
     const { effectiveBytes, actualBytes, writes } = output;
     const warning = this.#faults.note();
     const notes = [...(output.notes ?? []), ...(warning === null ? [] : [warning])];
-    const elapsedMs = performance.now() - this.#startedAt;
+    const elapsedMs = this.#host.monotonicMs() - this.#startedAt;
     this.#resolve({
       effectiveBytes,
       actualBytes,
@@ -268,7 +241,7 @@ export class ClientSession {
   }
 
   #leave(output: SinkResult | null): ClientStats {
-    const elapsedMs = performance.now() - (this.#joinedAt ?? this.#startedAt);
+    const elapsedMs = this.#host.monotonicMs() - (this.#joinedAt ?? this.#startedAt);
     const stats: ClientStats = {
       ...this.#core.stats,
       runSeconds: Math.floor(elapsedMs / 1000),

@@ -1,8 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure, messageOf } from '../util/errors.js';
-import type { ServerEvent } from './server-events.js';
+import { systemHost } from '../util/host.js';
+import type { ServerEvent, ServerOptions } from './server-events.js';
 import type { FromServerThread, ToServerThread } from './server.js';
-import { type ServerOptions, ServerShell } from './server-shell.js';
+import { ServerSession } from './server-session.js';
 import { fail } from './failures.js';
 import { failureData } from '../util/failures.js';
 
@@ -13,9 +14,9 @@ const EVENTS_PER_SECOND = 1_000;
 /** Lets through what the main thread can take; what nobody may miss always. */
 function limited(emit: (event: ServerEvent) => void): (event: ServerEvent) => void {
   let credit = EVENT_BURST;
-  let lastMs = performance.now();
+  let lastMs = systemHost.monotonicMs();
   return (event) => {
-    const now = performance.now();
+    const now = systemHost.monotonicMs();
     credit = Math.min(EVENT_BURST, credit + ((now - lastMs) * EVENTS_PER_SECOND) / 1000);
     lastMs = now;
     const essential = event.type === 'failed' || event.type === 'idle' || event.type === 'rate';
@@ -32,18 +33,18 @@ async function main(): Promise<void> {
   const say = (message: FromServerThread): void => port.postMessage(message);
   const options = workerData as ServerOptions; // only startServer() starts this file
   try {
-    const shell = await ServerShell.start(
+    const session = await ServerSession.start(
       options,
       limited((event) => say({ kind: 'event', event })),
     );
     port.on('message', (message: ToServerThread) => {
       if (message.kind !== 'stop') return;
-      void shell.stop().then((stats) => {
+      void session.stop().then((stats) => {
         say({ kind: 'stopped', stats });
         port.close();
       });
     });
-    say({ kind: 'ready', info: shell.info });
+    say({ kind: 'ready', info: session.info });
   } catch (error) {
     const failure = error instanceof Failure ? error : fail('server-failed', messageOf(error));
     say({ kind: 'refused', failure: failureData(failure) });

@@ -1,27 +1,3 @@
-/** What one block costs in the rate arithmetic of the 2015 binaries: (1056 in memory + 28 UDP/IP + 38 Ethernet) x 8. */
-export const BITS_PER_BLOCK = 8976;
-
-/** A rate as the real server plans it: so many blocks every so many microseconds. */
-export type Burst = { blocks: number; intervalUs: number };
-
-/** The real server's default: 16 blocks every 2 ms = 71.808 Mbit/s. */
-export const DEFAULT_BURST: Burst = { blocks: 16, intervalUs: 2000 };
-
-/** The burst that `frisbeed -W bps` computes; its clock ticks every millisecond, so intervals are rounded up to it. */
-export function burstForRate(rateBps: number): Burst {
-  const blocksPerSecond = Math.max(1, Math.floor(rateBps / BITS_PER_BLOCK));
-  const burstsPerSecond = Math.min(1000, blocksPerSecond);
-  return {
-    blocks: Math.floor(blocksPerSecond / burstsPerSecond),
-    intervalUs: Math.ceil(Math.floor(1_000_000 / burstsPerSecond) / 1000) * 1000,
-  };
-}
-
-/** Blocks per second of a burst, as the real server prints it. */
-export function burstBlocksPerSecond(burst: Burst): number {
-  return Math.floor((burst.blocks * 1_000_000) / burst.intervalUs);
-}
-
 /** How many milliseconds of unused credit a sender may make good, so that a late timer does not slow it down. */
 const CATCH_UP_MS = 20;
 /** A stock receiver's buffer holds about 180 datagrams, so more at once only where the timers' granularity asks for it. */

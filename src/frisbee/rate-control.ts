@@ -1,7 +1,4 @@
-import { BITS_PER_BLOCK } from './pacing.js';
-
-/** Why the rate is what it is now. */
-export type RateReason = 'measured' | 'backed-off' | 'climbing';
+import { type RateReason, BITS_PER_BLOCK } from './server-events.js';
 
 /** How often `RateControl.tick` wants to be called. */
 export const RATE_WINDOW_MS = 100;

@@ -1,11 +1,13 @@
-import { numberToIp } from './address.js';
+import type { Origin } from './session-address.js';
+import { numberToIp } from '../util/ipv4.js';
 import { BlockMap } from './block-map.js';
 import { ClientTable } from './client-table.js';
 import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry } from './geometry.js';
 import { RateControl } from './rate-control.js';
 import { emptyServerStats, type ServerEvent, type ServerStats } from './server-events.js';
-import { decode, encode, type Message } from './wire.js';
+import type { Message } from './message.js';
+import { decode, encode } from './wire.js';
 import { type Work, WorkQueue } from './work-queue.js';
 
 export type ServerCoreOptions = {
@@ -26,9 +28,6 @@ export type ServerCoreOptions = {
 
 /** A datagram to send to one peer's session port. */
 export type Reply = { bytes: Buffer; address: string };
-
-/** Where a datagram came from, by the IP header. */
-export type Origin = { address: string; port: number };
 
 const RATE_REPORT_MS = 1_000;
 /** Whoever asks for a chunk again and again tells nothing about the rate: so many losses of one chunk count within so long. */

@@ -1,6 +1,27 @@
 import type { FailureData } from '../util/failures.js';
 import type { ClientStats } from './client-stats.js';
-import type { RateReason } from './rate-control.js';
+import type { SessionAddress } from './session-address.js';
+
+/** What one block costs in the rate arithmetic of the 2015 binaries: (1056 in memory + 28 UDP/IP + 38 Ethernet) x 8. */
+export const BITS_PER_BLOCK = 8976;
+
+/** What a server is told. */
+export type ServerOptions = SessionAddress & {
+  imagePath: string;
+  /** Bits per second in the real server's arithmetic (8976 per block); Infinity: as fast as the receivers take it. */
+  rateBps: number;
+  /** After so long without a request an 'idle' event is emitted, once; the server goes on. Default: never. */
+  idleTimeoutMs?: number;
+  /** An 'idle' event too when so long has passed since the last client left. Default: never. */
+  desertedTimeoutMs?: number;
+  /** After so long without any datagram the group is joined anew. Default: never. */
+  keepaliveMs?: number;
+  /** A client that was silent for so long is reported as gone. Default: 3 minutes. */
+  clientSilentMs?: number;
+};
+
+/** What the kernel granted, and what is being served. */
+export type ServerInfo = { receiveBufferBytes: number; sendBufferBytes: number; sizeBytes: number; blocks: number };
 
 /** What a server reports. `address` is the client's IPv4 address; `clientId` is what it chose for itself. */
 export type ServerEvent =
@@ -33,6 +54,9 @@ export type ServerEvent =
   | { type: 'rate'; rateBps: number; sentBlocks: number; repeatedBlocks: number; reason: RateReason }
   | { type: 'idle'; reason: 'no-requests' | 'last-client-left' }
   | ({ type: 'failed' } & FailureData);
+
+/** Why the rate is what it is now. */
+export type RateReason = 'measured' | 'backed-off' | 'climbing';
 
 /** It said so; another client came from the same address; or nothing was heard of it for long. */
 export type LeaveReason = 'left' | 'replaced' | 'silent';

@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { workerPath } from '../util/dist.js';
 import { messageOf } from '../util/errors.js';
-import { emptyServerStats, type ServerEvent, type ServerStats } from './server-events.js';
-import type { ServerInfo, ServerOptions } from './server-shell.js';
+import { emptyServerStats, type ServerEvent, type ServerStats, type ServerInfo, type ServerOptions } from './server-events.js';
 import { fail } from './failures.js';
 import { type FailureData, failureData, failureFrom } from '../util/failures.js';
 

@@ -1,24 +1,8 @@
+import type { SessionAddress, Origin } from './session-address.js';
 import { createSocket, type Socket } from 'node:dgram';
-import { type Failure, messageOf, systemCode } from '../util/errors.js';
-import { isMulticast } from './address.js';
-import type { Origin } from './server-core.js';
+import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { isMulticast } from '../util/ipv4.js';
 import { fail } from './failures.js';
-
-/** Where a session takes place, and from which of our addresses we take part in it. */
-export type SessionAddress = {
-  /** Destination of all data and requests: usually a multicast group; a broadcast or a single peer's address works too. */
-  group: string;
-  port: number;
-  /** Our own IPv4 address, the one datagrams leave from. */
-  localIp: string;
-  /**
-   * Server and clients share one machine, each with its own 127.x address: for emulated testbeds. Off, the socket binds
-   * 0.0.0.0:port for itself alone, as the real programs do, and nothing of the session loops back to this machine.
-   */
-  loopback: boolean;
-  /** Socket buffers to ask the kernel for, in bytes; it may grant less (net.core.rmem_max). Default: 1 MiB. */
-  bufferBytes?: number;
-};
 
 export type SessionSockets = {
   /** Bytes of receive and send buffer the kernel granted. */

@@ -3,7 +3,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SaxesParser } from 'saxes';
 import { reasonOf } from '../util/abort.js';
 import { printable } from '../util/text.js';
-import type { Bmap } from './bmap.js';
+
+/** What a .bmap file (of bmap-tools) says of a raw image: which blocks of it mean something, and their checksums. */
+export type Bmap = {
+  path: string;
+  sizeBytes: number;
+  blockBytes: number;
+  checksumType: string | null;
+  /** Blocks from `first` to `last`, both included, ascending. */
+  ranges: { first: number; last: number; checksum: string | null }[];
+};
 
 /** How much is parsed before the event loop gets its turn: some milliseconds' worth. */
 const SLICE_CHARS = 64 * 1024;

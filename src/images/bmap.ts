@@ -3,18 +3,9 @@ import { createHash } from 'node:crypto';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../util/abort.js';
-import { type Failure, messageOf } from '../util/errors.js';
+import type { Bmap } from './bmap-text.js';
+import { Failure, messageOf } from '../util/errors.js';
 import { fail } from './failures.js';
-
-/** What a .bmap file (of bmap-tools) says of a raw image: which blocks of it mean something, and their checksums. */
-export type Bmap = {
-  path: string;
-  sizeBytes: number;
-  blockBytes: number;
-  checksumType: string | null;
-  /** Blocks from `first` to `last`, both included, ascending. */
-  ranges: { first: number; last: number; checksum: string | null }[];
-};
 
 /** A .bmap beside an image. `isGuessed`: its name is the image's without more than known endings, so it may be another image's. */
 export type BmapRef = { path: string; isGuessed: boolean };

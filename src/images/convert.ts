@@ -10,8 +10,9 @@ import { openSource, type ImageSource } from '../disk/source.js';
 import { writeImage } from '../ndz/write/writer.js';
 import { Failure } from '../util/errors.js';
 import { systemHost, type Host } from '../util/host.js';
-import { checkBmap, findBmap, readBmap, type Bmap, type BmapRef } from './bmap.js';
-import { hashFile } from './checksum-file.js';
+import type { Bmap } from './bmap-text.js';
+import { checkBmap, findBmap, readBmap, type BmapRef } from './bmap.js';
+import { hashFile } from './records.js';
 import { ConvertedCache } from './converted-cache.js';
 import { formatOfFile, textOf, type ImageFormat } from './formats.js';
 import { FreeSpace, LARGEST_DISK_BYTES, refuseTooLarge } from './room.js';
@@ -91,7 +92,8 @@ async function convert(
   cache: ConvertedCache,
   options: ConvertOptions,
 ): Promise<string[]> {
-  const { host = systemHost, signal, onProgress, largestDiskBytes = LARGEST_DISK_BYTES } = options;
+  const { host = systemHost, signal, onProgress } = options;
+  const largestDiskBytes = Math.min(LARGEST_DISK_BYTES, options.largestDiskBytes ?? Infinity);
   const [notes, space] = [[] as string[], new FreeSpace(cache.path, path)];
   const bmap = ref === null ? null : await usableBmap(ref, notes, signal);
   const limits = { largestDiskBytes, exactBytes: bmap === null || ref?.isGuessed ? null : bmap.sizeBytes };

@@ -3,8 +3,15 @@ import { link, lstat, open, readlink, rename, unlink, type FileHandle } from 'no
 import { basename, dirname } from 'node:path';
 import { messageOf, systemCode, UserError } from '../util/errors.js';
 import { HeldFolder } from '../util/held-folder.js';
-import { parseChecksum, unreadableChecksum, checksumPath } from './checksum-file.js';
-import { parseProvenance, provenancePath, unreadableProvenance, type Provenance } from './provenance.js';
+import {
+  parseChecksum,
+  unreadableChecksum,
+  checksumPath,
+  parseProvenance,
+  provenancePath,
+  unreadableProvenance,
+  type Provenance,
+} from './records.js';
 import { readSideText } from './side-file.js';
 import { fail as ndzFail } from '../ndz/failures.js';
 

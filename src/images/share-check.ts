@@ -1,6 +1,6 @@
 import { inspectImage } from '../ndz/read/inspect.js';
 import { Failure } from '../util/errors.js';
-import { hashFile } from './checksum-file.js';
+import { hashFile } from './records.js';
 import { formatOfFile } from './formats.js';
 import { judgeBy, vouchHint, type Evidence } from './whole.js';
 import { fail as ndzFail } from '../ndz/failures.js';

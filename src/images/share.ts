@@ -1,18 +1,22 @@
-import { access, constants, lstat, readdir, readlink, realpath } from 'node:fs/promises';
+import { fail } from './failures.js';
+import { access, constants, lstat, readdir, readlink, realpath, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { messageOf, UserError } from '../util/errors.js';
-import { findImage, type Places } from './find.js';
-import { listImages, type ListedImage } from './list.js';
-import { readProvenance } from './provenance.js';
-import { IMAGE_SUFFIX, imageName, radicalOf } from './saved-name.js';
-import { holdsControls } from './stamp-line.js';
+import { reasonOf } from '../util/abort.js';
+import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
+import { HeldFolder } from '../util/held-folder.js';
+import { unfinishedName } from '../util/whole-file.js';
+import { moveImage, removeBeside, type Move, type MoveOptions } from './share-move.js';
+import { findImage, type Places, listImages, type ListedImage } from './find.js';
+import { readProvenance } from './records.js';
+import { IMAGE_SUFFIX, imageName, radicalOf } from './saved.js';
+import { holdsControls } from './stamp.js';
 
 /** Which file it is; a later one may have the same inode number. */
 export type FileIdentity = { dev: number; ino: number; ctimeMs: number };
 
 /** One change that sharing makes; paths are absolute. */
 export type ShareStep =
-  | { type: 'move'; from: string; to: string /** Something has that name, and goes. */; replaces: boolean }
+  | Move
   /** `path` becomes a symbolic link to `target`, a name in the same folder. */
   | { type: 'link'; path: string; target: string }
   | { type: 'remove'; path: string /** Which file it was: another one by that name stays. */; file: FileIdentity };
@@ -55,6 +59,22 @@ export async function planShare(
     .map(({ path }) => path)
     .filter((path) => path !== from && path !== to && !older.includes(path));
   return { path: to, steps, older, passedOver };
+}
+
+/** Does one step of sharing. A name appears with its whole content or not at all. Throws Failure `share-failed`, those of the check, UserError, or the signal's reason. */
+export async function performShare(step: ShareStep, options: MoveOptions): Promise<void> {
+  try {
+    options.signal.throwIfAborted();
+    if (step.type === 'move') await moveImage(step, options);
+    else if (step.type === 'link') await pointLink(step.path, step.target);
+    else await removeImage(step.path, step.file);
+  } catch (error) {
+    if (options.signal.aborted) throw reasonOf(options.signal);
+    if (error instanceof Failure || error instanceof UserError) throw error;
+    throw fail('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', {
+      cause: error,
+    });
+  }
 }
 
 /** Without links on the way, as far as it is there: what is done later is done there, and nowhere else. */
@@ -163,4 +183,35 @@ async function checkAlias(path: string, target: string, force: boolean): Promise
   if (leadsTo === target) return false;
   if (!force) throw new UserError('refused', `${path} exists already and leads to ${leadsTo}`, '--force lets it lead to this image');
   return true;
+}
+
+/** Makes or changes a symbolic link, at once. */
+async function pointLink(path: string, target: string): Promise<void> {
+  const fresh = join(dirname(path), unfinishedName(basename(path)));
+  await symlink(target, fresh);
+  try {
+    await rename(fresh, path);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
+}
+
+/** Removes an image and what lies beside it, if it still is that file. */
+async function removeImage(path: string, file: FileIdentity): Promise<void> {
+  const folder = HeldFolder.open(dirname(path), { follow: false }); // held: its path may mean another folder by now
+  try {
+    await removeFrom(folder, path, file);
+  } finally {
+    folder.close();
+  }
+}
+
+async function removeFrom(folder: HeldFolder, path: string, file: FileIdentity): Promise<void> {
+  const held = folder.at(basename(path));
+  const found = await lstat(held).catch(() => null); // gone meanwhile
+  if (found && (found.dev !== file.dev || found.ino !== file.ino || found.ctimeMs !== file.ctimeMs))
+    throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
+  if (found) await unlink(held);
+  await removeBeside(held);
 }

@@ -1,10 +1,10 @@
-import { readPartitionTable } from '../disk/tables/partition-table.js';
-import type { PartitionInfo } from '../disk/plan/plan-types.js';
-import { contradiction, Volume } from '../disk/volume.js';
 import { readExtFile } from '../disk/ext-file.js';
-import { openImageSource } from '../ndz/read/image-source.js';
+import type { PartitionInfo } from '../disk/plan/plan-types.js';
 import { SECTOR_BYTES } from '../disk/sector.js';
 import type { ImageSource } from '../disk/source.js';
+import { partitionsOf } from '../disk/slice.js';
+import { openImageSource } from '../ndz/read/image-source.js';
+import { localMinute } from './saved.js';
 
 /** Where images say where they come from: ours, and that of an older tool that did the same. */
 export const STAMP_FILES: readonly string[] = ['etc/imaging-image', 'etc/rhubarbe-image'];
@@ -57,19 +57,12 @@ async function placesOfExt(
 ): Promise<{ fileSystem: string; startSector: number; sectorCount: number }[]> {
   const sectorCount = Math.floor((source.sizeBytes ?? 0) / SECTOR_BYTES);
   const whole = { fileSystem: 'ext', startSector: 0, sectorCount };
-  try {
-    const table = await readPartitionTable(new Volume(source, 0, sectorCount, signal), SECTOR_BYTES);
-    return (
-      table?.partitions.map((each) => ({
-        ...whole,
-        startSector: each.startSector,
-        sectorCount: Math.min(each.sectorCount, sectorCount - each.startSector),
-      })) ?? [whole]
-    );
-  } catch (error) {
-    contradiction(error); // a table that makes no sense; what else went wrong is thrown
-    return [whole];
-  }
+  const partitions = await partitionsOf(source, signal);
+  return (partitions ?? [whole]).map((each) => ({
+    ...whole,
+    startSector: each.startSector,
+    sectorCount: Math.min(each.sectorCount, sectorCount - each.startSector),
+  }));
 }
 
 /** The last line of a stamp that says something, without control characters; null without one. */
@@ -87,4 +80,49 @@ export function parseStamp(line: string): ImageStamp | null {
   if (!found) return null;
   const [, savedAt = '', node = '', image = '', by = '', comment] = found;
   return { savedAt, node, image, by, comment: comment ?? null };
+}
+
+/** What a saved image says of itself. */
+export type Stamp = {
+  savedAtMs: number;
+  /** Where it was saved. */
+  node: string;
+  /** Its radical. */
+  image: string;
+  /** The login of who saved it. */
+  by: string;
+  /** The stamp line of the image that the node ran: what this one was made from; null when it had none. */
+  base: string | null;
+  comment: string | null;
+};
+
+/** What a disk says is not ours to trust. */
+const MAX_BASE_CHARS = 200;
+
+const LINE = /^\d{4}-\d\d-\d\d@\d\d:\d\d - node .+ - image .+/u;
+
+/**
+ * The line for etc/imaging-image: `2026-11-21@01:16 - node fit07 - image my-setup - by ann - from demo - COMMENT`. Up to the
+ * login it is what earlier tools write and scripts read; `from` names the image of the line before, COMMENT comes last.
+ */
+export function stampLine({ savedAtMs, node, image, by, base, comment }: Stamp): string {
+  const from = base === null ? [] : [`from ${(imageOfLine(base) ?? '?').slice(0, MAX_BASE_CHARS)}`];
+  return [localMinute(savedAtMs), `node ${node}`, `image ${image}`, `by ${by}`, ...from, ...(comment === null ? [] : [comment])].join(
+    ' - ',
+  );
+}
+
+/** Whether a line reads like a stamp, and not like whatever else a terminal shows. */
+export function isStampLine(line: string): boolean {
+  return LINE.test(line);
+}
+
+/** The image that a stamp line names. */
+export function imageOfLine(line: string): string | null {
+  return /^\S+ - node .+? - image (.+?) - by /u.exec(line)?.[1] ?? /^\S+ - node .+? - image (.+)$/u.exec(line)?.[1] ?? null;
+}
+
+/** What no name and no comment may hold, as it would end the line or drive the terminal: control characters, line separators, bytes that are not UTF-8. */
+export function holdsControls(text: string): boolean {
+  return /[\p{Cc}\p{Zl}\p{Zp}\ufffd]/u.test(text);
 }

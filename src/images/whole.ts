@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import { endOfImage, type ImageEnd, type ImageInfo } from '../ndz/read/inspect.js';
 import { Failure } from '../util/errors.js';
-import { checksumPath, hashFile, readChecksum } from './checksum-file.js';
-import { provenancePath, readProvenance, type Provenance } from './provenance.js';
+import { checksumPath, hashFile, readChecksum, provenancePath, readProvenance, type Provenance } from './records.js';
 import { fail as ndzFail } from '../ndz/failures.js';
 
 /**

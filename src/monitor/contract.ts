@@ -12,8 +12,8 @@ export type Controls = {
   leaving: Leaving;
   /** The person wants to leave, and was asked when that costs something. */
   onLeave(): void;
-  /** The last `count` lines of what a node has said, harmless for a terminal. */
-  log(node: string, count: number): string[];
+  /** The last `count` lines of what a target has said, harmless for a terminal. */
+  log(target: string, count: number): string[];
 };
 
 export const noControls: Controls = { stdin: null, leaving: 'at-once', onLeave: () => {}, log: () => [] };

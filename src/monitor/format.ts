@@ -1,5 +1,5 @@
 import { printable } from '../util/text.js';
-import type { NodeState, RunState } from '../events/reducer.js';
+import type { RunState, TargetState } from '../events/reducer.js';
 
 /** `1.5 GB`, `24.0 MB`, `312 B`: decimal units, as disks are sold. */
 export function formatBytes(bytes: number): string {
@@ -29,21 +29,21 @@ export function bar(fraction: number, width: number): string {
   return '#'.repeat(filled) + '.'.repeat(Math.max(0, width - filled));
 }
 
-/** Share of the whole run that is done, 0 to 1: nodes that are written count whole, the others by their bytes. */
+/** Share of the whole run that is done, 0 to 1: targets that are written count whole, the others by their bytes. */
 export function overallFraction(state: RunState): number {
-  if (state.nodes.size === 0) return 1;
+  if (state.targets.size === 0) return 1;
   let sum = 0;
-  for (const node of state.nodes.values()) sum += node.step === 'verify' ? 1 : nodeFraction(node);
-  return sum / state.nodes.size;
+  for (const target of state.targets.values()) sum += target.facts?.disk === 'judged' ? 1 : targetFraction(target);
+  return sum / state.targets.size;
 }
 
-export function nodeFraction(node: NodeState): number {
-  if (node.phase === 'done') return 1;
-  return node.totalBytes > 0 ? Math.min(1, node.doneBytes / node.totalBytes) : 0;
+export function targetFraction({ phase, doneBytes, totalBytes }: TargetState): number {
+  if (phase === 'done') return 1;
+  return totalBytes > 0 ? Math.min(1, doneBytes / totalBytes) : 0;
 }
 
-/** `123.4 MB, 20.1 MB/s`: what a node's step has moved, and its mean rate since the step began. */
-export function bytesAndRate({ doneBytes, stepAt }: NodeState, nowMs: number): string {
+/** `123.4 MB, 20.1 MB/s`: what a target's step has moved, and its mean rate since the step began. */
+export function bytesAndRate({ doneBytes, stepAt }: TargetState, nowMs: number): string {
   const elapsedMs = stepAt === null ? 0 : nowMs - stepAt;
   return elapsedMs > 0 ? `${formatBytes(doneBytes)}, ${formatBytes(Math.round(doneBytes / (elapsedMs / 1000)))}/s` : formatBytes(doneBytes);
 }

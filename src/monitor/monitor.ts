@@ -5,6 +5,7 @@ import { say, sayJson } from '../util/say.js';
 import { noControls, type Controls, type Monitor } from './contract.js';
 import { printable } from '../util/text.js';
 import { eventText } from './text.js';
+import { noun } from './nouns.js';
 import { bytesAndRate, overallFraction } from './format.js';
 
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'quiet' | 'json';
@@ -52,7 +53,7 @@ export async function openMonitor(
   }
 }
 
-/** How often plain lines tell how far a node is of which nobody knows how much is to come. */
+/** How often plain lines tell how far a target is of which nobody knows how much is to come. */
 const OPEN_END_EVERY_MS = 10_000;
 
 /** Plain lines on `out`: `+012s fit07 boot`; overall progress at every tenth. Small steps only when `verbose`. */
@@ -61,20 +62,21 @@ export function openPlain(out: Writable, state: RunState, verbose: boolean): Mon
   const toldAt = new Map<string, number>();
   const sink: EventSink = (event) => {
     const since = `+${String(Math.floor((event.at - (state.startedAt ?? event.at)) / 1000)).padStart(3, '0')}s`;
-    const small = event.type === 'node.note' || event.type === 'server.join' || event.type === 'server.leave' || event.type === 'node.step';
-    const text = !small || verbose || state.nodes.size <= 40 ? eventText(event) : null;
+    const small =
+      event.type === 'target.note' || event.type === 'server.join' || event.type === 'server.leave' || event.type === 'target.step';
+    const text = !small || verbose || state.targets.size <= 40 ? eventText(event) : null;
     if (text !== null) say(out, `${since} ${text}`);
-    if (event.type === 'node.progress' && event.totalBytes === 0) {
-      const node = state.nodes.get(event.node);
-      if (node && event.at - Math.max(toldAt.get(event.node) ?? 0, node.stepAt ?? 0) >= OPEN_END_EVERY_MS) {
-        toldAt.set(event.node, event.at);
-        say(out, `${since} ${printable(`${event.node} ${node.step}: ${bytesAndRate(node, event.at)}`)}`);
+    if (event.type === 'target.progress' && event.totalBytes === 0) {
+      const target = state.targets.get(event.target);
+      if (target && event.at - Math.max(toldAt.get(event.target) ?? 0, target.stepAt ?? 0) >= OPEN_END_EVERY_MS) {
+        toldAt.set(event.target, event.at);
+        say(out, `${since} ${printable(`${event.target} ${target.step}: ${bytesAndRate(target, event.at)}`)}`);
       }
     }
-    const reached = event.type === 'node.progress' ? Math.floor(overallFraction(state) * 10) : 0;
+    const reached = event.type === 'target.progress' ? Math.floor(overallFraction(state) * 10) : 0;
     if (reached > tenth) {
       tenth = reached;
-      say(out, `${since} ${reached * 10} % of all nodes`);
+      say(out, `${since} ${reached * 10} % of all ${noun(state.kind, 2)}`);
     }
   };
   return { sink, close: async () => {} };

@@ -1,7 +1,7 @@
 import type { RunState } from '../events/reducer.js';
 import type { Controls, Monitor } from './contract.js';
 import { PaceMeter } from './pace.js';
-import { headRows, listedNodes, renderRows, type Shown } from './rows.js';
+import { headRows, listedTargets, renderRows, type Shown } from './rows.js';
 import { openTerminal } from './terminal.js';
 import { firstView, pressKey } from './view.js';
 
@@ -32,7 +32,7 @@ export function openScreen(
       const pressed = pressKey(
         view,
         key,
-        listedNodes(state, view).map(({ node }) => node),
+        listedTargets(state, view).map(({ name }) => name),
         controls.leaving,
       );
       view = pressed.view;

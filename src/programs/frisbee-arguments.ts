@@ -1,6 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import type { ReceiveOptions } from '../frisbee/client-session.js';
-import { REAL_PROFILE } from '../frisbee/client-profile.js';
+import { type ReceiveOptions, REAL_PROFILE } from '../frisbee/receive-options.js';
 import type { SinkSpec } from '../frisbee/writer-thread.js';
 import { messageOf } from '../util/errors.js';
 import { getopt, numberValue, type Options } from './getopt.js';

@@ -1,5 +1,4 @@
-import type { ClientStats } from '../frisbee/client-stats.js';
-import type { ReceiveResult } from '../frisbee/client-session.js';
+import type { ReceiveResult } from '../frisbee/receive-options.js';
 
 /** Chunks per line of dots. */
 export const DOTS_PER_LINE = 67;
@@ -33,7 +32,7 @@ export function farewellLines(result: ReceiveResult, quiet: boolean): string {
 }
 
 /** The statistics block, as the client prints it at the end and the server when the client leaves. */
-export function clientStatsLines(clientId: number, stats: ClientStats): string {
+export function clientStatsLines(clientId: number, stats: ReceiveResult['stats']): string {
   const perSecond = (bytes: number): number => Math.floor(bytes / Math.max(1, stats.runSeconds));
   const lines = [
     `Client ${clientId} Performance:`,

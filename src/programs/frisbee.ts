@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
-import { isMulticast } from '../frisbee/address.js';
+import { isMulticast } from '../util/ipv4.js';
 import { receiveImage } from '../frisbee/receive.js';
-import type { ReceiveOptions, ReceiveResult } from '../frisbee/client-session.js';
+import type { ReceiveOptions, ReceiveResult } from '../frisbee/receive-options.js';
 import type { ChunkSink } from '../ndz/apply/chunk-sink.js';
 import { type SinkSpec, WriterThread } from '../frisbee/writer-thread.js';
 import { Failure, messageOf } from '../util/errors.js';

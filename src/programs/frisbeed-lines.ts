@@ -1,6 +1,5 @@
-import { type Burst, burstBlocksPerSecond, BITS_PER_BLOCK } from '../frisbee/pacing.js';
-import type { ServerEvent, ServerStats } from '../frisbee/server-events.js';
-import type { ServerInfo } from '../frisbee/server-shell.js';
+import { type Burst, burstBlocksPerSecond } from './burst.js';
+import { BITS_PER_BLOCK, type ServerEvent, type ServerStats, type ServerInfo } from '../frisbee/server-events.js';
 import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { clientStatsLines } from './frisbee-lines.js';
 

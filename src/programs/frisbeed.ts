@@ -1,7 +1,7 @@
-import { isMulticast } from '../frisbee/address.js';
-import { BITS_PER_BLOCK, type Burst, burstBlocksPerSecond, burstForRate, DEFAULT_BURST } from '../frisbee/pacing.js';
+import { isMulticast } from '../util/ipv4.js';
+import { type Burst, burstBlocksPerSecond, burstForRate, DEFAULT_BURST } from './burst.js';
+import { BITS_PER_BLOCK, type ServerEvent } from '../frisbee/server-events.js';
 import { type FrisbeeServer, startServer } from '../frisbee/server.js';
-import type { ServerEvent } from '../frisbee/server-events.js';
 import { messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';

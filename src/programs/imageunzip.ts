@@ -2,13 +2,8 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { applyImage, type ApplyProgress } from '../ndz/apply/apply.js';
+import { applyImage, type ApplyProgress, type ApplyResult } from '../ndz/apply/apply.js';
 import { judgeImage } from '../images/whole.js';
-import { chunkTotals } from '../ndz/codec/extents.js';
-import { cutImage, inspectImage, type ImageInfo } from '../ndz/read/inspect.js';
-import { streamImage } from '../ndz/read/image-stream.js';
-import type { WriterResult } from '../ndz/apply/chunk-sink.js';
-import { openStreamSink } from '../ndz/apply/stream-sink.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
@@ -68,54 +63,18 @@ async function restore(args: Args, io: ProgramIo): Promise<void> {
     if (args.chunkDots) line.dot();
     if (args.byteDots) for (; dots < Math.floor(dataBytes / DOT_BYTES); dots++) line.dot();
   };
-  const result = args.output === '-' ? await toStream(args, io, onProgress) : await toDisk(args, io, onProgress);
+  if (args.output === '-' && !args.zeroFill) say(io.stderr, 'WARNING: output file is not seekable, must zero-fill free space');
+  const result = await applyImage((await inputStream(args.input, io)) ?? args.input, args.output === '-' ? io.stdout : args.output, {
+    zeroFill: args.zeroFill,
+    onProgress,
+    judge: (info) => judgeImage(info, io.signal),
+    ...(args.slice === undefined ? {} : { slice: args.slice }),
+    ...(io.signal ? { signal: io.signal } : {}),
+  });
+  for (const note of result.notes) say(io.stderr, `WARNING: ${note}`);
   if (args.chunkDots || args.byteDots) line.fill();
   else sayText(io.stderr, summary(result, seconds(), args.zeroFill));
   sayText(io.stderr, bufferLines(result));
-}
-
-async function toDisk(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
-  const { zeroFill, slice } = args;
-  const options = {
-    zeroFill,
-    onProgress,
-    judge: (info: ImageInfo) => judgeImage(info, io.signal),
-    ...(slice === undefined ? {} : { slice }),
-    ...(io.signal ? { signal: io.signal } : {}),
-  };
-  const result = await applyImage((await inputStream(args.input, io)) ?? args.input, args.output, options);
-  for (const note of result.notes) say(io.stderr, `WARNING: ${note}`);
-  return result;
-}
-
-/** A pipe gets the disk front to back, so chunk after chunk. */
-async function toStream(args: Args, io: ProgramIo, onProgress: (progress: ApplyProgress) => void): Promise<WriterResult> {
-  const stream = await inputStream(args.input, io);
-  const info = stream ? null : await inspectImage(args.input, io.signal ? { signal: io.signal } : {});
-  const end = info && (await judgeImage(info, io.signal));
-  if (info && end && end.cut !== null) throw cutImage(info.path, end.cut);
-  const chunkCount = info?.chunkCount ?? null;
-  if (!args.zeroFill) say(io.stderr, 'WARNING: output file is not seekable, must zero-fill free space');
-  const sink = openStreamSink(io.stdout, io.signal);
-  const input = stream ?? createReadStream(args.input, { highWaterMark: READ_BYTES });
-  let [doneChunks, dataBytes] = [0, 0];
-  try {
-    const chunks = streamImage(input, args.input === '-' ? 'standard input' : args.input, {
-      allowCut: info !== null,
-      ...(io.signal ? { signal: io.signal } : {}),
-    });
-    let next = await chunks.next();
-    for (; !next.done; next = await chunks.next()) {
-      await sink.write(next.value.bytes);
-      dataBytes += chunkTotals(next.value.header).actualBytes;
-      onProgress({ doneChunks: ++doneChunks, chunkCount, dataBytes });
-    }
-    const note = end ? end.note : next.value.note;
-    if (note !== null) say(io.stderr, `WARNING: ${note}`);
-    return await sink.finish();
-  } finally {
-    await sink.abort();
-  }
 }
 
 /** What can only be read front to back: standard input, a FIFO, a terminal; null for a file, which is inspected first. */
@@ -128,7 +87,7 @@ async function inputStream(input: string, io: ProgramIo): Promise<Readable | nul
   return io.stdin;
 }
 
-function summary(result: WriterResult, seconds: number, zeroFill: boolean): string {
+function summary(result: ApplyResult, seconds: number, zeroFill: boolean): string {
   const { inflatedBytes, effectiveBytes, actualBytes, zeroBytes, writes, zeroWrites, seeks } = result;
   const ops = (bytes: number, count: number): string => `${count} ops (${count === 0 ? 0 : Math.floor(bytes / count)} bytes/op)`;
   const lines = [
@@ -142,7 +101,7 @@ function summary(result: WriterResult, seconds: number, zeroFill: boolean): stri
   return `${lines.join('\n')}\n`;
 }
 
-function bufferLines({ peakBuffers, peakBufferBytes, blocked }: WriterResult): string {
+function bufferLines({ peakBuffers, peakBufferBytes, blocked }: ApplyResult): string {
   return `${peakBuffers} max bufs, ${peakBufferBytes} max memory\n0 buffers split, ${blocked} blocked on buf memory\n`;
 }
 

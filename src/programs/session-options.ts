@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { isIPv4 } from 'node:net';
-import { isMulticast } from '../frisbee/address.js';
+import { isMulticast } from '../util/ipv4.js';
 import { LOOPBACK_BROADCAST } from '../frisbee/sockets.js';
 import { messageOf } from '../util/errors.js';
 import { ownAddresses } from '../util/own-addresses.js';

@@ -1,4 +1,3 @@
-import type { Step } from '../events/outcome.js';
 import { oldBlame } from './old-blame.js';
 import { isAttempt, readHistory, type Attempt, type HistoryLine } from './history.js';
 
@@ -20,7 +19,7 @@ export type NodeHealth = {
   lastOkAt: number | null;
   lastFailure: { at: number; run: string; step: string; code: string } | null;
   /** Median time in each step, over attempts that left it in good order, milliseconds. */
-  medianMs: Partial<Record<Step, number>>;
+  medianMs: Record<string, number>;
 };
 
 const RECENT = 20;
@@ -107,12 +106,11 @@ function countFailures(attempts: readonly Attempt[]): NodeHealth['failures'] {
  * How long a node is in each step, the median over its last 20 passages that went well, milliseconds; steps it never
  * left in good order are missing. What deadlines can be made of. `command`: only runs of that command.
  */
-export function medianPhases(history: readonly HistoryLine[], node: string, command?: string): Partial<Record<Step, number>> {
-  const times = new Map<Step, number[]>();
+export function medianPhases(history: readonly HistoryLine[], node: string, command?: string): Record<string, number> {
+  const times = new Map<string, number[]>();
   for (const line of history) {
     if (!isAttempt(line) || line.node !== node || (command !== undefined && line.command !== command)) continue;
-    for (const [step, ms] of Object.entries(line.phases) as [Step, number][]) {
-      // as: the keys of phases are steps
+    for (const [step, ms] of Object.entries(line.phases)) {
       if (!line.ok && line.step === step) continue; // it failed in this one
       const list = times.get(step) ?? [];
       list.push(ms);
@@ -123,7 +121,7 @@ export function medianPhases(history: readonly HistoryLine[], node: string, comm
 }
 
 /** `medianPhases` of several nodes from the history in the state folder `dir`, which is read once. */
-export function readMedianPhases(dir: string, nodes: readonly string[], command?: string): Map<string, Partial<Record<Step, number>>> {
+export function readMedianPhases(dir: string, nodes: readonly string[], command?: string): Map<string, Record<string, number>> {
   const history = readHistory(dir);
   return new Map(
     nodes.map((node) => [

@@ -1,6 +1,5 @@
 import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Step } from '../events/outcome.js';
 import type { RunState } from '../events/reducer.js';
 import { type Blame, isBlame } from '../util/errors.js';
 import { ensureFolder } from '../util/folders.js';
@@ -17,12 +16,12 @@ export type Attempt = {
   node: string;
   ok: boolean;
   /** Where and why it failed; null when it is fine. */
-  step: Step | null;
+  step: string | null;
   code: string | null;
   /** Whose fault the failure is; missing when it is fine, and in lines of older versions. */
   blame?: Blame;
   elapsedMs: number;
-  phases: Partial<Record<Step, number>>;
+  phases: Record<string, number>;
   bytes: number;
 };
 
@@ -30,7 +29,7 @@ export type Attempt = {
 export type Release = { at: number; node: string; released: true; by: string };
 
 /** How many attempts of a kind were in files that are gone: what keeps counters from falling. */
-export type Carried = { at: number; node: string; carried: number; command: string; step: Step | null; code: string | null; ok: boolean };
+export type Carried = { at: number; node: string; carried: number; command: string; step: string | null; code: string | null; ok: boolean };
 
 export type HistoryLine = Attempt | Release | Carried;
 
@@ -93,9 +92,9 @@ function endsInNewline(path: string): boolean {
   }
 }
 
-/** What the history keeps of a node that has just ended in a run; null while it has not, or when that says nothing about it. */
+/** What the history keeps of a node that has just ended in a run; null while it has not, when that says nothing about it, or when it is no node. */
 export function attemptOf(state: RunState, node: string, at: number): Attempt | null {
-  const found = state.nodes.get(node);
+  const found = state.kind === 'node' ? state.targets.get(node) : undefined;
   if (!found || (found.phase !== 'done' && found.phase !== 'failed') || found.failure?.code === 'interrupted') return null;
   return {
     at,

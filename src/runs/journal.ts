@@ -5,6 +5,7 @@ import { isEvent } from '../events/is-event.js';
 import type { ImagingEvent } from '../events/types.js';
 import { systemCode, UserError, messageOf } from '../util/errors.js';
 import { parseJson } from '../util/json.js';
+import { currentEvent } from './old-schema.js';
 import { openRegular } from '../util/owned-file.js';
 
 const READ_BYTES = 1 << 16;
@@ -85,7 +86,7 @@ export function* readJournal(folder: string): Generator<ImagingEvent> {
 }
 
 function parseEvent(line: string): ImagingEvent | null {
-  const value = parseJson(line);
+  const value = currentEvent(parseJson(line));
   return isEvent(value) ? value : null;
 }
 

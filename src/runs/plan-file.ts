@@ -1,12 +1,14 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TargetKind } from '../events/work.js';
 import { isProcessIdentity, type ProcessIdentity } from '../util/host.js';
 import { isMoment, isObject, isTexts } from '../util/json.js';
 import { writeWholeSync } from '../util/whole-file.js';
+import { currentPlan } from './old-schema.js';
 import { readRecord, type FoundRecord } from './record-file.js';
 
 /** Version of plan.json; grows when a field changes its meaning. */
-export const PLAN_SCHEMA = 1;
+export const PLAN_SCHEMA = 2;
 
 /** A file that a run reads, as it was when the run was planned. `mtimeMs`: milliseconds since 1970. */
 export type InputFile = { path: string; sizeBytes: number; mtimeMs: number };
@@ -24,8 +26,9 @@ export type RunPlan = {
   cwd: string;
   /** Those of PLAN_VARIABLES that were set. */
   env: Record<string, string>;
-  /** Control names, in order. */
-  nodes: string[];
+  /** What it works on, and the names, in order. */
+  kind: TargetKind;
+  targets: string[];
   details: Record<string, unknown>;
   /** Files that must be the same for the run to be resumed. */
   inputs: InputFile[];
@@ -46,7 +49,7 @@ export function writePlan(folder: string, plan: RunPlan): void {
 
 /** The plan in a run's folder, with whose it is; null when there is none that can be read. `login` is its owner, whatever it says. */
 export function readPlan(folder: string): FoundRecord<RunPlan> | null {
-  const found = readRecord(join(folder, 'plan.json'), isPlan);
+  const found = readRecord(join(folder, 'plan.json'), isPlan, currentPlan);
   return found && { ...found, value: { ...found.value, login: found.login } };
 }
 
@@ -74,8 +77,25 @@ export function changedInputs(then: readonly InputFile[], now: readonly InputFil
 
 function isPlan(value: unknown): value is RunPlan {
   if (!isObject(value)) return false;
-  const { schema, run, command, argv, cwd, env, nodes, details, inputs, login, host, process, version, startedAt, continues, detached } =
-    value;
+  const {
+    schema,
+    run,
+    command,
+    argv,
+    cwd,
+    env,
+    kind,
+    targets,
+    details,
+    inputs,
+    login,
+    host,
+    process,
+    version,
+    startedAt,
+    continues,
+    detached,
+  } = value;
   return (
     schema === PLAN_SCHEMA &&
     typeof run === 'string' &&
@@ -84,7 +104,8 @@ function isPlan(value: unknown): value is RunPlan {
     typeof cwd === 'string' &&
     isObject(env) &&
     Object.values(env).every((each) => typeof each === 'string') &&
-    isTexts(nodes) &&
+    ['node', 'drive', 'job'].includes(String(kind)) &&
+    isTexts(targets) &&
     isObject(details) &&
     Array.isArray(inputs) &&
     inputs.every(isInput) &&

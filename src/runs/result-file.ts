@@ -1,16 +1,17 @@
 import { join } from 'node:path';
-import type { Step } from '../events/outcome.js';
-import type { NodeState, RunState } from '../events/reducer.js';
+import type { TargetFailure } from '../events/outcome.js';
+import type { RunState, TargetState } from '../events/reducer.js';
 import { foldNames } from '../nodes/names.js';
 import { isMoment, isObject, isText, isTexts } from '../util/json.js';
 import { writeWholeSync } from '../util/whole-file.js';
+import { currentResult } from './old-schema.js';
 import { readRecord, type FoundRecord } from './record-file.js';
 
 /** Version of result.json; grows when a field changes its meaning. */
-export const RESULT_SCHEMA = 1;
+export const RESULT_SCHEMA = 2;
 
-export type FailedNode = { node: string; step: Step; code: string; message: string; hint: string | null; elapsedMs: number | null };
-export type SkippedNode = { node: string; reason: string };
+export type FailedTarget = TargetFailure & { elapsedMs: number | null };
+export type SkippedTarget = { target: string; reason: string };
 
 /** `result.json`: how a run went, the same that its events say. Times in milliseconds since 1970. */
 export type RunResult = {
@@ -22,8 +23,8 @@ export type RunResult = {
   finishedAt: number;
   elapsedMs: number;
   ok: string[];
-  failed: FailedNode[];
-  skipped: SkippedNode[];
+  failed: FailedTarget[];
+  skipped: SkippedTarget[];
   /** The same sets as short node specs: `1-3,7`. */
   folded: { ok: string; failed: string; skipped: string };
   /** Whether all events are in the journal: a full disk must not end a run. Absent in results of earlier versions. */
@@ -35,10 +36,10 @@ export type RunResult = {
 /** The result that a run's folded events give; null while it has not finished. */
 export function resultOf(state: RunState): RunResult | null {
   if (state.finished === null) return null;
-  const nodes = [...state.nodes.values()];
-  const inPhase = (phase: NodeState['phase']): NodeState[] => nodes.filter((node) => node.phase === phase);
+  const targets = [...state.targets.values()];
+  const inPhase = (phase: TargetState['phase']): TargetState[] => targets.filter((target) => target.phase === phase);
   const [ok, failed, skipped] = [inPhase('done'), inPhase('failed'), inPhase('skipped')];
-  const folded = (list: readonly NodeState[]): string => foldNames(list.map(({ node }) => node));
+  const folded = (list: readonly TargetState[]): string => foldNames(list.map(({ name }) => name));
   return {
     schema: RESULT_SCHEMA,
     run: state.run,
@@ -47,9 +48,9 @@ export function resultOf(state: RunState): RunResult | null {
     startedAt: state.startedAt,
     finishedAt: state.finished.at,
     elapsedMs: state.finished.elapsedMs,
-    ok: ok.map(({ node }) => node),
+    ok: ok.map(({ name }) => name),
     failed: failed.flatMap(({ failure, elapsedMs }) => (failure ? [{ ...failure, elapsedMs }] : [])),
-    skipped: skipped.map(({ node, note }) => ({ node, reason: note })),
+    skipped: skipped.map(({ name, note }) => ({ target: name, reason: note })),
     folded: { ok: folded(ok), failed: folded(failed), skipped: folded(skipped) },
     error: state.error,
   };
@@ -62,7 +63,7 @@ export function writeResult(folder: string, result: RunResult): void {
 
 /** The result in a run's folder, with whose it is; null when there is none that can be read. */
 export function readResult(folder: string): FoundRecord<RunResult> | null {
-  return readRecord(join(folder, 'result.json'), isResult);
+  return readRecord(join(folder, 'result.json'), isResult, currentResult);
 }
 
 function isResult(value: unknown): value is RunResult {
@@ -79,12 +80,12 @@ function isResult(value: unknown): value is RunResult {
     Array.isArray(failed) &&
     failed.every(isFailed) &&
     Array.isArray(skipped) &&
-    skipped.every((each) => isObject(each) && isText(each.node))
+    skipped.every((each) => isObject(each) && isText(each.target))
   );
 }
 
 function isFailed(value: unknown): boolean {
   return (
-    isObject(value) && [value.node, value.step, value.code, value.message].every(isText) && (value.hint === null || isText(value.hint))
+    isObject(value) && [value.target, value.step, value.code, value.message].every(isText) && (value.hint === null || isText(value.hint))
   );
 }

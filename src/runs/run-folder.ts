@@ -20,11 +20,11 @@ export function newRunId(command: string, host: Host): string {
   return `${stamp}-${command}-${random}`;
 }
 
-/** The folder of one run: its events as JSON lines, and a file with the raw telnet output of each node. */
+/** The folder of one run: its events as JSON lines, and a file with the raw output of each target. */
 export type RunFolder = {
   path: string;
   journal: EventSink;
-  transcript(node: string): (bytes: Uint8Array) => void;
+  transcript(target: string): (bytes: Uint8Array) => void;
   /** Closes all, and puts the result beside them when there is one. Throws the system's error when that cannot be written. */
   finish(result: RunResult | null): void;
 };
@@ -43,7 +43,7 @@ export function openRunFolder(dir: string, run: string, warn: (text: string) => 
     folder = makeRunFolder(path);
     if (plan) writePlan(folder.at('.'), plan);
     if (plan) syncFolder(runsFolder(dir));
-    return openLogs(folder, reserve(folder, plan?.nodes.length ?? 0), warn);
+    return openLogs(folder, reserve(folder, plan?.targets.length ?? 0), warn);
   } catch (error) {
     warn(`no logs of this run are kept: ${folder?.plain(messageOf(error)) ?? messageOf(error)}`);
     folder?.close();
@@ -89,10 +89,10 @@ function openLogs(folder: HeldFolder, release: () => void, warn: (text: string) 
   return {
     path: folder.path,
     journal: (event) => journal.append(JSON.stringify(event)),
-    transcript: (node) => (bytes) => {
+    transcript: (target) => (bytes) => {
       try {
-        let file = transcripts.get(node);
-        if (!file) transcripts.set(node, (file = { fd: openSync(folder.at(`${node}.log`), 'a', 0o640), bytes: 0 }));
+        let file = transcripts.get(target);
+        if (!file) transcripts.set(target, (file = { fd: openSync(folder.at(`${target}.log`), 'a', 0o640), bytes: 0 }));
         if (file.bytes > MAX_TRANSCRIPT_BYTES) return;
         file.bytes += bytes.byteLength;
         writeSync(file.fd, file.bytes > MAX_TRANSCRIPT_BYTES ? Buffer.from('\n[the rest is not kept]\n') : bytes);
@@ -114,19 +114,19 @@ function openLogs(folder: HeldFolder, release: () => void, warn: (text: string) 
   };
 }
 
-/** Bytes of a result: some for the whole, some for each node. */
+/** Bytes of a result: some for the whole, some for each target. */
 const RESULT_BYTES = 8192;
-const NODE_BYTES = 600;
+const TARGET_BYTES = 600;
 
 /**
  * Keeps room for the result, so that a run whose journal has filled the disk is not taken for one that died; returns what
  * gives it back. Where there is no room now, there may be later.
  */
-function reserve(folder: HeldFolder, nodes: number): () => void {
+function reserve(folder: HeldFolder, targets: number): () => void {
   const path = folder.at('.reserve');
   const release = (): void => rmSync(path, { force: true });
   try {
-    writeFileSync(path, randomBytes(RESULT_BYTES + nodes * NODE_BYTES), { flag: 'wx', mode: 0o600 }); // random: some file systems store zeros in no space at all
+    writeFileSync(path, randomBytes(RESULT_BYTES + targets * TARGET_BYTES), { flag: 'wx', mode: 0o600 }); // random: some file systems store zeros in no space at all
   } catch {
     release();
   }

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodesIn, type RunState } from '../events/reducer.js';
+import { targetsIn, type RunState } from '../events/reducer.js';
 import { systemCode, UserError } from '../util/errors.js';
 import { HeldFolder } from '../util/held-folder.js';
 import { isAlive } from '../util/host.js';
@@ -8,7 +8,7 @@ import { foldJournal } from './journal.js';
 import { readPlan, type RunPlan } from './plan-file.js';
 import { readResult, type RunResult } from './result-file.js';
 
-/** `died`: it has no result and its process is gone. `failed`: at least one node, or the whole of it, did not work out. */
+/** `died`: it has no result and its process is gone. `failed`: at least one target, or the whole of it, did not work out. */
 export type Standing = 'running' | 'done' | 'failed' | 'died';
 
 /** A run as its folder has it. `believed`: we or root made it, and nobody else can have changed it: it may be acted upon. */
@@ -22,8 +22,8 @@ export type StoredRun = {
   standing: Standing;
 };
 
-/** How nodes of a run went, each list in the order of its plan. `left`: not finished, in a run that lives or has died. */
-export type NodesByOutcome = { ok: string[]; failed: string[]; skipped: string[]; left: string[] };
+/** How targets of a run went, each list in the order of its plan. `left`: not finished, in a run that lives or has died. */
+export type TargetsByOutcome = { ok: string[]; failed: string[]; skipped: string[]; left: string[] };
 
 const RUN_NAME = /^(\d{8}-\d{6})-([a-z]+)-[0-9a-f]{4}$/;
 
@@ -169,15 +169,20 @@ function shortened(text: string): string {
   return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
 }
 
-/** How the nodes of a run went, or have gone so far. */
-export function nodesByOutcome({ path, plan, result }: StoredRun): NodesByOutcome {
+/** How the targets of a run went, or have gone so far. */
+export function targetsByOutcome({ path, plan, result }: StoredRun): TargetsByOutcome {
   if (result)
-    return { ok: result.ok, failed: result.failed.map(({ node }) => node), skipped: result.skipped.map(({ node }) => node), left: [] };
-  return outcomeOf(foldJournal(path), plan.nodes);
+    return {
+      ok: result.ok,
+      failed: result.failed.map(({ target }) => target),
+      skipped: result.skipped.map(({ target }) => target),
+      left: [],
+    };
+  return outcomeOf(foldJournal(path), plan.targets);
 }
 
-export function outcomeOf(state: RunState, planned: readonly string[]): NodesByOutcome {
-  const [ok, failed, skipped] = [nodesIn(state, 'done'), nodesIn(state, 'failed'), nodesIn(state, 'skipped')];
+export function outcomeOf(state: RunState, planned: readonly string[]): TargetsByOutcome {
+  const [ok, failed, skipped] = [targetsIn(state, 'done'), targetsIn(state, 'failed'), targetsIn(state, 'skipped')];
   const over = new Set([...ok, ...failed, ...skipped]);
-  return { ok, failed, skipped, left: planned.filter((node) => !over.has(node)) };
+  return { ok, failed, skipped, left: planned.filter((target) => !over.has(target)) };
 }

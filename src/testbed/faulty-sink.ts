@@ -1,6 +1,5 @@
 import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
-import { chunkTotals } from '../ndz/codec/extents.js';
-import { CHUNK_BYTES, decodeChunkHeader } from '../ndz/codec/format.js';
+import { CHUNK_BYTES, decodeChunkHeader, inflatedBytes } from '../ndz/codec/format.js';
 import { corruptedChunk, corruptedSector } from './corruption.js';
 import { fail as diskFail } from '../disk/failures.js';
 
@@ -92,7 +91,7 @@ export class FaultySink implements ChunkSink {
 
   /** A slow disk is busy for as long as the bytes take; what came before counts. */
   async #takeTime(chunk: Uint8Array, index: number, bytesPerSecond: number): Promise<void> {
-    const bytes = chunkTotals(decodeChunkHeader(chunk, index)).actualBytes;
+    const bytes = inflatedBytes(decodeChunkHeader(chunk, index));
     const nowMs = performance.now();
     this.#freeAtMs = Math.max(this.#freeAtMs, nowMs) + (1000 * bytes) / bytesPerSecond;
     let timer: NodeJS.Timeout | undefined;

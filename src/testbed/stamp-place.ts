@@ -1,8 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { crc32c } from '../disk/tables/crc.js';
-import { readPartitionTable } from '../disk/tables/partition-table.js';
-import { Volume } from '../disk/volume.js';
-import { locateExtFile, readExtFile, type ExtFilePlace } from '../disk/ext-file.js';
+import { partitionsOf } from '../disk/slice.js';
+import { locateExtFile, readExtFile, sealInode, type ExtFilePlace } from '../disk/ext-file.js';
 import { SECTOR_BYTES } from '../disk/sector.js';
 import { openSource, type ImageSource } from '../disk/source.js';
 import type { Host } from '../util/host.js';
@@ -12,7 +10,8 @@ import { makeExtFile } from './disk-file-maker.js';
 export const MAX_FILE_BYTES = 64 * 1024;
 /** Distance of the files of a demo disk that has no file system. */
 const PLAIN_STEP_BYTES = 4096;
-const INODE = { sizeLow: 0x04, generation: 0x64, checksumLow: 0x7c, extraSize: 0x80, checksumHigh: 0x82 } as const;
+/** Where an inode has the low half of its file's size. */
+const INODE_SIZE = 0x04;
 
 /** A small file of a disk's first partition, and the means to give it another content without any more room. */
 export type DiskFile = {
@@ -41,9 +40,8 @@ export async function findDiskFile(diskPath: string, path: string): Promise<Disk
 type Partition = { startSector: number; sectorCount: number };
 
 async function firstPartition(source: ImageSource): Promise<Partition | null> {
-  const disk = new Volume(source, 0, Math.floor((source.sizeBytes ?? 0) / SECTOR_BYTES));
-  const table = await readPartitionTable(disk, SECTOR_BYTES).catch(() => null); // no disk of ours
-  return table?.partitions.find(({ number }) => number === 1) ?? null;
+  const partitions = await partitionsOf(source).catch(() => null); // no disk of ours
+  return partitions?.find(({ number }) => number === 1) ?? null;
 }
 
 async function extFile(
@@ -77,22 +75,9 @@ async function rewriteExt(
   }
   const inode = Buffer.alloc(inodeBytes);
   await handle.read(inode, 0, inodeBytes, baseOffset + inodeOffset);
-  inode.writeUInt32LE(content.byteLength, INODE.sizeLow);
+  inode.writeUInt32LE(content.byteLength, INODE_SIZE);
   if (checksums === 'crc32c') sealInode(inode, inodeNumber, checksumSeed);
   await handle.write(inode, 0, inodeBytes, baseOffset + inodeOffset);
-}
-
-/** Gives an inode its checksum. (Format: "Checksums" in the kernel's documentation of ext4.) */
-function sealInode(inode: Buffer, number: number, seed: number): void {
-  const isWide = inode.byteLength > 128 && inode.readUInt16LE(INODE.extraSize) >= 4;
-  inode.writeUInt16LE(0, INODE.checksumLow);
-  if (isWide) inode.writeUInt16LE(0, INODE.checksumHigh);
-  const numberBytes = Buffer.alloc(4);
-  numberBytes.writeUInt32LE(number);
-  const parts = [numberBytes, inode.subarray(INODE.generation, INODE.generation + 4), inode];
-  const checksum = parts.reduce(crc32c, seed);
-  inode.writeUInt16LE(checksum & 0xffff, INODE.checksumLow);
-  if (isWide) inode.writeUInt16LE(checksum >>> 16, INODE.checksumHigh);
 }
 
 type PlainPlace = { content: Buffer; offset: number; capacityBytes: number };

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Writable } from 'node:stream';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ChunkSink } from '../ndz/apply/chunk-sink.js';
-import { createClientHub } from '../frisbee/client-hub.js';
+import { createClientHub } from '../frisbee/receive.js';
 import { WriterThread } from '../frisbee/writer-thread.js';
 import { runFrisbee, type FrisbeeOverrides } from '../programs/frisbee.js';
 import { NodeDisk } from './disk.js';

@@ -1,4 +1,5 @@
 import type { Outcome } from '../events/outcome.js';
+import type { LoadedResult, PresentResult, Verification } from '../events/results.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { BootRecords } from '../runs/boots.js';
@@ -7,7 +8,8 @@ import type { TelnetSession } from '../telnet/session.js';
 import { UserError } from '../util/errors.js';
 import { type Attempt, inAttempts, type RetryPlan } from '../engine/attempts.js';
 import { clearEnd, wrongSectors } from './steps/clear-end.js';
-import { fanOut, type NodeRun } from '../engine/fan-out.js';
+import { fanOut } from '../engine/fan-out.js';
+import type { NodeRun } from './node-steps.js';
 import { holding } from './steps/hold.js';
 import { alreadyThere } from './steps/if-needed.js';
 import type { ImageSession } from './session/image-session.js';
@@ -15,7 +17,7 @@ import { LoadChecks, STAMP_PATHS, type ChecksTools } from './steps/load-checks.j
 import { mayAct } from './steps/may-act.js';
 import { createQuorum } from '../engine/quorum.js';
 import { inRamdisk, powerCycle, type RamdiskPlan, type RamdiskTools } from './steps/ramdisk.js';
-import { verifyWrite, type VerifyMode, type Verdict } from './steps/verify-write.js';
+import { verifyWrite, type VerifyMode } from './steps/verify-write.js';
 import { waitForSystem, type SshWaitOptions } from './wait.js';
 import { writeImage, type WriteOptions } from './steps/write-image.js';
 import { fail } from './failures.js';
@@ -77,27 +79,27 @@ export type LoadTools = RamdiskTools &
  * A server starts with the first node that is ours, so a bad image costs no reset, and a run whose nodes are all in other
  * hands takes no slot; nodes join it as they come up, and again when they are tried again.
  */
-export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Outcome<string>[]> {
+export async function executeLoad(plan: LoadPlan, tools: LoadTools): Promise<Outcome<LoadedResult | PresentResult>[]> {
   const sessions = lazySessions(tools);
   const hardDrive = plan.nodes
     .map(({ name }) => plan.settings(name).hardDrive)
     .reduce((longest, path) => (path.length > longest.length ? path : longest), '');
   const checks = new LoadChecks({ ...plan, hardDrive }, tools);
-  const quorum = createQuorum(plan.enough, tools.signal, tools.host.monotonicMs);
+  const quorum = createQuorum(plan.enough, tools.signal, tools.host.monotonicMs, { nouns: 'nodes', hint: 'load the rest later' });
   try {
     const options = {
       ...tools,
       concurrency: plan.nodes.length,
-      nodeDeadlineMs: plan.nodeDeadlineMs,
+      targetDeadlineMs: plan.nodeDeadlineMs,
       firstStep: 'lock',
-      describe: (text: string) => text,
+      result: (value: LoadedResult | PresentResult) => value,
       signal: quorum.signal,
       onOutcome: (outcome: Outcome<unknown>) => {
         quorum.onOutcome(outcome);
         tools.onOutcome?.(outcome);
       },
     } as const;
-    const outcomes = await fanOut(plan.nodes, options, (node) =>
+    const outcomes = await fanOut(plan.nodes, options, (node: NodeRun) =>
       holding(node, tools, (held) => loadNode(held, plan, tools, { sessions, checks, mayRetry: quorum.mayRetry })),
     );
     if (sessions.problem !== null) throw sessions.problem;
@@ -136,9 +138,16 @@ function lazySessions(tools: LoadTools): Sessions {
 /** What the nodes of one load share. */
 type Shared = { sessions: Sessions; checks: LoadChecks; mayRetry: () => boolean };
 
-async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, { sessions, checks, mayRetry }: Shared): Promise<string> {
+async function loadNode(
+  node: NodeRun,
+  plan: LoadPlan,
+  tools: LoadTools,
+  { sessions, checks, mayRetry }: Shared,
+): Promise<LoadedResult | PresentResult> {
   const settings = plan.settings(node.name);
-  const there = plan.ifNeeded && (await alreadyThere(node, { ...plan.ifNeeded, checks, bootMs: settings.bootDeadlineMs }, tools));
+  const there =
+    plan.ifNeeded &&
+    (await alreadyThere(node, { ...plan.ifNeeded, image: plan.image.name, checks, bootMs: settings.bootDeadlineMs }, tools));
   if (there) return there;
   const session = await sessions.at(settings.rateBps);
   return inAttempts(
@@ -152,32 +161,39 @@ async function loadNode(node: NodeRun, plan: LoadPlan, tools: LoadTools, { sessi
         tools,
         async (telnet) => {
           tried.mustFinish(); // a disk that is half written is worth less than the time it takes
-          await tools.links.check(node.node.control.mac, node.name); // what is recorded of it is its holder's business
+          await tools.links.check(node.target.control.mac, node.name); // what is recorded of it is its holder's business
           await checks.recordWriting(tried);
           return writeAndCheck(tried, { plan, settings, tools, telnet, session, checks }, attempt);
         },
         attempt,
       );
-      const { verdict, text } = await written.catch((error: unknown) => {
+      const loaded = await written.catch((error: unknown) => {
         if (!tried.isFinishing) tried.mayStop();
         throw error;
       });
-      await checks.recordWritten(tried, verdict.verified);
-      if (!plan.untilSsh) return text;
+      const isVerified = loaded.verification?.verified === true;
+      await checks.recordWritten(tried, isVerified);
+      if (!plan.untilSsh) return loaded;
       tried.mayStop(); // what is written stays, whoever waits for it
       const system = await newSystem(tried, settings, tools, checks, attempt);
-      await checks.recordWritten(tried, verdict.verified); // it may have been switched off and on meanwhile, by us
-      return `${text}; ${system}`;
+      await checks.recordWritten(tried, isVerified); // it may have been switched off and on meanwhile, by us
+      return { ...loaded, system };
     },
   );
 }
 
 /** Waits for ssh. A board that hangs in its boot is switched off and on once; writing its disk again would not help. */
-async function newSystem(node: NodeRun, settings: NodeSettings, tools: LoadTools, checks: LoadChecks, attempt: Attempt): Promise<string> {
-  const wait = (): Promise<string> =>
+async function newSystem(
+  node: NodeRun,
+  settings: NodeSettings,
+  tools: LoadTools,
+  checks: LoadChecks,
+  attempt: Attempt,
+): Promise<LoadedResult['system']> {
+  const wait = (): Promise<LoadedResult['system']> =>
     node.at('ssh', settings.sshDeadlineMs, async (signal) => {
-      const system = await waitForSystem(node, tools.wait, STAMP_PATHS, signal);
-      return `${system.text}${await checks.checkRunning(node, system)}`;
+      const { system, files } = await waitForSystem(node, tools.wait, STAMP_PATHS, signal);
+      return { ...system, ...(await checks.checkRunning(node, files)) };
     });
   try {
     return await wait();
@@ -198,11 +214,7 @@ type Writing = {
   session: ImageSession;
   checks: LoadChecks;
 };
-type Written = { verdict: Verdict; text: string };
-
-const UNVERIFIED: Verdict = { verified: false, text: '' };
-
-async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt): Promise<Written> {
+async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt): Promise<LoadedResult> {
   try {
     return await writeOnce(node, writing);
   } catch (error) {
@@ -213,7 +225,7 @@ async function writeAndCheck(node: NodeRun, writing: Writing, attempt: Attempt):
   }
 }
 
-async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session, checks }: Writing): Promise<Written> {
+async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session, checks }: Writing): Promise<LoadedResult> {
   const { hardDrive: device, stallMs } = settings;
   const { digests } = checks;
   const options: WriteOptions = {
@@ -229,16 +241,19 @@ async function writeOnce(node: NodeRun, { plan, settings, tools, telnet, session
     await mayAct(node, tools, signal);
     return Promise.race([writeImage(node, telnet, options, signal), session.failed]);
   });
-  const elapsedS = Math.max(0.001, (node.host.monotonicMs() - startedMs) / 1000);
+  const writeMs = Math.max(1, Math.round(node.host.monotonicMs() - startedMs));
   await node.at('check', Infinity, async (signal) => {
     refuseShort(node, plan, result);
     await lookAtDisk(node, plan, settings, tools, telnet, signal);
   });
-  const text = `${(plan.image.actualBytes / 1e6).toFixed(1)} MB written at ${(plan.image.actualBytes / 1e6 / elapsedS).toFixed(1)} MB/s`;
-  if (digests === null || plan.verify === 'none') return { verdict: UNVERIFIED, text };
+  const { name: image, actualBytes: bytes } = plan.image;
+  const loaded: LoadedResult = { type: 'loaded', image, bytes, writeMs, verification: null, system: null };
+  if (digests === null || plan.verify === 'none') return loaded;
   const { verify: mode } = plan;
-  const verdict = await node.at('verify', Infinity, (signal) => verifyWrite(node, telnet, { mode, device, digests, stallMs }, signal));
-  return { verdict, text: `${text}; ${verdict.text}` };
+  const verification: Verification = await node.at('verify', Infinity, (signal) =>
+    verifyWrite(node, telnet, { mode, device, digests, stallMs }, signal),
+  );
+  return { ...loaded, verification };
 }
 
 /** What the image cannot take care of: the disk's end behind it, and whether its table fits the disk's sectors. */

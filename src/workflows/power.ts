@@ -1,10 +1,11 @@
 import type { Outcome } from '../events/outcome.js';
+import type { CardResult } from '../events/results.js';
 import type { Emit } from '../events/types.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { PowerVerb } from '../power/client.js';
 import type { Host } from '../util/host.js';
-import { printable } from '../util/text.js';
 import { fanOut } from '../engine/fan-out.js';
+import type { NodeRun } from './node-steps.js';
 import { lockStep, type Permit } from './steps/may-act.js';
 import { sendPowerVerb, type VerbTools } from './steps/send-verb.js';
 
@@ -26,12 +27,12 @@ const CONCURRENCY = 256;
 export function executePower(plan: PowerPlan, tools: PowerTools): Promise<Outcome<string>[]> {
   const options = {
     concurrency: CONCURRENCY,
-    nodeDeadlineMs: Infinity,
+    targetDeadlineMs: Infinity,
     firstStep: 'cmc',
-    describe: (text: string) => printable(text.trim()),
+    result: (answer: string): CardResult => ({ type: 'card', answer }),
     ...tools,
   } as const;
-  return fanOut(plan.nodes, options, async (node) => {
+  return fanOut(plan.nodes, options, async (node: NodeRun) => {
     await lockStep(node, tools.permit);
     return node.at(
       'cmc',

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { Outcome } from '../events/outcome.js';
+import type { SavedResult } from '../events/results.js';
 import type { Emit } from '../events/types.js';
-import { partialPath } from '../images/partial.js';
-import { stampLine } from '../images/stamp-line.js';
+import { partialPath } from '../images/saved.js';
+import { stampLine } from '../images/stamp.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { ImageRecords } from '../runs/images.js';
 import type { TelnetSession } from '../telnet/session.js';
@@ -10,7 +11,8 @@ import { withDeadline } from '../util/abort.js';
 import type { Failure } from '../util/errors.js';
 import { inAttempts, type RetryPlan } from '../engine/attempts.js';
 import { openCollector, type Collected } from './steps/collector.js';
-import { fanOut, type NodeRun } from '../engine/fan-out.js';
+import { fanOut } from '../engine/fan-out.js';
+import type { NodeRun } from './node-steps.js';
 import { holding } from './steps/hold.js';
 import { doubtOfDisk, refusal, type DiskDoubt } from './steps/disk-doubt.js';
 import { keepImage, type Kept, type Origin } from './steps/keep-image.js';
@@ -67,14 +69,14 @@ const STAMP_DEADLINE_MS = 60_000;
 export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Outcome<SavedImage>[]> {
   const options = {
     concurrency: plan.nodes.length,
-    nodeDeadlineMs: plan.nodeDeadlineMs,
+    targetDeadlineMs: plan.nodeDeadlineMs,
     firstStep: 'lock',
-    describe,
+    result: ({ path, bytes, sha256 }: SavedImage): SavedResult => ({ type: 'saved', path, bytes, sha256 }),
     remarks: ({ warnings }: SavedImage) => warnings,
     ...tools,
   } as const;
   const saved = new Map<string, string>();
-  const outcomes = await fanOut(plan.nodes, options, (node) =>
+  const outcomes = await fanOut(plan.nodes, options, (node: NodeRun) =>
     holding(node, tools, async (held) => {
       const doubt = await doubtOfDisk(node.name, tools.images); // only now: while it was somebody else's, it was being written
       if (doubt !== null && !plan.force) throw refusal(node.name, doubt);
@@ -99,15 +101,11 @@ export async function executeSave(plan: SavePlan, tools: SaveTools): Promise<Out
       );
     }),
   );
-  for (const { ok, node } of outcomes) {
-    const path = ok ? undefined : saved.get(node);
-    if (path !== undefined) tools.emit({ type: 'run.warning', text: `${node}: its image is whole all the same: ${path}` });
+  for (const { ok, target } of outcomes) {
+    const path = ok ? undefined : saved.get(target);
+    if (path !== undefined) tools.emit({ type: 'run.warning', text: `${target}: its image is whole all the same: ${path}` });
   }
   return outcomes;
-}
-
-function describe({ bytes, path, warnings }: SavedImage): string {
-  return [`${(bytes / 1e6).toFixed(1)} MB in ${path}`, ...warnings].join('; ');
 }
 
 /** One node in the ramdisk, about to be read. */
@@ -190,7 +188,7 @@ async function collect(node: NodeRun, plan: SavePlan, telnet: TelnetSession, par
   if (lastBytes !== undefined) node.note(`its last image here has ${(lastBytes / 1e6).toFixed(1)} MB`);
   let lastWords = '';
   let missing: string | null = null;
-  const collector = await openCollector({ localIp, nodeIp: node.node.control.ip, path: partial, signal, onBytes: sparingly(node) });
+  const collector = await openCollector({ localIp, nodeIp: node.target.control.ip, path: partial, signal, onBytes: sparingly(node) });
   try {
     // a pipe's status is its last program's: imagezip's own goes around it, through file descriptor 3
     const command = `[ "$( { { ${plan.imagezip} -o -z1 ${hardDrive} - ; echo $? >&3 ; } | ${plan.netcat} ${localIp} ${collector.port} >/dev/null ; } 3>&1 )" = 0 ]`;

@@ -2,7 +2,9 @@ import pLimit from 'p-limit';
 import type { LoginAuth } from '../ssh/login.js';
 import { systemStamp, type SystemStamp } from '../ssh/boot-stamp.js';
 import { openTelnet } from '../telnet/session.js';
-import type { NodeRun } from '../engine/fan-out.js';
+import type { NodeRun } from './node-steps.js';
+import type { AnsweringSystem } from '../events/results.js';
+import { sshPatienceMs } from '../ssh/patience.js';
 import { pastBoot } from './steps/past-boot.js';
 import { Final, retrying, type RetryOptions } from '../engine/retrying.js';
 import { fail } from './failures.js';
@@ -16,11 +18,8 @@ export type WaitOptions = RetryOptions & {
 
 export type SshWaitOptions = WaitOptions & { username: string; auth: LoginAuth };
 
-/** A system that answered ssh. */
-export type AnsweringSystem = {
-  /** For people. */ text: string /** What `files` hold, one after the other; null when it cannot tell (not Linux). */;
-  files: string | null;
-};
+/** A system that let us in; `files`: what those hold that were asked for, one after the other; null when it cannot tell (not Linux). */
+export type SystemWithFiles = { system: AnsweringSystem; files: string | null };
 
 /** A connection that is not accepted by then is tried anew; a lost packet costs no more. */
 const CONNECT_MS = 5_000;
@@ -35,8 +34,8 @@ const exchanges = pLimit(32);
  * Waits until a node lets us in by ssh. When the time of its last reset is known, the login must find a system booted
  * after that, so the old system cannot pass for the new one.
  */
-export async function waitForSsh(node: NodeRun, options: SshWaitOptions, signal: AbortSignal): Promise<string> {
-  return (await waitForSystem(node, options, [], signal)).text;
+export async function waitForSsh(node: NodeRun, options: SshWaitOptions, signal: AbortSignal): Promise<AnsweringSystem> {
+  return (await waitForSystem(node, options, [], signal)).system;
 }
 
 /** As `waitForSsh`, and reads `files` (absolute paths) over the same login. */
@@ -45,13 +44,15 @@ export async function waitForSystem(
   options: SshWaitOptions,
   files: readonly string[],
   signal: AbortSignal,
-): Promise<AnsweringSystem> {
+): Promise<SystemWithFiles> {
   const lastBoot = pastBoot(node, await options.lastBoot(node.name));
-  return retrying(node, options, signal, async () => {
-    const stamp = await askSystem(node, options, files, signal).catch((error: unknown) => {
+  return retrying(node, { ...options, atLeastMs: sshPatienceMs }, signal, async () => {
+    const { boot, text } = await askSystem(node, options, files, signal).catch((error: unknown) => {
       throw mayStillChange(node, lastBoot) ? error : asFinal(error);
     });
-    return { text: `ssh OK, ${newSystem(node, stamp.boot?.uptimeMs ?? null, lastBoot)}`, files: stamp.boot === null ? null : stamp.text };
+    refuseOld(node, boot?.uptimeMs ?? null, lastBoot);
+    const system = { via: 'ssh', uptimeMs: boot?.uptimeMs ?? null, bootId: boot?.bootId ?? null } as const;
+    return { system, files: boot === null ? null : text };
   });
 }
 
@@ -69,7 +70,7 @@ export function askSystem(
   const { port, username, auth } = options;
   const turn = <T>(work: () => Promise<T>): Promise<T> => exchanges(work);
   return systemStamp(
-    { host: node.node.control.ip, port, username, auth, timeoutMs: Infinity, signal, turn, onSlow: (failure) => node.seen(failure) },
+    { host: node.target.control.ip, port, username, auth, timeoutMs: Infinity, signal, turn, onSlow: (failure) => node.seen(failure) },
     files,
   );
 }
@@ -85,11 +86,11 @@ function asFinal(error: unknown): unknown {
 }
 
 /** Waits until a node's telnetd (the PXE system) answers and runs a command, in a system booted since the last reset. */
-export async function waitForTelnet(node: NodeRun, options: WaitOptions, signal: AbortSignal): Promise<string> {
+export async function waitForTelnet(node: NodeRun, options: WaitOptions, signal: AbortSignal): Promise<AnsweringSystem> {
   const lastBoot = pastBoot(node, await options.lastBoot(node.name));
   return retrying(node, options, signal, async () => {
     const session = await openTelnet({
-      host: node.node.control.ip,
+      host: node.target.control.ip,
       port: options.port,
       connectTimeoutMs: CONNECT_MS,
       firstByteTimeoutMs: Infinity,
@@ -103,20 +104,21 @@ export async function waitForTelnet(node: NodeRun, options: WaitOptions, signal:
     };
     try {
       await session.run('cat /proc/uptime', { signal, onLine });
-      return `telnet OK, ${newSystem(node, uptimeMs, lastBoot)}`;
+      refuseOld(node, uptimeMs, lastBoot);
+      return { via: 'telnet', uptimeMs, bootId: null };
     } finally {
       session.close();
     }
   });
 }
 
-/** How long the system has been up. Throws when it is, or may be, the one that was there before the last reset. */
-function newSystem(node: NodeRun, uptimeMs: number | null, lastBoot: number | null): string {
+/** Throws when the system that answers is, or may be, the one that was there before the last reset. */
+function refuseOld(node: NodeRun, uptimeMs: number | null, lastBoot: number | null): void {
   const nowMs = node.host.now();
   const sinceMs = lastBoot === null ? null : nowMs - lastBoot;
   if (uptimeMs === null) {
     // no Linux: nobody can tell. But a system on its way down fails to answer as well
-    if (sinceMs === null || sinceMs > OLD_SYSTEM_MS) return 'when it booted is not known';
+    if (sinceMs === null || sinceMs > OLD_SYSTEM_MS) return;
     throw fail(
       'boot-not-proven',
       `its system does not tell since when it is up, and its reset was only ${Math.round(sinceMs / 1000)} s ago`,
@@ -129,5 +131,4 @@ function newSystem(node: NodeRun, uptimeMs: number | null, lastBoot: number | nu
       'was the reset ignored? see imaging-status and imaging-reset',
     );
   }
-  return `up ${Math.round(uptimeMs / 1000)} s`;
 }

@@ -1,32 +1,18 @@
 import type { Outcome } from '../events/outcome.js';
+import type { WhichAnswer, WhichResult } from '../events/results.js';
 import type { Emit } from '../events/types.js';
-import { lastLine, parseStamp, type ImageStamp } from '../images/stamp.js';
+import { lastLine, parseStamp } from '../images/stamp.js';
 import type { InventoryNode } from '../inventory/inventory.js';
 import type { BootRecords } from '../runs/boots.js';
 import type { ImageRecord, ImageRecords } from '../runs/images.js';
 import { Failure } from '../util/errors.js';
 import type { Host } from '../util/host.js';
-import { fanOut, type NodeRun } from '../engine/fan-out.js';
+import { fanOut } from '../engine/fan-out.js';
+import type { NodeRun } from './node-steps.js';
 import { STAMP_PATHS } from './steps/load-checks.js';
 import { isFuture, pastBoot } from './steps/past-boot.js';
 import { askSystem, type SshWaitOptions } from './wait.js';
 import { fail } from './failures.js';
-
-/** Which image a node runs, or has on its disk, and how that is known. */
-export type WhichAnswer = {
-  /** The name of the image; a stamp that is not of the usual form counts as one. */
-  image: string;
-  /** `stamp`: the system that runs says so; `record`: it was the last that was loaded. */
-  source: 'stamp' | 'record';
-  /** What the stamp says; null without one. */
-  saved: ImageStamp | null;
-  /** The load that brought it; null when it came by another way, or is recorded elsewhere. */
-  load: Pick<ImageRecord, 'run' | 'name' | 'path' | 'digest' | 'at' | 'by' | 'verify' | 'booted'> | null;
-  /** Whether no reset and no power-off was sent since that load; null without one, or when the clock was wrong at one of the two. */
-  cleanSince: boolean | null;
-  /** Why the running system did not say it itself; null when it did. */
-  why: string | null;
-};
 
 export type WhichTools = {
   host: Host;
@@ -48,12 +34,12 @@ const RECORDS_MS = 5_000;
 export function executeWhich(plan: WhichPlan, tools: WhichTools): Promise<Outcome<WhichAnswer>[]> {
   const options = {
     concurrency: plan.nodes.length,
-    nodeDeadlineMs: plan.timeoutMs + RECORDS_MS,
+    targetDeadlineMs: plan.timeoutMs + RECORDS_MS,
     firstStep: 'ssh',
-    describe: describeAnswer,
+    result: (answer: WhichAnswer): WhichResult => ({ type: 'which', ...answer }),
     ...tools,
   } as const;
-  return fanOut(plan.nodes, options, (node) => whichImage(node, plan, tools));
+  return fanOut(plan.nodes, options, (node: NodeRun) => whichImage(node, plan, tools));
 }
 
 async function whichImage(node: NodeRun, plan: WhichPlan, { images, boots }: WhichTools): Promise<WhichAnswer> {
@@ -109,23 +95,6 @@ function loadOf(
     load: { run, name, path, digest, at, by, verify, booted },
     cleanSince: lastBootAt !== believed || isFuture(host, at) ? null : believed === null || believed <= at,
   };
-}
-
-/** `fedora-21 (saved 2026-11-21 by alice, load run R)`; `fedora-21 (on its disk: loaded 2026-11-26 09:15 by bob, run R, read back; ssh ... refused the connection)`. */
-export function describeAnswer({ image, source, saved, load, cleanSince, why }: WhichAnswer): string {
-  if (source === 'stamp') {
-    const parts = [...(saved ? [`saved ${saved.savedAt.slice(0, 10)} by ${saved.by}`] : []), ...(load ? [`load run ${load.run}`] : [])];
-    return parts.length > 0 ? `${image} (${parts.join(', ')})` : image;
-  }
-  const parts = load
-    ? [
-        `loaded ${minute(load.at)} by ${load.by}`,
-        `run ${load.run}`,
-        load.verify === 'none' ? 'not read back' : 'read back',
-        ...(cleanSince === false ? ['reset or switched off since'] : []),
-      ]
-    : [];
-  return `${image} (on its disk: ${parts.join(', ')}${why === null ? '' : `; ${why}`})`;
 }
 
 /** `2026-11-26 09:15`, local time. */

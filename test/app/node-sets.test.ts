@@ -72,7 +72,7 @@ describe('nodes of a run', () => {
   test('that is not there, or asked for in another way', () => {
     const dir = scratch();
     expect(failure({}, '@ok:last', dir).message).toMatch(/no run .* yet/);
-    storeRun(dir, RUN, 'finished', { nodes: ['node7'] });
+    storeRun(dir, RUN, 'finished', { targets: ['node7'] });
     expect(failure({}, '@ok:2025', dir)).toMatchObject({ kind: 'usage', hint: expect.stringContaining(RUN) });
     expect(failure({}, '@faild:last', dir).hint).toBe('did you mean @failed:last?');
     expect(failure({}, '@xxxxxxxxx:last', dir).hint).toContain('@failed:RUN');

@@ -18,11 +18,11 @@ test("a defect in one node's task: that node failed with code bug, the others ar
       return symlink(target, path);
     };`);
   const { code, events, stderr } = await testbed.run('imaging-load', ['1-3', '--progress', 'json'], env);
-  const failed = events.filter((event) => event.type === 'node.failed');
+  const failed = events.filter((event) => event.type === 'target.failed');
   expect(failed).toMatchObject([
     { code: 'bug', message: expect.stringMatching(/TypeError: boom\n\s+at /), hint: expect.stringContaining('report it') },
   ]);
-  expect(events.filter((event) => event.type === 'node.done')).toHaveLength(2);
+  expect(events.filter((event) => event.type === 'target.done')).toHaveLength(2);
   expect(code, stderr).toBe(70);
   expect(events.at(-1)).toMatchObject({ type: 'run.finished', exitCode: 70 });
   expect(testbed.links()).toEqual([]);
@@ -60,7 +60,7 @@ test('a second signal ends at once, however long undoing takes; one that follows
     process.on('SIGINT', () => (ending = true));
     fs.unlink = (path) => (ending && inConfigDir(path) ? new Promise(() => setInterval(() => {}, 1_000)) : unlink(path));`);
   const load = testbed.start('imaging-load', ['1-3', '--progress', 'json'], env);
-  await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+  await load.event((event) => event.type === 'target.step' && event.step === 'boot');
   const signalledAt = performance.now();
   load.child.kill('SIGINT');
   load.child.kill('SIGINT'); // as npm passes it on: no second one

@@ -63,12 +63,12 @@ test('a program that is not there is exit 4, and no node was touched', async () 
   });
   expect(code).toBe(4);
   expect(stderr).toContain('/nonexistent/frisbeed');
-  expect(events.flatMap((event) => (event.type === 'node.step' ? [event.step] : []))).toEqual(['lock']);
+  expect(events.flatMap((event) => (event.type === 'target.step' ? [event.step] : []))).toEqual(['lock']);
 });
 
 test('a server that is left by kill -9 is ended by the next command', async () => {
   const load = testbed.start('imaging-load', ['1', '--progress', 'json'], env);
-  await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+  await load.event((event) => event.type === 'target.step' && event.step === 'boot');
   load.child.kill('SIGKILL');
   await load.finished;
   expect(serversLeft()).not.toEqual([]);
@@ -80,7 +80,7 @@ test('a server that is left by kill -9 is ended by the next command', async () =
 
 test('Ctrl-C ends it', async () => {
   const load = testbed.start('imaging-load', ['1-2', '--progress', 'json'], env);
-  await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+  await load.event((event) => event.type === 'target.step' && event.step === 'boot');
   load.child.kill('SIGINT');
   expect((await load.finished).code).toBe(130);
   expect(serversLeft()).toEqual([]);

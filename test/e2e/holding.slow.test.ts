@@ -7,9 +7,9 @@ import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 const atStep =
   (node: string, step: string) =>
   (event: ImagingEvent): boolean =>
-    event.type === 'node.step' && event.node === node && event.step === step;
+    event.type === 'target.step' && event.target === node && event.step === step;
 const failures = (events: ImagingEvent[]) =>
-  events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.step, event.code]] : []));
+  events.flatMap((event) => (event.type === 'target.failed' ? [[event.target, event.step, event.code]] : []));
 
 describe('one writer per node', () => {
   let testbed: ChildTestbed;
@@ -27,7 +27,7 @@ describe('one writer per node', () => {
     ]);
     expect(mixed.code).toBe(1);
     expect(failures(mixed.events)).toEqual([['fit02', 'lock', 'node-busy']]);
-    const busy = mixed.events.find((event) => event.type === 'node.failed');
+    const busy = mixed.events.find((event) => event.type === 'target.failed');
     expect(busy).toMatchObject({
       message: expect.stringMatching(new RegExp(`in the hands of run ${run} of \\S+ \\(pid ${first.child.pid} on .+, since 20`)),
     });
@@ -46,7 +46,7 @@ describe('one writer per node', () => {
     const second = testbed.start('imaging-load', ['4', '--wait-lock', '60', '--progress', 'json']);
     const refused = await testbed.run('imaging-load', ['-n', '4', '--progress', 'json']);
     expect([refused.code, failures(refused.events)]).toEqual([3, [['fit04', 'lock', 'node-busy']]]);
-    await second.event((event) => event.type === 'node.note' && event.text.includes('in the hands of'));
+    await second.event((event) => event.type === 'target.note' && event.text.includes('in the hands of'));
     expect((await first.finished).code).toBe(0);
     const { code, events } = await second.finished;
     expect(code).toBe(0);
@@ -75,7 +75,7 @@ test('nodes with a rate of their own get a session of their own, and both rates 
     expect(slow?.length).toBeGreaterThan(1);
     expect(measuredBps(slow)).toBeLessThan(1.1 * SLOW_MIBPS * 2 ** 20);
     expect(Math.max(...(fast ?? []).map(({ rateBps }) => rateBps))).toBeGreaterThan(2 * SLOW_MIBPS * 2 ** 20);
-    const done = (node: string): number => events.findIndex((event) => event.type === 'node.done' && event.node === node);
+    const done = (node: string): number => events.findIndex((event) => event.type === 'target.done' && event.target === node);
     expect(Math.max(done('fit02'), done('fit03'))).toBeLessThan(done('fit01'));
     expect(events.at(-1)).toMatchObject({ type: 'run.finished', ok: ['fit01', 'fit02', 'fit03'] });
   } finally {
@@ -113,7 +113,7 @@ test('resets are spread over the window, and nodes that come later join the same
   try {
     const { code, events } = await testbed.run('imaging-load', ['1-4', '--window', '2/1s', '--progress', 'json']);
     expect(code).toBe(0);
-    const resets = events.filter((event) => event.type === 'node.step' && event.step === 'pxe').map(({ at }) => at);
+    const resets = events.filter((event) => event.type === 'target.step' && event.step === 'pxe').map(({ at }) => at);
     expect((resets[2] ?? 0) - (resets[0] ?? 0)).toBeGreaterThanOrEqual(950);
     expect(events.filter((event) => event.type === 'server.started')).toHaveLength(1);
     const stopped = events.find((event) => event.type === 'server.stopped');

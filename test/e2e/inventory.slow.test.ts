@@ -46,7 +46,7 @@ const sha256 = (file: string): string => createHash('sha256').update(readFileSyn
 test('a load of a replacement reaches its own card and MAC, and no other machine', async () => {
   const untouched = ['fit14', 'fit16'].map((node) => statSync(diskOf(node)).mtimeMs);
   const running = testbed.start('imaging-load', ['-i', 'demo', '15', '-u', '--progress', 'json'], env);
-  await running.event((event) => event.type === 'node.step' && event.step === 'boot');
+  await running.event((event) => event.type === 'target.step' && event.step === 'boot');
   expect(testbed.links().filter((name) => name.startsWith('01-'))).toEqual(['01-00-03-1d-0e-05-67']);
   const { code, stderr } = await running.finished;
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

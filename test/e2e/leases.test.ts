@@ -31,8 +31,8 @@ function env(section: string): Record<string, string> {
 
 const failures = ({ events }: Finished) =>
   events
-    .filter((event): event is ImagingEvent & { type: 'node.failed' } => event.type === 'node.failed')
-    .map(({ node, step, code }) => `${node} ${step} ${code}`)
+    .filter((event): event is ImagingEvent & { type: 'target.failed' } => event.type === 'target.failed')
+    .map(({ target, step, code }) => `${target} ${step} ${code}`)
     .sort();
 
 test('a lease on some nodes: the others fail at step lock and are not touched; on none: refused', async () => {
@@ -129,7 +129,7 @@ test('a lease that ends in the middle of a load stops its next step that writes,
   server.leases.push(lease(me, Date.now() - HOUR, Date.now() + HOUR));
   const load = testbed.start('imaging-load', ['1', '--passes', '1', '--progress', 'json'], env(backend));
   const other = testbed.start('imaging-load', ['2', '--progress', 'json']);
-  await load.event((event) => event.type === 'node.step' && event.step === 'pxe');
+  await load.event((event) => event.type === 'target.step' && event.step === 'pxe');
   load.child.kill('SIGSTOP');
   server.leases.splice(0, 1, lease('bob', Date.now() - HOUR, Date.now() + HOUR));
   expect((await other.finished).code).toBe(0);
@@ -138,6 +138,6 @@ test('a lease that ends in the middle of a load stops its next step that writes,
   const ended = await load.finished;
   expect(ended.code).toBe(1);
   expect(failures(ended)).toEqual([expect.stringMatching(/^fit01 (reset|write) no-lease$/)]);
-  expect(ended.events.some((event) => event.type === 'node.step' && event.step === 'verify')).toBe(false);
+  expect(ended.events.some((event) => event.type === 'target.step' && event.step === 'verify')).toBe(false);
   expect(testbed.links()).toEqual([]);
 });

@@ -24,7 +24,7 @@ describe('a testbed of four', () => {
     expect(result.stderr).toBe('');
     expect(result.code).toBe(0);
     expect(finishedOf(result.events)).toMatchObject({ ok: ['fit01', 'fit02', 'fit03'], failed: [], exitCode: 0 });
-    const steps = result.events.flatMap((event) => (event.type === 'node.step' && event.node === 'fit02' ? [event.step] : []));
+    const steps = result.events.flatMap((event) => (event.type === 'target.step' && event.target === 'fit02' ? [event.step] : []));
     expect(steps).toEqual(['lock', 'pxe', 'reset', 'boot', 'write', 'check', 'verify', 'reboot', 'ssh']);
     expect(result.events.map((event) => event.seq)).toEqual(result.events.map((_, index) => index));
     const disks = ['fit01', 'fit02', 'fit03'].map((node) => sha256(join(testbed.dir, 'nodes', node, 'disk.img')));
@@ -38,7 +38,7 @@ describe('a testbed of four', () => {
     expect(
       events
         .filter((event) => event.type === 'server.join')
-        .map((event) => event.node)
+        .map((event) => event.target)
         .sort(),
     ).toEqual(['fit01', 'fit02']);
     expect(events.filter((event) => event.type === 'server.leave')).toHaveLength(2);
@@ -155,12 +155,12 @@ test('37 nodes with faults: the bad ones are named, the others do not wait for t
   const finished = finishedOf(events);
   expect(code).toBe(1);
   expect(finished?.type === 'run.finished' && finished.ok).toHaveLength(35);
-  const failures = events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.step, event.code]] : []));
+  const failures = events.flatMap((event) => (event.type === 'target.failed' ? [[event.target, event.step, event.code]] : []));
   expect(failures.sort()).toEqual([
     ['fit05', 'reset', 'cmc-timeout'],
     ['fit09', 'write', expect.stringMatching(/write-stalled|telnet-closed/)],
   ]);
-  expect(events.some((event) => event.type === 'node.retry' && event.node === 'fit11' && /off and on/.test(event.reason))).toBe(true);
+  expect(events.some((event) => event.type === 'target.retry' && event.target === 'fit11' && /off and on/.test(event.reason))).toBe(true);
 }, 90_000);
 
 test('without a testbed around, nothing leaks in: IMAGING_CONFIG that is missing is exit 4', async () => {

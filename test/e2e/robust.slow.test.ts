@@ -69,7 +69,7 @@ test('a server program that dies fails its nodes, with a cause, and is no defect
     IMAGING_CONFIG: `${testbed.env.IMAGING_CONFIG}:${extra}`,
     IMAGING_FRISBEE_LOOPBACK: '1',
   });
-  await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+  await load.event((event) => event.type === 'target.step' && event.step === 'boot');
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
@@ -80,14 +80,14 @@ test('a server program that dies fails its nodes, with a cause, and is no defect
   }
   const { code, events } = await load.finished;
   expect(code).toBe(1);
-  const failures = events.flatMap((event) => (event.type === 'node.failed' ? [event.code] : []));
+  const failures = events.flatMap((event) => (event.type === 'target.failed' ? [event.code] : []));
   expect(failures).toEqual(['server-ended', 'server-ended']);
   expect(testbed.links()).toEqual([]);
 });
 
 test('a link that a killed load left does not send a reset node into the PXE system', async () => {
   const load = testbed.start('imaging-load', ['3', '--progress', 'json']);
-  await load.event((event) => event.type === 'node.step' && event.step === 'reset');
+  await load.event((event) => event.type === 'target.step' && event.step === 'reset');
   load.child.kill('SIGKILL');
   await load.finished;
   expect((await testbed.run('imaging-reset', ['3'])).code).toBe(0);

@@ -25,7 +25,7 @@ afterAll(() => testbed.close());
 const runsDir = (): string => join(testbed.dir, 'state/runs');
 const folderOf = (events: ImagingEvent[]): string => join(runsDir(), events[0]?.run ?? '');
 const runs = (...args: string[]): Promise<Finished> => testbed.run('imaging-runs', args);
-const failedNodes = (events: ImagingEvent[]): string[] => events.flatMap((event) => (event.type === 'node.failed' ? [event.node] : []));
+const failedNodes = (events: ImagingEvent[]): string[] => events.flatMap((event) => (event.type === 'target.failed' ? [event.target] : []));
 
 describe('what is kept', () => {
   test('the plan before anything else, the result equal to the replayed events', async () => {
@@ -36,7 +36,8 @@ describe('what is kept', () => {
       run: name,
       command: 'load',
       argv: ['1-2', '4', '--progress', 'json'],
-      nodes: ['fit01', 'fit02', 'fit04'],
+      kind: 'node',
+      targets: ['fit01', 'fit02', 'fit04'],
       env: { NODES: '3', IMAGING_CONFIG: testbed.env.IMAGING_CONFIG },
       continues: null,
       detached: false,
@@ -50,7 +51,7 @@ describe('what is kept', () => {
     expect(result).toMatchObject({
       exitCode: 1,
       ok: ['fit01', 'fit02'],
-      failed: [{ node: 'fit04', step: 'reset', code: 'cmc-refused' }],
+      failed: [{ target: 'fit04', step: 'reset', code: 'cmc-refused' }],
       folded: { ok: '1-2', failed: '4' },
     });
     expect(result).toEqual({ ...resultOf(foldJournal(folderOf(events))), journal: 'complete' });
@@ -134,7 +135,7 @@ describe('resume', () => {
     expect(dry.stdout).toMatch(/imaging-load -i images\/mine\.ndz -a ~3[\s\S]*nodes +4 \(1 of 3\)/);
     const again = await runs('resume', '--progress', 'json');
     expect(again.code).toBe(1);
-    expect(again.events[0]).toMatchObject({ nodes: ['fit04'], details: { image: join(cwd, 'images/mine.ndz') } });
+    expect(again.events[0]).toMatchObject({ targets: ['fit04'], details: { image: join(cwd, 'images/mine.ndz') } });
     expect(readPlan(folderOf(again.events))?.value).toMatchObject({
       continues: load.events[0]?.run,
       cwd,
@@ -146,12 +147,12 @@ describe('resume', () => {
       code: 3,
       stderr: expect.stringMatching(/mine\.ndz was written again at 1970[\s\S]*--force/),
     });
-    expect((await runs('resume', '--force', '--progress', 'json')).events[0]).toMatchObject({ nodes: ['fit04'] });
+    expect((await runs('resume', '--force', '--progress', 'json')).events[0]).toMatchObject({ targets: ['fit04'] });
   });
 
   test('of a run that is all done, or still at work', async () => {
     const load = testbed.start('imaging-load', ['@good', '--progress', 'json']);
-    const { run: name } = await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+    const { run: name } = await load.event((event) => event.type === 'target.step' && event.step === 'boot');
     load.child.kill('SIGSTOP'); // so that it still is when it is looked at
     expect(await runs('resume')).toMatchObject({
       code: 3,
@@ -184,7 +185,7 @@ describe('in the background', () => {
     expect(detached.code).toBe(0);
     const name = detached.stdout.trim();
     expect(detached.stderr).toContain(`imaging-runs attach ${name}`);
-    expect(readPlan(join(runsDir(), name))?.value).toMatchObject({ detached: true, nodes: ['fit01', 'fit02', 'fit03', 'fit04'] });
+    expect(readPlan(join(runsDir(), name))?.value).toMatchObject({ detached: true, targets: ['fit01', 'fit02', 'fit03', 'fit04'] });
     const attached = await runs('attach', name, '--progress', 'json');
     expect(attached.code).toBe(1);
     expect(attached.events.map(({ seq }) => seq)).toEqual(attached.events.map((_, index) => index));
@@ -248,7 +249,7 @@ describe('in the background', () => {
     const ofSlow = (...args: string[]): Promise<Finished> => slow.run('imaging-runs', args);
     const name = (await slow.run('imaging-load', ['--detach', '1-2'])).stdout.trim();
     const watching = slow.start('imaging-runs', ['attach', name, '--progress', 'json']);
-    await watching.event((event) => event.type === 'node.step' && event.step === 'write');
+    await watching.event((event) => event.type === 'target.step' && event.step === 'write');
     process.kill(readPlan(join(slow.dir, 'state/runs', name))?.value.process?.pid ?? 0, 'SIGKILL');
     expect((await watching.finished).code).toBe(1);
     expect(await ofSlow('attach', name)).toMatchObject({ code: 1, stdout: expect.stringContaining(`imaging-runs resume ${name}`) });
@@ -273,11 +274,11 @@ describe('quarantine', () => {
     const { code, events, stderr } = await testbed.run('imaging-load', ['1', '4', '--progress', 'json'], config);
     expect(stderr).toBe('');
     expect(code).toBe(1);
-    expect(events[0]).toMatchObject({ nodes: ['fit01', 'fit04'] });
+    expect(events[0]).toMatchObject({ targets: ['fit01', 'fit04'] });
     expect(events).toContainEqual(
       expect.objectContaining({
-        type: 'node.skipped',
-        node: 'fit04',
+        type: 'target.skipped',
+        target: 'fit04',
         reason: expect.stringMatching(/in quarantine: failed \d+ times in a row, the last at reset \[cmc-refused\]/),
       }),
     );

@@ -54,10 +54,10 @@ test(
     expect(dry.stdout).toContain('warning: fit03: its disk is half-written');
     const refused = await imaging('imaging-save', ['3', '-o', 'half-written', '--progress', 'json']);
     expect(refused.code).toBe(3);
-    expect(refused.events.flatMap((event) => (event.type === 'node.step' ? [event.step] : []))).toEqual(['lock']);
+    expect(refused.events.flatMap((event) => (event.type === 'target.step' ? [event.step] : []))).toEqual(['lock']);
     expect(refused.events).toContainEqual(
       expect.objectContaining({
-        type: 'node.failed',
+        type: 'target.failed',
         code: 'disk-half-written',
         message: expect.stringContaining(`a load of demo (run 20261126-091500-load-3f2a, by ${userInfo().username}) began`) as unknown,
       }),
@@ -98,14 +98,14 @@ test(
     expect(saved.code).toBe(1);
     expect(saved.events).toContainEqual(
       expect.objectContaining({
-        type: 'node.failed',
-        node: 'fit03',
+        type: 'target.failed',
+        target: 'fit03',
         step: 'lock',
         code: 'disk-unverified',
         message: expect.stringContaining('nothing was read back') as unknown,
       }),
     );
-    expect(saved.events.flatMap((event) => (event.type === 'node.done' ? [event.node] : []))).toEqual(['fit04']);
+    expect(saved.events.flatMap((event) => (event.type === 'target.done' ? [event.target] : []))).toEqual(['fit04']);
   },
   MANY_MS,
 );

@@ -123,7 +123,7 @@ test("root's images go to images_dir, anybody else's to the folder they stand in
 test('Ctrl-C in the middle leaves no image, not even a partial one', async () => {
   const before = files();
   const save = starting('imaging-save', ['2', '-o', 'half', '--progress', 'json']);
-  await save.event((event) => event.type === 'node.progress');
+  await save.event((event) => event.type === 'target.progress');
   save.child.kill('SIGINT');
   expect((await save.finished).code).toBe(130);
   expect(files()).toEqual(before);
@@ -132,7 +132,7 @@ test('Ctrl-C in the middle leaves no image, not even a partial one', async () =>
 
 test('an image that was whole before Ctrl-C stays, and is told', async () => {
   const save = starting('imaging-save', ['2', '-o', 'whole', '--progress', 'json']);
-  await save.event((event) => event.type === 'node.step' && event.step === 'reboot');
+  await save.event((event) => event.type === 'target.step' && event.step === 'reboot');
   save.child.kill('SIGINT');
   const { code, events } = await save.finished;
   expect(code).toBe(130);
@@ -146,17 +146,17 @@ test('an image that was whole before Ctrl-C stays, and is told', async () => {
 test('a node that loses power in the middle fails alone, with nothing left of its image', async () => {
   const before = files();
   const save = starting('imaging-save', ['1', '2', '-o', 'killed', '--passes', '1', '--progress', 'json']);
-  await save.event((event) => event.type === 'node.step' && event.node === 'fit02' && event.step === 'read');
+  await save.event((event) => event.type === 'target.step' && event.target === 'fit02' && event.step === 'read');
   save.child.kill('SIGSTOP'); // or all is read before the power goes, on a machine that is busy
   await fetch(`http://127.0.1.2:${setting('cmc_port')}/off`);
   save.child.kill('SIGCONT');
   const { code, events } = await save.finished;
   expect(code).toBe(1);
-  const failed = events.flatMap((event) => (event.type === 'node.failed' ? [event] : []));
+  const failed = events.flatMap((event) => (event.type === 'target.failed' ? [event] : []));
   expect(failed).toMatchObject([
-    { node: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-broken)$/) as unknown },
+    { target: 'fit02', step: 'read', code: expect.stringMatching(/^(telnet-closed|collect-broken)$/) as unknown },
   ]);
-  expect(events.flatMap((event) => (event.type === 'node.done' ? [event.node] : []))).toEqual(['fit01']);
+  expect(events.flatMap((event) => (event.type === 'target.done' ? [event.target] : []))).toEqual(['fit01']);
   expect(files().filter((name) => !before.includes(name))).toEqual([
     expect.stringMatching(/fit01.*\.ndz$/),
     expect.stringMatching(/fit01.*\.json$/),
@@ -169,9 +169,9 @@ test('a gateway without room says so, and nothing stays', async () => {
   const limited = ['-c', 'ulimit -f 2048; exec "$0" "$@"', 'imaging-save', '1', '-o', 'large', '--progress', 'json'];
   const { code, events } = await imaging('/bin/sh', limited);
   expect(code).toBe(1);
-  const [failed] = events.flatMap((event) => (event.type === 'node.failed' ? [event] : []));
+  const [failed] = events.flatMap((event) => (event.type === 'target.failed' ? [event] : []));
   expect(failed).toMatchObject({
-    node: 'fit01',
+    target: 'fit01',
     step: 'read',
     code: 'collect-failed',
     blame: 'site',
@@ -188,10 +188,10 @@ test.each(['imagezip', 'netcat'])('a small system without %s is the site’s, an
     alsoConfigured(`[frisbee]\n${key} = no-such-thing\n`),
   );
   expect(code).toBe(1);
-  expect(events.flatMap((event) => (event.type === 'node.failed' ? [event] : []))).toMatchObject([
+  expect(events.flatMap((event) => (event.type === 'target.failed' ? [event] : []))).toMatchObject([
     { step: 'read', code: 'no-such-program', blame: 'site', message: expect.stringContaining('no-such-thing') as unknown },
   ]);
-  expect(events.some((event) => event.type === 'node.retry')).toBe(false);
+  expect(events.some((event) => event.type === 'target.retry')).toBe(false);
 });
 
 test('a root that cannot be mounted is a warning; none asks for no stamp', async () => {
@@ -210,7 +210,7 @@ test('a root that cannot be mounted is a warning; none asks for no stamp', async
     notStamped: expect.stringContaining('could not be mounted') as unknown,
   });
   expect(none.code).toBe(0);
-  expect(none.events.filter((event) => event.type === 'node.step').map((event) => event.step)).toEqual([
+  expect(none.events.filter((event) => event.type === 'target.step').map((event) => event.step)).toEqual([
     'lock',
     'pxe',
     'reset',
@@ -220,7 +220,7 @@ test('a root that cannot be mounted is a warning; none asks for no stamp', async
     'reboot',
   ]);
   expect(none.events.some((event) => event.type === 'run.warning')).toBe(false);
-  expect(none.events.some((event) => event.type === 'node.note' && /its last image here has \d+\.\d MB/.test(event.text))).toBe(true);
+  expect(none.events.some((event) => event.type === 'target.note' && /its last image here has \d+\.\d MB/.test(event.text))).toBe(true);
 });
 
 test.each([

@@ -132,7 +132,7 @@ describe.skipIf(!hasPty)('the live screen on a terminal', () => {
 
   test('following a run: q leaves it alone', async () => {
     const wait = testbed.start('imaging-wait', ['1-3', '-t', '60', '--progress', 'json']);
-    await wait.event((event) => event.type === 'node.step');
+    await wait.event((event) => event.type === 'target.step');
     const pty = onPty('imaging-runs attach');
     await pty.until(/> fit03 +ssh/);
     pty.type('q');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Step } from '../../src/events/outcome.js';
+import type { NodeStep } from '../../src/workflows/node-steps.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
 let testbed: ChildTestbed;
@@ -18,7 +18,7 @@ function serverSockets(port: number): string[] {
     .filter((line) => line.trim().split(/\s+/)[1]?.endsWith(suffix));
 }
 
-const phases: Step[] = ['reset', 'boot', 'write', 'verify', 'reboot'];
+const phases: NodeStep[] = ['reset', 'boot', 'write', 'verify', 'reboot'];
 const signals = [
   ['SIGINT', 130],
   ['SIGTERM', 143],
@@ -31,7 +31,7 @@ test.each(phases.flatMap((step) => signals.slice(0, step === 'verify' ? 1 : 3).m
   async (step, name, code) => {
     const load = testbed.start('imaging-load', ['1-3', '--progress', 'json']);
     const server = await load.event((event) => event.type === 'server.started');
-    await load.event((event) => event.type === 'node.step' && event.step === step);
+    await load.event((event) => event.type === 'target.step' && event.step === step);
     load.child.kill(name);
     const { code: got, events } = await load.finished;
     expect(got).toBe(code);
@@ -43,7 +43,7 @@ test.each(phases.flatMap((step) => signals.slice(0, step === 'verify' ? 1 : 3).m
 
 test('after kill -9 the next command sweeps', async () => {
   const load = testbed.start('imaging-load', ['1-3', '--progress', 'json']);
-  await load.event((event) => event.type === 'node.step' && event.step === 'boot');
+  await load.event((event) => event.type === 'target.step' && event.step === 'boot');
   load.child.kill('SIGKILL');
   await load.finished;
   expect(testbed.links().length).toBeGreaterThan(0);

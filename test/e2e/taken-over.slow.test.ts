@@ -30,7 +30,7 @@ test.each([
 ] as const)('%s, taken over during %s, is touched no more: neither its link nor its power', async (node, step) => {
   const folder = join(testbed.dir, 'tftpboot/pxelinux.cfg');
   const load = testbed.start('imaging-load', [node.slice(-1), '--progress', 'json', '--passes', '2']);
-  const at = (event: ImagingEvent): boolean => event.type === 'node.step' && event.node === node && event.step === step;
+  const at = (event: ImagingEvent): boolean => event.type === 'target.step' && event.target === node && event.step === step;
   await load.event(at);
   load.child.kill('SIGSTOP');
   const record = join(folder, readdirSync(folder).find((name) => name.startsWith('.imaging-01')) ?? '');
@@ -46,11 +46,11 @@ test.each([
   load.child.kill('SIGCONT');
   const { code, events } = await load.finished;
   expect(code).toBe(1);
-  expect(events.flatMap((event) => (event.type === 'node.failed' ? [[event.node, event.code]] : []))).toEqual([[node, 'lock-lost']]);
-  expect(events.find((event) => event.type === 'node.failed')).toMatchObject({
+  expect(events.flatMap((event) => (event.type === 'target.failed' ? [[event.target, event.code]] : []))).toEqual([[node, 'lock-lost']]);
+  expect(events.find((event) => event.type === 'target.failed')).toMatchObject({
     message: expect.stringContaining('in the hands of run theirs') as string,
   });
-  const deeds = events.slice(events.findIndex(at)).filter((event) => event.type === 'node.note' && event.text.startsWith('sending'));
+  const deeds = events.slice(events.findIndex(at)).filter((event) => event.type === 'target.note' && event.text.startsWith('sending'));
   expect(deeds).toEqual([]);
   expect(readFileSync(record, 'utf8')).toBe(taken);
   expect(testbed.links()).toHaveLength(2);

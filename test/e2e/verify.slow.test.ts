@@ -1,6 +1,7 @@
 import { closeSync, copyFileSync, openSync, readdirSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resultText } from '../../src/monitor/result-text.js';
 import type { ImagingEvent } from '../../src/events/types.js';
 import { sectorToCorrupt } from '../../src/testbed/corruption.js';
 import { stampOfImage } from '../../src/images/stamp.js';
@@ -8,9 +9,9 @@ import { run, type Finished } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
 const failures = (events: ImagingEvent[]): string[] =>
-  events.flatMap((event) => (event.type === 'node.failed' ? [`${event.node} ${event.step} ${event.code}`] : [])).sort();
+  events.flatMap((event) => (event.type === 'target.failed' ? [`${event.target} ${event.step} ${event.code}`] : [])).sort();
 const details = (events: ImagingEvent[]): (string | null)[] =>
-  events.flatMap((event) => (event.type === 'node.done' ? [event.detail] : []));
+  events.flatMap((event) => (event.type === 'target.done' ? [resultText(event.result, event.target)] : []));
 
 describe('disks that hold something else than was written', () => {
   const PLACES = { fit01: 0, fit02: 37, fit03: 66.6, fit04: 100 };
@@ -30,15 +31,15 @@ describe('disks that hold something else than was written', () => {
     expect(code).toBe(1);
     expect(failures(events)).toEqual(['fit01', 'fit02', 'fit03', 'fit04'].map((node) => `${node} verify verify-mismatch`));
     for (const [node, percent] of Object.entries(PLACES)) {
-      const failure = events.find((event) => event.type === 'node.failed' && event.node === node);
+      const failure = events.find((event) => event.type === 'target.failed' && event.target === node);
       const sector = await sectorToCorrupt(join(testbed.dir, 'images/demo.ndz'), percent);
-      expect(failure?.type === 'node.failed' && failure.message).toContain(
+      expect(failure?.type === 'target.failed' && failure.message).toContain(
         `(sector ${sector}) are not what the image has there; 1 of the `,
       );
     }
     expect(details(events)).toEqual([expect.stringMatching(/^\d+\.\d MB written at .*; verified: all \d+\.\d MB read back$/)]);
     const progress = events.flatMap((event) =>
-      event.type === 'node.progress' && event.node === 'fit05' ? [event.doneBytes / event.totalBytes] : [],
+      event.type === 'target.progress' && event.target === 'fit05' ? [event.doneBytes / event.totalBytes] : [],
     );
     expect(progress.filter((share) => share === 1).length).toBeGreaterThanOrEqual(2); // written, then read back
     expect(testbed.links()).toEqual([]);
@@ -51,7 +52,7 @@ describe('disks that hold something else than was written', () => {
 
   test('none reads nothing', () => {
     expect(runs.none.code).toBe(0);
-    expect(runs.none.events.some((event) => event.type === 'node.step' && event.step === 'verify')).toBe(false);
+    expect(runs.none.events.some((event) => event.type === 'target.step' && event.step === 'verify')).toBe(false);
     expect(details(runs.none.events)).toEqual([expect.not.stringContaining('verif')]);
   });
 
@@ -100,8 +101,10 @@ describe('one small node', () => {
     expect((await testbed.run('imaging-image', ['zip', '-q', join(images, 'other.img'), join(images, 'other.ndz')])).code).toBe(0);
     const wrong = await testbed.run('imaging-load', ['-i', 'other', '1', '-u', '--progress', 'json']);
     expect(failures(wrong.events)).toEqual(['fit01 ssh wrong-image']);
-    const failed = wrong.events.find((event) => event.type === 'node.failed');
-    expect(failed?.type === 'node.failed' && failed.message).toMatch(/its stamp is '.*something-else.*'; the image's is '.*image demo.*'/);
+    const failed = wrong.events.find((event) => event.type === 'target.failed');
+    expect(failed?.type === 'target.failed' && failed.message).toMatch(
+      /its stamp is '.*something-else.*'; the image's is '.*image demo.*'/,
+    );
     const right = await testbed.run('imaging-load', ['-i', 'demo', '1', '-u', '--progress', 'json']);
     expect(details(right.events)).toEqual([expect.stringMatching(/; verified: all .* read back; ssh OK, up \d s, running demo$/)]);
     expect((await testbed.run('imaging-which', ['1'])).stdout).toMatch(

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { resultText } from '../../src/monitor/result-text.js';
 import { bin } from '../helpers/cli.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
@@ -17,9 +18,9 @@ test('right after a reset the old system still answers, and is not taken for the
   expect((await testbed.run('imaging-reset', ['1'])).code).toBe(0);
   const after = await testbed.run('imaging-wait', ['1', '-t', '30', '--progress', 'json']);
   expect(after.code).toBe(0);
-  expect(after.events.some((event) => event.type === 'node.note' && /booted before the reset/.test(event.text))).toBe(true);
-  const done = after.events.find((event) => event.type === 'node.done');
-  expect(done?.type === 'node.done' && done.detail).toMatch(/^ssh OK, up [01] s$/);
+  expect(after.events.some((event) => event.type === 'target.note' && /booted before the reset/.test(event.text))).toBe(true);
+  const done = after.events.find((event) => event.type === 'target.done');
+  expect(done?.type === 'target.done' && resultText(done.result, 'fit01')).toMatch(/^ssh OK, up [01] s$/);
 });
 
 test('who does not answer in time is told, with what was seen; the others are not held up', async () => {
@@ -32,11 +33,15 @@ test('who does not answer in time is told, with what was seen; the others are no
 
 test('-n waits for telnet', async () => {
   const wait = testbed.start('imaging-wait', ['3', '-n', '-t', '50', '--progress', 'json']);
-  await wait.event((event) => event.type === 'node.step'); // the small system is up for moments only
+  await wait.event((event) => event.type === 'target.step'); // the small system is up for moments only
   const load = await testbed.run('imaging-load', ['3', '--progress', 'quiet']);
   expect(load.code).toBe(0);
   expect((await wait.finished).events).toContainEqual(
-    expect.objectContaining({ type: 'node.done', node: 'fit03', detail: expect.stringMatching(/^telnet OK/) as unknown }),
+    expect.objectContaining({
+      type: 'target.done',
+      target: 'fit03',
+      result: expect.objectContaining({ type: 'up', via: 'telnet' }) as unknown,
+    }),
   );
 });
 

@@ -4,7 +4,8 @@ import { sleep } from '../../src/util/abort.js';
 import { Failure } from '../../src/util/errors.js';
 import { systemHost } from '../../src/util/host.js';
 import { type Attempt, inAttempts } from '../../src/engine/attempts.js';
-import { fanOut, type NodeRun } from '../../src/engine/fan-out.js';
+import { fanOut } from '../../src/engine/fan-out.js';
+import type { NodeRun } from '../../src/workflows/node-steps.js';
 import { someNodes } from '../helpers/nodes.js';
 import { fail } from '../../src/engine/failures.js';
 import { fail as frisbeeFail } from '../../src/frisbee/failures.js';
@@ -14,23 +15,23 @@ import { fail as workflowFail } from '../../src/workflows/failures.js';
 
 /** One node, tried under a plan; what happened to it. */
 async function tryNode(
-  plan: { passes?: number; attemptDeadlineMs?: number; nodeDeadlineMs?: number },
+  plan: { passes?: number; attemptDeadlineMs?: number; targetDeadlineMs?: number },
   work: (node: NodeRun, attempt: Attempt) => Promise<string>,
   mayRetry = () => true,
 ) {
   const events: EventBody[] = [];
   const options = {
     concurrency: 1,
-    nodeDeadlineMs: plan.nodeDeadlineMs ?? Infinity,
+    targetDeadlineMs: plan.targetDeadlineMs ?? Infinity,
     firstStep: 'lock',
     signal: new AbortController().signal,
     host: systemHost,
     emit: (event: EventBody) => void events.push(event),
   } as const;
-  const [outcome] = await fanOut(someNodes(7, 7), options, (node) =>
+  const [outcome] = await fanOut(someNodes(7, 7), options, (node: NodeRun) =>
     inAttempts(node, { passes: 2, pauseMs: 1, attemptDeadlineMs: 60_000, ...plan }, mayRetry, work),
   );
-  return { outcome, events, retries: events.filter((event) => event.type === 'node.retry') };
+  return { outcome, events, retries: events.filter((event) => event.type === 'target.retry') };
 }
 
 test('a node that fails is tried again, harder, and its events say which attempt they belong to', async () => {
@@ -41,14 +42,14 @@ test('a node that fails is tried again, harder, and its events say which attempt
   });
   expect(outcome).toMatchObject({ ok: true, value: 'up' });
   expect(attempts).toEqual([
-    { number: 1, repeatsSteps: true, powerCycle: false, patience: 1 },
-    { number: 2, repeatsSteps: false, powerCycle: true, patience: 1.5 },
-    { number: 3, repeatsSteps: false, powerCycle: true, patience: 2 },
+    { number: 1, repeatsSteps: true, patience: 1 },
+    { number: 2, repeatsSteps: false, patience: 1.5 },
+    { number: 3, repeatsSteps: false, patience: 2 },
   ]);
-  expect(events.flatMap((event) => (event.type === 'node.step' ? [event.attempt] : []))).toEqual([1, 2, 3]);
+  expect(events.flatMap((event) => (event.type === 'target.step' ? [event.attempt] : []))).toEqual([1, 2, 3]);
   expect(retries.map((event) => event.reason)).toEqual([
-    'nothing came up; trying the node again (2 of 3)',
-    'nothing came up; trying the node again (3 of 3)',
+    'nothing came up; trying it again (2 of 3)',
+    'nothing came up; trying it again (3 of 3)',
   ]);
 });
 
@@ -104,10 +105,10 @@ test('an attempt that takes too long ends, is waited for while it leaves the nod
 });
 
 test('the time for all attempts together ends them', async () => {
-  const { outcome, retries } = await tryNode({ nodeDeadlineMs: 40, passes: 9 }, async (node) => {
+  const { outcome, retries } = await tryNode({ targetDeadlineMs: 40, passes: 9 }, async (node) => {
     await sleep(60_000, node.signal);
     return 'never';
   });
-  expect(outcome).toMatchObject({ ok: false, failure: { code: 'node-deadline' } });
+  expect(outcome).toMatchObject({ ok: false, failure: { code: 'target-deadline' } });
   expect(retries).toEqual([]);
 });

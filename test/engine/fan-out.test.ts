@@ -3,17 +3,17 @@ import type { EventBody } from '../../src/events/types.js';
 import { sleep } from '../../src/util/abort.js';
 import { Failure } from '../../src/util/errors.js';
 import { systemHost } from '../../src/util/host.js';
-import { fanOut, type NodeRun } from '../../src/engine/fan-out.js';
+import { fanOut } from '../../src/engine/fan-out.js';
 import { Interrupted } from '../../src/engine/interrupted.js';
 import { someNodes } from '../helpers/nodes.js';
 import { fail as powerFail } from '../../src/power/failures.js';
 import { fail as telnetFail } from '../../src/telnet/failures.js';
 
-function setup(more: { concurrency?: number; nodeDeadlineMs?: number; signal?: AbortSignal } = {}) {
+function setup(more: { concurrency?: number; targetDeadlineMs?: number; signal?: AbortSignal } = {}) {
   const events: EventBody[] = [];
   const options = {
     concurrency: 100,
-    nodeDeadlineMs: 60_000,
+    targetDeadlineMs: 60_000,
     firstStep: 'reset',
     signal: new AbortController().signal,
     host: systemHost,
@@ -25,16 +25,16 @@ function setup(more: { concurrency?: number; nodeDeadlineMs?: number; signal?: A
 
 test('a failing node is a value and costs the others nothing', async () => {
   const { options, events } = setup();
-  const outcomes = await fanOut(someNodes(1, 3), options, async (node: NodeRun) => {
+  const outcomes = await fanOut(someNodes(1, 3), options, async (node) => {
     if (node.name === 'fit02')
       await node.at('boot', 1_000, async () => Promise.reject(telnetFail('telnet-silent', 'fit02: silent', 'look at it')));
     return node.name;
   });
   expect(outcomes.map((outcome) => outcome.ok)).toEqual([true, false, true]);
   expect(outcomes[1]).toMatchObject({
-    failure: { node: 'fit02', step: 'boot', code: 'telnet-silent', message: 'silent', hint: 'look at it', blame: 'node' },
+    failure: { target: 'fit02', blame: 'node', step: 'boot', code: 'telnet-silent', message: 'silent', hint: 'look at it' },
   });
-  expect(events.filter((event) => event.type === 'node.failed')).toHaveLength(1);
+  expect(events.filter((event) => event.type === 'target.failed')).toHaveLength(1);
 });
 
 test('an unknown error is a bug of ours, told with its stack, on its node only', async () => {
@@ -68,9 +68,9 @@ test('a step ends at its own deadline and says what was seen last', async () => 
 });
 
 test('a node that ignores its signal still ends at its deadline', async () => {
-  const { options } = setup({ nodeDeadlineMs: 30 });
+  const { options } = setup({ targetDeadlineMs: 30 });
   const [outcome] = await fanOut(someNodes(1, 1), options, () => new Promise<never>(() => {}));
-  expect(outcome).toMatchObject({ ok: false, failure: { code: 'node-deadline', step: 'reset' } });
+  expect(outcome).toMatchObject({ ok: false, failure: { code: 'target-deadline', step: 'reset' } });
 });
 
 test('an interrupt ends every node, running or waiting for its turn', async () => {

@@ -6,13 +6,14 @@ import { createWindow } from '../../src/engine/window.js';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const good = { ok: true, node: 'fit01', value: '', elapsedMs: 1 } satisfies Outcome<string>;
+const good = { ok: true, target: 'fit01', value: '', elapsedMs: 1 } satisfies Outcome<string>;
 const bad = {
   ok: false,
-  node: 'fit02',
-  failure: { node: 'fit02', step: 'boot', code: 'x', message: '', hint: null },
+  target: 'fit02',
+  failure: { target: 'fit02', blame: 'node', step: 'boot', code: 'x', message: '', hint: null },
   elapsedMs: 1,
 } satisfies Outcome<string>;
+const words = { nouns: 'drives', hint: 'write the rest' };
 const clock = (): number => performance.now();
 
 describe('a quorum', () => {
@@ -26,7 +27,7 @@ describe('a quorum', () => {
   ])('%d of %i nodes are %i', (share, total, enough) => expect(enoughOf(share, total)).toBe(enough));
 
   test('gives up the rest a little after enough nodes are done, and until then lets failed ones try again', () => {
-    const quorum = createQuorum(2, new AbortController().signal, clock);
+    const quorum = createQuorum(2, new AbortController().signal, clock, words);
     vi.advanceTimersByTime(20_000);
     quorum.onOutcome(bad);
     quorum.onOutcome(good);
@@ -36,11 +37,15 @@ describe('a quorum', () => {
     vi.advanceTimersByTime(3_900);
     expect(quorum.signal.aborted).toBe(false);
     vi.advanceTimersByTime(200); // a fifth of 20 s
-    expect(quorum.signal.reason).toMatchObject({ code: 'given-up', message: '2 nodes are done, which is enough (--min-success)' });
+    expect(quorum.signal.reason).toMatchObject({
+      code: 'given-up',
+      message: '2 drives are done, which is enough (--min-success)',
+      hint: 'write the rest',
+    });
   });
 
   test('without a number everybody gets all their time', () => {
-    const quorum = createQuorum(null, new AbortController().signal, clock);
+    const quorum = createQuorum(null, new AbortController().signal, clock, words);
     for (let i = 0; i < 50; i += 1) quorum.onOutcome(good);
     vi.advanceTimersByTime(1e9);
     expect(quorum.signal.aborted).toBe(false);
@@ -48,7 +53,7 @@ describe('a quorum', () => {
   });
 
   test('once closed it aborts nothing', () => {
-    const quorum = createQuorum(1, new AbortController().signal, clock);
+    const quorum = createQuorum(1, new AbortController().signal, clock, words);
     quorum.onOutcome(good);
     quorum.close();
     vi.advanceTimersByTime(1e6);
@@ -58,7 +63,7 @@ describe('a quorum', () => {
 
 describe('a window', () => {
   test('never lets more nodes through in its time than it says, in order', async () => {
-    const window = createWindow({ nodes: 3, perMs: 1_000 }, clock);
+    const window = createWindow({ turns: 3, perMs: 1_000 }, clock);
     const startMs = clock();
     const times: number[] = [];
     const turns = Array.from({ length: 8 }, () => window.turn(new AbortController().signal).then(() => void times.push(clock() - startMs)));
@@ -68,7 +73,7 @@ describe('a window', () => {
   });
 
   test('those who come later than their turn pass at once', async () => {
-    const window = createWindow({ nodes: 1, perMs: 1_000 }, clock);
+    const window = createWindow({ turns: 1, perMs: 1_000 }, clock);
     const startMs = clock();
     const { signal } = new AbortController();
     await window.turn(signal);
@@ -78,7 +83,7 @@ describe('a window', () => {
   });
 
   test('who is interrupted does not go through', async () => {
-    const window = createWindow({ nodes: 1, perMs: 1_000 }, clock);
+    const window = createWindow({ turns: 1, perMs: 1_000 }, clock);
     const controller = new AbortController();
     await window.turn(controller.signal);
     const turn = window.turn(controller.signal);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Failure } from '../../src/util/errors.js';
-import { Final, retrying, sshPatienceMs } from '../../src/engine/retrying.js';
+import { Final, retrying } from '../../src/engine/retrying.js';
+import { sshPatienceMs } from '../../src/ssh/patience.js';
 import { oneNode } from '../helpers/nodes.js';
 import { nodeRun } from '../helpers/node-run.js';
 import { fail, type SshCode } from '../../src/ssh/failures.js';
@@ -13,7 +14,7 @@ const never = new AbortController().signal;
 async function attemptsAt(codes: readonly SshCode[], random = 0): Promise<number[]> {
   const at: number[] = [];
   const { run } = nodeRun(oneNode(1), { random: () => random });
-  const done = retrying(run, { backoffMs: 3_000 }, never, async () => {
+  const done = retrying(run, { backoffMs: 3_000, atLeastMs: sshPatienceMs }, never, async () => {
     const code = codes[at.length];
     at.push(Date.now());
     if (code !== undefined) throw fail(code, code);

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
-import { type ClientProfile, REAL_PROFILE } from '../../src/frisbee/client-profile.js';
+import { type ClientProfile, REAL_PROFILE } from '../../src/frisbee/receive-options.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { seededRandom } from '../../src/util/random.js';
 import { WantList } from '../../src/frisbee/want-list.js';
-import { decode, encode, type Message } from '../../src/frisbee/wire.js';
+import type { Message } from '../../src/frisbee/message.js';
+import { decode, encode } from '../../src/frisbee/wire.js';
 
 const PORT = 5005;
 const SERVER = '10.9.0.1';
@@ -32,9 +33,9 @@ function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inO
         if (message) sent.push({ now, message });
       },
       joined: (_, buffers) => Array.from({ length: buffers }, () => new Uint8Array(CHUNK_BYTES)),
-      chunkReady: (slot, chunk) => {
+      chunkReady: (buffer, chunk) => {
         ready.push(chunk);
-        freed.push(slot);
+        freed.push(buffer);
       },
     },
   });
@@ -62,7 +63,7 @@ function bench(options: { chunks?: number; profile?: Partial<ClientProfile>; inO
     },
     blocks(chunk: number, from: number, to: number, without: number[] = []): void {
       for (let block = from; block < to; block++) if (!without.includes(block)) hear({ kind: 'block', chunk, block, data: DATA });
-      for (let slot = freed.shift(); slot !== undefined; slot = freed.shift()) core.slotFreed(slot, now);
+      for (let buffer = freed.shift(); buffer !== undefined; buffer = freed.shift()) core.bufferFreed(buffer, now);
     },
     /** What was asked since the last call, as text. */
     asked(): string[] {

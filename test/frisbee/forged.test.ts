@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { receiveImage } from '../../src/frisbee/receive.js';
-import type { ReceiveResult } from '../../src/frisbee/client-session.js';
+import type { ReceiveResult } from '../../src/frisbee/receive-options.js';
 import { CHUNK_BYTES, encodeChunkHeader } from '../../src/ndz/codec/format.js';
 import { openDiskSink, openRawSink } from '../../src/ndz/apply/disk-sink.js';
 import { client } from '../helpers/frisbee-programs.js';

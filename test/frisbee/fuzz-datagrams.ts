@@ -1,6 +1,7 @@
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { emptyClientStats } from '../../src/frisbee/client-stats.js';
-import { encode, type Message } from '../../src/frisbee/wire.js';
+import type { Message } from '../../src/frisbee/message.js';
+import { encode } from '../../src/frisbee/wire.js';
 import type { Dice } from '../helpers/mutate.js';
 
 /** One valid message of every kind, numbers at random, many of them plausible for a session of `chunks` chunks. */

@@ -1,10 +1,10 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { receiveImage } from '../../src/frisbee/receive.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
-import { ServerShell } from '../../src/frisbee/server-shell.js';
+import { ServerSession } from '../../src/frisbee/server-session.js';
 import { dice, type Dice } from '../helpers/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
 
@@ -36,7 +36,7 @@ export async function fuzzSockets(
   for (let at = 0; at < content.length; at += 4) content.writeUInt32LE(roll(0xffff_ffff), at);
   const imagePath = join(folder, 'image');
   writeFileSync(imagePath, content);
-  const server = await ServerShell.start(
+  const server = await ServerSession.start(
     { ...session, imagePath, localIp: '127.0.0.1', loopback: true, rateBps: 300_000_000 },
     () => undefined,
   );

@@ -1,9 +1,10 @@
-import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
+import { ipToNumber, numberToIp } from '../../src/util/ipv4.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
-import { REAL_PROFILE } from '../../src/frisbee/client-profile.js';
+import { REAL_PROFILE } from '../../src/frisbee/receive-options.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { geometryOf, type Geometry } from '../../src/frisbee/geometry.js';
-import { type Origin, ServerCore } from '../../src/frisbee/server-core.js';
+import type { Origin } from '../../src/frisbee/session-address.js';
+import { ServerCore } from '../../src/frisbee/server-core.js';
 import { decode, encode } from '../../src/frisbee/wire.js';
 import { dice, type Dice } from '../helpers/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
@@ -157,7 +158,7 @@ class ClientUnderFire {
           check(decode(bytes) !== null, 'what a client sends');
         },
         joined: (_, buffers) => (this.#memory = Array.from({ length: buffers }, () => new Uint8Array(CHUNK_BYTES))),
-        chunkReady: (slot, chunk) => this.#verify(slot, chunk),
+        chunkReady: (buffer, chunk) => this.#verify(buffer, chunk),
       },
     });
     this.core.poll(0);
@@ -175,7 +176,7 @@ class ClientUnderFire {
     this.#now += this.#roll(8) / 4;
     const accepted = this.#roll(8) === 0 ? this.#trueBlocks() : this.#fire();
     this.core.poll(this.#now);
-    if (this.#full.length > 0 && this.#roll(3) === 0) this.core.slotFreed(this.#full.shift() ?? 0, this.#now);
+    if (this.#full.length > 0 && this.#roll(3) === 0) this.core.bufferFreed(this.#full.shift() ?? 0, this.#now);
     check(this.#sent <= 20 + this.#heard, 'how much a client sends');
     return accepted;
   }
@@ -213,13 +214,13 @@ class ClientUnderFire {
     return 1;
   }
 
-  #verify(slot: number, chunk: number): void {
-    const memory = this.#memory[slot];
-    check(memory !== undefined, 'a slot');
+  #verify(buffer: number, chunk: number): void {
+    const memory = this.#memory[buffer];
+    check(memory !== undefined, 'a buffer');
     for (let block = 0; block < 1024; block++)
       for (const at of [0, 511, 1023])
         check(memory?.[1024 * block + at] === truth(chunk, block), `block ${chunk}:${block} is not the server's`);
-    this.#full.push(slot);
+    this.#full.push(buffer);
   }
 
   #state(): string {

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import fc from 'fast-check';
-import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
+import { ipToNumber, numberToIp } from '../../src/util/ipv4.js';
 import { ClientCore } from '../../src/frisbee/client-core.js';
-import { REAL_PROFILE } from '../../src/frisbee/client-profile.js';
+import { REAL_PROFILE } from '../../src/frisbee/receive-options.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { geometryOf } from '../../src/frisbee/geometry.js';
 import { ServerCore } from '../../src/frisbee/server-core.js';

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { BITS_PER_BLOCK, burstBlocksPerSecond, burstForRate, DEFAULT_BURST, Pacer } from '../../src/frisbee/pacing.js';
+import { burstBlocksPerSecond, burstForRate, DEFAULT_BURST } from '../../src/programs/burst.js';
+import { BITS_PER_BLOCK } from '../../src/frisbee/server-events.js';
+import { Pacer } from '../../src/frisbee/pacing.js';
 import { RateControl } from '../../src/frisbee/rate-control.js';
 import { seededRandom } from '../../src/util/random.js';
 

@@ -1,12 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { geometryOf } from '../../src/frisbee/geometry.js';
 import { ServerCore } from '../../src/frisbee/server-core.js';
 import type { ServerEvent } from '../../src/frisbee/server-events.js';
-import { decode, encode, type Message } from '../../src/frisbee/wire.js';
+import type { Message } from '../../src/frisbee/message.js';
+import { decode, encode } from '../../src/frisbee/wire.js';
 import { WorkQueue } from '../../src/frisbee/work-queue.js';
 import { udpDatagrams } from '../helpers/pcap.js';
 

@@ -2,11 +2,10 @@ import { createSocket } from 'node:dgram';
 import { readdirSync, readlinkSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { receiveImage } from '../../src/frisbee/receive.js';
-import { createClientHub } from '../../src/frisbee/client-hub.js';
-import type { ClientEvent } from '../../src/frisbee/client-session.js';
+import { receiveImage, createClientHub } from '../../src/frisbee/receive.js';
+import type { ClientEvent } from '../../src/frisbee/receive-options.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
-import { ServerShell } from '../../src/frisbee/server-shell.js';
+import { ServerSession } from '../../src/frisbee/server-session.js';
 import { startServer } from '../../src/frisbee/server.js';
 import { MemoryOutput, randomFile, serve, temporaryFolder, testSession } from '../helpers/frisbee.js';
 
@@ -287,7 +286,7 @@ describe('the server in its own thread', () => {
     await expect.poll(() => [...types].sort()).toEqual(expect.arrayContaining(['join', 'leave', 'progress']));
     expect((await server.stop()).sentBlocks).toBeGreaterThanOrEqual(3 * 1024);
     // the port is free again
-    await (await ServerShell.start(options, () => undefined)).stop();
+    await (await ServerSession.start(options, () => undefined)).stop();
     expect((await server.stop()).joins).toBe(1);
   });
 

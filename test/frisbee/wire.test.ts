@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { ipToNumber, numberToIp } from '../../src/frisbee/address.js';
+import { ipToNumber, numberToIp } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
-import { decode, encode, type Message } from '../../src/frisbee/wire.js';
+import type { Message } from '../../src/frisbee/message.js';
+import { decode, encode } from '../../src/frisbee/wire.js';
 import { udpDatagrams } from '../helpers/pcap.js';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/frisbee/${name}.pcap.gz`, import.meta.url));

@@ -1,10 +1,11 @@
 import { onTestFinished } from 'vitest';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import type { BlockMap } from '../../src/frisbee/block-map.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { CHUNK_BLOCKS } from '../../src/frisbee/geometry.js';
 import { openSession } from '../../src/frisbee/sockets.js';
-import { decode, encode, type Message } from '../../src/frisbee/wire.js';
+import type { Message } from '../../src/frisbee/message.js';
+import { decode, encode } from '../../src/frisbee/wire.js';
 import { testSession } from './frisbee.js';
 
 const BATCH = 16;

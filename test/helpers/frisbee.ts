@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ChunkSink } from '../../src/ndz/apply/chunk-sink.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
-import { ServerShell, type ServerOptions } from '../../src/frisbee/server-shell.js';
-import type { ServerEvent } from '../../src/frisbee/server-events.js';
+import type { ServerOptions, ServerEvent } from '../../src/frisbee/server-events.js';
+import { ServerSession } from '../../src/frisbee/server-session.js';
 
 /** A folder that is removed when the test ends. */
 export function temporaryFolder(): string {
@@ -34,9 +34,9 @@ export function testSession(): { group: string; port: number } {
 /** A server in this thread; stopped when the test ends. Its events are collected. */
 export async function serve(
   options: Omit<ServerOptions, 'localIp' | 'loopback' | 'rateBps'> & Partial<ServerOptions>,
-): Promise<{ server: ServerShell; events: ServerEvent[] }> {
+): Promise<{ server: ServerSession; events: ServerEvent[] }> {
   const events: ServerEvent[] = [];
-  const server = await ServerShell.start({ localIp: '127.0.0.1', loopback: true, rateBps: 400_000_000, ...options }, (event) =>
+  const server = await ServerSession.start({ localIp: '127.0.0.1', loopback: true, rateBps: 400_000_000, ...options }, (event) =>
     events.push(event),
   );
   onTestFinished(async () => void (await server.stop()));

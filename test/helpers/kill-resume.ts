@@ -58,7 +58,7 @@ export async function killAndResume(
   const before = new Set(runsOf(testbed));
   const killed = await kill(testbed.start('imaging-load', ['-i', 'demo', '1-4', '--progress', 'json'], env), moment);
   const run = runsOf(testbed).find((name) => !before.has(name)) ?? null;
-  const doneBefore = killed.events.filter((event) => event.type === 'node.done').length;
+  const doneBefore = killed.events.filter((event) => event.type === 'target.done').length;
   if (run === null || !existsSync(join(testbed.dir, 'state/runs', run, 'plan.json'))) return nothingPlanned(testbed);
   const resumesMs: number[] = [];
   let last: Finished | null = null;

@@ -1,7 +1,8 @@
 import type { EventBody } from '../../src/events/types.js';
 import type { InventoryNode } from '../../src/inventory/inventory.js';
 import { systemHost, type Host } from '../../src/util/host.js';
-import { NodeRun } from '../../src/engine/fan-out.js';
+import { TargetRun } from '../../src/engine/target-run.js';
+import type { NodeRun } from '../../src/workflows/node-steps.js';
 
 /** A node on its way through a workflow, and what is told of it. */
 export function nodeRun(
@@ -10,5 +11,6 @@ export function nodeRun(
   signal: AbortSignal = new AbortController().signal,
 ): { run: NodeRun; events: EventBody[] } {
   const events: EventBody[] = [];
-  return { run: new NodeRun(node, signal, { ...systemHost, ...change }, (event) => void events.push(event)), events };
+  const host = { ...systemHost, ...change };
+  return { run: new TargetRun(node, { signal, host, emit: (event) => void events.push(event), firstStep: 'lock' }), events };
 }

@@ -1,9 +1,10 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { ipToNumber } from '../../src/frisbee/address.js';
+import { ipToNumber } from '../../src/util/ipv4.js';
 import { BlockMap } from '../../src/frisbee/block-map.js';
 import { emptyClientStats } from '../../src/frisbee/client-stats.js';
 import { blocksInChunk, type Geometry, geometryOf } from '../../src/frisbee/geometry.js';
-import { decode, encode, type Message } from '../../src/frisbee/wire.js';
+import type { Message } from '../../src/frisbee/message.js';
+import { decode, encode } from '../../src/frisbee/wire.js';
 
 /** How a release behaves where they differ. */
 export type Release = '2011' | '2015' | '2016' | 'later';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { hashFile, readChecksum, removeChecksum, writeChecksum } from '../../src/images/checksum-file.js';
+import { hashFile, readChecksum, removeChecksum, writeChecksum } from '../../src/images/records.js';
 import { temporaryFolder } from '../helpers/images.js';
 
 const HASH = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';

@@ -1,7 +1,7 @@
 import { link, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { listImages } from '../../src/images/list.js';
+import { listImages } from '../../src/images/find.js';
 import { temporaryFolder } from '../helpers/images.js';
 
 it("lists a folder's images by name, with their aliases", async () => {

@@ -1,7 +1,7 @@
 import { link, readdir, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { partialPath, sweepUnfinished } from '../../src/images/partial.js';
+import { partialPath, sweepUnfinished } from '../../src/images/saved.js';
 import { systemHost } from '../../src/util/host.js';
 import { temporaryFolder } from '../helpers/images.js';
 

@@ -1,8 +1,8 @@
 import { link, readdir, readFile, stat, watch, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checksumFile } from '../../src/images/checksum-file.js';
-import { placeImage } from '../../src/images/place-image.js';
+import { checksumFile } from '../../src/images/records.js';
+import { placeImage } from '../../src/images/saved.js';
 import type { SideFile } from '../../src/images/side-file.js';
 import { temporaryFolder } from '../helpers/images.js';
 

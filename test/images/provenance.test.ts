@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readChecksum, writeChecksum } from '../../src/images/checksum-file.js';
-import { doubtOf, readProvenance, writeProvenance, type Provenance } from '../../src/images/provenance.js';
+import { readChecksum, writeChecksum, doubtOf, readProvenance, writeProvenance, type Provenance } from '../../src/images/records.js';
 import { temporaryFolder } from '../helpers/images.js';
 
 const provenance: Provenance = {

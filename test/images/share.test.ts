@@ -18,10 +18,8 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { readChecksum, writeChecksum } from '../../src/images/checksum-file.js';
-import { readProvenance, writeProvenance, type Provenance } from '../../src/images/provenance.js';
-import { planShare, type ShareStep } from '../../src/images/share.js';
-import { performShare } from '../../src/images/share-steps.js';
+import { readChecksum, writeChecksum, readProvenance, writeProvenance, type Provenance } from '../../src/images/records.js';
+import { planShare, type ShareStep, performShare } from '../../src/images/share.js';
 import { UserError } from '../../src/util/errors.js';
 import { sha256, temporaryFolder } from '../helpers/images.js';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { holdsControls, imageOfLine, isStampLine, stampLine } from '../../src/images/stamp-line.js';
+import { holdsControls, imageOfLine, isStampLine, stampLine } from '../../src/images/stamp.js';
 
 const stamp = {
   savedAtMs: new Date(2026, 10, 21, 1, 16).getTime(),

@@ -1,8 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
-import { writeChecksum } from '../../src/images/checksum-file.js';
-import { writeProvenance } from '../../src/images/provenance.js';
+import { writeChecksum, writeProvenance } from '../../src/images/records.js';
 import { judgeImage, vouchHint } from '../../src/images/whole.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { type ImageEnd, inspectImage } from '../../src/ndz/read/inspect.js';

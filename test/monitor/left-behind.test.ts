@@ -1,32 +1,46 @@
 import { expect, test } from 'vitest';
 import { applyEvent, emptyState, type RunState } from '../../src/events/reducer.js';
 import type { EventBody } from '../../src/events/types.js';
-import type { Step } from '../../src/events/outcome.js';
+import type { Work } from '../../src/events/work.js';
 import { leavingQuestion } from '../../src/monitor/leaving.js';
 import { leftBehind } from '../../src/monitor/left-behind.js';
 import { renderSummary } from '../../src/monitor/summary.js';
+import { loadWork, powerWork, saveWork, waitWork, type NodeStep } from '../../src/workflows/node-steps.js';
 
 const fold = (names: string[]): string => names.join(',');
 
+function workOf(command: string, { reset = true }: { reset?: unknown }): Work {
+  if (command === 'load') return loadWork(reset === true);
+  if (command === 'save') return saveWork(reset === true);
+  return command === 'wait' ? waitWork : powerWork(true);
+}
+
 function run(command: string, details: Record<string, unknown>, nodes: string[], events: EventBody[]): RunState {
   const state = emptyState();
-  const bodies: EventBody[] = [{ type: 'run.started', schema: 1, command, nodes, details }, ...events];
+  const bodies: EventBody[] = [
+    { type: 'run.started', schema: 2, command, ...workOf(command, details), targets: nodes, details },
+    ...events,
+  ];
   for (const [seq, body] of bodies.entries()) applyEvent(state, { at: seq, run: 'r', seq, ...body });
   return state;
 }
 
-const step = (node: string, name: Step, attempt = 1): EventBody => ({ type: 'node.step', node, step: name, attempt });
-const cut = (node: string, name: Step): EventBody => ({
-  type: 'node.failed',
-  node,
+const step = (node: string, name: NodeStep, attempt = 1): EventBody => ({ type: 'target.step', target: node, step: name, attempt });
+const cut = (node: string, name: NodeStep): EventBody => ({
+  type: 'target.failed',
+  target: node,
   step: name,
   code: 'interrupted',
   message: 'interrupted by SIGINT',
   hint: null,
+  blame: 'run',
   elapsedMs: 1,
 });
 const stop: EventBody = { type: 'run.interrupted', signal: 'SIGINT', then: 'stop' };
-const way = (node: string, ...steps: Step[]): EventBody[] => [...steps.map((name) => step(node, name)), cut(node, steps.at(-1) ?? 'lock')];
+const way = (node: string, ...steps: NodeStep[]): EventBody[] => [
+  ...steps.map((name) => step(node, name)),
+  cut(node, steps.at(-1) ?? 'lock'),
+];
 
 test.each<[command: string, details: Record<string, unknown>, events: EventBody[], place: RegExp | null]>([
   ['load', {}, way('a'), /was not touched/],
@@ -42,7 +56,7 @@ test.each<[command: string, details: Record<string, unknown>, events: EventBody[
   [
     'load',
     {},
-    [step('a', 'write'), { type: 'node.retry', node: 'a', step: 'write', reason: 'no' }, step('a', 'reset', 2), cut('a', 'reset')],
+    [step('a', 'write'), { type: 'target.retry', target: 'a', step: 'write', reason: 'no' }, step('a', 'reset', 2), cut('a', 'reset')],
     /between two tries: .*nothing bootable/,
   ],
   [
@@ -51,14 +65,20 @@ test.each<[command: string, details: Record<string, unknown>, events: EventBody[
     [
       step('a', 'write'),
       step('a', 'verify'),
-      { type: 'node.retry', node: 'a', step: 'verify', reason: 'no' },
+      { type: 'target.retry', target: 'a', step: 'verify', reason: 'no' },
       step('a', 'boot', 2),
       cut('a', 'boot'),
     ],
     /between two tries: .*nothing bootable/,
   ],
+  ['load', {}, way('a', 'lock', 'check'), /was not touched/],
+  ['save', {}, way('a', 'lock'), /was not touched/],
+  ['save', {}, way('a', 'lock', 'pxe', 'reset'), /was only reset/],
+  ['save', { reset: false }, way('a', 'lock', 'boot'), /was not touched/],
+  ['save', {}, way('a', 'read', 'check', 'reboot'), /was read; perhaps the reset that ends/],
   ['save', {}, way('a', 'boot', 'stamp', 'read'), /was being read.*no image is kept/],
   ['reset', {}, way('a', 'cmc'), /may have done/],
+  ['reset', {}, way('a', 'lock'), /was not touched/],
   ['wait', {}, way('a', 'ssh'), null],
 ])('%s %j: where an interrupt leaves a node (%#)', (command, details, events, place) => {
   const lines = leftBehind(run(command, details, ['a'], [stop, ...events]), fold);
@@ -73,7 +93,16 @@ test('the table has nodes of one fate in one line, and those that failed by them
     step('a', 'write'),
     step('b', 'write'),
     step('c', 'boot'),
-    { type: 'node.failed', node: 'd', step: 'write', code: 'frisbee-failed', message: 'status 1', hint: 'h', elapsedMs: 1 },
+    {
+      type: 'target.failed',
+      target: 'd',
+      step: 'write',
+      code: 'frisbee-failed',
+      message: 'status 1',
+      hint: 'h',
+      blame: 'node',
+      elapsedMs: 1,
+    },
     stop,
     cut('a', 'write'),
     cut('b', 'write'),

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { applyEvent, emptyState, type RunState } from '../../src/events/reducer.js';
 import type { EventBody } from '../../src/events/types.js';
 import { PaceMeter, type Pace } from '../../src/monitor/pace.js';
+import { loadWork, saveWork } from '../../src/workflows/node-steps.js';
 
 const MB = 1_000_000;
 
@@ -9,7 +10,7 @@ function run(nodes: string[]): { state: RunState; tell(body: EventBody): void } 
   const state = emptyState();
   let seq = 0;
   const tell = (body: EventBody): void => void applyEvent(state, { at: 0, run: 'r', seq: seq++, ...body });
-  tell({ type: 'run.started', schema: 1, command: 'load', nodes, details: {} });
+  tell({ type: 'run.started', schema: 2, command: 'load', ...loadWork(true), targets: nodes, details: {} });
   return { state, tell };
 }
 
@@ -17,11 +18,11 @@ function run(nodes: string[]): { state: RunState; tell(body: EventBody): void } 
 function after(seconds: number, rates: Record<string, number>, extra: string[] = []): Pace {
   const { state, tell } = run([...Object.keys(rates), ...extra]);
   const meter = new PaceMeter();
-  for (const node of Object.keys(rates)) tell({ type: 'node.step', node, step: 'write', attempt: 1 });
+  for (const node of Object.keys(rates)) tell({ type: 'target.step', target: node, step: 'write', attempt: 1 });
   let pace = meter.observe(state, 0);
   for (let second = 0; second <= seconds; second += 0.5) {
     for (const [node, rate] of Object.entries(rates))
-      tell({ type: 'node.progress', node, doneBytes: rate * second + 1, totalBytes: 100 * MB });
+      tell({ type: 'target.progress', target: node, doneBytes: rate * second + 1, totalBytes: 100 * MB });
     pace = meter.observe(state, second * 1000 + 1);
   }
   return pace;
@@ -50,14 +51,14 @@ test('another attempt starts from nothing, and what comes after the write has no
   const { state, tell } = run(['fit01']);
   const meter = new PaceMeter();
   const at = (second: number, doneBytes: number): Pace => {
-    tell({ type: 'node.progress', node: 'fit01', doneBytes, totalBytes: 100 * MB });
+    tell({ type: 'target.progress', target: 'fit01', doneBytes, totalBytes: 100 * MB });
     return meter.observe(state, second * 1000);
   };
-  tell({ type: 'node.step', node: 'fit01', step: 'write', attempt: 1 });
+  tell({ type: 'target.step', target: 'fit01', step: 'write', attempt: 1 });
   for (let second = 0; second < 10; second += 1) at(second, second * MB + 1);
   expect(at(10, 10 * MB).etaMs).not.toBeNull();
-  tell({ type: 'node.step', node: 'fit01', step: 'write', attempt: 2 });
+  tell({ type: 'target.step', target: 'fit01', step: 'write', attempt: 2 });
   expect(at(11, MB).etaMs).toBeNull();
-  tell({ type: 'node.step', node: 'fit01', step: 'reboot', attempt: 2 });
+  tell({ type: 'target.step', target: 'fit01', step: 'reboot', attempt: 2 });
   expect(meter.observe(state, 12_000)).toEqual({ rateBps: null, etaMs: null, open: false });
 });

@@ -8,11 +8,12 @@ import { paint } from '../../src/monitor/row.js';
 import { firstView, type View } from '../../src/monitor/view.js';
 import { renderSummary } from '../../src/monitor/summary.js';
 import { bar, fit, formatBytes, formatDuration } from '../../src/monitor/format.js';
+import { loadWork, saveWork } from '../../src/workflows/node-steps.js';
 
-function stateOf(count: number, events: EventBody[]) {
+function stateOf(count: number, events: EventBody[], work = loadWork(true)) {
   const names = Array.from({ length: count }, (_, i) => `fit${String(i + 1).padStart(2, '0')}`);
   const state = emptyState();
-  const all: EventBody[] = [{ type: 'run.started', schema: 1, command: 'load', nodes: names, details: {} }, ...events];
+  const all: EventBody[] = [{ type: 'run.started', schema: 2, command: 'load', ...work, targets: names, details: {} }, ...events];
   all.forEach((body, seq) => applyEvent(state, { at: 1_000, run: 'r', seq, ...body }));
   return state;
 }
@@ -24,15 +25,16 @@ const renderRows = (
   shown: Partial<Shown> = {},
 ): string[] => layout(state, width, height, nowMs, { ...plainly, ...shown }).map(({ text }) => text);
 const failed = (node: string): EventBody => ({
-  type: 'node.failed',
-  node,
+  type: 'target.failed',
+  target: node,
   step: 'boot',
   code: 'telnet-silent',
   message: 'silent\nfor 80 s',
   hint: 'look at it',
+  blame: 'node',
   elapsedMs: 80_000,
 });
-const done = (node: string): EventBody => ({ type: 'node.done', node, elapsedMs: 1_000, detail: null });
+const done = (node: string): EventBody => ({ type: 'target.done', target: node, elapsedMs: 1_000, result: null });
 
 test('never as tall as the terminal, never wider', () => {
   for (const count of [1, 10, 100]) {
@@ -51,7 +53,7 @@ test('never as tall as the terminal, never wider', () => {
 });
 
 test('failed first, then active, then the rest folded into a count', () => {
-  const state = stateOf(100, [done('fit01'), { type: 'node.step', node: 'fit50', step: 'write', attempt: 1 }, failed('fit99')]);
+  const state = stateOf(100, [done('fit01'), { type: 'target.step', target: 'fit50', step: 'write', attempt: 1 }, failed('fit99')]);
   const rows = renderRows(state, 80, 12, 2_000);
   expect(rows[2]).toMatch(/^x fit99 +FAILED at boot: silent \| for 80 s/);
   expect(rows[3]).toMatch(/^> fit50 +write/);
@@ -60,8 +62,8 @@ test('failed first, then active, then the rest folded into a count', () => {
 
 test('progress of a node and of all', () => {
   const state = stateOf(2, [
-    { type: 'node.step', node: 'fit01', step: 'write', attempt: 1 },
-    { type: 'node.progress', node: 'fit01', doneBytes: 50, totalBytes: 100 },
+    { type: 'target.step', target: 'fit01', step: 'write', attempt: 1 },
+    { type: 'target.progress', target: 'fit01', doneBytes: 50, totalBytes: 100 },
     done('fit02'),
   ]);
   const rows = renderRows(state, 100, 24, 2_000);
@@ -71,8 +73,8 @@ test('progress of a node and of all', () => {
 
 test('reading back has a bar of its own, and does not take from what all have written', () => {
   const state = stateOf(2, [
-    { type: 'node.step', node: 'fit01', step: 'verify', attempt: 1 },
-    { type: 'node.progress', node: 'fit01', doneBytes: 30, totalBytes: 100 },
+    { type: 'target.step', target: 'fit01', step: 'verify', attempt: 1 },
+    { type: 'target.progress', target: 'fit01', doneBytes: 30, totalBytes: 100 },
     done('fit02'),
   ]);
   const rows = renderRows(state, 100, 24, 2_000);
@@ -82,11 +84,11 @@ test('reading back has a bar of its own, and does not take from what all have wr
 
 test('of how much nobody knows, only what has come is told, and at what rate', () => {
   const events: EventBody[] = [
-    { type: 'node.step', node: 'fit01', step: 'read', attempt: 1 },
-    { type: 'node.note', node: 'fit01', step: 'read', text: 'its last image here has 615.0 MB' },
-    { type: 'node.progress', node: 'fit01', doneBytes: 30_000_000, totalBytes: 0 },
+    { type: 'target.step', target: 'fit01', step: 'read', attempt: 1 },
+    { type: 'target.note', target: 'fit01', step: 'read', text: 'its last image here has 615.0 MB' },
+    { type: 'target.progress', target: 'fit01', doneBytes: 30_000_000, totalBytes: 0 },
   ];
-  const rows = renderRows(stateOf(2, events), 100, 24, 4_000);
+  const rows = renderRows(stateOf(2, events, saveWork(true)), 100, 24, 4_000);
   expect(rows[1]).toContain('  0 %');
   expect(rows[2]).toBe('> fit01  read   30.0 MB, 10.0 MB/s  its last image here has 615.0 MB');
 });
@@ -104,10 +106,10 @@ test('as plain lines it is told every ten seconds', () => {
     applyEvent(state, event);
     monitor.sink(event);
   };
-  tell(0, { type: 'run.started', schema: 1, command: 'save', nodes: ['fit01'], details: {} });
-  tell(5_000, { type: 'node.step', node: 'fit01', step: 'read', attempt: 1 });
+  tell(0, { type: 'run.started', schema: 2, command: 'save', ...saveWork(true), targets: ['fit01'], details: {} });
+  tell(5_000, { type: 'target.step', target: 'fit01', step: 'read', attempt: 1 });
   for (let at = 5_250; at <= 40_000; at += 250)
-    tell(at, { type: 'node.progress', node: 'fit01', doneBytes: (at - 5_000) * 1_000, totalBytes: 0 });
+    tell(at, { type: 'target.progress', target: 'fit01', doneBytes: (at - 5_000) * 1_000, totalBytes: 0 });
   expect(text.split('\n').filter((line) => line.includes('MB'))).toEqual([
     '+015s fit01 read: 10.0 MB, 1.0 MB/s',
     '+025s fit01 read: 20.0 MB, 1.0 MB/s',
@@ -117,9 +119,9 @@ test('as plain lines it is told every ten seconds', () => {
 
 test('what a peer says cannot paint the screen', () => {
   const state = stateOf(1, [
-    { type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' },
-    { type: 'node.step', node: 'fit01', step: 'boot', attempt: 1 },
-    { type: 'node.note', node: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' },
+    { type: 'target.note', target: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' },
+    { type: 'target.step', target: 'fit01', step: 'boot', attempt: 1 },
+    { type: 'target.note', target: 'fit01', step: 'boot', text: 'x\u001b[2J\ny' },
   ]);
   expect(renderRows(state, 80, 24, 0).join('')).not.toContain('\u001b');
 });
@@ -149,9 +151,9 @@ test('formats', () => {
 
 test('a try again is shown, before nodes that go well', () => {
   const state = stateOf(3, [
-    { type: 'node.step', node: 'fit01', step: 'lock', attempt: 1 },
-    { type: 'node.step', node: 'fit02', step: 'write', attempt: 2 },
-    { type: 'node.progress', node: 'fit02', doneBytes: 30, totalBytes: 100 },
+    { type: 'target.step', target: 'fit01', step: 'lock', attempt: 1 },
+    { type: 'target.step', target: 'fit02', step: 'write', attempt: 2 },
+    { type: 'target.progress', target: 'fit02', doneBytes: 30, totalBytes: 100 },
   ]);
   const rows = renderRows(state, 80, 24, 2_000);
   expect(rows[2]).toMatch(/^> fit02 +write {2}\(try 2\) #+\.+ +30 %$/);
@@ -159,14 +161,14 @@ test('a try again is shown, before nodes that go well', () => {
 });
 
 test('a step that lasts shows how long', () => {
-  const state = stateOf(1, [{ type: 'node.step', node: 'fit01', step: 'boot', attempt: 1 }]);
+  const state = stateOf(1, [{ type: 'target.step', target: 'fit01', step: 'boot', attempt: 1 }]);
   expect(renderRows(state, 80, 24, 10_500)[2]).toBe('> fit01  boot');
   expect(renderRows(state, 80, 24, 43_900)[2]).toBe('> fit01  boot   42.0 s');
 });
 
 test('rate and ETA stand beside the bar, with fewer words on a narrow terminal', () => {
   const pace = { rateBps: 3_000_000, etaMs: 75_400, open: true };
-  const writing: EventBody[] = [done('fit01'), { type: 'node.step', node: 'fit02', step: 'write', attempt: 1 }];
+  const writing: EventBody[] = [done('fit01'), { type: 'target.step', target: 'fit02', step: 'write', attempt: 1 }];
   expect(renderRows(stateOf(2, writing), 80, 24, 2_000, { pace })[1]).toMatch(/^\[#+\.+\] +50 % {2}ETA 1:15 or more {2}3\.0 MB\/s$/);
   const narrow = renderRows(stateOf(2, writing), 40, 24, 2_000, { pace })[1];
   expect(narrow).toMatch(/ETA 1:15\+ {2}3\.0 MB\/s$/);
@@ -178,7 +180,7 @@ test('a server that nobody listens to has no rate', () => {
     { type: 'server.rate', port: 1, rateBps: 21_000_000, sentBlocks: 5, repeatedBlocks: 0, reason: 'measured' },
   ];
   const at = (step: 'write' | 'reset') =>
-    renderRows(stateOf(1, [...server, { type: 'node.step', node: 'fit01', step, attempt: 1 }]), 80, 24, 2_000)[1];
+    renderRows(stateOf(1, [...server, { type: 'target.step', target: 'fit01', step, attempt: 1 }]), 80, 24, 2_000)[1];
   expect(at('write')).toContain('21 Mbit/s');
   expect(at('reset')).not.toContain('Mbit/s');
 });
@@ -206,9 +208,12 @@ test('the chosen node is in view and marked, without colours as well', () => {
 });
 
 test('one node: why it failed in full, and the end of its log', () => {
-  const view: View = { ...firstView, mode: 'node', chosen: 'fit01' };
+  const view: View = { ...firstView, mode: 'one', chosen: 'fit01' };
   const message = `${'a long story '.repeat(10)}indeed`;
-  const state = stateOf(1, [{ type: 'node.step', node: 'fit01', step: 'boot', attempt: 2 }, { ...failed('fit01'), message } as EventBody]);
+  const state = stateOf(1, [
+    { type: 'target.step', target: 'fit01', step: 'boot', attempt: 2 },
+    { ...failed('fit01'), message } as EventBody,
+  ]);
   const rows = renderRows(state, 40, 24, 2_000, { view, log: (node, count) => [`${node} said`, `${count} lines at most`, '\u001b[2Jbad'] });
   expect(rows.join(' ')).toContain('a long story indeed');
   expect(rows).toContain('try: look at it');

@@ -32,7 +32,7 @@ test('a node is chosen by arrows, which stop at the ends, or by its number', () 
 });
 
 test('enter and l show the chosen node, esc goes back step by step', () => {
-  for (const key of ['enter', 'l']) expect(press(['2', key]).view).toMatchObject({ mode: 'node', chosen: 'fit02' });
+  for (const key of ['enter', 'l']) expect(press(['2', key]).view).toMatchObject({ mode: 'one', chosen: 'fit02' });
   expect(press(['2', 'enter', 'escape']).view.mode).toBe('choose');
   expect(press(['2', 'enter', 'escape', 'escape']).view.mode).toBe('list');
 });

@@ -72,7 +72,7 @@ asRoot('the run of another user (needs root to make one)', () => {
         argv: ['-i', 'demo', '1'],
         cwd: dir,
         env: { IMAGING_CONFIG: join(dir, 'evil.conf') },
-        nodes: ['fit01'],
+        targets: ['fit01'],
         login: 'root',
         process: null,
       }),
@@ -243,7 +243,7 @@ describe('what is in the way', () => {
     const good = someEvents(MINE, true);
     const strange = [
       { at: 1, run: MINE, seq: 2, type: 'node.sparkle', node: 'fit01' },
-      { at: 1, run: MINE, seq: 2, type: 'node.done', node: 5, elapsedMs: 'x' },
+      { at: 1, run: MINE, seq: 2, type: 'target.done', target: 5, elapsedMs: 'x' },
       { at: 1e300, run: MINE, seq: 2, type: 'run.note', text: 'x' },
       { at: 1, run: MINE, seq: 2, type: '__proto__' },
       { at: 1, run: MINE, seq: 2, type: 'run.finished', ok: 7 },

@@ -6,7 +6,7 @@ import { foldJournal, JournalReader, readJournal } from '../../src/runs/journal.
 import { changedInputs, readPlan, stampInputs, writePlan } from '../../src/runs/plan-file.js';
 import { readResult, resultOf } from '../../src/runs/result-file.js';
 import { pruneRuns } from '../../src/runs/retention.js';
-import { continuationsOf, findRun, newestRuns, nodesByOutcome, openRun } from '../../src/runs/store.js';
+import { continuationsOf, findRun, newestRuns, targetsByOutcome, openRun } from '../../src/runs/store.js';
 import { UserError } from '../../src/util/errors.js';
 import { systemHost } from '../../src/util/host.js';
 import { scratch } from '../helpers/cli.js';
@@ -33,8 +33,8 @@ describe('files of a run', () => {
       '{"schema":1',
       '[]',
       '{}',
-      JSON.stringify({ ...aPlan(A), schema: 2 }),
-      JSON.stringify({ ...aPlan(A), nodes: [1] }),
+      JSON.stringify({ ...aPlan(A), schema: 3 }),
+      JSON.stringify({ ...aPlan(A), targets: [1] }),
     ]) {
       writeFileSync(join(dir, 'plan.json'), text);
       expect(readPlan(dir), text).toBeNull();
@@ -55,8 +55,10 @@ describe('files of a run', () => {
       elapsedMs: 60,
       ok: ['fit01'],
       error: null,
-      failed: [{ node: 'fit02', step: 'boot', code: 'boot-deadline', message: 'nothing\ncame', hint: 'look', elapsedMs: 40 }],
-      skipped: [{ node: 'fit03', reason: 'no turn' }],
+      failed: [
+        { target: 'fit02', step: 'boot', blame: 'node', code: 'boot-deadline', message: 'nothing\ncame', hint: 'look', elapsedMs: 40 },
+      ],
+      skipped: [{ target: 'fit03', reason: 'no turn' }],
       folded: { ok: '1', failed: '2', skipped: '3' },
     });
     expect(resultOf(someEvents(A, false).reduce(applyEvent, emptyState()))).toBeNull();
@@ -110,8 +112,8 @@ describe('the runs of a folder', () => {
     storeRun(dir, B, 'cut', { process: alive() });
     storeRun(dir, C, 'cut');
     expect([A, B, C].map((run) => openRun(dir, run)?.standing)).toEqual(['failed', 'running', 'died']);
-    expect(nodesByOutcome(findRun(dir, A))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: ['fit03'], left: [] });
-    expect(nodesByOutcome(findRun(dir, C))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: [], left: ['fit03'] });
+    expect(targetsByOutcome(findRun(dir, A))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: ['fit03'], left: [] });
+    expect(targetsByOutcome(findRun(dir, C))).toEqual({ ok: ['fit01'], failed: ['fit02'], skipped: [], left: ['fit03'] });
     expect(openRun(dir, 'nothing')).toBeNull();
   });
 

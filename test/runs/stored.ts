@@ -4,6 +4,7 @@ import { applyEvent, emptyState } from '../../src/events/reducer.js';
 import type { EventBody, ImagingEvent } from '../../src/events/types.js';
 import { type RunPlan, writePlan } from '../../src/runs/plan-file.js';
 import { resultOf, writeResult } from '../../src/runs/result-file.js';
+import { loadWork } from '../../src/workflows/node-steps.js';
 import { processIdentity, type ProcessIdentity } from '../../src/util/host.js';
 
 /** Nobody's identity any more. */
@@ -11,13 +12,14 @@ export const DEAD: ProcessIdentity = { pid: 1, startTime: 'long gone', bootId: '
 
 export function aPlan(run: string, more: Partial<RunPlan> = {}): RunPlan {
   return {
-    schema: 1,
+    schema: 2,
     run,
     command: run.split('-')[2] ?? 'load',
     argv: ['1-3'],
     cwd: '/',
     env: {},
-    nodes: ['fit01', 'fit02', 'fit03'],
+    kind: 'node',
+    targets: ['fit01', 'fit02', 'fit03'],
     details: {},
     inputs: [],
     login: 'me',
@@ -36,15 +38,15 @@ export const alive = (): ProcessIdentity | null => processIdentity(process.pid);
 /** What a run of three nodes emits when the first is fine, the second fails and the third is skipped; `end` with its last event. */
 export function someEvents(run: string, end: boolean): ImagingEvent[] {
   const bodies: EventBody[] = [
-    { type: 'run.started', schema: 1, command: 'load', nodes: ['fit01', 'fit02', 'fit03'], details: { image: 'x' } },
-    { type: 'node.step', node: 'fit01', step: 'boot', attempt: 1 },
-    { type: 'node.step', node: 'fit02', step: 'boot', attempt: 1 },
-    { type: 'node.step', node: 'fit01', step: 'write', attempt: 1 },
-    { type: 'node.progress', node: 'fit01', doneBytes: 50, totalBytes: 50 },
-    { type: 'node.done', node: 'fit01', elapsedMs: 30, detail: 'fine' },
+    { type: 'run.started', schema: 2, command: 'load', ...loadWork(true), targets: ['fit01', 'fit02', 'fit03'], details: { image: 'x' } },
+    { type: 'target.step', target: 'fit01', step: 'boot', attempt: 1 },
+    { type: 'target.step', target: 'fit02', step: 'boot', attempt: 1 },
+    { type: 'target.step', target: 'fit01', step: 'write', attempt: 1 },
+    { type: 'target.progress', target: 'fit01', doneBytes: 50, totalBytes: 50 },
+    { type: 'target.done', target: 'fit01', elapsedMs: 30, result: { type: 'words', words: 'fine' } },
     {
-      type: 'node.failed',
-      node: 'fit02',
+      type: 'target.failed',
+      target: 'fit02',
       step: 'boot',
       code: 'boot-deadline',
       message: 'nothing\ncame',
@@ -54,7 +56,7 @@ export function someEvents(run: string, end: boolean): ImagingEvent[] {
     },
   ];
   const last: EventBody[] = [
-    { type: 'node.skipped', node: 'fit03', reason: 'no turn' },
+    { type: 'target.skipped', target: 'fit03', reason: 'no turn' },
     { type: 'run.finished', ok: ['fit01'], failed: ['fit02'], skipped: ['fit03'], exitCode: 1, elapsedMs: 60 },
   ];
   return [...bodies, ...(end ? last : [])].map((body, seq) => ({ at: 1_000 + 10 * seq, run, seq, ...body }));

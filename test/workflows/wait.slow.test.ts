@@ -26,10 +26,10 @@ test('a server that takes 6 s to say its version and 11 s to run a command (slow
   try {
     const { run, events } = nodeRun(nodeAt(slow.host));
     const options = { port: slow.port, backoffMs: 100, lastBoot: async () => null, username: 'root', auth: { privateKeys: [] } };
-    expect(await waitForSsh(run, options, new AbortController().signal)).toBe('ssh OK, up 100 s');
+    expect(await waitForSsh(run, options, new AbortController().signal)).toMatchObject({ via: 'ssh', uptimeMs: 100_000 });
     expect(connections).toBe(1);
     expect(events).toContainEqual(
-      expect.objectContaining({ type: 'node.note', text: expect.stringContaining('still waiting for its version after 5 s') as unknown }),
+      expect.objectContaining({ type: 'target.note', text: expect.stringContaining('still waiting for its version after 5 s') as unknown }),
     );
   } finally {
     await slow.close();

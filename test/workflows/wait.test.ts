@@ -38,20 +38,24 @@ test('one connection is all it takes, and that one logs in', async () => {
   let connections = 0;
   const target = started(await system('', () => (connections += 1)));
   const { run } = nodeRun(nodeAt(target.host));
-  expect(await waitForSsh(run, options(target), never)).toBe('ssh OK, up 100 s');
+  expect(await waitForSsh(run, options(target), never)).toEqual({
+    via: 'ssh',
+    uptimeMs: 100_000,
+    bootId: '5d0c1a9e-5a64-4f7e-9c51-0a6f5f7f2f0e',
+  });
   expect(connections).toBe(1);
 });
 
 test('what a login prints without a line end hides no boot', async () => {
   const target = started(await system(NOISE));
   const { run } = nodeRun(nodeAt(target.host));
-  expect(await waitForSsh(run, options(target, Date.now() - 200_000), never)).toBe('ssh OK, up 100 s');
+  expect(await waitForSsh(run, options(target, Date.now() - 200_000), never)).toMatchObject({ via: 'ssh', uptimeMs: 100_000 });
 });
 
 test('a reset that is recorded in the future refuses no system', async () => {
   const target = started(await system(''));
   const { run, events } = nodeRun(nodeAt(target.host));
-  expect(await waitForSsh(run, options(target, Date.now() + 86_400_000), never)).toBe('ssh OK, up 100 s');
+  expect(await waitForSsh(run, options(target, Date.now() + 86_400_000), never)).toMatchObject({ via: 'ssh', uptimeMs: 100_000 });
   expect(events).toContainEqual({ type: 'run.warning', text: expect.stringContaining('in the future') as unknown });
 });
 
@@ -66,7 +70,7 @@ test('a server without a common algorithm ends it at once, unless a system may s
   const { run: again, events } = nodeRun(nodeAt(target.host), { random: () => (seen.abort(new Error('seen')), 0) }); // a pause is about to begin
   await expect(waitForSsh(again, options(target, Date.now() - 1_000), seen.signal)).rejects.toThrow('seen');
   expect(events).toContainEqual(
-    expect.objectContaining({ type: 'node.note', text: expect.stringContaining('no key exchange') as unknown }),
+    expect.objectContaining({ type: 'target.note', text: expect.stringContaining('no key exchange') as unknown }),
   );
 });
 
@@ -96,6 +100,6 @@ test('a telnetd that asks for a login is said to do so', async () => {
   await expect(waiting).rejects.toThrow('enough');
   expect(run.late('telnet-deadline', 'late').message).toContain('asks for a login');
   expect(events).toContainEqual(
-    expect.objectContaining({ type: 'node.note', text: expect.stringContaining('asks for a login') as unknown }),
+    expect.objectContaining({ type: 'target.note', text: expect.stringContaining('asks for a login') as unknown }),
   );
 });

@@ -1,6 +1,6 @@
 import { loadConfig } from '../../config/load.js';
 import { runsDir } from '../../config/runs-dir.js';
-import { listImages } from '../../images/list.js';
+import { listImages } from '../../images/find.js';
 import { loadInventory } from '../../inventory/load.js';
 import { newestRuns } from '../../runs/store.js';
 import type { Host } from '../../util/host.js';

@@ -1,7 +1,6 @@
 import { fail as ndzFail } from '../../ndz/failures.js';
 import { stat } from 'node:fs/promises';
-import { checksumPath, hashFile, readChecksum } from '../../images/checksum-file.js';
-import { readProvenance, type Provenance } from '../../images/provenance.js';
+import { checksumPath, hashFile, readChecksum, readProvenance, type Provenance } from '../../images/records.js';
 import { readStamp } from '../../images/stamp.js';
 import { judgeImage } from '../../images/whole.js';
 import { formatBytes } from '../../monitor/format.js';

@@ -1,6 +1,6 @@
-import { readProvenance } from '../../images/provenance.js';
-import { listImages, type ListedImage } from '../../images/list.js';
-import { localMinute } from '../../images/saved-name.js';
+import { readProvenance } from '../../images/records.js';
+import { listImages, type ListedImage } from '../../images/find.js';
+import { localMinute } from '../../images/saved.js';
 import { formatBytes } from '../../monitor/format.js';
 import { UserError } from '../../util/errors.js';
 import { printable } from '../../util/text.js';

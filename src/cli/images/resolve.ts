@@ -1,6 +1,6 @@
 import { loadConfig } from '../../config/load.js';
 import { findCandidates, findImage, placesFor, type ImageRef } from '../../images/find.js';
-import { doubtOf, readProvenance, type Provenance } from '../../images/provenance.js';
+import { doubtOf, readProvenance, type Provenance } from '../../images/records.js';
 import { formatBytes } from '../../monitor/format.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';

@@ -1,6 +1,5 @@
 import { loadConfig } from '../../config/load.js';
-import { planShare, type ShareStep } from '../../images/share.js';
-import { performShare } from '../../images/share-steps.js';
+import { planShare, type ShareStep, performShare } from '../../images/share.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';

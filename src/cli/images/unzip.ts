@@ -1,13 +1,11 @@
 import { fail as ndzFail } from '../../ndz/failures.js';
 import { fail as diskFail } from '../../disk/failures.js';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { judgeImage, vouchHint } from '../../images/whole.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { applyImage, type ApplyResult } from '../../ndz/apply/apply.js';
-import { streamImage } from '../../ndz/read/image-stream.js';
-import { inspectImage } from '../../ndz/read/inspect.js';
-import { openStreamSink } from '../../ndz/apply/stream-sink.js';
+import type { ImageEnd, ImageInfo } from '../../ndz/read/inspect.js';
+import { CHUNK_BYTES } from '../../ndz/codec/format.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';
 import { action, writeJson } from '../kit/actions.js';
@@ -88,28 +86,23 @@ async function toStandardOutput(
   progress: ProgressBar,
   { stdout, stderr, signal }: CommandContext,
 ): Promise<number> {
-  const info = image === '-' ? null : await inspectImage(image, { signal });
-  const end = info && !force ? await judgeImage(info, signal) : null;
-  if (info && end && end.cut !== null)
+  const judge = async (info: ImageInfo): Promise<ImageEnd> => {
+    const end = await judgeImage(info, signal);
+    if (end.cut === null) return end;
     throw new UserError('environment', `${image}: ${end.cut}`, `${vouchHint(image, info)}; to write it as it is, --force`);
-  const sink = openStreamSink(stdout, signal);
-  let done = 0;
-  let note: string | null;
+  };
+  let result: ApplyResult;
   try {
-    const input = image === '-' ? process.stdin : createReadStream(image, { highWaterMark: 1_048_576 });
-    const chunks = streamImage(input, image === '-' ? 'standard input' : image, { signal, allowCut: force || info !== null });
-    let next = await chunks.next();
-    for (; !next.done; next = await chunks.next()) {
-      await sink.write(next.value.bytes);
-      done += next.value.bytes.byteLength;
-      progress.update(done, info?.sizeBytes ?? null);
-    }
-    await sink.finish();
-    note = end ? end.note : next.value.note;
+    result = await applyImage(image === '-' ? process.stdin : image, stdout, {
+      signal,
+      allowCut: force,
+      ...(force ? {} : { judge }),
+      onProgress: ({ doneChunks, chunkCount }) =>
+        progress.update(doneChunks * CHUNK_BYTES, chunkCount === null ? null : chunkCount * CHUNK_BYTES),
+    });
   } finally {
     progress.end();
-    await sink.abort();
   }
-  if (note !== null) warn(stderr, note);
+  for (const note of result.notes) warn(stderr, note);
   return exitCodes.ok;
 }

@@ -1,7 +1,7 @@
 import { fail as ndzFail, isImageFault } from '../../ndz/failures.js';
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
-import { hashFile, readChecksum } from '../../images/checksum-file.js';
+import { hashFile, readChecksum } from '../../images/records.js';
 import { judgeImage, vouchHint } from '../../images/whole.js';
 import { formatBytes } from '../../monitor/format.js';
 import { verifyImage, verifyDisk, type DiskVerdict } from '../../ndz/check/verify.js';

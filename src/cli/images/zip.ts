@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { removeChecksum, writeChecksum } from '../../images/checksum-file.js';
+import { removeChecksum, writeChecksum } from '../../images/records.js';
 import { formatBytes, formatDuration } from '../../monitor/format.js';
 import { streamSource, type ImageSource } from '../../disk/source.js';
 import { type WriteResult, zipDisk, type ZipPlan } from '../../ndz/write/writer.js';

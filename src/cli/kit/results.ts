@@ -19,7 +19,7 @@ export function openResults(
   };
   const timer = Number.isFinite(patienceMs) ? setInterval(flush, patienceMs) : undefined;
   return {
-    add: (outcome) => void waiting.set(outcome.node, linesOf(outcome)),
+    add: (outcome) => void waiting.set(outcome.target, linesOf(outcome)),
     close: () => {
       clearInterval(timer);
       flush();

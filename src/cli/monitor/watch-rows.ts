@@ -72,7 +72,7 @@ function bodyRows(shown: WatchShown, space: number): Row[] {
   const { view, nodes, nowMs } = shown;
   if (view.mode === 'help') return helpRows().slice(0, space);
   const chosen = view.chosen === null ? undefined : nodes.get(view.chosen);
-  if (view.mode === 'node' && view.chosen !== null && chosen) return oneNode(view.chosen, chosen, shown, space);
+  if (view.mode === 'one' && view.chosen !== null && chosen) return oneNode(view.chosen, chosen, shown, space);
   const names = watchedNodes(shown);
   if (names.length === 0) return [{ text: 'no node is in trouble', tone: 'quiet' }];
   if (view.mode === 'choose') return windowAround(names, names.indexOf(view.chosen ?? ''), space).map((name) => nodeRow(name, shown));
@@ -138,7 +138,7 @@ function oneNode(name: string, state: NodeView, { nowMs, changesOf }: WatchShown
 
 function keyText({ mode, failedOnly }: View, width: number): string {
   if (mode === 'choose') return 'up, down or a number: choose  enter: its changes  esc: back';
-  if (mode === 'node' || mode === 'help') return 'esc: back';
+  if (mode === 'one' || mode === 'help') return 'esc: back';
   if (width < NARROW) return 'q  f  l  ?: help';
   return `q: leave  f: ${failedOnly ? 'all nodes' : 'trouble only'}  l: a node's changes  ?: help`;
 }

@@ -1,8 +1,7 @@
 import { basename, join } from 'node:path';
 import { ensureNdz } from '../../images/convert.js';
 import { findImage, placesFor, type ImageRef } from '../../images/find.js';
-import { doubtOf, readProvenance } from '../../images/provenance.js';
-import { LARGEST_DISK_BYTES } from '../../images/room.js';
+import { doubtOf, readProvenance } from '../../images/records.js';
 import { judgeImage, vouchHint } from '../../images/whole.js';
 import { inspectImage } from '../../ndz/read/inspect.js';
 import type { Site } from '../../app/site.js';
@@ -82,7 +81,7 @@ async function ndzOf(
   try {
     return await ensureNdz(path, {
       cacheDir: join(site.stateDir, 'converted'),
-      largestDiskBytes: Math.min(LARGEST_DISK_BYTES, site.config.frisbee.largestDiskGb * 1e9),
+      largestDiskBytes: site.config.frisbee.largestDiskGb * 1e9,
       host: context.host,
       signal: context.signal,
       onProgress: (phase, done, total) => progress.update(PHASES[phase][0] * total + done * PHASES[phase][1], total),

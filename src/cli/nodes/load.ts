@@ -4,6 +4,7 @@ import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { startEmbeddedSession } from '../../workflows/session/embedded.js';
 import { startFrisbeedSession } from '../../workflows/session/frisbeed.js';
+import { loadWork } from '../../workflows/node-steps.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
 import { UserError } from '../../util/errors.js';
 import type { CommandContext } from '../kit/command.js';
@@ -35,6 +36,7 @@ export async function plan({ words, options }: LoadArguments, context: CommandCo
   const permit = await requirePermit(nodes, options.forceLease, site, context);
   const onInterrupt = options.onInterrupt ?? 'stop';
   return {
+    work: loadWork(load.reset),
     nodes,
     details: { ...detailsOf(load, frisbee.engine, localIp), onInterrupt },
     onInterrupt,

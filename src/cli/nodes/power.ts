@@ -6,6 +6,7 @@ import { bootRecords } from '../../runs/boots.js';
 import type { Host } from '../../util/host.js';
 import { printable } from '../../util/text.js';
 import type { Permit } from '../../workflows/steps/may-act.js';
+import { powerWork } from '../../workflows/node-steps.js';
 import { executePower } from '../../workflows/power.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
@@ -57,6 +58,7 @@ async function planPower(verb: PowerVerb, { words, options }: PowerArguments, co
   const permit = CHANGING.has(verb) ? await requirePermit(names, options.forceLease ?? false, site, context) : null;
   const cmcOf = new Map(nodes.map((node) => [node.name, node.cmc.hostname]));
   return {
+    work: powerWork(CHANGING.has(verb)),
     nodes: names,
     details: { verb, timeoutMs },
     warnings: [...site.warnings, ...(permit?.warnings ?? [])],
@@ -87,7 +89,11 @@ async function planPower(verb: PowerVerb, { words, options }: PowerArguments, co
       return outcomes;
     },
     resultLines: (outcome) =>
-      resultLines(cmcOf.get(outcome.node) ?? outcome.node, verb, outcome.ok && typeof outcome.value === 'string' ? outcome.value : null),
+      resultLines(
+        cmcOf.get(outcome.target) ?? outcome.target,
+        verb,
+        outcome.ok && typeof outcome.value === 'string' ? outcome.value : null,
+      ),
   };
 }
 

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
-import type { Outcome, NodeFailure } from '../../events/outcome.js';
-import { nodesIn, type RunState } from '../../events/reducer.js';
+import type { Outcome, TargetFailure } from '../../events/outcome.js';
+import { type RunState, targetsIn } from '../../events/reducer.js';
 import { openMonitor, resolveMode, type ProgressMode } from '../../monitor/monitor.js';
 import { renderSummary } from '../../monitor/summary.js';
 import type { RunPlan } from '../../runs/plan-file.js';
@@ -20,7 +20,9 @@ import type { Arguments, OptionsOf } from '../kit/option-spec.js';
 import { openResults } from '../kit/results.js';
 import { lostProgress, tellLosses } from '../kit/tell-losses.js';
 import type { nodeOptions, runOptions } from './options.js';
-import { fail as leaseFail, fail as pxeFail, fail as workflowFail } from '../../leases/failures.js';
+import { fail as leaseFail } from '../../leases/failures.js';
+import { fail as pxeFail } from '../../pxe/failures.js';
+import { fail as workflowFail } from '../../workflows/failures.js';
 
 /** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
 export type Resumed = { from: StoredRun; force: boolean };
@@ -108,7 +110,7 @@ function exitCodeOf({ outcomes, thrown, interrupted }: RunEnd, workflow: NodeWor
 }
 
 /** Whether a failure says that the run may not work on a node, which nobody has touched. */
-function isRefusal({ step, code }: NodeFailure): boolean {
+function isRefusal({ step, code }: TargetFailure): boolean {
   return step === 'lock' && [pxeFail, leaseFail, workflowFail].some((fail) => fail.spec(code)?.refusal === true);
 }
 
@@ -130,7 +132,7 @@ function progressMode({ curses, progress, verbose }: SharedOptions, workflow: No
 
 /** The final table: a command's result, or beside result lines only what went wrong. `path`: the run's folder. */
 function printTable(workflow: NodeWorkflow, state: RunState, path: string | null, context: CommandContext): void {
-  const bad = nodesIn(state, 'failed').length + nodesIn(state, 'skipped').length > 0;
+  const bad = targetsIn(state, 'failed').length + targetsIn(state, 'skipped').length > 0;
   if (workflow.result === 'lines' && !bad) return;
   const out = workflow.result === 'table' ? context.stdout : context.stderr;
   for (const line of renderSummary(state, workflow.fold)) say(out, line);

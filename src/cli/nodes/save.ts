@@ -2,15 +2,22 @@ import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
-import { MAX_IMAGE_NAME_BYTES, sweepUnfinished } from '../../images/partial.js';
-import { savedInto } from '../../images/places.js';
-import { IMAGE_SUFFIX, imageName, parseSavedName, savedName } from '../../images/saved-name.js';
-import { holdsControls } from '../../images/stamp-line.js';
+import {
+  MAX_IMAGE_NAME_BYTES,
+  sweepUnfinished,
+  savedInto,
+  IMAGE_SUFFIX,
+  imageName,
+  parseSavedName,
+  savedName,
+} from '../../images/saved.js';
+import { holdsControls } from '../../images/stamp.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { imageRecords } from '../../runs/images.js';
 import { UserError } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import { doubtOfDisk } from '../../workflows/steps/disk-doubt.js';
+import { saveWork } from '../../workflows/node-steps.js';
 import { executeSave, type SavedImage, type SavePlan } from '../../workflows/save.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
@@ -41,6 +48,7 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
   const onInterrupt = options.onInterrupt ?? 'stop';
   const refused = options.dryRun ? await refusals(save, site, context.host) : [];
   return {
+    work: saveWork(reset),
     nodes,
     details: {
       files: save.nodes.map((node) => save.pathOf(node.name, 1)),
@@ -66,7 +74,7 @@ export async function plan({ words, options }: SaveArguments, context: CommandCo
     fold: foldingOf(site),
     execute: (tools) => execute({ save, taking, dir, site, permit }, tools),
     abandon: () => permit.abandon(),
-    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.node}:${outcome.value.path}`] : []),
+    resultLines: (outcome) => (outcome.ok && isSaved(outcome.value) ? [`${outcome.target}:${outcome.value.path}`] : []),
   };
 }
 

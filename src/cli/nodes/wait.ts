@@ -1,8 +1,10 @@
 import type { Outcome } from '../../events/outcome.js';
+import type { AnsweringSystem, UpResult } from '../../events/results.js';
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import { bootRecords } from '../../runs/boots.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { fanOut } from '../../engine/fan-out.js';
+import { waitWork, type NodeRun } from '../../workflows/node-steps.js';
 import { waitForSsh, waitForTelnet } from '../../workflows/wait.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
@@ -29,6 +31,7 @@ export async function plan({ words, options }: ArgumentsOf<typeof waitSpec>, con
   const tried = new Set<string>();
   const onTried = (node: string): void => void tried.add(node);
   return {
+    work: waitWork,
     nodes: nodes.map((node) => node.name),
     details: { probe, timeoutMs, backoffMs, ...(byTelnet ? {} : { username }) },
     warnings: site.warnings,
@@ -46,12 +49,12 @@ export async function plan({ words, options }: ArgumentsOf<typeof waitSpec>, con
       const lastBoot = (name: string): Promise<number | null> => boots.last(name);
       const settings = {
         concurrency: nodes.length,
-        nodeDeadlineMs: timeoutMs,
+        targetDeadlineMs: timeoutMs,
         firstStep: probe,
-        describe: (seen: string) => seen,
+        result: (system: AnsweringSystem): UpResult => ({ type: 'up', ...system }),
         ...tools,
       } as const;
-      return fanOut(nodes, settings, (node) =>
+      return fanOut(nodes, settings, (node: NodeRun) =>
         node.at(probe, timeoutMs, (signal) =>
           auth === null
             ? waitForTelnet(node, { port: networking.telnetPort, backoffMs, lastBoot, onTried }, signal)
@@ -61,6 +64,6 @@ export async function plan({ words, options }: ArgumentsOf<typeof waitSpec>, con
     },
     // a run that was cut short says nothing of nodes that it had not asked yet
     resultLines: (outcome) =>
-      isCutShort(outcome) && !tried.has(outcome.node) ? [] : [`${outcome.node}:${probe} ${outcome.ok ? 'OK' : 'KO'}`],
+      isCutShort(outcome) && !tried.has(outcome.target) ? [] : [`${outcome.target}:${probe} ${outcome.ok ? 'OK' : 'KO'}`],
   };
 }

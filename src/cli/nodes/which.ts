@@ -1,10 +1,13 @@
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import type { Outcome } from '../../events/outcome.js';
+import type { WhichAnswer } from '../../events/results.js';
 import { bootRecords } from '../../runs/boots.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
 import { jsonText } from '../../util/json.js';
-import { describeAnswer, executeWhich, type WhichAnswer } from '../../workflows/which.js';
+import { answerText } from '../../monitor/result-text.js';
+import { whichWork } from '../../workflows/node-steps.js';
+import { executeWhich } from '../../workflows/which.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow } from '../../app/node-workflow.js';
@@ -19,6 +22,7 @@ export async function plan({ words, options }: ArgumentsOf<typeof whichSpec>, co
   const username = options.user ?? 'root';
   const linesOf = options.json ? jsonLine : textLine;
   return {
+    work: whichWork,
     nodes: nodes.map((node) => node.name),
     details: { username, timeoutMs },
     warnings: site.warnings,
@@ -41,13 +45,13 @@ export async function plan({ words, options }: ArgumentsOf<typeof whichSpec>, co
 
 /** `fit07:fedora-21 (...)`, or `fit07:unknown (why)`. */
 function textLine(outcome: Outcome<unknown>): string {
-  return `${outcome.node}:${outcome.ok && isAnswer(outcome.value) ? describeAnswer(outcome.value) : `unknown (${whyOf(outcome)})`}`;
+  return `${outcome.target}:${outcome.ok && isAnswer(outcome.value) ? answerText(outcome.value) : `unknown (${whyOf(outcome)})`}`;
 }
 
 function jsonLine(outcome: Outcome<unknown>): string {
-  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.node, ...outcome.value });
+  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.target, ...outcome.value });
   return jsonText({
-    node: outcome.node,
+    node: outcome.target,
     image: null,
     source: null,
     saved: null,

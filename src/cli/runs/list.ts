@@ -1,5 +1,5 @@
 import { foldNames } from '../../nodes/names.js';
-import { newestRuns, nodesByOutcome, runsFolder, type NodesByOutcome, type StoredRun } from '../../runs/store.js';
+import { newestRuns, targetsByOutcome, runsFolder, type TargetsByOutcome, type StoredRun } from '../../runs/store.js';
 import { UserError } from '../../util/errors.js';
 import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
@@ -35,9 +35,10 @@ export function runSummary(run: StoredRun) {
     finishedAt: result?.finishedAt ?? null,
     exitCode: result?.exitCode ?? null,
     login: plan.login,
-    nodes: plan.nodes,
+    kind: plan.kind,
+    targets: plan.targets,
     ...outcome,
-    folded: Object.fromEntries(Object.entries(outcome ?? {}).map(([how, nodes]) => [how, foldNames(nodes)])),
+    folded: Object.fromEntries(Object.entries(outcome ?? {}).map(([how, names]) => [how, foldNames(names)])),
     continues: plan.continues,
     detached: plan.detached,
     journal: outcome === null ? 'unreadable' : (result?.journal ?? 'complete'),
@@ -46,9 +47,9 @@ export function runSummary(run: StoredRun) {
 }
 
 /** Null when the journal that would say it cannot be read: one such run must not hide the others. */
-function outcomeOrNull(run: StoredRun): NodesByOutcome | null {
+function outcomeOrNull(run: StoredRun): TargetsByOutcome | null {
   try {
-    return nodesByOutcome(run);
+    return targetsByOutcome(run);
   } catch (error) {
     if (error instanceof UserError) return null;
     throw error;
@@ -69,8 +70,8 @@ function row(run: StoredRun): string[] {
     localTime(plan.startedAt),
     plan.login,
     plan.command,
-    shortened(foldNames(plan.nodes)),
-    ...[ok, failed, skipped].map((nodes) => String(nodes.length)),
+    shortened(foldNames(plan.targets)),
+    ...[ok, failed, skipped].map((names) => String(names.length)),
     state,
   ];
 }

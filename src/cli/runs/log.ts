@@ -22,14 +22,14 @@ export const log = runsAction({
     const run = findRun(site.dir, words.length === 2 ? (words[0] ?? '') : 'last');
     const path = join(run.path, `${node}.log`);
     if (!existsSync(path)) {
-      const said = readdirSync(run.path).filter((name) => name.endsWith('.log') && run.plan.nodes.includes(name.slice(0, -4)));
+      const said = readdirSync(run.path).filter((name) => name.endsWith('.log') && run.plan.targets.includes(name.slice(0, -4)));
       const hint =
         said.length > 0
           ? `there are logs of ${foldNames(said.map((name) => name.slice(0, -4)).sort())}`
           : 'no node came as far as telnet in it';
       throw new UserError(
         'usage',
-        `run ${run.run} has no log of ${node}${run.plan.nodes.includes(node) ? '' : ', which was not part of it'}`,
+        `run ${run.run} has no log of ${node}${run.plan.targets.includes(node) ? '' : ', which was not part of it'}`,
         hint,
       );
     }

@@ -1,8 +1,9 @@
 import type { SpawnOptions } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
+import { counted, noun } from '../../monitor/nouns.js';
 import { foldNames } from '../../nodes/names.js';
 import { changedInputs, PLAN_VARIABLES, stampInputs } from '../../runs/plan-file.js';
-import { continuationsOf, findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
+import { continuationsOf, findRun, targetsByOutcome, type StoredRun } from '../../runs/store.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import { say } from '../../util/say.js';
@@ -32,12 +33,13 @@ export const resume = runsAction({
         `run ${busy.run}${busy === run ? '' : `, resumed from ${run.run},`} is still at work (pid ${busy.plan.process?.pid ?? '?'})`,
         `follow it with: imaging-runs attach ${busy.run}`,
       );
-    const done = new Set(all.flatMap((each) => nodesByOutcome(each).ok));
-    const left = run.plan.nodes.filter((node) => !done.has(node));
+    const done = new Set(all.flatMap((each) => targetsByOutcome(each).ok));
+    const left = run.plan.targets.filter((target) => !done.has(target));
     if (left.length === 0) {
       const by = all.slice(1).map((each) => each.run);
-      const [nodes, are] = run.plan.nodes.length === 1 ? ['the node', 'is'] : [`all ${run.plan.nodes.length} nodes`, 'are'];
-      say(context.stdout, `nothing is left: ${nodes} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}`);
+      const { kind, targets } = run.plan;
+      const [which, are] = targets.length === 1 ? [`the ${kind}`, 'is'] : [`all ${counted(kind, targets.length)}`, 'are'];
+      say(context.stdout, `nothing is left: ${which} of run ${run.run} ${are} done${by.length > 0 ? `, with ${by.join(', ')}` : ''}`);
       return exitCodes.ok;
     }
     if (args.options.dryRun) return tellPlan(run, left, context);
@@ -45,7 +47,7 @@ export const resume = runsAction({
     if (backgroundRun(context.host) === null)
       say(
         context.stderr,
-        `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${run.plan.nodes.length} nodes, ${foldNames(left)}`,
+        `resuming run ${run.run}: imaging-${run.plan.command} for ${left.length} of ${counted(run.plan.kind, run.plan.targets.length)}, ${foldNames(left)}`,
       );
     const command = commandOf(run, context);
     const { runNodeCommand } = await import('../nodes/run-node-command.js'); // as main does it
@@ -72,7 +74,7 @@ function tellPlan({ run, plan }: StoredRun, left: readonly string[], context: Co
     `  command  imaging-${plan.command} ${plan.argv.join(' ')}`,
     `  folder   ${plan.cwd}`,
     ...Object.entries(plan.env).map(([name, value]) => `  ${name}=${value}`),
-    `  nodes    ${foldNames(left)} (${left.length} of ${plan.nodes.length})`,
+    `  ${noun(plan.kind, 2).padEnd(8)} ${foldNames(left)} (${left.length} of ${plan.targets.length})`,
     ...changedInputs(plan.inputs, stampInputs(plan.inputs.map(({ path }) => path))).map((what) => `  changed  ${what}: needs --force`),
   ];
   say(context.stdout, ...lines);

@@ -1,10 +1,12 @@
 import { formatBytes, formatDuration } from '../../monitor/format.js';
+import { noun } from '../../monitor/nouns.js';
+import { doneText } from '../../monitor/result-text.js';
 import { renderSummary } from '../../monitor/summary.js';
 import { eventText } from '../../monitor/text.js';
 import { foldNames } from '../../nodes/names.js';
-import type { NodeState, RunState } from '../../events/reducer.js';
+import type { RunState, TargetState } from '../../events/reducer.js';
 import { foldJournal } from '../../runs/journal.js';
-import { findRun, nodesByOutcome, type StoredRun } from '../../runs/store.js';
+import { findRun, targetsByOutcome, type StoredRun } from '../../runs/store.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
@@ -21,7 +23,7 @@ export const show = runsAction({
     const run = findRun(dir, words[0] ?? 'last');
     const state = foldJournal(run.path);
     if (options.json) sayJson(context.stdout, { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, 2);
-    else say(context.stdout, ...planLines(run), '', ...nodeLines(run, state), '', ...summaryOf(run, state));
+    else say(context.stdout, ...planLines(run), '', ...targetLines(run, state), '', ...summaryOf(run, state));
     return exitCodes.ok;
   },
 });
@@ -30,7 +32,7 @@ export const show = runsAction({
 export function summaryOf(run: StoredRun, state: RunState): string[] {
   const lines = renderSummary(state, foldNames);
   if (state.error) lines.push(eventText({ type: 'run.failed', ...state.error }) ?? '');
-  const { failed, skipped, left } = nodesByOutcome(run);
+  const { failed, skipped, left } = targetsByOutcome(run);
   const standing = state.finished === null ? run.standing : state.finished.exitCode === 0 ? 'done' : 'failed';
   if (standing === 'died') lines.push(`died: its process is gone, and it has no result; go on with: imaging-runs resume ${run.run}`);
   else if (standing === 'failed' && failed.length + skipped.length + left.length > 0)
@@ -51,32 +53,34 @@ function planLines({ run, path, plan, standing, result }: StoredRun): string[] {
     ['command', `imaging-${plan.command} ${plan.argv.join(' ')}`],
     ['folder', plan.cwd],
     ...Object.entries(plan.env),
-    ['nodes', `${foldNames(plan.nodes)} (${plan.nodes.length})`],
+    [noun(plan.kind, 2), `${foldNames(plan.targets)} (${plan.targets.length})`],
     ...(plan.continues === null ? [] : [['continues', plan.continues]]),
     ...details,
     ['logs', path],
   ]);
 }
 
-function nodeLines({ plan }: StoredRun, state: RunState): string[] {
-  const rows = plan.nodes.map((name) => rowOf(name, state.nodes.get(name)));
-  return columns([['node', 'state', 'step', 'time', 'steps', 'result'], ...rows]);
+function targetLines({ plan }: StoredRun, state: RunState): string[] {
+  const rows = plan.targets.map((name) => rowOf(name, state.targets.get(name)));
+  return columns([[plan.kind, 'state', 'step', 'time', 'steps', 'result'], ...rows]);
 }
 
-function rowOf(name: string, node: NodeState | undefined): string[] {
-  const steps = Object.entries(node?.stepsMs ?? {})
+function rowOf(name: string, target: TargetState | undefined): string[] {
+  const steps = Object.entries(target?.stepsMs ?? {})
     .map(([step, ms]) => `${step} ${formatDuration(ms)}`)
     .join(', ');
-  const time = node?.elapsedMs == null ? '' : formatDuration(node.elapsedMs);
-  return [name, node?.phase === 'done' ? 'ok' : (node?.phase ?? 'waiting'), node?.step ?? '', time, steps, node ? resultOf(node) : ''];
+  const time = target?.elapsedMs == null ? '' : formatDuration(target.elapsedMs);
+  const state = target?.phase === 'done' ? 'ok' : (target?.phase ?? 'waiting');
+  return [name, state, target?.step ?? '', time, steps, target ? resultOf(target) : ''];
 }
 
-/** What a node that is done has to say, or how far one is. */
-function resultOf({ phase, note, doneBytes }: NodeState): string {
-  if (phase === 'done') return note;
+/** What a target that is done has to say, or how far one is. */
+function resultOf(target: TargetState): string {
+  const { phase, doneBytes } = target;
+  if (phase === 'done') return doneText(target);
   return phase === 'active' && doneBytes > 0 ? formatBytes(doneBytes) : '';
 }
 
-function stepsOf(state: RunState): Record<string, NodeState['stepsMs']> {
-  return Object.fromEntries([...state.nodes.values()].map(({ node, stepsMs }) => [node, stepsMs]));
+function stepsOf(state: RunState): Record<string, TargetState['stepsMs']> {
+  return Object.fromEntries([...state.targets.values()].map(({ name, stepsMs }) => [name, stepsMs]));
 }

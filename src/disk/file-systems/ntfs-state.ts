@@ -1,4 +1,4 @@
-import type { NtfsFile, NtfsVolume } from './ntfs.js';
+import type { NtfsFile, NtfsVolume } from './ntfs-volume.js';
 import { ATTRIBUTE, restoreRecord } from './ntfs-record.js';
 import { Inconsistent, u64 } from '../volume.js';
 

@@ -3,7 +3,7 @@ import { readFileSystem } from '../file-systems/detect.js';
 import type { FileSystem } from '../file-systems/file-system.js';
 import { FreeRuns } from '../file-systems/free-runs.js';
 import { useOf, type DiskUse } from '../in-use.js';
-import type { PartitionEntry } from '../tables/partition-table.js';
+import type { PartitionEntry } from '../tables/table.js';
 import type { PartitionInfo, PlanOptions } from './plan-types.js';
 import type { Volume } from '../volume.js';
 

@@ -1,12 +1,13 @@
 import { Failure } from '../../util/errors.js';
 import { MIN_SKIP_SECTORS, SECTOR_BYTES, type SectorRange } from '../sector.js';
-import { wholeDisk } from '../ranges.js';
+import { wholeDisk } from '../sector-reader.js';
 import type { ImageSource } from '../source.js';
 import { fileSystemsBesideTable } from '../file-systems/detect.js';
 import { mergeRanges } from '../file-systems/free-runs.js';
 import { readDiskUse, type DiskUse } from '../in-use.js';
 import { readPartition, type PartitionPlan } from './partition.js';
-import { readPartitionTable, type PartitionEntry, type PartitionTable } from '../tables/partition-table.js';
+import type { PartitionEntry, PartitionTable } from '../tables/table.js';
+import { readPartitionTable } from '../tables/partition-table.js';
 import type { Plan, PlanOptions } from './plan-types.js';
 import { readTail } from './tail.js';
 import { contradiction, Inconsistent, Volume } from '../volume.js';

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { SECTOR_BYTES, type SectorRange } from '../sector.js';
-import type { PartitionEntry, PartitionTable } from './partition-table.js';
+import type { PartitionEntry, PartitionTable } from './table.js';
 import { gptTypeName } from './partition-types.js';
 import { Inconsistent, isPowerOfTwo, u64, type Volume } from '../volume.js';
 

@@ -1,5 +1,5 @@
 import type { SectorRange } from '../sector.js';
-import type { PartitionEntry, PartitionTable } from './partition-table.js';
+import type { PartitionEntry, PartitionTable } from './table.js';
 import { mbrTypeName } from './partition-types.js';
 import { Inconsistent, type Volume } from '../volume.js';
 

@@ -1,33 +1,7 @@
-import type { SectorRange } from '../sector.js';
+import type { PartitionTable } from './table.js';
 import { readGpt } from './gpt.js';
 import { hasProtectiveEntry, hybridEnd, readMbr } from './mbr.js';
 import { Inconsistent, type Volume } from '../volume.js';
-
-/** A partition as its table tells; it may end outside the disk, but starts inside. */
-export type PartitionEntry = {
-  number: number;
-  type: string;
-  typeName: string | null;
-  startSector: number;
-  sectorCount: number;
-  /** The byte of the disk that holds its type (MBR). */
-  typeOffset?: number;
-};
-
-export type PartitionTable = {
-  kind: 'gpt' | 'mbr';
-  /** What it counts in, 512 or 4096 bytes; null when that does not show. */
-  sectorBytes: number | null;
-  /** By start; none overlap. */
-  partitions: PartitionEntry[];
-  /** Numbers of the primary entries that are not in use (MBR). */
-  unused: number[];
-  /** Behind it the table knows of nothing: what follows is left out, but for `keep`. */
-  endSector: number;
-  /** The table's own sectors, wherever they lie. */
-  keep: SectorRange[];
-  notes: string[];
-};
 
 /**
  * Finds the disk's partition table: GPT (its copy at the disk's end when the first is broken), else MBR; null when there is none.

@@ -2,10 +2,8 @@ import { fail as diskFail } from '../../disk/failures.js';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { readDiskUse, useOf } from '../../disk/in-use.js';
 import { Placer, type PlacementStats } from '../../disk/placement.js';
-import { SECTOR_BYTES } from '../../disk/sector.js';
-import { findSlice, type Slice } from '../../disk/slice.js';
+import { findSlice, refuseBusy, type Slice } from '../../disk/slice.js';
 import { clearDeviceEnd, diskTooSmall, openTarget, sectorNotes, writeAll, type OpenTarget } from '../../disk/target.js';
 import { reasonOf } from '../../util/abort.js';
 import { dataExtents } from '../codec/extents.js';
@@ -132,11 +130,6 @@ async function zeroRest(
     await writeAll(target, place.baseBytes + offset, bytes);
   }
   sums.addZeros(placer.stats);
-}
-
-async function refuseBusy(path: string, { startBytes, sizeBytes }: Slice): Promise<void> {
-  const use = useOf(await readDiskUse(path), startBytes / SECTOR_BYTES, (startBytes + sizeBytes) / SECTOR_BYTES);
-  if (use !== null) throw diskFail('disk-busy', `the partition of ${path} ${use}`, 'unmount it first');
 }
 
 function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {

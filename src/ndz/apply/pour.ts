@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, ReadStream } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { CHUNK_BYTES } from '../codec/format.js';
 import { chunkTotals } from '../codec/extents.js';
@@ -27,7 +27,7 @@ export async function pourImage(
   let [doneChunks, dataBytes] = [0, 0];
   try {
     const input = typeof image === 'string' ? createReadStream(image, { highWaterMark: CHUNK_BYTES }) : image;
-    const name = typeof image === 'string' ? image : 'standard input';
+    const name = input instanceof ReadStream && typeof input.path === 'string' ? input.path : 'standard input';
     const chunks = streamImage(input, name, { ...heard, allowCut: allowCut || info !== null });
     let next = await chunks.next();
     for (; !next.done; next = await chunks.next()) {
@@ -35,7 +35,7 @@ export async function pourImage(
       dataBytes += chunkTotals(next.value.header).actualBytes;
       onProgress?.({ doneChunks: ++doneChunks, chunkCount: info?.chunkCount ?? null, dataBytes });
     }
-    const { note } = end ?? next.value;
+    const note = end ? (end.cut ?? end.note) : next.value.note;
     const result = await sink.finish();
     return { ...result, diskBytes: next.value.diskBytes, chunkCount: doneChunks, notes: note === null ? [] : [note] };
   } finally {

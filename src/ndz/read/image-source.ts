@@ -6,7 +6,7 @@ import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { openImage, readChunkBytes } from './open-image.js';
 import { inspectImage, type ImageInfo } from './inspect.js';
 import type { ImageSource } from '../../disk/source.js';
-import { TABLE_HEAD_BYTES, tableEnd } from '../../disk/tables/table-end.js';
+import { DISK_HEAD_BYTES, tableEnd } from '../../disk/needed-sectors.js';
 import { fail } from '../failures.js';
 
 /** Where each chunk's data begins and ends on the imaged disk, in sectors; both ascend. Plain data, for threads too. */
@@ -48,7 +48,7 @@ export async function openImageSource(path: string, signal?: AbortSignal): Promi
   const { version, diskBytes } = image.info;
   if (version > 1) return { source: sized(diskBytes), info: image.info };
   // V1 does not say how large the disk was; its partition table may
-  const head = Buffer.from(await readDisk(reader, 0, TABLE_HEAD_BYTES));
+  const head = Buffer.from(await readDisk(reader, 0, DISK_HEAD_BYTES));
   return { source: sized(Math.max(diskBytes, Math.min(tableEnd(head), MAX_SECTORS) * SECTOR_BYTES)), info: image.info };
 }
 

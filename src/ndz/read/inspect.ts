@@ -1,9 +1,8 @@
 import { fail } from '../failures.js';
 import type { FileHandle } from 'node:fs/promises';
-import { DISK_HEAD_BYTES, neededSectors } from '../../disk/needed-sectors.js';
+import { DISK_HEAD_BYTES, neededSectors, gptSectorBytes } from '../../disk/needed-sectors.js';
 import { partsWithin } from '../../disk/placement.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
-import { gptSectorBytes } from '../../disk/tables/table-end.js';
 import { reasonOf } from '../../util/abort.js';
 import { Failure } from '../../util/errors.js';
 import { dataExtents } from '../codec/extents.js';

@@ -47,7 +47,7 @@ async function startOnSlot(options: SessionOptions, slot: { group: string; port:
     if (node === null || nowMs - (lastProgress.get(address) ?? -Infinity) < PROGRESS_MS) return;
     lastProgress.set(address, nowMs);
     const { askedBlocks, totalBlocks, idleMs } = event;
-    emit({ type: 'server.progress', node, address, askedBlocks, totalBlocks, idleMs });
+    emit({ type: 'server.progress', target: node, address, askedBlocks, totalBlocks, idleMs });
   };
   const server = await startServer({ imagePath, localIp, rateBps, loopback, ...slot, onEvent });
   emit({ type: 'server.started', engine: 'embedded', ...slot, rateBps, image: imagePath });

@@ -35,11 +35,11 @@ export class SessionJoins {
       if (!known.refused) emit({ type: 'run.warning', text: `${node} was refused: the image is not a multiple of 1 MiB` });
       known.refused = true;
     } else if (event.type === 'leave') {
-      if (known.clients.delete(event.clientId)) emit({ type: 'server.leave', node, address, clientId: event.clientId });
+      if (known.clients.delete(event.clientId)) emit({ type: 'server.leave', target: node, address, clientId: event.clientId });
     } else if (!event.again) {
       if (++known.joins > MAX_JOINS) return void this.#surplus++;
       known.clients.add(event.clientId);
-      emit({ type: 'server.join', node, address, clientId: event.clientId });
+      emit({ type: 'server.join', target: node, address, clientId: event.clientId });
     }
   }
 

@@ -1,6 +1,6 @@
 import { DISK_END_BYTES, SECTOR_BYTES } from '../../disk/sector.js';
 import type { TelnetSession } from '../../telnet/session.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 
 export type ClearEndOptions = {
   /** The node's disk, as its shell calls it; of plain characters, as the configuration has checked. */

@@ -1,5 +1,5 @@
-import { doubtOf, readProvenance, type DiskMark } from '../../images/provenance.js';
-import { localMinute } from '../../images/saved-name.js';
+import { doubtOf, readProvenance, type DiskMark } from '../../images/records.js';
+import { localMinute } from '../../images/saved.js';
 import type { ImageRecord, ImageRecords } from '../../runs/images.js';
 import type { Failure } from '../../util/errors.js';
 import { fail } from '../failures.js';

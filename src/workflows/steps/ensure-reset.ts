@@ -1,6 +1,6 @@
 import type { UndoStack } from '../../util/undo.js';
 import { sleep, withDeadline } from '../../util/abort.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 import type { Probe, Sign } from './liveness.js';
 import { sendPowerVerb, type VerbTools } from './send-verb.js';
 import { fail } from '../failures.js';
@@ -77,12 +77,12 @@ export async function offAndOn(
     left = await stillThere(signs, null, graceMs, signal);
     if (left.length === 0) break;
   }
-  node.note(`sending on to ${node.node.cmc.hostname}`);
+  node.note(`sending on to ${node.target.cmc.hostname}`);
   await switchOn();
   if (left.length === 0) return;
   throw fail(
     'reset-ignored',
-    `${node.name}: neither reset nor off of ${node.node.cmc.hostname} (${node.node.cmc.ip}) had any effect: ${left.join(' and ')} still answers`,
+    `${node.name}: neither reset nor off of ${node.target.cmc.hostname} (${node.target.cmc.ip}) had any effect: ${left.join(' and ')} still answers`,
     'the card acknowledges but does not act: unplug it for five minutes, and look at its wiring',
   );
 }
@@ -109,8 +109,8 @@ async function tellReset(node: NodeRun, provable: boolean, tools: ResetTools, si
 }
 
 async function tell(node: NodeRun, verb: 'reset' | 'on' | 'off', tools: ResetTools, signal: AbortSignal): Promise<void> {
-  await tools.stillOurs?.(node.node); // what is told is done
-  node.note(`sending ${verb} to ${node.node.cmc.hostname}`);
+  await tools.stillOurs?.(node.target); // what is told is done
+  node.note(`sending ${verb} to ${node.target.cmc.hostname}`);
   await sendPowerVerb(node, verb, tools, signal);
 }
 

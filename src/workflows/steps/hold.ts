@@ -2,7 +2,7 @@ import type { NextBootLinks } from '../../pxe/links.js';
 import { childSignal, sleep } from '../../util/abort.js';
 import { messageOf } from '../../util/errors.js';
 import type { UndoStack } from '../../util/undo.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 import { Interrupted } from '../../engine/interrupted.js';
 import type { Permit } from './may-act.js';
 import { fail as pxeFail } from '../../pxe/failures.js';
@@ -27,7 +27,7 @@ const LAST_DEEDS_MS = 4_000;
  * Failure `lock-lost`, whatever its last deeds came to.
  */
 export async function holding<T>(node: NodeRun, tools: HoldTools, work: (node: NodeRun) => Promise<T>): Promise<T> {
-  const { mac } = node.node.control;
+  const { mac } = node.target.control;
   let claiming: Promise<unknown> = Promise.resolve();
   let working: Promise<unknown> = Promise.resolve();
   const release = tools.undo.push(`giving ${node.name} up`, async () => {
@@ -81,7 +81,7 @@ async function lastDeeds(working: Promise<unknown>): Promise<void> {
 /** Another run that took the node over has reset it: whatever that looked like here, this is the reason. */
 async function explained(error: unknown, node: NodeRun, { links }: HoldTools): Promise<never> {
   if (node.signal.aborted) throw error; // the run has ended it, and may have given the node up already
-  await links.check(node.node.control.mac, node.name).catch((problem: unknown) => {
+  await links.check(node.target.control.mac, node.name).catch((problem: unknown) => {
     if (pxeFail.is(problem, 'lock-lost')) throw problem;
   });
   throw error;

@@ -1,6 +1,5 @@
-import { checksumFile } from '../../images/checksum-file.js';
-import { placeImage } from '../../images/place-image.js';
-import { provenanceFile, type Provenance } from '../../images/provenance.js';
+import { checksumFile, provenanceFile, type Provenance } from '../../images/records.js';
+import { placeImage } from '../../images/saved.js';
 import { readStamp } from '../../images/stamp.js';
 import { planRanges } from '../../disk/plan/plan.js';
 import { openImageSource } from '../../ndz/read/image-source.js';

@@ -1,4 +1,4 @@
-import { hashFile } from '../../images/checksum-file.js';
+import { hashFile } from '../../images/records.js';
 import { lastLine, parseStamp, STAMP_FILES, stampOfImage } from '../../images/stamp.js';
 import { seededRandom } from '../../util/random.js';
 import { ImageDigests } from '../../ndz/check/image-digests.js';
@@ -7,11 +7,11 @@ import type { ImageRecord, ImageRecords } from '../../runs/images.js';
 import { Failure, messageOf } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
 import type { UndoStack } from '../../util/undo.js';
+import type { RunningImage } from '../../events/results.js';
 import type { Emit } from '../../events/types.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 import { maxPiecesPerLine } from './read-back-shell.js';
 import type { VerifyMode } from './verify-write.js';
-import type { AnsweringSystem } from '../wait.js';
 import { fail } from '../failures.js';
 
 /** What a load wants checked. */
@@ -76,12 +76,13 @@ export class LoadChecks {
   }
 
   /**
-   * Says which image a system runs, as words to put behind what is known already. Throws Failure `wrong-image` when the
-   * image that was loaded has a stamp and the system another or none.
+   * Says which image a system runs, by the stamp in `files`. Throws Failure `wrong-image` when the image that was loaded has a
+   * stamp and the system another or none.
    */
-  async checkRunning(node: NodeRun, { files }: AnsweringSystem): Promise<string> {
+  async checkRunning(node: NodeRun, files: string | null): Promise<RunningImage> {
     const [expected, running] = [await this.stamp, files === null ? null : lastLine(files)];
-    if (expected === null || files === null || running === expected) return running === null ? '' : `, running ${imageOf(running)}`;
+    if (expected === null || files === null || running === expected)
+      return { image: running === null ? null : (parseStamp(running)?.image ?? null), stamp: running };
     throw fail(
       'wrong-image',
       `${node.name} has booted a system that is not the image: ${running === null ? `it has none of ${STAMP_PATHS.join(' and ')}` : `its stamp is '${running}'`}; the image's is '${expected}'`,
@@ -113,10 +114,6 @@ export class LoadChecks {
       return null;
     });
   }
-}
-
-function imageOf(stamp: string): string {
-  return parseStamp(stamp)?.image ?? `'${stamp}'`;
 }
 
 /** The same run reads the same places again. */

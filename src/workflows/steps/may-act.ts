@@ -1,5 +1,5 @@
 import type { NextBootLinks } from '../../pxe/links.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 
 /**
  * Resolves when the run may act on a node now; rejects with a Failure when not, or with the signal's reason. Asked again
@@ -19,5 +19,5 @@ export async function mayAct(
   signal: AbortSignal,
 ): Promise<void> {
   await tools.permit?.(node.name, signal);
-  await tools.links.check(node.node.control.mac, node.name);
+  await tools.links.check(node.target.control.mac, node.name);
 }

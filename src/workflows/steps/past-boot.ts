@@ -1,5 +1,5 @@
 import type { Host } from '../../util/host.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 
 /**
  * When a node's system was last ended, or null when that cannot be believed: a record from the future was made while the

@@ -5,7 +5,7 @@ import type { Host } from '../../util/host.js';
 import type { UndoStack } from '../../util/undo.js';
 import { type Attempt, FIRST_ATTEMPT } from '../../engine/attempts.js';
 import { ensureReset, offAndOn, type ResetTools } from './ensure-reset.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 import { takeLiveness, tcpAnswer, untilGone, untilThere, type LivenessOptions, type Sign } from './liveness.js';
 import { mayAct, type Permit } from './may-act.js';
 import { sendPowerVerb } from './send-verb.js';
@@ -87,7 +87,7 @@ type Boot = { proven: boolean; unlink: () => Promise<void> };
 /** Places the next-boot link and resets. */
 async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, attempt: Attempt): Promise<Boot> {
   await tools.window.turn(node.signal);
-  const { mac } = node.node.control;
+  const { mac } = node.target.control;
   let unlink = async (): Promise<void> => {};
   try {
     await node.at('pxe', RESET_DEADLINE_MS, async () => {
@@ -105,9 +105,9 @@ async function bootOverNetwork(node: NodeRun, plan: RamdiskPlan, tools: RamdiskT
         node,
         {
           on: false,
-          take: () => takeLiveness(node.node, { ...tools.liveness, signal }),
-          newSystem: (until) => untilThere(node.node.control.ip, plan.telnetPort, tools.liveness.probeTimeoutMs, until),
-          powerCycle: attempt.powerCycle,
+          take: () => takeLiveness(node.target, { ...tools.liveness, signal }),
+          newSystem: (until) => untilThere(node.target.control.ip, plan.telnetPort, tools.liveness.probeTimeoutMs, until),
+          powerCycle: attempt.number > 1,
           graceMs: plan.graceMs,
         },
         tools.reset,
@@ -162,7 +162,7 @@ export async function powerCycle(node: NodeRun, plan: RamdiskPlan, tools: Ramdis
 async function telnetUp(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, signal: AbortSignal): Promise<TelnetSession> {
   const onSlow = (failure: Failure): void => node.seen(failure);
   const options = {
-    host: node.node.control.ip,
+    host: node.target.control.ip,
     port: plan.telnetPort,
     connectTimeoutMs: CONNECT_MS,
     firstByteTimeoutMs: Infinity,
@@ -197,7 +197,7 @@ async function checkShell(node: NodeRun, plan: RamdiskPlan, telnet: TelnetSessio
 }
 
 async function rebootIntoDisk(node: NodeRun, plan: RamdiskPlan, tools: RamdiskTools, telnet: TelnetSession): Promise<void> {
-  const { ip } = node.node.control;
+  const { ip } = node.target.control;
   const { probeTimeoutMs } = tools.liveness;
   // the open session is the sign of life; after a power cut it stays silent for ever, so new connections are tried too
   const ramdisk: Sign = {

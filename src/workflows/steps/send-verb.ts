@@ -1,7 +1,7 @@
 import type { InventoryNode } from '../../inventory/inventory.js';
 import type { PowerAnswer, PowerClient, PowerVerb } from '../../power/client.js';
 import { Failure } from '../../util/errors.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import type { NodeRun } from '../node-steps.js';
 import { neverSent } from '../../power/failures.js';
 import { fail as pxeFail } from '../../pxe/failures.js';
 
@@ -24,7 +24,7 @@ export async function sendPowerVerb(
   signal: AbortSignal,
   timeoutMs?: number,
 ): Promise<PowerAnswer> {
-  const { cmc } = node.node;
+  const { cmc } = node.target;
   const atMs = node.host.now();
   const keep = async (): Promise<void> => {
     if (!ENDING.has(verb)) return;
@@ -36,7 +36,7 @@ export async function sendPowerVerb(
   try {
     const answer = await tools.power.send(cmc, verb, {
       signal,
-      before: async () => (verb === 'status' ? undefined : tools.stillOurs?.(node.node)),
+      before: async () => (verb === 'status' ? undefined : tools.stillOurs?.(node.target)),
       onAgain: (why) => node.retry(`${cmc.hostname} ${why}`),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });

@@ -1,4 +1,4 @@
-import { isStampLine } from '../../images/stamp-line.js';
+import { isStampLine } from '../../images/stamp.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { printable } from '../../util/text.js';
 import { fail } from '../failures.js';

@@ -1,10 +1,11 @@
 import { type DigestName, split, type ByteRange, type DigestGroup } from '../../disk/digest.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
+import type { Verification } from '../../events/results.js';
 import type { ExpectedDigests, ImageDigests } from '../../ndz/check/image-digests.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { untilAborted } from '../../util/abort.js';
-import type { Failure } from '../../util/errors.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import { Failure } from '../../util/errors.js';
+import type { NodeRun } from '../node-steps.js';
 import { ReadBackShell } from './read-back-shell.js';
 import { fail } from '../failures.js';
 
@@ -21,9 +22,6 @@ export type VerifyOptions = {
   stallMs: number;
 };
 
-/** `verified` is false when the ramdisk has no program for it. */
-export type Verdict = { verified: boolean; text: string };
-
 /** Small enough that a node which is fast never waits long for the gateway, large enough to fill lines. */
 const GROUPS_AT_ONCE = 64;
 /** After about so many bytes what was found so far is looked at. */
@@ -38,7 +36,12 @@ const PARTS = 32;
  * how far it is. Rejects with a Failure `verify-mismatch`, `verify-unreadable`, `verify-impossible` (`full` without the
  * programs for it), `verify-failed`, those of `TelnetSession.run` and of `ImageDigests`, or the signal's reason.
  */
-export async function verifyWrite(node: NodeRun, telnet: TelnetSession, options: VerifyOptions, signal: AbortSignal): Promise<Verdict> {
+export async function verifyWrite(
+  node: NodeRun,
+  telnet: TelnetSession,
+  options: VerifyOptions,
+  signal: AbortSignal,
+): Promise<Verification> {
   const shell = new ReadBackShell(telnet, options.device, { signal, silenceTimeoutMs: options.stallMs });
   const digest = await shell.findDigest();
   const problem = digest === null ? 'no-digest' : await shell.checkDisk();
@@ -57,18 +60,15 @@ export async function verifyWrite(node: NodeRun, telnet: TelnetSession, options:
   const image = await untilAborted(signal, options.digests);
   const check = new ReadBack(node, shell, image, digest, signal);
   await check.run();
-  const place =
-    image.checkedBytes === image.imageBytes
-      ? `all ${megabytes(image.imageBytes)}`
-      : `${check.compared} ranges, ${megabytes(image.checkedBytes)} of ${megabytes(image.imageBytes)}`;
-  return { verified: true, text: `verified: ${place} read back${fromDisk ? '' : ', perhaps from memory'}` };
+  const { checkedBytes: bytes, imageBytes: ofBytes } = image;
+  return { verified: true, mode: options.mode, ranges: check.compared, bytes, ofBytes, fromMemory: !fromDisk };
 }
 
-function impossible(node: NodeRun, mode: VerifyOptions['mode'], missing: string): Verdict {
+function impossible(node: NodeRun, mode: VerifyOptions['mode'], missing: string): Verification {
   const what = `not verified: the PXE system of ${node.name} has no ${missing}`;
   if (mode === 'full') throw fail('verify-impossible', what, 'add it to the PXE system, or load with --verify none');
   node.note(what);
-  return { verified: false, text: what };
+  return { verified: false, missing };
 }
 
 /** One node's way through what must be read back. */
@@ -174,8 +174,4 @@ class ReadBack {
 
 function sizeOf(group: DigestGroup): number {
   return group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

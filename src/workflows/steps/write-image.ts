@@ -1,8 +1,8 @@
 import { CHUNK_BYTES } from '../../ndz/codec/format.js';
 import type { TelnetSession } from '../../telnet/session.js';
 import { childSignal, untilAborted } from '../../util/abort.js';
-import type { Failure } from '../../util/errors.js';
-import type { NodeRun } from '../../engine/fan-out.js';
+import { Failure } from '../../util/errors.js';
+import type { NodeRun } from '../node-steps.js';
 import { FrisbeeOutputParser } from './frisbee-output.js';
 import type { ImageSession } from '../session/image-session.js';
 import { fail } from '../failures.js';
@@ -31,7 +31,7 @@ export async function writeImage(
   signal: AbortSignal,
 ): Promise<{ effectiveBytes: number; actualBytes: number }> {
   const { session, program, device } = options;
-  const ip = node.node.control.ip;
+  const ip = node.target.control.ip;
   const parser = new FrisbeeOutputParser();
   const watch = watchForStall(node, options, signal);
   let shown = -1;
@@ -89,7 +89,7 @@ function failed(node: NodeRun, status: number, lastLine: string, fault: ChunkFau
 /** A node that dies without a word (power cut) leaves its telnet connection open for ever: silence is the only sign. */
 function watchForStall(node: NodeRun, options: WriteOptions, signal: AbortSignal) {
   const child = childSignal(signal);
-  const ip = node.node.control.ip;
+  const ip = node.target.control.ip;
   let lastHeardMs = node.host.monotonicMs();
   const timer = setInterval(
     () => {

@@ -2,7 +2,7 @@ import { openLogin, type LoginOptions, type SshLogin } from '../../ssh/login.js'
 import { sleep } from '../../util/abort.js';
 import { Failure, systemCode } from '../../util/errors.js';
 import type { Host } from '../../util/host.js';
-import { sshPatienceMs } from '../../engine/retrying.js';
+import { sshPatienceMs } from '../../ssh/patience.js';
 import { fail as sshFail } from '../../ssh/failures.js';
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { chooseImages, choiceOf, imagesText, namesText, type ListOptions } from '../../../src/cli/images/list-images.js';
-import type { ListedImage } from '../../../src/images/list.js';
-import { parseSavedName, radicalOf } from '../../../src/images/saved-name.js';
+import type { ListedImage } from '../../../src/images/find.js';
+import { parseSavedName, radicalOf } from '../../../src/images/saved.js';
 
 const image = (name: string, sizeBytes: number, day: number, aliases: string[] = [], brokenLinkTo: string | null = null): ListedImage => ({
   name,

@@ -15,7 +15,8 @@ import type { OpenShell } from '../../../src/testbed/shell.js';
 import { TelnetSession as Served } from '../../../src/testbed/telnet-session.js';
 import { systemHost } from '../../../src/util/host.js';
 import { clearEnd, wrongSectors } from '../../../src/workflows/steps/clear-end.js';
-import { fanOut, type NodeRun } from '../../../src/engine/fan-out.js';
+import { fanOut } from '../../../src/engine/fan-out.js';
+import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { someNodes } from '../../helpers/nodes.js';
 
 const MIB = 1024 * 1024;
@@ -47,13 +48,13 @@ async function inShell(
   const events: EventBody[] = [];
   const options = {
     concurrency: 1,
-    nodeDeadlineMs: 60_000,
+    targetDeadlineMs: 60_000,
     firstStep: 'check',
     signal: new AbortController().signal,
     host: systemHost,
     emit: (event: EventBody) => void events.push(event),
   } as const;
-  const [outcome] = await fanOut(someNodes(7, 7), options, async (node) => {
+  const [outcome] = await fanOut(someNodes(7, 7), options, async (node: NodeRun) => {
     const { port } = server.address() as AddressInfo; // a TCP server's address is never a string
     const telnet = await openTelnet({ host: '127.24.0.2', port, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: node.signal });
     try {
@@ -63,7 +64,7 @@ async function inShell(
     }
   });
   expect(outcome).toMatchObject({ ok: true });
-  return events.flatMap((event) => (event.type === 'node.note' ? [event.text] : []));
+  return events.flatMap((event) => (event.type === 'target.note' ? [event.text] : []));
 }
 
 function real(diskPath: string, candidate?: ShellCandidate): OpenShell {

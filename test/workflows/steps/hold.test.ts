@@ -9,7 +9,8 @@ import { Failure } from '../../../src/util/errors.js';
 import { systemHost } from '../../../src/util/host.js';
 import { UndoStack } from '../../../src/util/undo.js';
 import { FIRST_ATTEMPT, inAttempts } from '../../../src/engine/attempts.js';
-import { fanOut, type NodeRun } from '../../../src/engine/fan-out.js';
+import { fanOut } from '../../../src/engine/fan-out.js';
+import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { holding } from '../../../src/workflows/steps/hold.js';
 import { Interrupted } from '../../../src/engine/interrupted.js';
 import { mayAct } from '../../../src/workflows/steps/may-act.js';
@@ -35,8 +36,8 @@ async function holdWhile(
   undo = new UndoStack(),
 ): Promise<Outcome<string>> {
   const tools = { undo, links: ours, permit: null, waitLockMs: 0 };
-  const options = { concurrency: 1, nodeDeadlineMs: Infinity, firstStep: 'lock', signal, host: systemHost, emit: () => {} } as const;
-  const [outcome] = await fanOut([node], options, (one) => holding(one, tools, work));
+  const options = { concurrency: 1, targetDeadlineMs: Infinity, firstStep: 'lock', signal, host: systemHost, emit: () => {} } as const;
+  const [outcome] = await fanOut([node], options, (one: NodeRun) => holding(one, tools, work));
   if (!outcome) throw new Error('no outcome');
   return outcome;
 }

@@ -5,6 +5,7 @@ import { createLocalLeases } from '../../../src/leases/local.js';
 import { createPermit } from '../../../src/leases/lease-check.js';
 import { systemHost } from '../../../src/util/host.js';
 import { fanOut } from '../../../src/engine/fan-out.js';
+import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { lockStep } from '../../../src/workflows/steps/may-act.js';
 import { scratch } from '../../helpers/cli.js';
 import { AT, fakeHost, HOUR, never } from '../../leases/settings.js';
@@ -22,8 +23,8 @@ async function twoSteps(
   done: string[],
 ): Promise<Outcome<string>[]> {
   const permit = createPermit({ backend: createLocalLeases({ file, timeoutMs: 5_000 }, clock), owner, host: clock });
-  const options = { concurrency: 10, nodeDeadlineMs: Infinity, firstStep: 'lock', signal: never, host, emit: () => {} } as const;
-  const outcomes = await fanOut(someNodes(...nodes), options, async (node) => {
+  const options = { concurrency: 10, targetDeadlineMs: Infinity, firstStep: 'lock', signal: never, host, emit: () => {} } as const;
+  const outcomes = await fanOut(someNodes(...nodes), options, async (node: NodeRun) => {
     await lockStep(node, (name, signal) => permit.check(name, signal));
     done.push(`${node.name} reset`);
     await until;
@@ -50,7 +51,7 @@ test('a lease that ends in the middle of a run stops the next step of its owner,
   clock.advance(HOUR);
   goOn();
   const [alice, bob] = await runs;
-  expect(alice.map((outcome) => (outcome.ok ? 'ok' : `${outcome.node} ${outcome.failure.step} ${outcome.failure.code}`))).toEqual([
+  expect(alice.map((outcome) => (outcome.ok ? 'ok' : `${outcome.target} ${outcome.failure.step} ${outcome.failure.code}`))).toEqual([
     'fit01 write no-lease',
     'fit02 write no-lease',
     'fit03 lock no-lease',
@@ -63,12 +64,12 @@ test('without a permit there is no such step', async () => {
   const steps: EventBody[] = [];
   const options = {
     concurrency: 1,
-    nodeDeadlineMs: Infinity,
+    targetDeadlineMs: Infinity,
     firstStep: 'cmc',
     signal: never,
     host,
     emit: (event: EventBody) => void steps.push(event),
   } as const;
-  await fanOut(someNodes(1, 1), options, (node) => lockStep(node, null));
-  expect(steps.map(({ type }) => type)).toEqual(['node.done']);
+  await fanOut(someNodes(1, 1), options, (node: NodeRun) => lockStep(node, null));
+  expect(steps.map(({ type }) => type)).toEqual(['target.done']);
 });

@@ -19,8 +19,10 @@ import type { OpenShell } from '../../../src/testbed/shell.js';
 import { TelnetSession } from '../../../src/testbed/telnet-session.js';
 import { systemHost } from '../../../src/util/host.js';
 import { fanOut } from '../../../src/engine/fan-out.js';
+import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { maxPiecesPerLine } from '../../../src/workflows/steps/read-back-shell.js';
-import { verifyWrite, type Verdict } from '../../../src/workflows/steps/verify-write.js';
+import type { Verification } from '../../../src/events/results.js';
+import { verifyWrite } from '../../../src/workflows/steps/verify-write.js';
 import { findBusyboxTelnetd, scripted, serve, startTelnetd } from '../../telnet/servers.js';
 import { someNodes } from '../../helpers/nodes.js';
 
@@ -73,7 +75,7 @@ async function ramdisk(openShell: OpenShell): Promise<{ host: string; port: numb
   return { host: '127.24.0.1', port: (server.address() as AddressInfo).port }; // a TCP server's address is never a string
 }
 
-type Result = { events: EventBody[]; verdict: Verdict | null; failure: { code: string; message: string } | null };
+type Result = { events: EventBody[]; verdict: Verification | null; failure: { code: string; message: string } | null };
 
 async function verify(
   target: { host: string; port: number },
@@ -83,13 +85,13 @@ async function verify(
   const { mode = 'full', device = DEVICE, stallMs = 20_000, signal = new AbortController().signal } = more;
   const options = {
     concurrency: 1,
-    nodeDeadlineMs: 60_000,
+    targetDeadlineMs: 60_000,
     firstStep: 'verify',
     signal,
     host: systemHost,
     emit: (event: EventBody) => void events.push(event),
   } as const;
-  const [outcome] = await fanOut(someNodes(7, 7), options, async (node) => {
+  const [outcome] = await fanOut(someNodes(7, 7), options, async (node: NodeRun) => {
     const telnet = await openTelnet({ ...target, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: node.signal });
     try {
       return await node.at('verify', 60_000, (inner) =>
@@ -134,12 +136,12 @@ describe.each(shells)('with %s', (_, make) => {
   it('a disk that holds the image is found to, and its progress is told', async () => {
     const { events, verdict, failure } = await verify(await ramdisk(make(await disk(100 * 512 - 1, 1_460 * 512)))); // both free space
     expect(failure).toBeNull();
-    expect(verdict).toEqual({ verified: true, text: 'verified: all 2.3 MB read back' });
-    const progress = events.flatMap((event) => (event.type === 'node.progress' ? [event.doneBytes] : []));
+    expect(verdict).toMatchObject({ verified: true, mode: 'full', bytes: 2_265_165, ofBytes: 2_265_165, fromMemory: false });
+    const progress = events.flatMap((event) => (event.type === 'target.progress' ? [event.doneBytes] : []));
     expect(progress.length).toBeGreaterThan(1);
     expect(progress).toEqual([...progress].sort((a, b) => a - b));
-    const total = events.find((event) => event.type === 'node.progress');
-    expect(progress.at(-1)).toBe(total?.type === 'node.progress' ? total.totalBytes : 0);
+    const total = events.find((event) => event.type === 'target.progress');
+    expect(progress.at(-1)).toBe(total?.type === 'target.progress' ? total.totalBytes : 0);
   });
 
   it('a byte that is wrong is found wherever it is, and its sector', async () => {
@@ -191,8 +193,8 @@ it.each(['digest', 'dd'])('without %s programs a sample is left out and says so,
   const { verdict, events } = await verify(target, { mode: 'sample' });
   const missing = what === 'dd' ? 'dd' : 'sha1sum, sha256sum, md5sum or cksum';
   const text = `not verified: the PXE system of fit07 has no ${missing}`;
-  expect(verdict).toEqual({ verified: false, text });
-  expect(events.filter((event) => event.type === 'node.note')).toEqual([{ type: 'node.note', node: 'fit07', step: 'verify', text }]);
+  expect(verdict).toEqual({ verified: false, missing });
+  expect(events.filter((event) => event.type === 'target.note')).toEqual([{ type: 'target.note', target: 'fit07', step: 'verify', text }]);
   expect((await verify(target, { mode: 'full' })).failure).toMatchObject({ code: 'verify-impossible', message: text });
 });
 
@@ -269,7 +271,13 @@ it.skipIf(!busybox)('over a real busybox telnetd and ash', async () => {
   const device = await disk();
   const own = await ImageDigests.open(image, { ...FULL, maxPieces: maxPiecesPerLine(device) });
   cleanup.push(() => own.close());
-  expect((await verify(telnetd, { device, digests: own })).verdict).toEqual({ verified: true, text: 'verified: all 2.3 MB read back' });
+  expect((await verify(telnetd, { device, digests: own })).verdict).toMatchObject({
+    verified: true,
+    mode: 'full',
+    bytes: 2_265_165,
+    ofBytes: 2_265_165,
+    fromMemory: false,
+  });
   const bytes = await readFile(device);
   bytes[4_000_000 % bytes.byteLength] = (bytes[4_000_000 % bytes.byteLength] ?? 0) ^ 1;
   await writeFile(device, bytes);

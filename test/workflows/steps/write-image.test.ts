@@ -12,8 +12,9 @@ import { builtinShell } from '../../../src/testbed/builtin-shell.js';
 import type { Program } from '../../../src/testbed/program.js';
 import { TelnetSession } from '../../../src/testbed/telnet-session.js';
 import { systemHost } from '../../../src/util/host.js';
-import type { NodeFailure } from '../../../src/events/outcome.js';
+import type { TargetFailure } from '../../../src/events/outcome.js';
 import { fanOut } from '../../../src/engine/fan-out.js';
+import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { writeImage } from '../../../src/workflows/steps/write-image.js';
 import { someNodes } from '../../helpers/nodes.js';
 import { chunkOf, headerOf } from '../../helpers/bytes.js';
@@ -35,7 +36,7 @@ async function imageFile(): Promise<string> {
 }
 
 /** What a load says of a node whose client ends with `words` and a status. */
-async function hintFor(words: string, path: string, status = 1): Promise<NodeFailure> {
+async function hintFor(words: string, path: string, status = 1): Promise<TargetFailure> {
   const sessions = new Set<TelnetSession>();
   const frisbee: Program = async (_, io) => {
     io.stderr.write(`${words}\n`);
@@ -52,8 +53,15 @@ async function hintFor(words: string, path: string, status = 1): Promise<NodeFai
   });
   const { port } = server.address() as AddressInfo; // as: it listens on TCP
   const signal = new AbortController().signal;
-  const options = { concurrency: 1, nodeDeadlineMs: 20_000, firstStep: 'write', signal, host: systemHost, emit: () => undefined } as const;
-  const [outcome] = await fanOut(someNodes(7, 7), options, async (node) => {
+  const options = {
+    concurrency: 1,
+    targetDeadlineMs: 20_000,
+    firstStep: 'write',
+    signal,
+    host: systemHost,
+    emit: () => undefined,
+  } as const;
+  const [outcome] = await fanOut(someNodes(7, 7), options, async (node: NodeRun) => {
     const telnet = await openTelnet({ host: '127.24.0.2', port, connectTimeoutMs: 5_000, firstByteTimeoutMs: 5_000, signal: node.signal });
     const session = {
       group: '239.1.2.3',

@@ -64,8 +64,8 @@ export const clockSkew = {
     } = config;
     const outcomes = await fanOut(
       nodes.slice(0, CARDS_ASKED),
-      { concurrency: CARDS_ASKED, nodeDeadlineMs: statusTimeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
-      async ({ node, signal: inner }) => {
+      { concurrency: CARDS_ASKED, targetDeadlineMs: statusTimeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
+      async ({ target: node, signal: inner }) => {
         const at = await dateOf(node.cmc.ip, networking.cmcPort, inner);
         return at === null ? null : at - host.now();
       },

@@ -18,8 +18,8 @@ export const cmc = {
     try {
       const outcomes = await fanOut(
         nodes,
-        { concurrency: AT_ONCE, nodeDeadlineMs: 3 * timeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
-        (node) => power.send(node.node.cmc, 'status', { signal: node.signal }),
+        { concurrency: AT_ONCE, targetDeadlineMs: 3 * timeoutMs, firstStep: 'cmc', signal, host, emit: () => {} },
+        (node) => power.send(node.target.cmc, 'status', { signal: node.signal }),
       );
       signal.throwIfAborted();
       return cardFindings(outcomes, cmcPort, timeoutMs);
@@ -32,7 +32,7 @@ export const cmc = {
 function cardFindings(outcomes: readonly Outcome<unknown>[], port: number, timeoutMs: number): Finding[] {
   const byCode = new Map<string, string[]>();
   for (const outcome of outcomes)
-    if (!outcome.ok) byCode.set(outcome.failure.code, [...(byCode.get(outcome.failure.code) ?? []), outcome.node]);
+    if (!outcome.ok) byCode.set(outcome.failure.code, [...(byCode.get(outcome.failure.code) ?? []), outcome.target]);
   const answering = outcomes.filter((each) => each.ok);
   const slowestMs = Math.max(0, ...answering.map(({ elapsedMs }) => elapsedMs));
   if (byCode.size === 0) return [ok(`${counted(outcomes.length, 'card')}, all answer; the slowest within ${slowestMs} ms`)];

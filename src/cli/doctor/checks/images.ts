@@ -1,8 +1,7 @@
 import { constants } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { findImage, placesFor } from '../../../images/find.js';
+import { findImage, placesFor, listImages } from '../../../images/find.js';
 import { formatOfFile } from '../../../images/formats.js';
-import { listImages } from '../../../images/list.js';
 import { judgeImage } from '../../../images/whole.js';
 import { Failure } from '../../../util/errors.js';
 import { formatBytes } from '../../../monitor/format.js';

@@ -19,10 +19,10 @@ export const sshLogin = {
     const auth = await defaultAuth(host.home(), host.env);
     const outcomes = await fanOut(
       named,
-      { concurrency: AT_ONCE, nodeDeadlineMs: 3 * TIMEOUT_MS, firstStep: 'ssh', signal, host, emit: () => {} },
+      { concurrency: AT_ONCE, targetDeadlineMs: 3 * TIMEOUT_MS, firstStep: 'ssh', signal, host, emit: () => {} },
       async (node) => {
         let isUp = false;
-        const at = { host: node.node.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal, onGreeting: () => void (isUp = true) };
+        const at = { host: node.target.control.ip, port, timeoutMs: TIMEOUT_MS, signal: node.signal, onGreeting: () => void (isUp = true) };
         await sshExec({ ...at, username: 'root', auth }, 'true').catch((error: unknown) => {
           if (isUp || !(error instanceof Failure) || sshFail.is(error, 'ssh-shut-out')) throw error;
         });
@@ -30,13 +30,13 @@ export const sshLogin = {
       },
     );
     signal.throwIfAborted();
-    const down = outcomes.flatMap((each) => (each.ok && !each.value ? [each.node] : []));
+    const down = outcomes.flatMap((each) => (each.ok && !each.value ? [each.target] : []));
     const inside = outcomes.filter((each) => each.ok && each.value).length;
     const failures = outcomes.flatMap((each) => (each.ok ? [] : [each.failure]));
-    const findings: Finding[] = failures.map(({ node, message, hint, code }) => {
+    const findings: Finding[] = failures.map(({ target, message, hint, code }) => {
       if (code === 'bug') throw new Error(message);
       return problem(
-        `${node}: ${message}`,
+        `${target}: ${message}`,
         'imaging-wait and imaging-load -u would wait until their deadline',
         ...(hint === null ? [] : [hint]),
       );

@@ -1,33 +1,18 @@
 import { Failure, messageOf } from '../util/errors.js';
-import { ipToNumber } from './address.js';
+import { systemHost, type Host } from '../util/host.js';
+import { ipToNumber } from '../util/ipv4.js';
 import { BATCH_BLOCKS, BlockSender } from './block-sender.js';
 import { ImageFile } from './image-file.js';
 import { Pacer } from './pacing.js';
 import { RATE_WINDOW_MS } from './rate-control.js';
-import { type Origin, type Reply, ServerCore } from './server-core.js';
-import type { ServerEvent, ServerStats } from './server-events.js';
-import { openSession, type SessionAddress, type SessionSockets } from './sockets.js';
+import type { Origin } from './session-address.js';
+import { type Reply, ServerCore } from './server-core.js';
+import type { ServerEvent, ServerInfo, ServerOptions, ServerStats } from './server-events.js';
+import { openSession, type SessionSockets } from './sockets.js';
 import { threadCpu } from './thread-cpu.js';
 import { SUBTYPE_BLOCK } from './wire.js';
 import { failureData } from '../util/failures.js';
 import { fail } from './failures.js';
-
-export type ServerOptions = SessionAddress & {
-  imagePath: string;
-  /** Bits per second in the real server's arithmetic (8976 per block); Infinity: as fast as the receivers take it. */
-  rateBps: number;
-  /** After so long without a request an 'idle' event is emitted, once; the server goes on. Default: never. */
-  idleTimeoutMs?: number;
-  /** An 'idle' event too when so long has passed since the last client left. Default: never. */
-  desertedTimeoutMs?: number;
-  /** After so long without any datagram the group is joined anew. Default: never. */
-  keepaliveMs?: number;
-  /** A client that was silent for so long is reported as gone. Default: 3 minutes. */
-  clientSilentMs?: number;
-};
-
-/** What the kernel granted, and what is being served. */
-export type ServerInfo = { receiveBufferBytes: number; sendBufferBytes: number; sizeBytes: number; blocks: number };
 
 const CLIENT_SILENT_MS = 180_000;
 /** Most replies to the group at one time: a flood of forged joins must not become one of replies. */
@@ -35,10 +20,13 @@ const MAX_GROUP_REPLIES = 16;
 /** How long a network may be unreachable, say while its interface restarts, before the server gives up. */
 const SEND_PATIENCE_MS = 10_000;
 
+type Clock = Pick<Host, 'monotonicMs'>;
+
 /** One server in this thread: owns socket and file, and gives the core its datagrams and its time. */
-export class ServerShell {
+export class ServerSession {
   readonly info: ServerInfo;
   readonly #options: ServerOptions;
+  readonly #host: Clock;
   readonly #emit: (event: ServerEvent) => void;
   readonly #image: ImageFile;
   readonly #sockets: SessionSockets;
@@ -58,25 +46,26 @@ export class ServerShell {
   #stopped: ServerStats | null = null;
 
   /** Opens file and sockets. Throws the Failures of ImageFile and openSession. */
-  static async start(options: ServerOptions, emit: (event: ServerEvent) => void): Promise<ServerShell> {
+  static async start(options: ServerOptions, emit: (event: ServerEvent) => void, host: Clock = systemHost): Promise<ServerSession> {
     const image = new ImageFile(options.imagePath);
-    let shell: ServerShell | null = null;
+    let session: ServerSession | null = null;
     try {
       const sockets = await openSession(
         options,
-        (bytes, from) => shell?.onDatagram(bytes, from),
-        (error) => shell?.fail(fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`)),
+        (bytes, from) => session?.onDatagram(bytes, from),
+        (error) => session?.fail(fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`)),
       );
-      shell = new ServerShell(options, image, sockets, emit);
-      return shell;
+      session = new ServerSession(options, image, sockets, emit, host);
+      return session;
     } catch (error) {
       image.close();
       throw error;
     }
   }
 
-  private constructor(options: ServerOptions, image: ImageFile, sockets: SessionSockets, emit: (event: ServerEvent) => void) {
-    const now = performance.now();
+  private constructor(options: ServerOptions, image: ImageFile, sockets: SessionSockets, emit: (event: ServerEvent) => void, host: Clock) {
+    const now = host.monotonicMs();
+    this.#host = host;
     const srcIp = ipToNumber(options.localIp);
     this.#options = options;
     this.#emit = emit;
@@ -113,7 +102,7 @@ export class ServerShell {
   onDatagram(bytes: Buffer, from: Origin): void {
     if (this.#stopped) return;
     if (bytes[4] === SUBTYPE_BLOCK && bytes[0] === 1) return; // in loopback mode we hear ourselves
-    const now = performance.now();
+    const now = this.#host.monotonicMs();
     this.#heardAt = now;
     const reply = this.#core.onDatagram(bytes, from, now);
     if (reply) this.#reply(reply);
@@ -170,7 +159,7 @@ export class ServerShell {
 
   #pump(): void {
     if (this.#stopped || this.#sender.busy) return;
-    const now = performance.now();
+    const now = this.#host.monotonicMs();
     const allowed = Math.min(BATCH_BLOCKS, this.#pacer.available(now));
     if (allowed < 1) return this.#waitForCredit();
     let left = allowed;
@@ -217,7 +206,7 @@ export class ServerShell {
   }
 
   #tick(): void {
-    const now = performance.now();
+    const now = this.#host.monotonicMs();
     this.#core.tick(now);
     this.#replyToGroup();
     this.#pacer.setRate(this.#core.rate.blocksPerSecond);
@@ -243,7 +232,7 @@ export class ServerShell {
   }
 
   #onSendError(error: Error): void {
-    const now = performance.now();
+    const now = this.#host.monotonicMs();
     this.#failingSince ??= now;
     if (now - this.#failingSince < SEND_PATIENCE_MS) return;
     const { group, port, localIp } = this.#options;

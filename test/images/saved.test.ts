@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { isImageFile, parseSavedName, radicalOf, savedName } from '../../src/images/saved-name.js';
+import { isImageFile, parseSavedName, radicalOf, savedName } from '../../src/images/saved.js';
 
 it.each([
   ['saving__fit07__2026-11-21@01-16__my-setup', { node: 'fit07', date: '2026-11-21@01-16', radical: 'my-setup' }],

@@ -1,24 +1,29 @@
-import { lstat, rename, rm, symlink, unlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { reasonOf } from '../util/abort.js';
-import { Failure, messageOf, systemCode, UserError } from '../util/errors.js';
-import { HeldFolder } from '../util/held-folder.js';
+import { lstat, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { messageOf, systemCode, UserError } from '../util/errors.js';
 import { pathBeside } from '../util/path-beside.js';
-import { unfinishedName } from '../util/whole-file.js';
 import { findBmap } from './bmap.js';
-import { checksumFile, checksumPath, hashFile, removeChecksum } from './checksum-file.js';
+import {
+  checksumFile,
+  checksumPath,
+  hashFile,
+  removeChecksum,
+  doubtOf,
+  provenanceFile,
+  provenancePath,
+  type Provenance,
+} from './records.js';
 import { copyHeld } from './copy-held.js';
 import { HeldImage } from './held-image.js';
-import { placeImage } from './place-image.js';
-import { doubtOf, provenanceFile, provenancePath, type Provenance } from './provenance.js';
-import { IMAGE_SUFFIX } from './saved-name.js';
+import { placeImage, IMAGE_SUFFIX } from './saved.js';
 import { checkSum, checkWhole } from './share-check.js';
-import type { FileIdentity, ShareStep } from './share.js';
 import { prepareSideFile, writeSideFile, type SideFile } from './side-file.js';
 import type { Evidence } from './whole.js';
-import { fail } from './failures.js';
 
-export type PerformOptions = {
+/** An image gets another name; paths are absolute. */
+export type Move = { type: 'move'; from: string; to: string /** Something has that name, and goes. */; replaces: boolean };
+
+export type MoveOptions = {
   /** Whose work this is: what belongs to somebody else is copied, not given a name. */
   uid: number;
   signal: AbortSignal;
@@ -29,30 +34,13 @@ export type PerformOptions = {
   force: boolean;
 };
 
-type Move = Extract<ShareStep, { type: 'move' }>;
-
 /** Everybody may read what is shared. */
 const SHARED_MODE = 0o644;
 /** File systems without hard links, and kernels that keep them from files of somebody else; and other file systems. */
 const NOT_LINKED = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
 
-/** Does one step of sharing. A name appears with its whole content or not at all. Throws Failure `share-failed`, those of the check, UserError, or the signal's reason. */
-export async function performShare(step: ShareStep, options: PerformOptions): Promise<void> {
-  try {
-    options.signal.throwIfAborted();
-    if (step.type === 'move') await move(step, options);
-    else if (step.type === 'link') await pointLink(step.path, step.target);
-    else await removeImage(step.path, step.file);
-  } catch (error) {
-    if (options.signal.aborted) throw reasonOf(options.signal);
-    if (error instanceof Failure || error instanceof UserError) throw error;
-    throw fail('share-failed', messageOf(error), systemCode(error) === 'ENOSPC' ? 'free some space' : 'may this user write there?', {
-      cause: error,
-    });
-  }
-}
-
-async function move(step: Move, options: PerformOptions): Promise<void> {
+/** Moves an image, and what lies beside it. A name appears with its whole content or not at all. Throws as `performShare` does. */
+export async function moveImage(step: Move, options: MoveOptions): Promise<void> {
   const image = await HeldImage.open(step.from);
   try {
     const [checksum, provenance] = [await image.checksum(), await image.provenance()];
@@ -77,7 +65,7 @@ async function move(step: Move, options: PerformOptions): Promise<void> {
   }
 }
 
-function refuseDoubtful(image: HeldImage, provenance: Provenance | null, { force, warn }: PerformOptions): void {
+function refuseDoubtful(image: HeldImage, provenance: Provenance | null, { force, warn }: MoveOptions): void {
   const doubt = doubtOf(provenance, image.stats.size);
   if (doubt === null) return;
   if (!force)
@@ -97,7 +85,7 @@ async function underHiddenName(
   image: HeldImage,
   { from, to }: Move,
   beside: Omit<Evidence, 'hash'>,
-  options: PerformOptions,
+  options: MoveOptions,
 ): Promise<string> {
   const fresh = await pathBeside(to);
   const { expected } = beside;
@@ -126,7 +114,7 @@ async function underHiddenName(
 }
 
 /** By its descriptor: a path may mean another file by now. */
-async function letRead({ handle, stats: { mode } }: HeldImage, { warn }: PerformOptions): Promise<void> {
+async function letRead({ handle, stats: { mode } }: HeldImage, { warn }: MoveOptions): Promise<void> {
   if ((mode & 0o444) === 0o444) return;
   await handle
     .chmod((mode & 0o777) | 0o444)
@@ -175,38 +163,8 @@ async function taken(to: string): Promise<UserError> {
   );
 }
 
-/** Makes or changes a symbolic link, at once. */
-async function pointLink(path: string, target: string): Promise<void> {
-  const fresh = join(dirname(path), unfinishedName(basename(path)));
-  await symlink(target, fresh);
-  try {
-    await rename(fresh, path);
-  } catch (error) {
-    await rm(fresh, { force: true });
-    throw error;
-  }
-}
-
-/** Removes an image and what lies beside it, if it still is that file. */
-async function removeImage(path: string, file: FileIdentity): Promise<void> {
-  const folder = HeldFolder.open(dirname(path), { follow: false }); // held: its path may mean another folder by now
-  try {
-    await removeFrom(folder, path, file);
-  } finally {
-    folder.close();
-  }
-}
-
-async function removeFrom(folder: HeldFolder, path: string, file: FileIdentity): Promise<void> {
-  const held = folder.at(basename(path));
-  const found = await lstat(held).catch(() => null); // gone meanwhile
-  if (found && (found.dev !== file.dev || found.ino !== file.ino || found.ctimeMs !== file.ctimeMs))
-    throw new UserError('refused', `${path} is not what it was: it stays`, 'is somebody changing that folder?');
-  if (found) await unlink(held);
-  await removeBeside(held);
-}
-
-async function removeBeside(path: string): Promise<void> {
+/** Removes what lies beside an image. */
+export async function removeBeside(path: string): Promise<void> {
   await removeChecksum(path);
   await rm(provenancePath(path), { force: true });
 }
