@@ -86,6 +86,10 @@ export type WhichAnswer = {
   why: string | null;
 };
 
+/** A line of `imaging-which --json`; of a node of which nothing is known all is null but `why`. */
+export type WhichLine = { node: string } & (WhichAnswer | UnknownImage);
+type UnknownImage = { image: null; source: null; saved: null; load: null; cleanSince: null; why: string };
+
 export type WhichResult = { type: 'which' } & WhichAnswer;
 
 /** What a run of an earlier version said of a target that was done: words alone. */

@@ -1,6 +1,7 @@
 import { EVENT_SCHEMA } from '../events/types.js';
 import type { StepFacts } from '../events/work.js';
 import { isObject, isText, isTexts } from '../util/json.js';
+import { oldBlame } from './old-blame.js';
 
 /*
  * Runs that were kept while events, plans and results had schema 1, when all targets were nodes and were called so. Whoever
@@ -35,7 +36,7 @@ export function currentEvent(value: unknown): unknown {
 
 function targetEvent(event: Record<string, unknown>, what: string): Record<string, unknown> {
   const told = { ...renamed(event, 'node', 'target'), type: `target.${what}` };
-  if (what === 'failed') return { ...told, blame: blameOfCode(event.code) };
+  if (what === 'failed') return { ...told, blame: oldBlame(String(event.code)) };
   if (what !== 'done') return told;
   const { detail, ...rest } = { detail: null, ...told } as Record<string, unknown>; // as: a field of any kind
   const words = isText(detail) ? withoutRemarks(detail, rest.remarks) : '';
@@ -46,12 +47,6 @@ function targetEvent(event: Record<string, unknown>, what: string): Record<strin
 function withoutRemarks(detail: string, remarks: unknown): string {
   const ending = isTexts(remarks) && remarks.length > 0 ? `; ${remarks.join('; ')}` : '';
   return ending !== '' && detail.endsWith(ending) ? detail.slice(0, -ending.length) : detail;
-}
-
-/** What the codes of then that are surely not the target's say; only some told whose fault it was. */
-function blameOfCode(code: unknown): string {
-  if (code === 'environment') return 'site';
-  return ['bug', 'interrupted', 'usage', 'refused', 'given-up', 'node-busy', 'lock-lost'].includes(String(code)) ? 'run' : 'node';
 }
 
 /** The content of a plan.json in today's form. */
@@ -69,7 +64,9 @@ export function currentResult(value: unknown): unknown {
   return {
     ...value,
     schema: NEXT,
-    failed: Array.isArray(failed) ? failed.map((each) => (isObject(each) ? { ...each, blame: blameOfCode(each.code) } : each)) : failed,
+    failed: Array.isArray(failed)
+      ? failed.map((each) => (isObject(each) ? { ...each, blame: oldBlame(String(each.code)) } : each))
+      : failed,
     skipped: listed(value.skipped),
   };
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { applyEvent, emptyState, type RunState } from '../../src/events/reducer.js';
 import type { EventBody } from '../../src/events/types.js';
 import { PaceMeter, type Pace } from '../../src/monitor/pace.js';
-import { loadWork, saveWork } from '../../src/workflows/node-steps.js';
+import { loadWork } from '../../src/workflows/node-steps.js';
 
 const MB = 1_000_000;
 

@@ -74,7 +74,7 @@ describe('an old event', () => {
       message: 'm',
       hint: null,
       elapsedMs: 1,
-      blame: 'run',
+      blame: 'site',
     });
     const done = {
       ...at,

@@ -4,7 +4,7 @@ import type { ArgumentsOf } from '../kit/option-spec.js';
 import { checks } from './checks.js';
 import { examine } from './examine.js';
 import { details, summaryLine, tally } from './report.js';
-import { runChecks, type CheckResult } from './run-checks.js';
+import { runChecks, type CheckResult, type DoctorReport } from './run-checks.js';
 import { exitCodes } from '../kit/exit.js';
 import type { doctorSpec } from './doctor.spec.js';
 
@@ -17,7 +17,7 @@ export async function run({ words, options }: ArgumentsOf<typeof doctorSpec>, co
     if (!json) say(context.stdout, `${summaryLine(result, width)}`);
   });
   const exitCode = exitCodeOf(results, examination.configured !== null);
-  if (json) sayJson(context.stdout, { ok: exitCode === exitCodes.ok, checks: results }, 2);
+  if (json) sayJson(context.stdout, { ok: exitCode === exitCodes.ok, checks: results } satisfies DoctorReport, 2);
   else say(context.stdout, ...details(results), '', tally(results));
   return exitCode;
 }

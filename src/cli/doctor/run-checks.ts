@@ -4,6 +4,9 @@ import { problem, skipped, worst, type Check, type Finding, type Status } from '
 import type { Examination } from './examine.js';
 import { fail } from '../failures.js';
 
+/** What `imaging-doctor --json` prints. */
+export type DoctorReport = { ok: boolean; checks: readonly CheckResult[] };
+
 export type CheckResult = { name: string; status: Status; findings: readonly Finding[] };
 
 /** How long one check may take; those that ask machines have shorter deadlines of their own. */

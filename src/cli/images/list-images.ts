@@ -1,4 +1,4 @@
-import { readProvenance } from '../../images/records.js';
+import { readProvenance, type Provenance } from '../../images/records.js';
 import { listImages, type ListedImage } from '../../images/find.js';
 import { localMinute } from '../../images/saved.js';
 import { formatBytes } from '../../monitor/format.js';
@@ -83,8 +83,10 @@ export function namesText(images: readonly ListedImage[]): string {
     .join('');
 }
 
-/** With where each comes from, as far as that is known. */
-export function imagesJson(images: readonly ListedImage[]): Promise<unknown[]> {
+/** An image as `imaging-list --json` tells it, with where it comes from, as far as that is known. */
+export type ImageEntry = ListedImage & { provenance: Provenance | null };
+
+export function imagesJson(images: readonly ListedImage[]): Promise<ImageEntry[]> {
   return Promise.all(images.map(async (image) => ({ ...image, provenance: await readProvenance(image.path).catch(() => null) }))); // what cannot be read says nothing
 }
 

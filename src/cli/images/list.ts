@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.js';
+import { loadConfig, type Setting } from '../../config/load.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
 import { loadInventory } from '../../inventory/load.js';
 import { printable } from '../../util/text.js';
@@ -6,10 +6,13 @@ import { sayJson, sayText, warn } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import { exitCodes } from '../kit/exit.js';
-import { choiceOf, chooseImages, imagesJson, imagesText, knownImages, namesText } from './list-images.js';
+import { choiceOf, chooseImages, imagesJson, imagesText, knownImages, namesText, type ImageEntry } from './list-images.js';
 import { namesOf } from '../../app/site.js';
 import { configText } from '../config/config.js';
 import type { listSpec } from './list.spec.js';
+
+/** What `imaging-list --json` prints: what was asked for. */
+export type ListOutput = { config?: Setting[]; images?: ImageEntry[]; inventory?: readonly InventoryNode[] };
 
 /** Lists images (the default), configuration, inventory, or all of them. */
 export async function run({ words, options }: ArgumentsOf<typeof listSpec>, context: CommandContext): Promise<number> {
@@ -22,7 +25,7 @@ export async function run({ words, options }: ArgumentsOf<typeof listSpec>, cont
   const images = wantImages ? chooseImages(await knownImages(imagesDir, context.host.cwd()), choiceOf(words, options)) : null;
   const inventory = wantInventory ? await loadInventory(config.testbed.inventoryPath, namesOf(config)) : null;
   if (options.json) {
-    const parts = {
+    const parts: ListOutput = {
       ...(wantConfig ? { config: describe() } : {}),
       ...(images ? { images: await imagesJson(images) } : {}),
       ...(inventory ? { inventory: inventory.nodes } : {}),

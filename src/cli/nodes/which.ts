@@ -1,6 +1,6 @@
 import { SYSTEM_RUNS_DIR } from '../../config/runs-dir.js';
 import type { Outcome } from '../../events/outcome.js';
-import type { WhichAnswer } from '../../events/results.js';
+import type { WhichAnswer, WhichLine } from '../../events/results.js';
 import { bootRecords } from '../../runs/boots.js';
 import { imageRecords } from '../../runs/images.js';
 import { defaultAuth } from '../../ssh/keys.js';
@@ -49,7 +49,7 @@ function textLine(outcome: Outcome<unknown>): string {
 }
 
 function jsonLine(outcome: Outcome<unknown>): string {
-  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.target, ...outcome.value });
+  if (outcome.ok && isAnswer(outcome.value)) return jsonText({ node: outcome.target, ...outcome.value } satisfies WhichLine);
   return jsonText({
     node: outcome.target,
     image: null,
@@ -58,7 +58,7 @@ function jsonLine(outcome: Outcome<unknown>): string {
     load: null,
     cleanSince: null,
     why: whyOf(outcome),
-  } satisfies { node: string } & Record<keyof WhichAnswer, unknown>);
+  } satisfies WhichLine);
 }
 
 function whyOf(outcome: Outcome<unknown>): string {

@@ -1,5 +1,6 @@
 import { foldNames } from '../../nodes/names.js';
-import { newestRuns, targetsByOutcome, runsFolder, type TargetsByOutcome, type StoredRun } from '../../runs/store.js';
+import { newestRuns, targetsByOutcome, runsFolder, type Standing, type StoredRun, type TargetsByOutcome } from '../../runs/store.js';
+import type { RunPlan } from '../../runs/plan-file.js';
 import { UserError } from '../../util/errors.js';
 import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
@@ -23,8 +24,20 @@ export const list = runsAction({
   },
 });
 
-/** A run as `list --json` and `show --json` tell it. */
-export function runSummary(run: StoredRun) {
+/** A run as `list --json` and `show --json` tell it; times in milliseconds since 1970. */
+export type RunSummary = Pick<RunPlan, 'command' | 'startedAt' | 'login' | 'kind' | 'targets' | 'continues' | 'detached'> &
+  Partial<TargetsByOutcome> & {
+    run: string;
+    state: Standing;
+    finishedAt: number | null;
+    exitCode: number | null;
+    /** The sets as short node specs: `1-3,7`. */
+    folded: Partial<Record<keyof TargetsByOutcome, string>>;
+    journal: 'complete' | 'incomplete' | 'unreadable';
+    folder: string;
+  };
+
+export function runSummary(run: StoredRun): RunSummary {
   const { plan, result, standing } = run;
   const outcome = outcomeOrNull(run);
   return {

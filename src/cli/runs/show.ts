@@ -6,12 +6,17 @@ import { eventText } from '../../monitor/text.js';
 import { foldNames } from '../../nodes/names.js';
 import type { RunState, TargetState } from '../../events/reducer.js';
 import { foldJournal } from '../../runs/journal.js';
+import type { RunPlan } from '../../runs/plan-file.js';
+import type { RunResult } from '../../runs/result-file.js';
 import { findRun, targetsByOutcome, type StoredRun } from '../../runs/store.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson } from '../../util/say.js';
 import { exitCodes } from '../kit/exit.js';
 import { columns, localTime, runsAction } from './action.js';
-import { runSummary } from './list.js';
+import { runSummary, type RunSummary } from './list.js';
+
+/** What `show --json` tells besides; `steps`: milliseconds in each step, by target. */
+export type RunDetails = RunSummary & { plan: RunPlan; result: RunResult | null; steps: Record<string, Record<string, number>> };
 
 /** A run's plan, its nodes, its failures with what to try. */
 export const show = runsAction({
@@ -22,8 +27,10 @@ export const show = runsAction({
   run: async ({ words, options }, context, { dir }) => {
     const run = findRun(dir, words[0] ?? 'last');
     const state = foldJournal(run.path);
-    if (options.json) sayJson(context.stdout, { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) }, 2);
-    else say(context.stdout, ...planLines(run), '', ...targetLines(run, state), '', ...summaryOf(run, state));
+    if (options.json) {
+      const details: RunDetails = { ...runSummary(run), plan: run.plan, result: run.result, steps: stepsOf(state) };
+      sayJson(context.stdout, details, 2);
+    } else say(context.stdout, ...planLines(run), '', ...targetLines(run, state), '', ...summaryOf(run, state));
     return exitCodes.ok;
   },
 });

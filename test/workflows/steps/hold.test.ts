@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Outcome } from '../../../src/events/outcome.js';
 import { createLinks, type NextBootLinks } from '../../../src/pxe/links.js';
 import { untilAborted } from '../../../src/util/abort.js';
@@ -14,7 +14,9 @@ import type { NodeRun } from '../../../src/workflows/node-steps.js';
 import { holding } from '../../../src/workflows/steps/hold.js';
 import { Interrupted } from '../../../src/engine/interrupted.js';
 import { mayAct } from '../../../src/workflows/steps/may-act.js';
+import { nodeRun } from '../../helpers/node-run.js';
 import { oneNode } from '../../helpers/nodes.js';
+import { fail as pxeFail } from '../../../src/pxe/failures.js';
 import { fail as engineFail } from '../../../src/engine/failures.js';
 import { fail as telnetFail } from '../../../src/telnet/failures.js';
 
@@ -146,4 +148,48 @@ test('a node that is given up stays ours until its last deeds are done', async (
   expect(outcome).toMatchObject({ ok: false, failure: { code: 'given-up' } });
   expect(wasOurs).toBe(true);
   expect(readdirSync(folder)).toEqual([]);
+});
+
+describe('a node that another run holds', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
+  afterEach(() => void vi.useRealTimers());
+  const never = new AbortController().signal;
+
+  /** Asks for a node until `freeAtMs`; how that ends, when, and how often it was asked for. */
+  async function waitFor(waitLockMs: number, freeAtMs: number) {
+    const startMs = performance.now();
+    const passedMs = (): number => performance.now() - startMs;
+    let asked = 0;
+    const fakeLinks = {
+      claim: async () => {
+        asked += 1;
+        if (passedMs() < freeAtMs) throw pxeFail('node-busy', 'fit01 is in the hands of run R', 'wait');
+        return never;
+      },
+      check: async () => {},
+      release: async () => {},
+    };
+    const { run, events } = nodeRun(node, { random: () => 0.5 });
+    const tools = { undo: new UndoStack(), links: fakeLinks, permit: null, waitLockMs };
+    const ending = holding(run, tools, async () => 'ours').then(
+      (value) => ({ value, atMs: passedMs() }),
+      (failure: unknown) => ({ failure, atMs: passedMs() }),
+    );
+    await vi.runAllTimersAsync();
+    return { ...(await ending), asked, notes: events.filter(({ type }) => type === 'target.note') };
+  }
+
+  test('is waited for as long as was said, and asked for every second', async () => {
+    expect(await waitFor(10_000, 3_500)).toMatchObject({
+      value: 'ours',
+      atMs: 4_000,
+      asked: 5,
+      notes: [{ text: expect.stringContaining('run R') as unknown }],
+    });
+    expect(await waitFor(10_000, Infinity)).toMatchObject({ failure: { code: 'node-busy' }, atMs: 10_000, asked: 11 });
+  });
+
+  test('and not at all unless it was said', async () => {
+    expect(await waitFor(0, Infinity)).toMatchObject({ failure: { code: 'node-busy' }, atMs: 0, asked: 1, notes: [] });
+  });
 });

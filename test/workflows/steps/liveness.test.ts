@@ -1,6 +1,6 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Socket } from 'node:net';
-import { takeLiveness } from '../../../src/workflows/steps/liveness.js';
+import { takeLiveness, untilGone, type Answer } from '../../../src/workflows/steps/liveness.js';
 import { nodeAt } from '../../helpers/nodes.js';
 import { serve, type Server } from '../../ssh/servers.js';
 
@@ -56,4 +56,43 @@ test('the end of the connection that is held tells at once', async () => {
   await ssh.close(); // ends what is held, and refuses what comes
   await gone;
   expect(ssh.count()).toBe(1);
+});
+
+describe('whether something is gone', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  const never = new AbortController().signal;
+
+  /** When it is taken for gone, milliseconds, and how often it was asked; the last answer stays. */
+  async function goneAt(answers: readonly Answer[], pollMs?: readonly number[], hintMs?: number): Promise<{ atMs: number; asked: number }> {
+    const startMs = performance.now();
+    let asked = 0;
+    const ask = async (): Promise<Answer> => answers[Math.min(asked++, answers.length - 1)] ?? 'silent';
+    const hint = hintMs === undefined ? undefined : new Promise<void>((resolve) => setTimeout(resolve, hintMs));
+    const done = untilGone(ask, never, hint, pollMs).then(() => Math.round(performance.now() - startMs));
+    await vi.runAllTimersAsync();
+    return { atMs: await done, asked };
+  }
+
+  test.each<[string, Answer[], { atMs: number; asked: number }]>([
+    ['a refusal is enough', ['yes', 'refused'], { atMs: 150, asked: 2 }],
+    ['silence only three times in a row', ['silent'], { atMs: 350, asked: 3 }],
+    ['a lost packet is none', ['silent', 'silent', 'yes', 'silent', 'silent', 'silent'], { atMs: 1_550, asked: 6 }],
+  ])('%s', async (_, answers, expected) => expect(await goneAt(answers)).toEqual(expected));
+
+  test('one that must be asked rarely is asked again soon once it is silent', async () => {
+    expect(await goneAt(['yes', 'silent'], [1_000, 2_000, 3_000])).toEqual({ atMs: 3_800, asked: 4 });
+  });
+
+  test('a hint is a moment to ask', async () => {
+    expect(await goneAt(['refused'], [1_000], 70)).toEqual({ atMs: 70, asked: 1 });
+    expect(await goneAt(['yes', 'refused'], [1_000], 70)).toEqual({ atMs: 1_070, asked: 2 });
+  });
+
+  test('who waits no more is told nothing', async () => {
+    const ending = new AbortController();
+    const waiting = untilGone(async () => 'yes', ending.signal);
+    setTimeout(() => ending.abort(new Error('enough')), 1_000);
+    await Promise.all([expect(waiting).rejects.toThrow('enough'), vi.runAllTimersAsync()]);
+  });
 });
