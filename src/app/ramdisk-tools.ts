@@ -21,7 +21,7 @@ export type Taking = {
   /** How long it waits for nodes that another run holds. */
   waitLockMs: number;
   /** Null: as the configuration says. */
-  window: Config['nodes']['bootWindow'];
+  window: { nodes: number; perMs: number } | null;
 };
 
 export function ramdiskPlan(reset: boolean, { config }: Site): RamdiskPlan {

@@ -7,16 +7,16 @@ import type { NodeWorkflow } from '../../src/app/node-workflow.js';
 import { planRecord } from '../../src/app/record-run.js';
 import { Interrupted } from '../../src/engine/interrupted.js';
 import type { ImagingEvent } from '../../src/events/types.js';
-import { waitWork } from '../../src/workflows/node-steps.js';
 import { UserError } from '../../src/util/errors.js';
 import { systemHost } from '../../src/util/host.js';
+import { loadWork } from '../../src/workflows/node-steps.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'imaging-test-'));
 
 /** A workflow of no nodes: what is around the work is all there is. */
 function workflow(execute: NodeWorkflow['execute'], more: Partial<NodeWorkflow> = {}): NodeWorkflow {
   return {
-    work: waitWork,
+    work: loadWork(true),
     nodes: [],
     details: {},
     warnings: ['early'],
