@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import ssh2 from 'ssh2';
+import { newHostKey } from '../../src/testbed/host-key.js';
 
 export type Server = { host: string; port: number; close(): Promise<void> };
 
@@ -26,7 +27,7 @@ export type SshdOptions = {
   algorithms?: ssh2.Algorithms;
 };
 
-const hostKey = ssh2.utils.generateKeyPairSync('ed25519').private;
+const hostKey = newHostKey(ssh2.utils);
 
 /** A real ssh server. */
 export async function sshd({ allow, onExec, onClose, onConnection, algorithms }: SshdOptions, host = '127.22.0.1'): Promise<Server> {
