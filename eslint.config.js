@@ -24,6 +24,20 @@ export default tseslint.config(
     rules: { 'no-console': 'error' },
   },
   {
+    // one fan-out spreads work over nodes, drives and jobs: src/engine/fan-out.ts
+    files: ['src/cli/**/*.ts', 'src/app/**/*.ts', 'src/workflows/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'CallExpression[callee.object.name="Promise"] :matches(Identifier, MemberExpression > Identifier)[name=/^(nodes|targets|drives|jobs)$/]',
+          message: 'Nobody spreads over targets but fanOut of src/engine: it isolates, bounds and tells.',
+        },
+      ],
+    },
+  },
+  {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: {
       globals: {

@@ -66,15 +66,12 @@ const FIELDS = [
   ['fullReRequests', 4],
 ] as const satisfies readonly (readonly [keyof ClientStats, 4 | 8])[];
 
-/** Bytes the packed fields take on the wire. */
-export const CLIENT_STATS_BYTES = FIELDS.reduce((sum, [, size]) => sum + size, 0);
-
 /** Statistics with every field 0. */
 export function emptyClientStats(): ClientStats {
   return Object.fromEntries(FIELDS.map(([name]) => [name, 0])) as ClientStats; // FIELDS names every key
 }
 
-/** Reads the packed statistics at `offset`; the caller has checked that CLIENT_STATS_BYTES are there. */
+/** Reads the packed statistics at `offset`; the caller has checked that the bytes of all FIELDS are there. */
 export function readClientStats(bytes: Buffer, offset: number): ClientStats {
   const stats = emptyClientStats();
   let at = offset;

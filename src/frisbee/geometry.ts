@@ -5,7 +5,7 @@ export const BLOCK_BYTES = 1024;
 /** Blocks in one chunk, that of the image format. */
 export const CHUNK_BLOCKS = CHUNK_BYTES / BLOCK_BYTES;
 /** The wire counts blocks in a signed 32-bit field, so no file can have more. */
-export const MAX_BLOCKS = 0x7fff_ffff;
+const MAX_BLOCKS = 0x7fff_ffff;
 
 /** How a file of some size is cut into blocks and chunks. The last chunk may be short, and so may the last block. */
 export type Geometry = { readonly sizeBytes: number; readonly blocks: number; readonly chunks: number };

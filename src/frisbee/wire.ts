@@ -3,7 +3,7 @@ import { BlockMap, MAP_BYTES } from './block-map.js';
 import { BLOCK_BYTES, CHUNK_BLOCKS } from './geometry.js';
 import { readClientStats, writeClientStats } from './client-stats.js';
 
-export const HEADER_BYTES = 16;
+const HEADER_BYTES = 16;
 /** Where fields lie in a datagram: of the header, then of each body. */
 const HEADER = { type: 0, subtype: 4, bodyBytes: 8, srcIp: 12 } as const;
 const JOIN = { clientId: 16 } as const;

@@ -8,7 +8,7 @@ export const CMC_MAC_PREFIX = '02:00:00:00';
 export type NumberStyle = 'decimal' | 'hex';
 
 /** The number in a CMC's MAC, or null when the MAC follows no rule. */
-export function numberInMac(mac: string, style: NumberStyle): number | null {
+function numberInMac(mac: string, style: NumberStyle): number | null {
   if (!mac.startsWith(`${CMC_MAC_PREFIX}:`)) return null;
   const digits = mac.slice(CMC_MAC_PREFIX.length).replaceAll(':', '');
   if (style === 'hex') return parseInt(digits, 16);

@@ -123,7 +123,7 @@ async function conflict(
 }
 
 /** `bob has it from 14:00 CET until 15:00 CET (lease 12)`. */
-export function takenText(lease: Lease, nowMs: number): string {
+function takenText(lease: Lease, nowMs: number): string {
   return `${lease.owner} has it from ${formatMoment(lease.fromMs, nowMs)} until ${formatMoment(lease.untilMs, nowMs)} (lease ${lease.id})`;
 }
 

@@ -69,6 +69,6 @@ export class PaceMeter {
 }
 
 /** Whether data flows to or from the target. */
-export function moves({ phase, facts, doneBytes }: TargetState): boolean {
+function moves({ phase, facts, doneBytes }: TargetState): boolean {
   return phase === 'active' && facts?.moves === 'bytes' && doneBytes > 0;
 }

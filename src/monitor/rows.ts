@@ -195,6 +195,6 @@ function helpRows(kind: TargetKind, asks: boolean): Row[] {
   return lines.map((text) => ({ text, tone: 'active' }));
 }
 
-export function percent(fraction: number): string {
+function percent(fraction: number): string {
   return `${String(Math.floor(fraction * 100)).padStart(3)} %`;
 }

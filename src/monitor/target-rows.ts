@@ -45,7 +45,7 @@ function stepsText(target: TargetState, nowMs: number): string {
 }
 
 /** A text in lines of at most `width` characters, broken at blanks where it has any. */
-export function wrapped(text: string, width: number): string[] {
+function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of printable(text).split(' ')) {

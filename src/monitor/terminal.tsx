@@ -29,7 +29,7 @@ const FRAME_MS = 250;
 const CLOCK_MS = 1_000;
 
 /** All rows as one text: the layout is done, Ink only draws what has changed. */
-export function Screen({ lines }: { lines: readonly string[] }): ReactElement {
+function Screen({ lines }: { lines: readonly string[] }): ReactElement {
   return createElement(Text, { wrap: 'truncate' }, lines.join('\n'));
 }
 

@@ -71,7 +71,7 @@ const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDO
 const UNPLUG = 'a card that hangs comes back after five minutes unplugged';
 
 /** Says which card was asked what: `reboot05 (192.168.1.5:80): status`. */
-export function asked(cmc: CmcAddress, port: number, verb: PowerVerb): string {
+function asked(cmc: CmcAddress, port: number, verb: PowerVerb): string {
   return `${cmc.hostname} (${cmc.ip}:${port}): ${verb}`;
 }
 

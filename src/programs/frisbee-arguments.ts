@@ -31,7 +31,7 @@ export const FRISBEE_USAGE = `usage: frisbee [-qNzOrb] [-s slice [-D type]] [-S 
 `;
 
 /** What a foreign image ends with when a UUID was asked for by the long option or the environment (EX_DATAERR of sysexits.h). */
-export const FOREIGN_IMAGE_EXIT = 65;
+const FOREIGN_IMAGE_EXIT = 65;
 
 export type FrisbeeArguments = SessionArguments & {
   output: SinkSpec;

@@ -1,7 +1,7 @@
 import type { ReceiveResult } from '../frisbee/receive-options.js';
 
 /** Chunks per line of dots. */
-export const DOTS_PER_LINE = 67;
+const DOTS_PER_LINE = 67;
 
 /** The lines of the 2015 frisbee client, for whoever has to look like one. Each ends with a newline. */
 export function boundLines(session: { receiveBufferBytes: number; port: number; group: string; multicast: boolean }): string {

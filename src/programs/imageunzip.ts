@@ -11,7 +11,7 @@ import { DotLine, padded } from './dot-line.js';
 import type { ProgramIo } from './program-io.js';
 import { fail as ndzFail } from '../ndz/failures.js';
 
-export const imageunzipUsage = `usage: imageunzip [-ozOdhv] [-s slice] <input filename | -> [output filename | -]
+const imageunzipUsage = `usage: imageunzip [-ozOdhv] [-s slice] <input filename | -> [output filename | -]
  -o             Output progress indicator (compressed chunks processed)
  -O             Output progress indicator (GBs of uncompressed data written)
  -s slice       Write into this partition of the output, by the table it has

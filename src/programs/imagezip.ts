@@ -12,7 +12,7 @@ import { planLines } from './imagezip-lines.js';
 import type { ProgramIo } from './program-io.js';
 import { fail as diskFail } from '../disk/failures.js';
 
-export const imagezipUsage = `usage: imagezip [-hviorflnD3d] [-s #] [-R #] [-I #] [-F #] [-z level] [-u uuid] <image | device | -> <outputfilename | ->
+const imagezipUsage = `usage: imagezip [-hviorflnD3d] [-s #] [-R #] [-I #] [-F #] [-z level] [-u uuid] <image | device | -> <outputfilename | ->
  -o             Print progress indicating dots
  -i             Only say what would be saved; no output file
  -r             Save every sector; file systems are not looked into

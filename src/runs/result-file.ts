@@ -8,7 +8,7 @@ import { currentResult } from './old-schema.js';
 import { readRecord, type FoundRecord } from './record-file.js';
 
 /** Version of result.json; grows when a field changes its meaning. */
-export const RESULT_SCHEMA = 2;
+const RESULT_SCHEMA = 2;
 
 export type FailedTarget = TargetFailure & { elapsedMs: number | null };
 export type SkippedTarget = { target: string; reason: string };

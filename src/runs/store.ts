@@ -209,7 +209,7 @@ export function targetsByOutcome({ path, plan, result }: StoredRun): TargetsByOu
   return outcomeOf(foldJournal(path), plan.targets);
 }
 
-export function outcomeOf(state: RunState, planned: readonly string[]): TargetsByOutcome {
+function outcomeOf(state: RunState, planned: readonly string[]): TargetsByOutcome {
   const [ok, failed, skipped] = [targetsIn(state, 'done'), targetsIn(state, 'failed'), targetsIn(state, 'skipped')];
   const over = new Set([...ok, ...failed, ...skipped]);
   return { ok, failed, skipped, left: planned.filter((target) => !over.has(target)) };

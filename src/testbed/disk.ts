@@ -75,7 +75,7 @@ export class NodeDisk {
 }
 
 /** Copies a file and leaves holes where it holds only zeros. */
-export async function copySparse(from: string, to: string): Promise<void> {
+async function copySparse(from: string, to: string): Promise<void> {
   const { size } = await stat(from);
   const source = await open(from, 'r');
   const target = await open(to, 'w');

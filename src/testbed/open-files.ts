@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { UserError } from '../util/errors.js';
 
 /** Three listeners and a client's connection per node, and what Node.js and the images need. */
-export function descriptorsNeeded(count: number): number {
+function descriptorsNeeded(count: number): number {
   return 4 * count + 100;
 }
 

@@ -37,7 +37,7 @@ export function siteLayout(dir: string): SiteLayout {
   };
 }
 
-export const RAMDISK_CONFIG = 'pxefrisbee';
+const RAMDISK_CONFIG = 'pxefrisbee';
 
 /** What the gateway of this testbed is told; everything else is left to the defaults. */
 export type SiteSettings = {

@@ -16,7 +16,7 @@ export function disk(name: string): Buffer {
   return gunzipSync(readFileSync(new URL(`${name}.img.gz`, folder)));
 }
 
-export function memorySource(bytes: Uint8Array): ImageSource {
+function memorySource(bytes: Uint8Array): ImageSource {
   return {
     name: '/no/such/disk',
     sizeBytes: bytes.byteLength,

@@ -7,7 +7,7 @@ import { serve, temporaryFolder, testSession } from './frisbee.js';
 
 const env = { IMAGING_FRISBEE_LOOPBACK: '1' };
 
-export class Text extends Writable {
+class Text extends Writable {
   text = '';
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk.toString();

@@ -20,7 +20,7 @@ export type Expected = {
 const folder = new URL('../fixtures/ndz/', import.meta.url);
 
 /** What the 2015 imageunzip said and wrote, by fixture. */
-export const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<string, Expected>;
+const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<string, Expected>;
 export const fixtureNames = Object.keys(expected);
 
 export function fixture(name: string): Buffer {

@@ -28,7 +28,7 @@ export type ServedLease = { id: number; resource_id: number; slice_id: number; s
 /** An R2lab API: what it serves can be changed at any time, and what was booked is found in `leases`. */
 export type R2labServer = LeaseServer & { leases: ServedLease[]; tokens: Set<string> /** How often somebody logged in. */; logins: number };
 
-export const RESOURCE = 'r2lab.inria.fr';
+const RESOURCE = 'r2lab.inria.fr';
 export const ACCOUNT = { email: 'me@example.org', password: 's3cret' };
 
 let nextId = 100;

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer as readAll } from 'node:stream/consumers';
 import ssh2, { type ConnectConfig } from 'ssh2';
+import { newHostKey } from '../../src/testbed/host-key.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDiskSink } from '../../src/ndz/apply/disk-sink.js';
 import { nextBootName } from '../../src/testbed/addresses.js';

@@ -2,7 +2,7 @@ import { jsonText } from '../../util/json.js';
 import type { NodeChange, NodeView } from '../../events/node-view.js';
 
 /** Version of the messages; grows when a field changes its meaning. */
-export const WATCH_SCHEMA = 1;
+const WATCH_SCHEMA = 1;
 
 /** What consumers get, as one JSON object each. `watch` is new at every start: numbers of another watch mean nothing. */
 export type WatchMessage =

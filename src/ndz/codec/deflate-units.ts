@@ -9,7 +9,7 @@ export const UNIT_BYTES = 64 * 1024;
 /** With less room than this a chunk counts as full. */
 export const FULL_BYTES = 8192;
 /** Kept free for what deflate may add to data that does not compress. */
-export const SLACK_BYTES = 1024;
+const SLACK_BYTES = 1024;
 /** The most a unit can become. */
 export const UNIT_OUTPUT_BYTES = UNIT_BYTES + SLACK_BYTES;
 
