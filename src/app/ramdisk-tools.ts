@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import type { Config } from '../config/config.js';
 import { SYSTEM_RUNS_DIR } from '../config/runs-dir.js';
 import { createPowerClient } from '../power/client.js';
-import { checkTarget } from '../pxe/check.js';
+import { checkTarget } from '../pxe/check-folder.js';
 import { BEAT_MS, createLinks } from '../pxe/links.js';
 import { bootRecords, type BootRecords } from '../runs/node-records.js';
 import { childRecords, type ChildRecords } from '../runs/children.js';

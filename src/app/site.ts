@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.js';
-import { loadConfig } from '../config/load.js';
+import { loadConfig } from '../config/read-config.js';
 import { guessLocalControlIp } from '../config/local-ip.js';
 import { runsDir } from '../config/runs-dir.js';
 import type { Inventory, InventoryNode } from '../inventory/inventory.js';
-import { loadInventory } from '../inventory/load.js';
+import { loadInventory } from '../inventory/read-inventory.js';
 import { fold, type NodeNames } from '../nodes/names.js';
 import type { SetResolver } from '../nodes/parse.js';
 import { checkKnown, emptySelection, selectNodes, type Selection } from '../nodes/select.js';

@@ -1,6 +1,6 @@
 import { isBlame } from '../util/errors.js';
 import { isMoment, isObject, isText, isTexts } from '../util/json.js';
-import { type Check, type Checks, isBoolean, isNumber, isTextOrNull, listOf, oneOf, optional, orNull, shaped } from './check.js';
+import { type Check, type Checks, isBoolean, isNumber, isTextOrNull, listOf, oneOf, optional, orNull, shaped } from './shapes.js';
 import { isResult } from './is-result.js';
 import type { EventBody, ImagingEvent } from './types.js';
 import type { LeftBehind, StepFacts } from './work.js';

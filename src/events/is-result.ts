@@ -1,5 +1,5 @@
 import { isMoment, isObject, isText } from '../util/json.js';
-import { type Checks, type Check, isBoolean, isNumber, isTextOrNull, oneOf, orNull, shaped } from './check.js';
+import { type Checks, type Check, isBoolean, isNumber, isTextOrNull, oneOf, orNull, shaped } from './shapes.js';
 import type { AnsweringSystem, LoadFacts, RunningImage, StampFacts, TargetResult, WhichAnswer } from './results.js';
 
 type Fields<T extends TargetResult['type']> = Checks<Omit<Extract<TargetResult, { type: T }>, 'type'>>;

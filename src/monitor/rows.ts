@@ -8,7 +8,7 @@ import { doneText } from './result-text.js';
 import { targetRows } from './target-rows.js';
 import type { Row, Tone } from './row.js';
 import { firstView, type View } from './view.js';
-import { windowAround } from './window.js';
+import { windowAround } from './visible-part.js';
 
 /** What is shown of a run besides its state. */
 export type Shown = {

@@ -1,6 +1,6 @@
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseIni } from '../../src/config/ini-text.js';
 import { allKeys } from '../../src/config/schema.js';
 import { packageRoot } from '../../src/util/dist.js';
@@ -28,14 +28,14 @@ beforeEach(async () => {
 afterEach(() => site.remove());
 
 describe('etc/imaging.conf.example', () => {
-  it('holds every key with its default and its meaning, and no other', async () => {
+  test('holds every key with its default and its meaning, and no other', async () => {
     const text = await readFile(EXAMPLE, 'utf8');
     for (const spec of allKeys) expect(text).toContain(`\n${exampleLines(spec)}`);
     const held = [...parseIni(text, EXAMPLE)].flatMap(([section, values]) => [...values.keys()].map((key) => `${section}.${key}`));
     expect(held).toEqual(allKeys.map(({ section, key }) => `${section}.${key}`));
   });
 
-  it('loads without a warning, to the same configuration as no file at all', async () => {
+  test('loads without a warning, to the same configuration as no file at all', async () => {
     await site.write({ etc: '' });
     const empty = await site.load();
     await copyFile(EXAMPLE, site.etc);
@@ -50,14 +50,14 @@ describe('docs/configuration.md', () => {
   const names = (text: string): string[] => [...text.matchAll(/`([\w]+\.[\w]+)`/g)].map((match) => match[1] ?? '');
   const paragraph = (text: string, start: string): string => text.split(/\n\n/).find((block) => block.startsWith(start)) ?? '';
 
-  it('has the schema’s table, row by row', async () => {
+  test('has the schema’s table, row by row', async () => {
     const text = await readFile(join(packageRoot, 'docs/configuration.md'), 'utf8');
     const table = text.split('## Every key')[1]?.split('\n## ')[0] ?? '';
     const rows = table.split('\n').filter((line) => line.startsWith('| `'));
     expect(rows).toEqual(allKeys.map(keyRow));
   });
 
-  it('lists what was kept, is new, was renamed and was dropped', async () => {
+  test('lists what was kept, is new, was renamed and was dropped', async () => {
     const text = (await readFile(join(packageRoot, 'docs/configuration.md'), 'utf8')).split('## Compared')[1] ?? '';
     expect(names(paragraph(text, '**Kept**'))).toEqual(keptNames);
     expect(names(paragraph(text, '**New**'))).toEqual(newNames);
@@ -68,6 +68,6 @@ describe('docs/configuration.md', () => {
   });
 });
 
-it('every key of 2015 is kept under its name', () => {
+test('every key of 2015 is kept under its name', () => {
   expect([...keptNames].sort()).toEqual([...KEYS_OF_2015].sort());
 });

@@ -1,7 +1,7 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { guessLocalControlIp } from '../../src/config/local-ip.js';
 import { runsDir } from '../../src/config/runs-dir.js';
 import { UserError } from '../../src/util/errors.js';
@@ -12,7 +12,7 @@ import { Site } from './site.js';
 describe('the guess of the gateway’s control address', () => {
   const nic = (name: string, address: string, netmask: string): OwnAddress => ({ name, address, netmask });
 
-  it('is the address whose network holds the first node', async () => {
+  test('is the address whose network holds the first node', async () => {
     const addresses = [
       nic('lo', '127.0.0.1', '255.0.0.0'),
       nic('eth0', '192.168.1.100', '255.255.255.0'),
@@ -22,7 +22,7 @@ describe('the guess of the gateway’s control address', () => {
     expect(await guessLocalControlIp('192.168.1.1', addresses)).toBe('192.168.1.100');
   });
 
-  it('goes by each interface’s own prefix, and the narrowest', async () => {
+  test('goes by each interface’s own prefix, and the narrowest', async () => {
     const addresses = [
       nic('eth0', '10.0.0.1', '255.0.0.0'),
       nic('eth1', '10.1.2.3', '255.255.252.0'),
@@ -38,7 +38,7 @@ describe('the guess of the gateway’s control address', () => {
     ).toBe('200.1.1.100');
   });
 
-  it('is never a loopback one; without any, the message says what to set', async () => {
+  test('is never a loopback one; without any, the message says what to set', async () => {
     const guess = guessLocalControlIp('127.0.3.1', [nic('lo', '127.0.0.1', '255.0.0.0')]);
     await expect(guess).rejects.toBeInstanceOf(UserError);
     await expect(guess).rejects.toMatchObject({
@@ -48,7 +48,7 @@ describe('the guess of the gateway’s control address', () => {
     });
   });
 
-  it('works on this machine’s interfaces', async () => {
+  test('works on this machine’s interfaces', async () => {
     const own = Object.values(networkInterfaces())
       .flat()
       .find((entry) => entry?.family === 'IPv4' && !entry.internal);
@@ -64,7 +64,7 @@ describe('the folder of runs', () => {
   });
   afterEach(() => site.remove());
 
-  it('is the configured one, the system’s when it can be written or made, else one below the home folder', async () => {
+  test('is the configured one, the system’s when it can be written or made, else one below the home folder', async () => {
     const system = join(site.root, 'lib/imaging');
     expect(await runsDir('/elsewhere', site.host, system)).toBe('/elsewhere');
     expect(await runsDir(null, site.host, system)).toBe(join(site.home, '.local/state/imaging'));
@@ -74,14 +74,14 @@ describe('the folder of runs', () => {
     expect(await runsDir(null, site.host, system)).toBe(system);
   });
 
-  it.runIf(process.getuid?.() !== 0)('is not a system folder that others own', async () => {
+  test.runIf(process.getuid?.() !== 0)('is not a system folder that others own', async () => {
     const system = join(site.root, 'lib');
     await mkdir(system);
     await chmod(system, 0o555);
     expect(await runsDir(null, site.host, system)).toBe(join(site.home, '.local/state/imaging'));
   });
 
-  it('follows XDG_STATE_HOME, and needs a home', async () => {
+  test('follows XDG_STATE_HOME, and needs a home', async () => {
     const missing = join(site.root, 'no/where');
     site.env = { XDG_STATE_HOME: '/state' };
     expect(await runsDir(null, site.host, missing)).toBe('/state/imaging');

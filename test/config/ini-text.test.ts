@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseIni } from '../../src/config/ini-text.js';
 import { UserError } from '../../src/util/errors.js';
 import { thrown } from '../helpers/thrown.js';
@@ -11,7 +11,7 @@ function read(text: string): Record<string, Record<string, string>> {
 const value = (written: string): string | undefined => read(`[s]\nk = ${written}\n`).s?.k;
 
 describe('how settings are written', () => {
-  it.each([
+  test.each([
     ['plain', 'plain'],
     ['two words', 'two words'],
     ['"quoted"', 'quoted'],
@@ -41,7 +41,7 @@ describe('how settings are written', () => {
     expect(value(written)).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ['x # note', 'x'],
     ['x ; note', 'x'],
     ['x\t; note', 'x'],
@@ -59,23 +59,23 @@ describe('how settings are written', () => {
     expect(value(written)).toBe(expected);
   });
 
-  it('comment lines, blank lines, indentation, either separator, any line end', () => {
+  test('comment lines, blank lines, indentation, either separator, any line end', () => {
     const text = '\uFEFF; one\r\n  # two\r\n\r\n  [ s ]  ; three\r\n  a: 1\r\n\tB.Faraday=2\rc = http://x:1/\n[t.u]#x\nd.e = 3';
     expect(read(text)).toEqual({ s: { a: '1', 'b.faraday': '2', c: 'http://x:1/' }, 't.u': { 'd.e': '3' } });
   });
 
-  it('keeps a section apart from one whose name it begins', () => {
+  test('keeps a section apart from one whose name it begins', () => {
     expect(read('[testbed]\nall_scope = 1\n[testbed.all_scope]\nfaraday = 2\n')).toEqual({
       testbed: { all_scope: '1' },
       'testbed.all_scope': { faraday: '2' },
     });
   });
 
-  it('the last of two equal keys counts, also when its section comes twice', () => {
+  test('the last of two equal keys counts, also when its section comes twice', () => {
     expect(read('[s]\na = 1\na = 2\n[t]\na = 3\n[s]\na = 4\nb = 5\n')).toEqual({ s: { a: '4', b: '5' }, t: { a: '3' } });
   });
 
-  it('names like those of every object do no harm', () => {
+  test('names like those of every object do no harm', () => {
     expect(read('[constructor]\ntostring = 1\n[__proto__]\nx = 1\n[s]\n__proto__ = 2\nconstructor = 3\n')).toEqual({
       constructor: { tostring: '1' },
       s: { constructor: '3' },
@@ -83,7 +83,7 @@ describe('how settings are written', () => {
     expect(Object.keys({})).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ['a = 1', 1, 'a setting before the first [section]'],
     ['[s]\nflag', 2, '"flag" has no "="'],
     ['[s]\n\n# c\n= 1', 4, '"" is no name of a setting'],
@@ -103,7 +103,7 @@ describe('how settings are written', () => {
     });
   });
 
-  it('gives back any value that was put into quotes', () => {
+  test('gives back any value that was put into quotes', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
         fc.pre(!/["\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text));
@@ -112,7 +112,7 @@ describe('how settings are written', () => {
     );
   });
 
-  it('either reads a text or refuses it with a message, whatever it is', () => {
+  test('either reads a text or refuses it with a message, whatever it is', () => {
     const piece = fc.constantFrom('[', ']', '=', ':', '"', "'", '#', ';', ' ', '\n', '.', '\\', 'a', '__proto__', '\r', '%');
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
@@ -125,7 +125,7 @@ describe('how settings are written', () => {
     );
   });
 
-  it('reads a long line in linear time', () => {
+  test('reads a long line in linear time', () => {
     expect(value(`x${' '.repeat(500_000)}y`)).toHaveLength(500_002);
   });
 });

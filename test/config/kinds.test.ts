@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import * as kinds from '../../src/config/kinds.js';
 import { multicastSlots, parsePortPattern } from '../../src/config/patterns.js';
 
@@ -6,7 +6,7 @@ const context = { folder: '/home/ann/exp', home: '/home/ann' };
 const read = <T>(kind: kinds.Kind<T>, text: string): T | undefined => kind.parse(text, context);
 
 describe('kinds of values', () => {
-  it.each([
+  test.each([
     ['yes', true],
     ['true', true],
     ['on', true],
@@ -26,7 +26,7 @@ describe('kinds of values', () => {
     expect(read(kinds.boolean, text)).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ['15', 15_000],
     ['0.5', 500],
     ['0.0001', undefined],
@@ -44,7 +44,7 @@ describe('kinds of values', () => {
     expect(read(kinds.seconds(0.01), text)).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ['1', 1],
     ['65535', 65_535],
     ['0', undefined],
@@ -55,7 +55,7 @@ describe('kinds of values', () => {
     expect(read(kinds.port, text)).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ['/var/lib/x', '/var/lib/x'],
     ['images', '/home/ann/exp/images'],
     ['../images/', '/home/ann/images'],
@@ -67,11 +67,11 @@ describe('kinds of values', () => {
     expect(read(kinds.path, text)).toBe(expected);
   });
 
-  it('does not take ~ for the root without a home', () => {
+  test('does not take ~ for the root without a home', () => {
     expect(kinds.path.parse('~/x', { folder: '/etc', home: '' })).toBeUndefined();
   });
 
-  it('keeps shell characters out of what is typed on nodes', () => {
+  test('keeps shell characters out of what is typed on nodes', () => {
     expect(read(kinds.program, '/usr/bin/imagezip-1.0')).toBe('/usr/bin/imagezip-1.0');
     expect(read(kinds.nodePath, '/dev/disk/by-id/a:b')).toBe('/dev/disk/by-id/a:b');
     for (const text of ['frisbee; reboot', '$(x)', 'a b', '`x`', 'a|b', '', "a'b", '-x', 'a\nb'])
@@ -79,7 +79,7 @@ describe('kinds of values', () => {
     for (const text of ['sda', '/dev/sda; x', '/dev/s da', '']) expect(read(kinds.nodePath, text)).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     ['-K 3', ['-K', '3']],
     ['', []],
     ['  a\t b ', ['a', 'b']],
@@ -92,14 +92,14 @@ describe('kinds of values', () => {
     expect(read(kinds.words, text)).toEqual(expected);
   });
 
-  it('a command about an address names it', () => {
+  test('a command about an address names it', () => {
     expect(read(kinds.ipCommand, 'ping -c 1 {ip}')).toEqual(['ping', '-c', '1', '{ip}']);
     expect(read(kinds.ipCommand, '')).toBeNull();
     expect(read(kinds.ipCommand, 'ping')).toBeUndefined();
     expect(read(kinds.ipCommand, '{ip}')).toBeUndefined();
   });
 
-  it.each([
+  test.each([
     ['fit', 'fit'],
     ['node-', 'node-'],
     ['', undefined],
@@ -111,7 +111,7 @@ describe('kinds of values', () => {
     expect(read(kinds.prefix, text)).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ['192.168.3.100', '192.168.3.100'],
     ['', null],
     ['localhost', undefined],
@@ -122,7 +122,7 @@ describe('kinds of values', () => {
 });
 
 describe('multicast patterns', () => {
-  it.each([
+  test.each([
     ['10000 + *', [10_001, 10_002, 10_003]],
     ['10000+*', [10_001, 10_002, 10_003]],
     ['* + 10000', [10_001, 10_002, 10_003]],
@@ -136,7 +136,7 @@ describe('multicast patterns', () => {
     expect([1, 2, 3].map((slot) => pattern?.(slot))).toEqual(ports);
   });
 
-  it.each([
+  test.each([
     '10000',
     '',
     '+',
@@ -159,7 +159,7 @@ describe('multicast patterns', () => {
 
   const slots = (groups: string, ports: string, size: number): unknown => multicastSlots(groups, parsePortPattern(ports)!, size);
 
-  it('make the slots of loads', () => {
+  test('make the slots of loads', () => {
     expect(slots('234.5.6.*', '10000 + *', 2)).toEqual({
       slots: [
         { group: '234.5.6.1', port: 10_001 },
@@ -169,7 +169,7 @@ describe('multicast patterns', () => {
     expect(slots('239.*.0.1', '10000 + *', 1)).toEqual({ slots: [{ group: '239.1.0.1', port: 10_001 }] });
   });
 
-  it('are refused when a slot would be no group or no port, or the port of another', () => {
+  test('are refused when a slot would be no group or no port, or the port of another', () => {
     expect(slots('192.168.3.*', '10000 + *', 1)).toMatchObject({
       field: 'groupPattern',
       problem: expect.stringContaining('192.168.3.1, no multicast address'),

@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { UserError } from '../../src/util/errors.js';
 import { rejected } from '../helpers/thrown.js';
 import { Site } from './site.js';
@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => site.remove());
 
 describe('secrets', () => {
-  it('count, and are never shown', async () => {
+  test('count, and are never shown', async () => {
     await site.write({ etc: '[leases]\ntoken = t0p\npassword.faraday = s3cret\nemail = me@example.org\n' });
     const { config, describe: settings } = await site.load();
     expect(config.leases).toMatchObject({ token: 't0p', password: 's3cret', email: 'me@example.org' });
@@ -21,12 +21,12 @@ describe('secrets', () => {
     expect(shown.find(({ key }) => key === 'email')?.value).toBe('me@example.org');
   });
 
-  it('that are empty are shown as such', async () => {
+  test('that are empty are shown as such', async () => {
     await site.write({ etc: '' });
     expect((await site.load()).describe().find(({ key }) => key === 'token')).toMatchObject({ value: '', source: 'default' });
   });
 
-  it.each(['[leases]\npassword = x\n', '[leases]\ntoken.bemol = x\n', '[r2labapi]\nadmin_token = x\n'])(
+  test.each(['[leases]\npassword = x\n', '[leases]\ntoken.bemol = x\n', '[r2labapi]\nadmin_token = x\n'])(
     '%j in a file that everybody may read is a warning, until it is closed',
     async (text) => {
       await site.write({ etc: '', home: text });
@@ -39,14 +39,14 @@ describe('secrets', () => {
     },
   );
 
-  it('no warning where there is no secret', async () => {
+  test('no warning where there is no secret', async () => {
     await site.write({ etc: '[leases]\ntoken =\nbackend = omf\n' });
     expect((await site.load()).warnings).toEqual([]);
   });
 });
 
 describe('keys that moved to [leases]', () => {
-  it('count, with a warning', async () => {
+  test('count, with a warning', async () => {
     await site.write({
       etc: '[r2labapi]\nurl = https://api.example.org:443/\nresource_name = lab\nadmin_token = t\n[accounts]\nprivileged = root,ann\ncycle = 60\n',
     });
@@ -63,19 +63,19 @@ describe('keys that moved to [leases]', () => {
     expect(warnings[0]).toContain('without effect: [accounts]');
   });
 
-  it('do not beat the new name in the same file', async () => {
+  test('do not beat the new name in the same file', async () => {
     await site.write({ etc: '[leases]\nprivileged = ann\n[accounts]\nprivileged = bob\n' });
     expect((await site.load()).config.leases.privileged).toEqual(['ann']);
   });
 });
 
 describe('values of [leases]', () => {
-  it.each(['ftp://x', 'x.org', 'https://me:pw@x.org', 'https://x.org/?a=1', 'https://'])('url %j is not allowed', async (url) => {
+  test.each(['ftp://x', 'x.org', 'https://me:pw@x.org', 'https://x.org/?a=1', 'https://'])('url %j is not allowed', async (url) => {
     await site.write({ etc: `[leases]\nurl = "${url}"\n` });
     expect((await rejected(UserError, site.load())).message).toContain('an http or https URL without login');
   });
 
-  it('privileged is a list of logins, or nobody', async () => {
+  test('privileged is a list of logins, or nobody', async () => {
     await site.write({ etc: '[leases]\nprivileged = ann, bob_2\n', home: '[leases]\nprivileged =\n' });
     expect((await site.load()).config.leases.privileged).toEqual([]);
     await site.write({ home: '[leases]\nprivileged = a:b\n' });

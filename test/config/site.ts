@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type ConfigHost, loadConfig, type LoadedConfig } from '../../src/config/load.js';
+import { type ConfigHost, loadConfig, type LoadedConfig } from '../../src/config/read-config.js';
 
 /** A machine of its own for one test: /etc, a home and a current folder, all below a temporary one. */
 export class Site {

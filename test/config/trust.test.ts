@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, open, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { whoElseWrote } from '../../src/config/trust.js';
 import { UserError } from '../../src/util/errors.js';
 import { rejected } from '../helpers/thrown.js';
@@ -33,22 +33,22 @@ async function refusal(name: 'home' | 'cwd'): Promise<string> {
 describe.each(['cwd', 'home'] as const)('a configuration in the %s folder', (name) => {
   beforeEach(() => site.write({ [name]: '[networking]\nssh_port = 2200\n' }));
 
-  it('counts when it is ours alone', async () => {
+  test('counts when it is ours alone', async () => {
     await chmod(site.path(name), 0o600);
     expect((await site.load()).config.networking.sshPort).toBe(2200);
   });
 
-  it('stops everything when it belongs to another user', async () => {
+  test('stops everything when it belongs to another user', async () => {
     await giveAway(site.path(name));
     expect(await refusal(name)).toMatch(/belongs to user \d+$/);
   });
 
-  it('stops everything when everybody may write it', async () => {
+  test('stops everything when everybody may write it', async () => {
     await chmod(site.path(name), 0o646);
     expect(await refusal(name)).toBe('everybody may write it');
   });
 
-  it('stops everything when everybody may write its folder, but for a sticky one', async () => {
+  test('stops everything when everybody may write its folder, but for a sticky one', async () => {
     const folder = dirname(site.path(name));
     await chmod(folder, 0o777);
     expect(await refusal(name)).toBe(`everybody may write its folder ${folder}`);
@@ -56,7 +56,7 @@ describe.each(['cwd', 'home'] as const)('a configuration in the %s folder', (nam
     expect((await site.load()).config.networking.sshPort).toBe(2200);
   });
 
-  it('is not looked at when IMAGING_CONFIG names another', async () => {
+  test('is not looked at when IMAGING_CONFIG names another', async () => {
     await chmod(site.path(name), 0o666);
     site.env = { IMAGING_CONFIG: site.etc };
     expect((await site.load()).config.networking.sshPort).toBe(22);
@@ -68,12 +68,12 @@ describe.each(['cwd', 'home'] as const)('a configuration in the %s folder', (nam
 describe.runIf(isRoot)('what only root can set up', () => {
   beforeEach(() => site.write({ cwd: '' }));
 
-  it('a file of ours in a folder of another user', async () => {
+  test('a file of ours in a folder of another user', async () => {
     await chown(site.cwd, OTHER, OTHER);
     expect(await refusal('cwd')).toBe(`its folder ${site.cwd} belongs to user ${OTHER}`);
   });
 
-  it('a link of another user in a sticky folder, to a file of root', async () => {
+  test('a link of another user in a sticky folder, to a file of root', async () => {
     await chmod(site.cwd, 0o1777);
     await site.write({ 'real.conf': '' });
     const link = site.path('cwd');
@@ -84,14 +84,14 @@ describe.runIf(isRoot)('what only root can set up', () => {
     expect(await refusal('cwd')).toBe(`it is a link that belongs to user ${OTHER}`);
   });
 
-  it('a group-writable file, whatever the group', async () => {
+  test('a group-writable file, whatever the group', async () => {
     await chmod(site.path('cwd'), 0o664);
     expect(await refusal('cwd')).toBe('group 0 may write it');
   });
 });
 
 describe('a link', () => {
-  it('of ours is followed, and what it leads to is looked at too', async () => {
+  test('of ours is followed, and what it leads to is looked at too', async () => {
     await mkdir(join(site.root, 'dotfiles'));
     await site.write({ 'dotfiles/imaging.conf': '[networking]\nssh_port = 2200\n' });
     await symlink('../../dotfiles/imaging.conf', site.path('cwd'));
@@ -118,12 +118,12 @@ describe('a group that may write', () => {
   const ann = `ann:x:${uid}:${gid}::/home/ann:/bin/bash\n`;
   const shared = { file: 0o664, folder: 0o755 };
 
-  it('is nobody else when it is the private group of a user', async () => {
+  test('is nobody else when it is the private group of a user', async () => {
     expect(await look(`ann:x:${gid}:\n`, ann, { file: 0o664, folder: 0o775 })).toBeNull();
     expect(await look(`ann:x:${gid}:ann\n`, ann, shared)).toBeNull();
   });
 
-  it.each([
+  test.each([
     ['has another member', `ann:x:${gid}:bob\n`, ann],
     ['is the first group of another user', `ann:x:${gid}:\n`, `${ann}bob:x:77:${gid}::/:\n`],
     ['is called otherwise', `staff:x:${gid}:\n`, ann],
@@ -135,7 +135,7 @@ describe('a group that may write', () => {
     expect(await look(group, passwd, { file: 0o644, folder: 0o755 })).toBeNull();
   });
 
-  it('is somebody else when nothing can be known', async () => {
+  test('is somebody else when nothing can be known', async () => {
     await writeFile(site.path('cwd'), '');
     await chmod(site.path('cwd'), 0o664);
     const handle = await open(site.path('cwd'));

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { blockDeviceBytes, kindOf } from '../../src/disk/device.js';
 import { openDiskSink } from '../../src/ndz/apply/disk-sink.js';
 import { runImagezip } from '../../src/programs/imagezip.js';
 import { chunksOf, expectedOf, fixture, sha256, temporaryFolder } from '../helpers/images.js';
 import { PassThrough } from 'node:stream';
 
-it.each([1, 511, 512, 513, 70_001, 5_000_000])('without /sys the end is found by reading: %i bytes', async (sizeBytes) => {
+test.each([1, 511, 512, 513, 70_001, 5_000_000])('without /sys the end is found by reading: %i bytes', async (sizeBytes) => {
   const path = join(await temporaryFolder(), 'device');
   await writeFile(path, '');
   await truncate(path, sizeBytes);
@@ -48,7 +48,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
   const old = (sizeBytes: number): Buffer => Buffer.alloc(sizeBytes, 'old');
   const { writtenSha256, writtenBytes, diskBytes, effectiveBytes, actualBytes } = expectedOf('ext4');
 
-  it('keeps what lies in free space and beyond the image', async () => {
+  test('keeps what lies in free space and beyond the image', async () => {
     const sizeBytes = 20 * 1024 * 1024;
     await withDevice(sizeBytes, async (device) => {
       const sink = await openDiskSink(device);
@@ -62,7 +62,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     });
   });
 
-  it('is zeroed to its end when asked', async () => {
+  test('is zeroed to its end when asked', async () => {
     const sizeBytes = 20 * 1024 * 1024;
     await withDevice(sizeBytes, async (device) => {
       const sink = await openDiskSink(device, { zeroFill: true });
@@ -74,7 +74,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     });
   });
 
-  it('smaller than the imaged disk takes the image when its data fits, and refuses it before writing beyond', async () => {
+  test('smaller than the imaged disk takes the image when its data fits, and refuses it before writing beyond', async () => {
     await withDevice(10 * 1024 * 1024, async (device) => {
       const fitting = await openDiskSink(device, { zeroFill: true });
       for (const chunk of chunksOf(fixture('ext4'))) await fitting.write(chunk);
@@ -90,7 +90,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     });
   });
 
-  it('is saved whole', async () => {
+  test('is saved whole', async () => {
     await withDevice(2 * 1024 * 1024, async (device) => {
       const output = join(await temporaryFolder(), 'x.ndz');
       const stderr = new PassThrough();

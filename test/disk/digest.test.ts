@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { createDigest, DIGEST_NAMES } from '../../src/disk/digest.js';
 
-it.each(['', '123456789', 'a'.repeat(70_000), randomBytes(300_000)])('makes the digests that the programs print', (content) => {
+test.each(['', '123456789', 'a'.repeat(70_000), randomBytes(300_000)])('makes the digests that the programs print', (content) => {
   const bytes = Buffer.from(content);
   for (const name of DIGEST_NAMES) {
     const { stdout, error } = spawnSync(name === 'cksum' ? name : `${name}sum`, { input: bytes, encoding: 'latin1' });
@@ -14,7 +14,7 @@ it.each(['', '123456789', 'a'.repeat(70_000), randomBytes(300_000)])('makes the 
   }
 });
 
-it('knows the check value of POSIX cksum', () => {
+test('knows the check value of POSIX cksum', () => {
   const digest = createDigest('cksum');
   digest.update(Buffer.from('123456789'));
   expect(digest.finish()).toBe('930766865 9');

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Failure } from '../../src/util/errors.js';
 import { disk, diskNames, expected, faultOf, isWithin, leftOut, PARTITION_BYTES, plan } from '../helpers/disks.js';
 
@@ -47,7 +47,7 @@ async function withChanges<T>(bytes: Buffer, list: Change[], work: () => Promise
 }
 
 describe('whatever a disk says', () => {
-  it.each(diskNames)('%s: there is a plan within the disk, or a clear failure', { timeout: 600_000 }, async (name) => {
+  test.each(diskNames)('%s: there is a plan within the disk, or a clear failure', { timeout: 600_000 }, async (name) => {
     const bytes = disk(name);
     await fc.assert(
       fc.asyncProperty(
@@ -70,7 +70,7 @@ describe('whatever a disk says', () => {
   });
 
   // every number that these readers go by is under a checksum; the first GPT has a copy
-  it.each([...CHECKED, 'gpt'])('%s: what is in use is saved whatever has changed', { timeout: 600_000 }, async (name) => {
+  test.each([...CHECKED, 'gpt'])('%s: what is in use is saved whatever has changed', { timeout: 600_000 }, async (name) => {
     const bytes = disk(name);
     const free = expected[name] ?? [];
     const [from, end] = name === 'gpt' ? [SECTOR, 34 * SECTOR] : [PARTITION_BYTES, bytes.byteLength];

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bytesBeyond, partsWithin, Placer, type Extent, type Place, type PlacedWrite } from '../../src/disk/placement.js';
 
 const KIB = 1024;
@@ -30,7 +30,7 @@ const layouts = fc.array(fc.tuple(fc.nat(5 * KIB), fc.integer({ min: 1, max: 9 *
 });
 
 describe('data', () => {
-  it('is put where its extents say, however it is cut into pieces', () => {
+  test('is put where its extents say, however it is cut into pieces', () => {
     fc.assert(
       fc.property(layouts, fc.integer({ min: 1, max: 7 * KIB }), ({ extents, data, endBytes }, cut) => {
         const placer = new Placer(place({ limitBytes: Infinity }));
@@ -46,7 +46,7 @@ describe('data', () => {
     );
   });
 
-  it('that does not fit is refused before any of it is written, or cut off', () => {
+  test('that does not fit is refused before any of it is written, or cut off', () => {
     const bytes = Buffer.alloc(8 * KIB, 'x');
     const refused = new Placer(place()).bytes(96 * KIB, bytes);
     expect(() => [...refused]).toThrow(
@@ -62,7 +62,7 @@ describe('data', () => {
     expect(bytesBeyond([{ diskOffset: 200 * KIB, sizeBytes: 8 * KIB, dataOffset: 0 }], 100 * KIB)).toBe(8 * KIB);
   });
 
-  it('of a file that nothing is written to twice has holes for blocks of zeros', () => {
+  test('of a file that nothing is written to twice has holes for blocks of zeros', () => {
     const bytes = Buffer.alloc(300 * KIB);
     bytes.fill('a', 64 * KIB, 65 * KIB);
     bytes.fill('b', 299 * KIB);
@@ -79,7 +79,7 @@ describe('data', () => {
 });
 
 describe('zero fill', () => {
-  it('ends where the place ends, and is counted, but not written to what is blank', () => {
+  test('ends where the place ends, and is counted, but not written to what is blank', () => {
     const placer = new Placer(place());
     expect(
       [...placer.zeros(94 * KIB, 50 * KIB)].map(({ offset, bytes }) => [
@@ -98,20 +98,20 @@ describe('zero fill', () => {
     expect(blank.stats).toEqual({ writes: 0, zeroWrites: 0, seeks: 0, zeroBytes: 6 * KIB });
   });
 
-  it('of a place with large pieces comes in pieces as large as there are zeros at hand', () => {
+  test('of a place with large pieces comes in pieces as large as there are zeros at hand', () => {
     const writes = [...new Placer(place({ limitBytes: 10_000 * KIB, pieceBytes: 8192 * KIB })).zeros(0, 9000 * KIB)];
     expect(writes.map(({ bytes }) => bytes.byteLength / KIB)).toEqual([4096, 4096, 808]);
   });
 });
 
-it('a write that goes on where the one before ended is no seek', () => {
+test('a write that goes on where the one before ended is no seek', () => {
   const placer = new Placer(place());
   const bytes = Buffer.alloc(4 * KIB, 1);
   for (const offset of [0, 4 * KIB, 8 * KIB, 20 * KIB, 0]) for (const write of placer.bytes(offset, bytes)) void write;
   expect(placer.stats).toMatchObject({ writes: 10, seeks: 2 });
 });
 
-it('a piece has the parts of the extents that lie in it', () => {
+test('a piece has the parts of the extents that lie in it', () => {
   const extents = [
     { diskOffset: 1000, sizeBytes: 10, dataOffset: 0 },
     { diskOffset: 2000, sizeBytes: 10, dataOffset: 20 },

@@ -1,10 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { disk, diskNames, expected, isWithin, leftOut, PARTITION_BYTES, plan, TAIL_NOTE } from '../helpers/disks.js';
 
 const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 
 describe('each file system', () => {
-  it.each(diskNames)('%s: left out is what other programs call free', async (name) => {
+  test.each(diskNames)('%s: left out is what other programs call free', async (name) => {
     const result = await plan(disk(name), { minSkipSectors: 0 });
     // after a crash, what was free once and is used by the journal's last word may be saved too much: never too little
     if (name === 'ext4-dirty') expect(isWithin(leftOut(result), expected[name] ?? [])).toBe(true);
@@ -12,7 +12,7 @@ describe('each file system', () => {
     expect(result.partitions.every(({ usedBytes, totalBytes, savedAs }) => savedAs === 'raw' || usedBytes < totalBytes)).toBe(true);
   });
 
-  it.each([
+  test.each([
     ['ext2', 'ext2', 'fixture', UUID],
     ['ext3', 'ext3', 'fixture', UUID],
     ['ext4', 'ext4', 'fixture', UUID],
@@ -28,7 +28,7 @@ describe('each file system', () => {
     expect(notes).toEqual([TAIL_NOTE]);
   });
 
-  it('each partition of a disk with many', async () => {
+  test('each partition of a disk with many', async () => {
     const { partitions, notes } = await plan(disk('extended'));
     expect(partitions.map(({ number, typeName, fileSystem, savedAs }) => [number, typeName, fileSystem, savedAs])).toEqual([
       [1, 'Linux', 'ext4', 'allocated'],
@@ -39,7 +39,7 @@ describe('each file system', () => {
     expect(notes).toEqual([TAIL_NOTE, 'partition 7 (Linux LVM) holds nothing that is known here: saved raw']);
   });
 
-  it('a file system smaller than its place: what follows is saved', async () => {
+  test('a file system smaller than its place: what follows is saved', async () => {
     const part = disk('ext2').subarray(PARTITION_BYTES, PARTITION_BYTES + 6 * 1024 * 1024);
     const result = await plan(Buffer.concat([part, Buffer.alloc(65 * 1024 * 1024)]));
     expect(leftOut(result).every(([, end]) => end <= 12_288)).toBe(true);
@@ -58,7 +58,7 @@ function part(name: string, change: (bytes: Buffer) => void): Buffer {
 describe('what was not left in order', () => {
   const raw = { savedAs: 'raw', state: 'dirty' };
 
-  it('ext4 with a journal to replay: what the journal knows is saved, and it is said', async () => {
+  test('ext4 with a journal to replay: what the journal knows is saved, and it is said', async () => {
     const result = await plan(disk('ext4-dirty'), { minSkipSectors: 0 });
     expect(result.partitions).toMatchObject([{ fileSystem: 'ext4', state: 'dirty', savedAs: 'allocated' }]);
     expect(result.notes).toEqual([
@@ -76,7 +76,7 @@ describe('what was not left in order', () => {
     expect(isWithin(leftOut(blind), inPart)).toBe(false);
   });
 
-  it('ext4 whose journal has a tree of four million equal branches: saved raw, soon', async () => {
+  test('ext4 whose journal has a tree of four million equal branches: saved raw, soon', async () => {
     const result = await plan(
       part('ext4-dirty', (bytes) => {
         const journal = bytes.indexOf(Buffer.from('c03b399800000004', 'hex')) / 1024;
@@ -96,7 +96,7 @@ describe('what was not left in order', () => {
     expect(result.notes).toEqual(['the disk looks like ext, but an extent tree in it is broken: saved raw']);
   });
 
-  it.each([
+  test.each([
     ['ext2', 'has errors', (bytes: Buffer) => bytes.writeUInt16LE(3, 1024 + 0x3a), 'is marked as having errors'],
     ['ext2', 'is not unmounted', (bytes: Buffer) => bytes.writeUInt16LE(0, 1024 + 0x3a), 'was not unmounted cleanly and has no journal'],
     ['exfat', 'is not unmounted', (bytes: Buffer) => bytes.writeUInt16LE(2, 106), 'was not unmounted cleanly'],
@@ -107,7 +107,7 @@ describe('what was not left in order', () => {
     expect(result.notes).toEqual([expect.stringContaining(`the disk ${words}`)]);
   });
 
-  it.each([
+  test.each([
     ['fat16', (bytes: Buffer, fat: number) => bytes.writeUInt16LE(0x7fff, fat + 2), 'the disk was not unmounted cleanly; run fsck.fat'],
     ['fat16', (bytes: Buffer, fat: number) => bytes.writeUInt16LE(0xbfff, fat + 2), 'the disk is marked as having had disk errors'],
     [
@@ -125,7 +125,7 @@ describe('what was not left in order', () => {
     expect(leftOut(result)).toEqual(clean);
   });
 
-  it('FAT: what one of the two tables calls used is saved', async () => {
+  test('FAT: what one of the two tables calls used is saved', async () => {
     const clean = leftOut(await plan(whole(disk('fat16')), { minSkipSectors: 0 }));
     const [first = 0] = clean.at(-1) ?? [];
     const result = await plan(
@@ -140,7 +140,7 @@ describe('what was not left in order', () => {
     expect(result.notes).toEqual(['the disk has two allocation tables that differ: what either calls used is saved']);
   });
 
-  it('NTFS that is marked dirty', async () => {
+  test('NTFS that is marked dirty', async () => {
     const record = (bytes: Buffer, number: number): number =>
       Number(bytes.readBigUInt64LE(0x30)) * bytes.readUInt8(13) * bytes.readUInt16LE(11) + number * 1024;
     const dirty = await plan(
@@ -175,7 +175,7 @@ describe('what was not left in order', () => {
         }),
       ).then(({ partitions }) => partitions[0]?.savedAs);
 
-    it('with a log in use, or whose pages say nothing', async () => {
+    test('with a log in use, or whose pages say nothing', async () => {
       expect(await withLog({}, {})).toBe('allocated');
       expect(await withLog({ client: 0, flags: 2 }, { client: 0, flags: 2 })).toBe('allocated');
       expect(await withLog({ client: 0 }, { client: 0 })).toBe('raw');
@@ -185,7 +185,7 @@ describe('what was not left in order', () => {
       expect(spoilt.partitions).toMatchObject([raw]);
     });
 
-    it('that sleeps: said, and saved raw if its log is in use', async () => {
+    test('that sleeps: said, and saved raw if its log is in use', async () => {
       const asleep = (bytes: Buffer): void => void bytes.write('hibr', bytes.indexOf('wake up\n'), 'latin1');
       const result = await plan(part('ntfs', asleep));
       expect(result.partitions).toMatchObject([{ state: 'hibernated', savedAs: 'allocated' }]);
@@ -200,7 +200,7 @@ describe('what was not left in order', () => {
     });
   });
 
-  it('swap that holds a sleeping system', async () => {
+  test('swap that holds a sleeping system', async () => {
     const bytes = Buffer.alloc(1024 * 1024);
     bytes.write('S1SUSPEND\0', 4086, 'latin1');
     expect(await plan(bytes)).toMatchObject({

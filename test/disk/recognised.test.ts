@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, test, onTestFinished } from 'vitest';
 import { openSource } from '../../src/disk/source.js';
 import { planRanges } from '../../src/disk/plan/plan.js';
 import type { Plan } from '../../src/disk/plan/plan-types.js';
@@ -11,7 +11,7 @@ import { missing, tool } from '../helpers/file-system-tools.js';
 const MIB = 1024 * 1024;
 
 describe('recognised by its signature, and saved raw', () => {
-  it.each([
+  test.each([
     ['xfs', 0, 'XFSB'],
     ['btrfs', 0x10040, '_BHRfS_M'],
     ['f2fs', 1024, '\x10\x20\xf5\xf2'],
@@ -35,7 +35,7 @@ describe('recognised by its signature, and saved raw', () => {
     expect(leftOut(result)).toEqual([]);
   });
 
-  it('what a container was put over is not taken for a file system', async () => {
+  test('what a container was put over is not taken for a file system', async () => {
     const bytes = disk('ext2').subarray(PARTITION_BYTES);
     bytes.write('\xfc\x4e\x2b\xa9', 4096, 'latin1'); // where software RAID has its superblock; that of ext2, at 1024, is left
     const result = await plan(bytes);
@@ -43,7 +43,7 @@ describe('recognised by its signature, and saved raw', () => {
     expect(result.notes).toEqual(['the disk looks like ext and md RAID at once: saved raw']);
   });
 
-  it.each([
+  test.each([
     ['ext2', 1024 + 0x20, 'ext'],
     ['ntfs', 0x30, 'ntfs'],
     ['exfat', 88, 'exfat'],
@@ -59,7 +59,7 @@ describe('recognised by its signature, and saved raw', () => {
     expect(leftOut(result)).toEqual([]);
   });
 
-  it('names on a disk cannot play with the terminal', async () => {
+  test('names on a disk cannot play with the terminal', async () => {
     const bytes = disk('ext2').subarray(PARTITION_BYTES);
     bytes.write('\u001b[2Ja\u009bb\nc', 1024 + 0x78);
     expect((await plan(bytes)).partitions).toMatchObject([{ label: expect.stringMatching(/^\?\[2Ja\?b\?c/) as unknown }]);
@@ -79,7 +79,7 @@ function noLoop(): string | null {
 }
 
 describe.skipIf(whyNoLoop)('a disk that is in use', () => {
-  it.each(['device', 'file'])('is said to be: by its %s', async (way) => {
+  test.each(['device', 'file'])('is said to be: by its %s', async (way) => {
     const folder = await temporaryFolder();
     const [file, at] = [join(folder, 'disk'), join(folder, 'at')];
     await writeFile(file, disk('ext4'));

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, readdirSync, writeFileSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { planRanges } from '../../src/disk/plan/plan.js';
 import type { PartitionInfo } from '../../src/disk/plan/plan-types.js';
 import { readChunks } from '../../src/ndz/read/chunk-stream.js';
@@ -85,38 +85,42 @@ if (skipped) console.log(`some file systems are not tested with their own progra
 
 describe('over a disk full of other things', () => {
   for (const [title, family, mebibytes, options] of cases) {
-    it.skipIf(missing(...family.needs))(`${title}: files come back, and free space is not in the image`, { timeout: 120_000 }, async () => {
-      const folder = await temporaryFolder();
-      const [part, disk, image, restored] = ['part', 'disk', 'image.ndz', 'restored'].map((name) => join(folder, name)) as [
-        string,
-        string,
-        string,
-        string,
-      ];
-      const files = join(folder, 'files');
-      await garbage(part, mebibytes);
-      family.make(part, options);
-      await writeFiles(files);
-      family.fill(part, files);
-      const gone = [...contents.keys()].filter((_, i) => i % 4 === 1);
-      family.remove(part, gone);
-      await makeDisk(disk, part, mebibytes);
+    test.skipIf(missing(...family.needs))(
+      `${title}: files come back, and free space is not in the image`,
+      { timeout: 120_000 },
+      async () => {
+        const folder = await temporaryFolder();
+        const [part, disk, image, restored] = ['part', 'disk', 'image.ndz', 'restored'].map((name) => join(folder, name)) as [
+          string,
+          string,
+          string,
+          string,
+        ];
+        const files = join(folder, 'files');
+        await garbage(part, mebibytes);
+        family.make(part, options);
+        await writeFiles(files);
+        family.fill(part, files);
+        const gone = [...contents.keys()].filter((_, i) => i % 4 === 1);
+        family.remove(part, gone);
+        await makeDisk(disk, part, mebibytes);
 
-      const { info, ranges } = await zip(disk, image);
-      expect(info).toMatchObject({ state: 'clean', savedAs: 'allocated' });
-      expect(info.usedBytes).toBeLessThan(info.totalBytes - 3 * MIB);
+        const { info, ranges } = await zip(disk, image);
+        expect(info).toMatchObject({ state: 'clean', savedAs: 'allocated' });
+        expect(info.usedBytes).toBeLessThan(info.totalBytes - 3 * MIB);
 
-      await unzip(image, ranges, restored, mebibytes + 2);
-      const back = join(folder, 'back');
-      await mkdir(back);
-      const copy = join(folder, 'copy');
-      await writeFile(copy, (await readFile(restored)).subarray(START * 512, START * 512 + mebibytes * MIB));
-      family.check(copy);
-      family.readBack(copy, back);
-      const found = await hashes(back);
-      for (const [name, bytes] of contents)
-        if (!gone.includes(name) || family === ntfs) expect([name, found.get(name)]).toEqual([name, sha(bytes)]);
-    });
+        await unzip(image, ranges, restored, mebibytes + 2);
+        const back = join(folder, 'back');
+        await mkdir(back);
+        const copy = join(folder, 'copy');
+        await writeFile(copy, (await readFile(restored)).subarray(START * 512, START * 512 + mebibytes * MIB));
+        family.check(copy);
+        family.readBack(copy, back);
+        const found = await hashes(back);
+        for (const [name, bytes] of contents)
+          if (!gone.includes(name) || family === ntfs) expect([name, found.get(name)]).toEqual([name, sha(bytes)]);
+      },
+    );
   }
 });
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { checkBmap, findBmap, readBmap } from '../../src/images/bmap.js';
 import { parseBmap as parseBytes } from '../../src/images/bmap-text.js';
 import { temporaryFolder } from '../helpers/images.js';
@@ -20,7 +20,7 @@ const text = (changes: Partial<Record<string, string>> = {}, ranges = '<Range> 0
     .join('')}<BlockMap>${ranges}</BlockMap></bmap>\n`;
 };
 
-it('is read: size, blocks, ranges, their checksums', async () => {
+test('is read: size, blocks, ranges, their checksums', async () => {
   expect(await parseBmap(text({}, '<Range chksum="ABcd"> 0-1 </Range>\n<Range chksum="00">4</Range>'), 'x')).toEqual({
     path: 'x',
     sizeBytes: 20_000,
@@ -43,7 +43,7 @@ it('is read: size, blocks, ranges, their checksums', async () => {
   ).toMatchObject({ checksumType: 'sha1', ranges: [{ first: 0, last: 0, checksum: 'ab' }] });
 });
 
-it.each([
+test.each([
   ['no bmap', 'hello', 'it is no XML'],
   ['no ranges', text({}, ''), 'it has no ranges'],
   ['a block size of nothing', text({ BlockSize: '0' }), 'it has no BlockSize'],
@@ -75,14 +75,14 @@ it.each([
   await expect(readBmap(path)).rejects.toThrow(failure('bmap-unreadable', words));
 });
 
-it('that has been changed since is found by its checksum of itself', async () => {
+test('that has been changed since is found by its checksum of itself', async () => {
   // by bmaptool 3.6, of an image of 2 MiB
   const made = readFileSync(new URL('../fixtures/bmap/made-by-bmaptool.bmap', import.meta.url), 'utf8');
   expect(await parseBmap(made, 'x')).toMatchObject({ sizeBytes: 2_097_152, ranges: [{ first: 0, last: 0 }] });
   await expect(parseBmap(made.replace('<ImageSize> 2097152', '<ImageSize> 2097153'), 'x')).rejects.toThrow('its own sha256 is wrong');
 });
 
-it('is found beside an image, by any of the names bmaptool knows', async () => {
+test('is found beside an image, by any of the names bmaptool knows', async () => {
   const folder = await temporaryFolder();
   for (const [bmap, image] of [
     ['a.raw.xz.bmap', 'a.raw.xz'],
@@ -98,14 +98,14 @@ it('is found beside an image, by any of the names bmaptool knows', async () => {
   expect(await findBmap(join(folder, 'e.5.img.xz'))).toEqual({ path: join(folder, 'e.bmap'), isGuessed: true });
 });
 
-it('can be stopped while it is read', async () => {
+test('can be stopped while it is read', async () => {
   const controller = new AbortController();
   setImmediate(() => controller.abort(new Error('enough')));
   const large = text().replace('<bmap', `${'<!-- a comment -->'.repeat(600_000)}<bmap`);
   await expect(parseBytes(Buffer.from(large), 'x', controller.signal)).rejects.toThrow('enough');
 });
 
-it('of version 1.0 has no checksums', async () => {
+test('of version 1.0 has no checksums', async () => {
   const old =
     '<?xml version="1.0" ?><bmap version="1.0"><ImageSize> 20000 </ImageSize><BlockSize> 4096 </BlockSize><BlocksCount> 5 </BlocksCount><MappedBlocksCount> 2 </MappedBlocksCount><BlockMap><Range> 0-1 </Range></BlockMap></bmap>';
   expect(await parseBmap(old, 'x')).toEqual({
@@ -122,7 +122,7 @@ describe('an image is compared with it', () => {
   const sum = (from: number, to: number): string => createHash('sha256').update(image.subarray(from, to)).digest('hex');
   const good = text({}, `<Range chksum="${sum(0, 8192)}">0-1</Range><Range chksum="${sum(16_384, 20_000)}">4</Range>`);
 
-  it.each<[string, (bytes: Buffer) => Buffer, string | null]>([
+  test.each<[string, (bytes: Buffer) => Buffer, string | null]>([
     ['as it was', (bytes) => bytes, null],
     ['changed where nothing is mapped', (bytes) => bytes.fill(0, 8192, 16_384), null],
     ['changed', (bytes) => bytes.fill(0, 8000, 8001), 'blocks 0 to 1 have another sha256'],

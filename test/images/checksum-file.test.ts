@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { hashFile, readChecksum, removeChecksum, writeChecksum } from '../../src/images/records.js';
 import { temporaryFolder } from '../helpers/images.js';
 
 const HASH = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
 
-it('lies beside the file as sha256sum writes it', async () => {
+test('lies beside the file as sha256sum writes it', async () => {
   const folder = await temporaryFolder();
   const path = join(folder, 'x.ndz');
   await writeFile(path, 'abc');
@@ -22,7 +22,7 @@ it('lies beside the file as sha256sum writes it', async () => {
   expect(await readChecksum(path)).toBeNull();
 });
 
-it.each([
+test.each([
   [`${HASH.toUpperCase()} *x.ndz\n`, HASH],
   [`${HASH}\n`, HASH],
   [`${'0'.repeat(64)}  other.ndz\n${HASH}  /images/x.ndz\n`, HASH],
@@ -32,7 +32,7 @@ it.each([
   expect(await readChecksum(path)).toBe(expected);
 });
 
-it.each(['', 'hello\n', `${HASH}  other.ndz\n`, `${HASH.slice(1)}  x.ndz\n`])(
+test.each(['', 'hello\n', `${HASH}  other.ndz\n`, `${HASH.slice(1)}  x.ndz\n`])(
   'that says nothing of the file is an error: %j',
   async (text) => {
     const path = join(await temporaryFolder(), 'x.ndz');

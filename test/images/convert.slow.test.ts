@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { ensureNdz, type ConvertOptions, type ConvertPhase } from '../../src/images/convert.js';
 import { formatOf } from '../../src/images/formats.js';
 import { applyImage } from '../../src/ndz/apply/apply.js';
@@ -64,7 +64,7 @@ beforeEach(async () => {
   cacheDir = join(folder, 'cache');
 });
 
-it.each([
+test.each([
   ['ndz', '6c696969'],
   ['ndz', '69696969'],
   ['gzip', '1f8b08000000'],
@@ -95,7 +95,7 @@ describe('becomes an .ndz that is the disk', () => {
   ];
   for (const [name, pack, program] of forms) {
     // needs the program
-    it.skipIf(program !== null && !has(program))(name, async () => {
+    test.skipIf(program !== null && !has(program))(name, async () => {
       await writeFile(path('image'), pack(disk)); // its name says nothing
       const phases = new Set<ConvertPhase>();
       const first = await convert('image', { onProgress: (phase) => phases.add(phase) });
@@ -116,13 +116,13 @@ describe('becomes an .ndz that is the disk', () => {
     });
   }
 
-  it('unless it is one', async () => {
+  test('unless it is one', async () => {
     await writeFile(path('raw'), disk);
     await writeImage(path('raw'), path('image'));
     expect(await convert('image')).toEqual({ path: path('image'), format: 'ndz', converted: false, sha256: null, notes: [] });
   });
 
-  it('or one in there', async () => {
+  test('or one in there', async () => {
     await writeFile(path('raw'), disk);
     await writeImage(path('raw'), path('x.ndz'));
     await writeFile(path('image'), gzipSync(await readFile(path('x.ndz'))));
@@ -132,14 +132,14 @@ describe('becomes an .ndz that is the disk', () => {
 });
 
 describe('the cache', () => {
-  it('knows a file by content, wherever it lies', async () => {
+  test('knows a file by content, wherever it lies', async () => {
     await writeFile(path('image'), disk);
     await writeFile(path('copy'), disk);
     const first = await convert('image');
     expect(await convert('copy')).toEqual({ ...first, converted: false });
   });
 
-  it('sees that a file is another one now', async () => {
+  test('sees that a file is another one now', async () => {
     await writeFile(path('image'), disk);
     const first = await convert('image');
     const changed = Buffer.from(disk).fill('new', 3 * MIB, 3 * MIB + 3);
@@ -149,7 +149,7 @@ describe('the cache', () => {
     expect(Buffer.compare(await restored(second.path), changed)).toBe(0);
   });
 
-  it('makes again what was lost or damaged', async () => {
+  test('makes again what was lost or damaged', async () => {
     await writeFile(path('image'), disk);
     const { path: ndz } = await convert('image');
     await writeFile(ndz, 'not an image');
@@ -159,7 +159,7 @@ describe('the cache', () => {
     expect(await convert('image')).toMatchObject({ path: ndz });
   });
 
-  it('can be filled by many at the same time', async () => {
+  test('can be filled by many at the same time', async () => {
     await writeFile(path('image'), gzipSync(disk));
     const all = await Promise.all(Array.from({ length: 4 }, () => convert('image', { workers: 1 })));
     expect(new Set(all.map((image) => image.path)).size).toBe(1);
@@ -167,7 +167,7 @@ describe('the cache', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  it('forgets what nobody wanted for long, and what crashed processes left', async () => {
+  test('forgets what nobody wanted for long, and what crashed processes left', async () => {
     await mkdir(join(cacheDir, '.convert-999999-1-abc'), { recursive: true });
     await writeFile(join(cacheDir, '.convert-999999-1-abc', 'raw'), 'x');
     await mkdir(join(cacheDir, 'something-else'));
@@ -193,7 +193,7 @@ describe('is refused, and leaves nothing', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   };
 
-  it('a file that holds no disk', async () => {
+  test('a file that holds no disk', async () => {
     await writeFile(path('image'), 'dear diary, '.repeat(10_000));
     await refused('image', 'image-unknown', 'it is a text that begins with "dear diary, dear');
     await writeFile(path('image'), randomBytes(10_000).fill(0, 0, 520));
@@ -202,7 +202,7 @@ describe('is refused, and leaves nothing', () => {
     await refused('image', 'image-unknown', path('image'));
   });
 
-  it('a compressed file that is cut or damaged', async () => {
+  test('a compressed file that is cut or damaged', async () => {
     const packed = gzipSync(disk);
     await writeFile(path('image'), packed.subarray(0, packed.byteLength - 1000));
     await refused('image', 'image-damaged', 'cannot be unpacked: unexpected end of file');
@@ -210,13 +210,13 @@ describe('is refused, and leaves nothing', () => {
     await refused('image', 'image-damaged', 'cannot be unpacked');
   });
 
-  it.skipIf(!has('xz'))('the same by xz', async () => {
+  test.skipIf(!has('xz'))('the same by xz', async () => {
     const packed = execFileSync('xz', ['-c', '-1'], { input: disk, maxBuffer: 64 * MIB });
     await writeFile(path('image'), packed.subarray(0, packed.byteLength - 1000));
     await refused('image', 'image-damaged', 'image cannot be unpacked: xz says: Unexpected end of input');
   });
 
-  it('one whose program is missing: says how to get it', async () => {
+  test('one whose program is missing: says how to get it', async () => {
     await writeFile(path('image'), Buffer.concat([Buffer.from('fd377a585a00', 'hex'), Buffer.alloc(1_000_000)]));
     const host = { ...systemHost, env: { PATH: folder } };
     await expect(convert('image', { host })).rejects.toThrow(
@@ -225,7 +225,7 @@ describe('is refused, and leaves nothing', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  it('when it is stopped', async () => {
+  test('when it is stopped', async () => {
     await writeFile(path('image'), gzipSync(disk));
     for (const wanted of ['hash', 'unpack', 'zip']) {
       const controller = new AbortController();
@@ -238,7 +238,7 @@ describe('is refused, and leaves nothing', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   });
 
-  it.runIf(process.getuid?.() === 0 && canMount())('when the medium of the cache would be filled (needs root)', async () => {
+  test.runIf(process.getuid?.() === 0 && canMount())('when the medium of the cache would be filled (needs root)', async () => {
     await mkdir(cacheDir);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', cacheDir]);
     try {
@@ -253,7 +253,7 @@ describe('is refused, and leaves nothing', () => {
     }
   });
 
-  it('when there is no room for the cache, or it cannot be made', async () => {
+  test('when there is no room for the cache, or it cannot be made', async () => {
     await writeFile(path('image'), disk);
     await expect(ensureNdz(path('image'), { cacheDir: '/dev/null/cache' })).rejects.toThrow(failure('cache-unusable', '/dev/null/cache'));
     await expect(ensureNdz(path('none'), { cacheDir })).rejects.toThrow(failure('ndz-unreadable', 'ENOENT'));
@@ -271,7 +271,7 @@ describe('with a .bmap beside it', () => {
     return `<bmap version="2.0"><ImageSize>${bytes.byteLength}</ImageSize><BlockSize>4096</BlockSize><ChecksumType>sha256</ChecksumType><BlockMap>${lines.join('')}</BlockMap></bmap>`;
   };
 
-  it('it is checked', async () => {
+  test('it is checked', async () => {
     await writeFile(path('x.raw'), disk);
     await writeFile(
       path('x.bmap'),
@@ -287,7 +287,7 @@ describe('with a .bmap beside it', () => {
     await expect(convert('x.raw')).rejects.toThrow(failure('bmap-mismatch', 'blocks 256 to 767'));
   });
 
-  it('one whose name only resembles counts if it fits', async () => {
+  test('one whose name only resembles counts if it fits', async () => {
     await writeFile(path('debian-12.5.img'), disk);
     await writeFile(path('debian-12.bmap'), bmap(disk.subarray(0, 4 * MIB), [[0, 0]]));
     const { notes } = await convert('debian-12.5.img');
@@ -298,7 +298,7 @@ describe('with a .bmap beside it', () => {
     expect((await convert('debian-12.5.img')).notes.join()).toContain('not compared with a .bmap');
   });
 
-  it('names the given file, not what it was unpacked to', async () => {
+  test('names the given file, not what it was unpacked to', async () => {
     await writeFile(path('x.img.gz'), gzipSync(disk));
     await writeFile(path('x.bmap'), bmap(Buffer.concat([disk, disk]), [[0, 0]]));
     await expect(convert('x.img.gz')).rejects.toThrow(
@@ -309,7 +309,7 @@ describe('with a .bmap beside it', () => {
     );
   });
 
-  it('an image that nobody understands is saved by it', async () => {
+  test('an image that nobody understands is saved by it', async () => {
     const content = Buffer.concat([randomBytes(MIB), Buffer.alloc(2 * MIB), randomBytes(MIB)]);
     content.fill(0, 440, 520);
     await writeFile(path('y.img'), content);

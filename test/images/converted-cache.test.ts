@@ -1,6 +1,6 @@
 import { chmod, lchown, link, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { ConvertedCache, type Known } from '../../src/images/converted-cache.js';
 import { writeImage } from '../../src/ndz/write/writer.js';
 import { systemHost } from '../../src/util/host.js';
@@ -39,7 +39,7 @@ async function found(host = systemHost): Promise<string | null> {
   }
 }
 
-it('is a folder of the user’s own, which nobody else may write', async () => {
+test('is a folder of the user’s own, which nobody else may write', async () => {
   const before = process.umask(0o002);
   try {
     const cache = await ConvertedCache.open(cacheDir, systemHost);
@@ -55,7 +55,7 @@ it('is a folder of the user’s own, which nobody else may write', async () => {
   expect(await descriptorsOf(cacheDir)).toBe(0);
 });
 
-it('gives what is remembered while record and image are sound', async () => {
+test('gives what is remembered while record and image are sound', async () => {
   await filled(own);
   expect(await found()).toBe(join(own, NDZ));
   await writeFile(join(own, NDZ), 'no image');
@@ -77,14 +77,14 @@ describe('what others may have written is not believed', () => {
     ['a record that leads out of the folder', () => writeFile(join(own, 'r.json'), JSON.stringify({ ...known, ndz: '../x.ndz' }))],
     ['notes that are no texts', () => writeFile(join(own, 'r.json'), JSON.stringify({ ...known, notes: [{}] }))],
   ];
-  it.each(cases)('%s', async (_, change) => {
+  test.each(cases)('%s', async (_, change) => {
     await filled(own);
     expect(await found()).toBe(join(own, NDZ));
     await change();
     expect(await found()).toBeNull();
   });
 
-  it.runIf(isRoot).each([NDZ, 'r.json'])('somebody else’s %s (needs root)', async (name) => {
+  test.runIf(isRoot).each([NDZ, 'r.json'])('somebody else’s %s (needs root)', async (name) => {
     await filled(own);
     await lchown(join(own, name), OTHER, OTHER);
     expect(await found()).toBeNull();
@@ -99,19 +99,19 @@ describe('a folder in the place of one’s own is refused', () => {
     expect(await descriptorsOf(cacheDir)).toBe(0);
   };
 
-  it('a link to one', async () => {
+  test('a link to one', async () => {
     await mkdir(join(cacheDir, 'mine'), { recursive: true });
     await symlink('mine', own);
     await refused(`${own}, is no folder`);
   });
 
-  it('one that others may write', async () => {
+  test('one that others may write', async () => {
     await filled(own);
     await chmod(own, 0o777);
     await refused(`${own}, may be written by others`);
   });
 
-  it.runIf(isRoot)('somebody else’s (needs root)', async () => {
+  test.runIf(isRoot)('somebody else’s (needs root)', async () => {
     await filled(own);
     await lchown(own, OTHER, OTHER);
     await refused(`${own}, is uid ${OTHER}'s`);
@@ -121,7 +121,7 @@ describe('a folder in the place of one’s own is refused', () => {
   });
 });
 
-it.runIf(isRoot)('a user has what root converted, and nobody else’s (needs root)', async () => {
+test.runIf(isRoot)('a user has what root converted, and nobody else’s (needs root)', async () => {
   await filled(join(cacheDir, '0'));
   await mkdir(join(cacheDir, String(OTHER)));
   await lchown(join(cacheDir, String(OTHER)), OTHER, OTHER);
@@ -133,7 +133,7 @@ it.runIf(isRoot)('a user has what root converted, and nobody else’s (needs roo
   await expect(ConvertedCache.open(cacheDir, host)).rejects.toThrow(expect.objectContaining({ hint: `sudo chmod +t ${cacheDir}` }));
 });
 
-it('forgets what killed processes left, and what was kept in the common folder long ago', async () => {
+test('forgets what killed processes left, and what was kept in the common folder long ago', async () => {
   const cache = await ConvertedCache.open(cacheDir, systemHost);
   await writeFile(cache.unfinished('live'), 'x');
   const live = await readdir(own);

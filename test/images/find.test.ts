@@ -1,6 +1,6 @@
 import { chmod, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { findCandidates, findImage, placesFor } from '../../src/images/find.js';
 import { UserError } from '../../src/util/errors.js';
 import { temporaryFolder } from '../helpers/images.js';
@@ -31,14 +31,14 @@ beforeEach(async () => {
 });
 
 describe('an image is found', () => {
-  it('in the current folder only when it is asked for: the default is not somebody else’s file of that name', async () => {
+  test('in the current folder only when it is asked for: the default is not somebody else’s file of that name', async () => {
     await writeFile(join(cwd, 'default.ndz'), 'planted');
     const path = async (asked: string | undefined): Promise<string> =>
       (await findImage('default.ndz', placesFor(asked, { imagesDir, cwd }))).path;
     expect([await path(undefined), await path('default.ndz')]).toEqual([join(imagesDir, 'default.ndz'), join(cwd, 'default.ndz')]);
   });
 
-  it.each<[string, () => string, string]>([
+  test.each<[string, () => string, string]>([
     ['by name', () => 'fedora-21', 'images/fedora-21.ndz'],
     ['by file name', () => 'fedora-21.ndz', 'images/fedora-21.ndz'],
     ['by a name with dots in it', () => 'ubuntu-14.10', 'images/ubuntu-14.10.ndz'],
@@ -60,7 +60,7 @@ describe('an image is found', () => {
     expect((await find(name())).path).toBe(join(cwd, '..', path));
   });
 
-  it('with name, size, date and the file behind a link', async () => {
+  test('with name, size, date and the file behind a link', async () => {
     const image = await find('default');
     expect(image).toMatchObject({
       name: 'default',
@@ -71,7 +71,7 @@ describe('an image is found', () => {
     expect(Math.abs(Date.now() - image.mtimeMs)).toBeLessThan(60_000);
   });
 
-  it('in an images folder that is relative to the current one', async () => {
+  test('in an images folder that is relative to the current one', async () => {
     expect((await findImage('fedora-21', { imagesDir: '../images', cwd })).path).toBe(join(imagesDir, 'fedora-21.ndz'));
   });
 });
@@ -84,7 +84,7 @@ describe('an image that somebody saved', () => {
     return path;
   };
 
-  it('is found by what they called it, the newest of the current and the images folder', async () => {
+  test('is found by what they called it, the newest of the current and the images folder', async () => {
     const older = await saved(join(imagesDir, 'saving__fit02__2026-11-21@01-16__setup.ndz'), 20);
     const oldest = await saved(join(cwd, 'saving==fit09==2016-05-28@08:20==setup.ndz'), 30);
     const newest = await saved(join(cwd, 'saving__fit01__2026-11-20@01-16__setup.ndz'), 10);
@@ -96,7 +96,7 @@ describe('an image that somebody saved', () => {
     expect((await find('setup')).path).toBe(older);
   });
 
-  it('gives way to one that is shared under that name', async () => {
+  test('gives way to one that is shared under that name', async () => {
     const path = await saved(join(cwd, 'saving__fit01__2026-11-20@01-16__fedora-21.ndz'), 0);
     expect((await find('fedora-21')).path).toBe(join(imagesDir, 'fedora-21.ndz'));
     expect((await findCandidates('fedora-21', { imagesDir, cwd })).map(({ path: each }) => each)).toEqual([
@@ -105,7 +105,7 @@ describe('an image that somebody saved', () => {
     ]);
   });
 
-  it('is not meant by a path', async () => {
+  test('is not meant by a path', async () => {
     await saved(join(cwd, 'saving__fit01__2026-11-20@01-16__setup.ndz'), 0);
     await expect(find('./setup')).rejects.toThrow('not found');
   });
@@ -119,7 +119,7 @@ describe('an image that is not there', () => {
     return error;
   };
 
-  it('is answered with names like it', async () => {
+  test('is answered with names like it', async () => {
     const { message, hint } = await refused('fedora-22');
     expect(message).toBe(`image fedora-22 not found in ${imagesDir}`);
     expect(hint).toBe('did you mean fedora-21, fedora-23?');
@@ -128,31 +128,31 @@ describe('an image that is not there', () => {
     expect((await refused('zzzzzzzzz')).hint).toBe('imaging-list shows the images there are');
   });
 
-  it('tells all places that were looked at', async () => {
+  test('tells all places that were looked at', async () => {
     expect((await refused('sub/none')).message).toBe(`image sub/none not found in ${join(cwd, 'sub')} nor in ${join(imagesDir, 'sub')}`);
     expect((await refused('none.ndz')).message).toBe(`image none.ndz not found in ${cwd} nor in ${imagesDir}`);
   });
 
-  it('but lies in the current folder is pointed out, not loaded', async () => {
+  test('but lies in the current folder is pointed out, not loaded', async () => {
     expect((await refused('local')).hint).toBe('there is ./local.ndz in the current folder: to load it say ./local');
   });
 
-  it('since its link is broken says so', async () => {
+  test('since its link is broken says so', async () => {
     expect((await refused('broken')).message).toBe(`image ${join(imagesDir, 'broken.ndz')} is a broken link to gone.ndz`);
   });
 
-  it('since it is a folder, or nothing', async () => {
+  test('since it is a folder, or nothing', async () => {
     expect((await refused('dir')).message).toContain('not found');
     expect((await refused('')).message).toBe('no image given');
     expect((await refused('plain/below')).message).toContain('not found');
   });
 
-  it('in a folder that is not there or holds nothing', async () => {
+  test('in a folder that is not there or holds nothing', async () => {
     const nowhere = findImage('x', { imagesDir: join(cwd, 'none'), cwd });
     await expect(nowhere).rejects.toThrow(expect.objectContaining({ kind: 'environment', hint: `${join(cwd, 'none')} holds no image` }));
   });
 
-  it.skipIf(process.getuid?.() === 0)('for this user', async () => {
+  test.skipIf(process.getuid?.() === 0)('for this user', async () => {
     await chmod(join(imagesDir, 'plain'), 0);
     expect((await refused('plain')).message).toMatch(/plain cannot be read: EACCES/);
   });

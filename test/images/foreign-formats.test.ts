@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { foreignFormat } from '../../src/images/foreign-formats.js';
 import { formatOfFile } from '../../src/images/formats.js';
 import { temporaryFolder } from '../helpers/images.js';
@@ -12,7 +12,7 @@ const file = (text: string, offset = 0): Buffer => {
   return bytes;
 };
 
-it.each([
+test.each([
   ['a zip archive', file('PK\x03\x04')],
   ['a 7z archive', file('7z\xbc\xaf\x27\x1c')],
   ['a rar archive', file('Rar!\x1a\x07\x00')],
@@ -44,7 +44,7 @@ it.each([
   );
 });
 
-it('a boot sector is a disk, whatever else it is', () => {
+test('a boot sector is a disk, whatever else it is', () => {
   for (const bytes of [file('CD001', 0x8001), file('hsqs'), file('PK\x03\x04')]) {
     bytes.writeUInt16LE(0xaa55, 510);
     expect(foreignFormat(bytes)).toBeNull();
@@ -52,7 +52,7 @@ it('a boot sector is a disk, whatever else it is', () => {
   expect(foreignFormat(Buffer.alloc(65_536))).toBeNull();
 });
 
-it.each([
+test.each([
   ['zstd', '28b52ffd0000'],
   ['compressed by lz4', '04224d180000'],
 ])('behind skippable frames: %s', async (words, hex) => {

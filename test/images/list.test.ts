@@ -1,10 +1,10 @@
 import { link, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { listImages } from '../../src/images/find.js';
 import { temporaryFolder } from '../helpers/images.js';
 
-it("lists a folder's images by name, with their aliases", async () => {
+test("lists a folder's images by name, with their aliases", async () => {
   const dir = await temporaryFolder();
   const elsewhere = join(await temporaryFolder(), 'elsewhere.ndz');
   await writeFile(elsewhere, '12345');
@@ -35,7 +35,7 @@ it("lists a folder's images by name, with their aliases", async () => {
   expect(images[1]).toMatchObject({ path: join(dir, 'b.ndz'), mtimeMs: 1_450_000_000_000 });
 });
 
-it('takes hard links, and links to one file elsewhere, for names of one image', async () => {
+test('takes hard links, and links to one file elsewhere, for names of one image', async () => {
   const dir = await temporaryFolder();
   const elsewhere = join(await temporaryFolder(), 'elsewhere.ndz');
   await writeFile(elsewhere, '12345');
@@ -51,7 +51,7 @@ it('takes hard links, and links to one file elsewhere, for names of one image', 
   ]);
 });
 
-it('tells from which node an image was saved, and what it was called', async () => {
+test('tells from which node an image was saved, and what it was called', async () => {
   const dir = await temporaryFolder();
   for (const name of ['saving__fit07__2026-11-21@01-16__mine.ndz', 'fedora.ndz']) await writeFile(join(dir, name), 'x');
   expect((await listImages(dir)).map(({ node, radical }) => [node, radical])).toEqual([
@@ -60,7 +60,7 @@ it('tells from which node an image was saved, and what it was called', async () 
   ]);
 });
 
-it('says which folder cannot be read, and where that is set', async () => {
+test('says which folder cannot be read, and where that is set', async () => {
   const dir = join(await temporaryFolder(), 'none');
   await expect(listImages(dir)).rejects.toThrow(
     expect.objectContaining({

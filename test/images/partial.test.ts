@@ -1,6 +1,6 @@
 import { link, readdir, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { partialPath, sweepUnfinished } from '../../src/images/saved.js';
 import { systemHost } from '../../src/util/host.js';
 import { temporaryFolder } from '../helpers/images.js';
@@ -8,7 +8,7 @@ import { temporaryFolder } from '../helpers/images.js';
 const DEAD = '-4194399-';
 const dying = (path: string): string => path.replace(`-${systemHost.pid}-`, DEAD);
 
-it('removes what dead processes left, and nothing of the living or of other machines', async () => {
+test('removes what dead processes left, and nothing of the living or of other machines', async () => {
   const dir = await temporaryFolder();
   const mine = partialPath(join(dir, 'a.ndz'));
   const dead = dying(partialPath(join(dir, 'a.ndz')));
@@ -25,7 +25,7 @@ it('removes what dead processes left, and nothing of the living or of other mach
   expect((await readdir(dir)).sort()).toEqual([mine, elsewhere, ...others].map((path) => basename(path)).sort());
 });
 
-it('removes the side files of an image that never got its name, and those of no other', async () => {
+test('removes the side files of an image that never got its name, and those of no other', async () => {
   const dir = await temporaryFolder();
   const half = dying(partialPath(join(dir, 'half.ndz.sha256'))); // killed between its side files and the image
   await writeFile(half, 'x');
@@ -40,7 +40,7 @@ it('removes the side files of an image that never got its name, and those of no 
   expect((await readdir(dir)).sort()).toEqual(['other.ndz.json', 'whole.ndz', 'whole.ndz.json']);
 });
 
-it('has a name that a file can have, however long the image’s is', async () => {
+test('has a name that a file can have, however long the image’s is', async () => {
   const dir = await temporaryFolder();
   const path = partialPath(join(dir, `${'é'.repeat(120)}.ndz.sha256`));
   await writeFile(path, 'x');
@@ -49,6 +49,6 @@ it('has a name that a file can have, however long the image’s is', async () =>
   expect(await readdir(dir)).toEqual([basename(path)]);
 });
 
-it('of a folder that is not there removes nothing', async () => {
+test('of a folder that is not there removes nothing', async () => {
   expect(await sweepUnfinished(join(await temporaryFolder(), 'none'), Date.now())).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { link, readdir, readFile, stat, watch, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { checksumFile } from '../../src/images/records.js';
 import { placeImage } from '../../src/images/saved.js';
 import type { SideFile } from '../../src/images/side-file.js';
@@ -8,7 +8,7 @@ import { temporaryFolder } from '../helpers/images.js';
 
 const sides = (path: string, text = 'mine'): SideFile[] => [checksumFile(path, 'ab'.repeat(32)), { path: `${path}.json`, text }];
 
-it('the side files have their names before the image has', async () => {
+test('the side files have their names before the image has', async () => {
   const dir = await temporaryFolder();
   const [file, path] = [join(dir, 'partial'), join(dir, 'x.ndz')];
   await writeFile(file, 'image');
@@ -27,7 +27,7 @@ it('the side files have their names before the image has', async () => {
   expect((await readdir(dir)).sort()).toEqual(['partial', 'x.ndz', 'x.ndz.json', 'x.ndz.sha256']);
 });
 
-it.each(['x.ndz', 'x.ndz.sha256', 'x.ndz.json'])('leaves nothing, and touches nothing, when %s is somebody else’s', async (taken) => {
+test.each(['x.ndz', 'x.ndz.sha256', 'x.ndz.json'])('leaves nothing, and touches nothing, when %s is somebody else’s', async (taken) => {
   const dir = await temporaryFolder();
   const [file, path] = [join(dir, 'partial'), join(dir, 'x.ndz')];
   await writeFile(file, 'image');
@@ -37,7 +37,7 @@ it.each(['x.ndz', 'x.ndz.sha256', 'x.ndz.json'])('leaves nothing, and touches no
   expect(await readFile(join(dir, taken), 'utf8')).toBe('theirs');
 });
 
-it('of many at once one gets the name, and what lies beside it is that one’s', async () => {
+test('of many at once one gets the name, and what lies beside it is that one’s', async () => {
   const dir = await temporaryFolder();
   const path = join(dir, 'x.ndz');
   const files = Array.from({ length: 8 }, (_, i) => join(dir, `partial${i}`));
@@ -50,7 +50,7 @@ it('of many at once one gets the name, and what lies beside it is that one’s',
   for (const winner of winners) expect([await readFile(path, 'utf8'), await readFile(`${path}.json`, 'utf8')]).toEqual([winner, winner]);
 });
 
-it('leaves nothing when a side file cannot be written', async () => {
+test('leaves nothing when a side file cannot be written', async () => {
   const dir = await temporaryFolder();
   const [file, path] = [join(dir, 'partial'), join(dir, 'x.ndz')];
   await writeFile(file, 'image');

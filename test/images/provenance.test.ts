@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { readChecksum, writeChecksum, doubtOf, readProvenance, writeProvenance, type Provenance } from '../../src/images/records.js';
 import { temporaryFolder } from '../helpers/images.js';
 
@@ -21,7 +21,7 @@ const provenance: Provenance = {
   notStamped: null,
 };
 
-it('is read back as it was written, by the name of a link too', async () => {
+test('is read back as it was written, by the name of a link too', async () => {
   const dir = await temporaryFolder();
   const path = join(dir, 'mine.ndz');
   await writeFile(path, '12345');
@@ -35,14 +35,14 @@ it('is read back as it was written, by the name of a link too', async () => {
   expect((await readdir(dir)).sort()).toEqual(['alias.ndz', 'mine.ndz', 'mine.ndz.json', 'mine.ndz.sha256']);
 });
 
-it('of before disks were marked has no mark', async () => {
+test('of before disks were marked has no mark', async () => {
   const path = join(await temporaryFolder(), 'mine.ndz');
   const { disk, notStamped, ...old } = provenance;
   await writeFile(`${path}.json`, JSON.stringify({ schema: 1, ...old }));
   expect(await readProvenance(path)).toEqual({ ...old, disk, notStamped });
 });
 
-it('says what is against an image, of that very content', () => {
+test('says what is against an image, of that very content', () => {
   expect(doubtOf(provenance, 5)).toBeNull();
   expect(doubtOf({ ...provenance, disk: 'half-written' }, 5)).toBe(
     'saved from fit01 by ann while the disk was half-written, as a load onto it had not ended well',
@@ -52,7 +52,7 @@ it('says what is against an image, of that very content', () => {
   expect(doubtOf(null, 5)).toBeNull();
 });
 
-it('nobody waits for a pipe, and nobody is quoted', async () => {
+test('nobody waits for a pipe, and nobody is quoted', async () => {
   const path = join(await temporaryFolder(), 'mine.ndz');
   execFileSync('mkfifo', [`${path}.json`]);
   await expect(readProvenance(path)).rejects.toThrow('it is no regular file');
@@ -61,7 +61,7 @@ it('nobody waits for a pipe, and nobody is quoted', async () => {
   await expect(readProvenance(path)).rejects.toThrow(/it is not JSON$/);
 });
 
-it.each([
+test.each([
   '',
   '{',
   '[]',

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { isImageFile, parseSavedName, radicalOf, savedName } from '../../src/images/saved.js';
 
-it.each([
+test.each([
   ['saving__fit07__2026-11-21@01-16__my-setup', { node: 'fit07', date: '2026-11-21@01-16', radical: 'my-setup' }],
   ['saving__fit07__2026-11-21@01-16-2__my__setup', { node: 'fit07', date: '2026-11-21@01-16-2', radical: 'my__setup' }],
   ['saving==fit07==2016-05-28@08:20==ubuntu', { node: 'fit07', date: '2016-05-28@08:20', radical: 'ubuntu' }],
@@ -16,7 +16,7 @@ it.each([
   expect(radicalOf(name)).toBe(expected?.radical ?? name);
 });
 
-it('any name that is given comes back', () => {
+test('any name that is given comes back', () => {
   const names = fc.string({ minLength: 1, unit: 'grapheme' }).filter((name) => !/[\p{Cc}\p{Zl}\p{Zp}/]/u.test(name));
   fc.assert(
     fc.property(names, fc.integer({ min: 1, max: 99 }), fc.integer({ min: 0, max: 4_000_000_000_000 }), (name, nth, atMs) => {
@@ -25,7 +25,7 @@ it('any name that is given comes back', () => {
   );
 });
 
-it('tells images from what lies beside them', () => {
+test('tells images from what lies beside them', () => {
   const names = [
     'a.ndz',
     'b.raw',

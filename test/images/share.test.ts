@@ -17,7 +17,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { readChecksum, writeChecksum, readProvenance, writeProvenance, type Provenance } from '../../src/images/records.js';
 import { planShare, type ShareStep, performShare } from '../../src/images/share.js';
 import { UserError } from '../../src/util/errors.js';
@@ -85,7 +85,7 @@ beforeEach(async () => {
 });
 
 describe('sharing', () => {
-  it('moves the newest image of a name, with what lies beside it, and lets everybody read it', async () => {
+  test('moves the newest image of a name, with what lies beside it, and lets everybody read it', async () => {
     const { mtimeMs } = await stat(join(cwd, NEW));
     await share('mine', { alias: 'best' });
     const path = join(imagesDir, 'mine.ndz');
@@ -100,7 +100,7 @@ describe('sharing', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('has nothing to do the second time', async () => {
+  test('has nothing to do the second time', async () => {
     await share('mine', { alias: 'best' });
     await share(`./${OLD}`, { force: true }); // another one meanwhile
     expect(await readFile(join(imagesDir, 'best.ndz'), 'utf8')).toBe('old');
@@ -108,7 +108,7 @@ describe('sharing', () => {
     expect(await plan('best')).toEqual([]);
   });
 
-  it('overwrites nothing without --force', async () => {
+  test('overwrites nothing without --force', async () => {
     await save(join(imagesDir, 'mine.ndz'), 'theirs', 30);
     expect(await refusal(plan('mine'))).toMatchObject({
       kind: 'refused',
@@ -120,7 +120,7 @@ describe('sharing', () => {
     expect(await readChecksum(join(imagesDir, 'mine.ndz'))).toBe(sha256(Buffer.from('new')));
   });
 
-  it('overwrites nothing that appears after the plan was made', async () => {
+  test('overwrites nothing that appears after the plan was made', async () => {
     const steps = await plan('mine');
     await writeFile(join(imagesDir, 'mine.ndz'), 'theirs');
     for (const step of steps) await expect(performShare(step, options)).rejects.toThrow('exists already');
@@ -128,7 +128,7 @@ describe('sharing', () => {
     expect(await readFile(join(cwd, NEW), 'utf8')).toBe('new');
   });
 
-  it('takes an alias from another image only with --force, and never puts one in the place of an image', async () => {
+  test('takes an alias from another image only with --force, and never puts one in the place of an image', async () => {
     for (const name of ['other.ndz', 'image.ndz']) await writeFile(join(imagesDir, name), 'x');
     await symlink('other.ndz', join(imagesDir, 'best.ndz'));
     for (const force of [false, true])
@@ -138,14 +138,14 @@ describe('sharing', () => {
     expect(await readlink(join(imagesDir, 'best.ndz'))).toBe('mine.ndz');
   });
 
-  it('gives an alias to what is shared already', async () => {
+  test('gives an alias to what is shared already', async () => {
     await share('mine');
     await share('mine', { alias: 'a' });
     await share('a', { alias: 'b' });
     expect(await readlink(join(imagesDir, 'b.ndz'))).toBe('mine.ndz');
   });
 
-  it('keeps aliases of an image that is renamed in the images folder', async () => {
+  test('keeps aliases of an image that is renamed in the images folder', async () => {
     await save(join(imagesDir, 'saving__fit01__2026-11-23@01-16__mine.ndz'), 'newest', 0);
     await symlink('saving__fit01__2026-11-23@01-16__mine.ndz', join(imagesDir, 'best.ndz'));
     await share('mine');
@@ -153,7 +153,7 @@ describe('sharing', () => {
     expect(await readlink(join(imagesDir, 'best.ndz'))).toBe('mine.ndz');
   });
 
-  it('cleans up older images of that name, of the same person only', async () => {
+  test('cleans up older images of that name, of the same person only', async () => {
     await save(join(imagesDir, 'saving__fit02__2026-11-20@01-16__mine.ndz'), 'older', 30);
     await save(join(imagesDir, 'saving__fit03__2026-11-20@01-16__mine.ndz'), 'bobs', 40, 'bob');
     await save(join(imagesDir, 'saving__fit04__2026-11-20@01-16__mine-too.ndz'), 'another', 40);
@@ -166,7 +166,7 @@ describe('sharing', () => {
     ]);
   });
 
-  it('shares images of other formats under their file names', async () => {
+  test('shares images of other formats under their file names', async () => {
     await writeFile(join(cwd, 'disk.img.xz'), 'x');
     await writeFile(join(cwd, 'disk.bmap'), 'x');
     await share('./disk.img.xz', { alias: 'disk' });
@@ -174,17 +174,17 @@ describe('sharing', () => {
     expect(warnings).toEqual([expect.stringContaining('disk.bmap stays where it is')]);
   });
 
-  it.each(['', '../x', '.x', '-x', 'a\nb'])('refuses the alias %j', async (alias) => {
+  test.each(['', '../x', '.x', '-x', 'a\nb'])('refuses the alias %j', async (alias) => {
     expect((await refusal(plan('mine', { alias }))).kind).toBe('usage');
   });
 
-  it('refuses a link to a file elsewhere, and names that nothing has', async () => {
+  test('refuses a link to a file elsewhere, and names that nothing has', async () => {
     await symlink(join(cwd, NEW), join(cwd, 'link.ndz'));
     expect((await refusal(plan('./link'))).message).toMatch(/link\.ndz is a link to .*fit07/);
     expect((await refusal(plan('nothing'))).message).toContain('not found');
   });
 
-  it.skipIf(process.getuid?.() === 0)('says which folder must be writable before it does anything', async () => {
+  test.skipIf(process.getuid?.() === 0)('says which folder must be writable before it does anything', async () => {
     await chmod(imagesDir, 0o555);
     expect(await refusal(plan('mine'))).toMatchObject({ kind: 'refused', hint: expect.stringContaining(imagesDir) as unknown });
     await chmod(imagesDir, 0o755);
@@ -192,7 +192,7 @@ describe('sharing', () => {
 });
 
 describe.skipIf(!(await otherFileSystem()))('onto another file system', () => {
-  it('copies, checks and leaves nothing half', async () => {
+  test('copies, checks and leaves nothing half', async () => {
     const [a, b] = [(await stat('/dev/shm')).dev, (await stat(cwd)).dev];
     expect(a).not.toBe(b);
     const { mkdtemp, rm } = await import('node:fs/promises');
@@ -237,14 +237,14 @@ describe('an image in somebody else’s hands', () => {
     return message;
   };
 
-  it('that became a link is neither read, nor made readable, nor published', async () => {
+  test('that became a link is neither read, nor made readable, nor published', async () => {
     const steps = await plan('mine');
     await rm(join(cwd, NEW));
     await symlink(secret, join(cwd, NEW));
     expect(await refused(steps)).toContain('is not what it was');
   });
 
-  it('that became a link, another file or a pipe while it was checked is not published either', async () => {
+  test('that became a link, another file or a pipe while it was checked is not published either', async () => {
     for (const swap of ['symlink', 'link', 'mkfifo'] as const) {
       const steps = await plan('mine');
       const [step] = steps;
@@ -267,7 +267,7 @@ describe('an image in somebody else’s hands', () => {
     }
   });
 
-  it('whose folder became a link to another is not looked for there', async () => {
+  test('whose folder became a link to another is not looked for there', async () => {
     const steps = await plan('mine');
     const elsewhere = await temporaryFolder();
     await writeFile(join(elsewhere, NEW), SECRET, { mode: 0o600 });
@@ -294,13 +294,13 @@ describe('an image in somebody else’s hands', () => {
     }
   });
 
-  it('that is another name of a file which not everybody may read is refused', async () => {
+  test('that is another name of a file which not everybody may read is refused', async () => {
     await rm(join(cwd, NEW));
     await link(secret, join(cwd, NEW));
     expect(await refused(await plan(`./${NEW}`))).toContain('has other names');
   });
 
-  it.each(['.sha256', '.json'])('whose %s is a link to a secret does not make us read that', async (suffix) => {
+  test.each(['.sha256', '.json'])('whose %s is a link to a secret does not make us read that', async (suffix) => {
     await rm(join(cwd, NEW + suffix));
     await symlink(secret, join(cwd, NEW + suffix));
     const [step] = await plan('mine');
@@ -314,7 +314,7 @@ describe('an image in somebody else’s hands', () => {
     expect(await readdir(imagesDir)).toEqual([]);
   });
 
-  it('becomes a copy of our own, which nobody else can change, and the original goes', async () => {
+  test('becomes a copy of our own, which nobody else can change, and the original goes', async () => {
     const [step] = await plan('mine');
     if (!step) throw new Error('nothing to do');
     if (process.getuid?.() === 0) await chown(join(cwd, NEW), 54_321, 54_321);
@@ -330,7 +330,7 @@ describe('an image in somebody else’s hands', () => {
     expect((await readdir(cwd)).sort()).toEqual([OLD, `${OLD}.json`, `${OLD}.sha256`]);
   });
 
-  it('an older one that is another file by now is not cleaned up', async () => {
+  test('an older one that is another file by now is not cleaned up', async () => {
     const steps = await plan('mine', { clean: true });
     await rm(join(cwd, OLD));
     await writeFile(join(cwd, OLD), 'somebody’s');
@@ -342,7 +342,7 @@ describe('an image in somebody else’s hands', () => {
 });
 
 describe('an image with something against its origin', () => {
-  it.each([
+  test.each([
     ['half-written', 'while the disk was half-written'],
     ['unverified', 'nothing had been read back'],
     ['melted', 'a disk that was melted'],
@@ -356,7 +356,7 @@ describe('an image with something against its origin', () => {
   });
 });
 
-it('side files of an image that is gone are in the way, and go with --force', async () => {
+test('side files of an image that is gone are in the way, and go with --force', async () => {
   await writeFile(join(imagesDir, 'mine.ndz.json'), 'of what?');
   await expect(share('mine')).rejects.toMatchObject({ kind: 'refused', message: expect.stringContaining('without an image') as unknown });
   expect(await readdir(imagesDir)).toEqual(['mine.ndz.json']);
@@ -364,7 +364,7 @@ it('side files of an image that is gone are in the way, and go with --force', as
   expect(await readProvenance(join(imagesDir, 'mine.ndz'))).toEqual(provenanceOf('new'));
 });
 
-it('tells which images of that name were passed over', async () => {
+test('tells which images of that name were passed over', async () => {
   const other = join(imagesDir, 'saving__fit03__2026-11-20@01-16__mine.ndz');
   await save(other, 'bobs', 40, 'bob');
   const { passedOver, older } = await planShare('mine', { cwd, imagesDir, alias: null, force: false, clean: false });

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { holdsControls, imageOfLine, isStampLine, stampLine } from '../../src/images/stamp.js';
 
 const stamp = {
@@ -10,7 +10,7 @@ const stamp = {
   comment: null,
 };
 
-it('is the line that has been written for years, with base and comment behind', () => {
+test('is the line that has been written for years, with base and comment behind', () => {
   expect(stampLine(stamp)).toBe('2026-11-21@01:16 - node fit07 - image my - set - by ann');
   expect(stampLine({ ...stamp, comment: 'it - works' })).toBe('2026-11-21@01:16 - node fit07 - image my - set - by ann - it - works');
   const second = stampLine({ ...stamp, image: 'next', base: stampLine(stamp), comment: 'c' });
@@ -19,7 +19,7 @@ it('is the line that has been written for years, with base and comment behind', 
   expect(imageOfLine(second)).toBe('next');
 });
 
-it.each([
+test.each([
   ['2016-05-28@08:20 - node fit38 - image ubuntu-16 - by root', 'ubuntu-16'],
   ['2026-11-21@01:16 - node none - image demo - by imaging', 'demo'],
   ['2016-05-28@08:20 - node fit38 - image old', 'old'],
@@ -28,7 +28,7 @@ it.each([
   expect(imageOfLine(line)).toBe(image);
 });
 
-it('takes nothing else a terminal shows for one', () => {
+test('takes nothing else a terminal shows for one', () => {
   for (const line of [
     '',
     '/ # tail -n 1 /mnt/etc/imaging-image',
@@ -38,7 +38,7 @@ it('takes nothing else a terminal shows for one', () => {
     expect(isStampLine(line)).toBe(false);
 });
 
-it('knows what would end a line or drive a terminal', () => {
+test('knows what would end a line or drive a terminal', () => {
   for (const text of ['a\nb', '\r', '\t', '\0', '\u001b[m', '\u007f', '\u009b', '\u2028', 'caf\ufffd'])
     expect(holdsControls(text)).toBe(true);
   for (const text of ['', `"; rm -rf / #`, 'naïve', '値', '😀', "it's \\n"]) expect(holdsControls(text)).toBe(false);

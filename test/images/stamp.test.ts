@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, test, onTestFinished } from 'vitest';
 import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { lastLine, parseStamp, stampOfImage } from '../../src/images/stamp.js';
 
-it.each([
+test.each([
   [
     '2026-11-21@08:20 - node fit38 - image fedora-21 - by alice',
     { savedAt: '2026-11-21@08:20', node: 'fit38', image: 'fedora-21', by: 'alice', comment: null },
@@ -21,12 +21,12 @@ it.each([
   expect(parseStamp(line)).toEqual(stamp);
 });
 
-it('the last line that says something counts, without what would trouble a terminal', () => {
+test('the last line that says something counts, without what would trouble a terminal', () => {
   expect(lastLine('first\nlast\x1b[2J\r\n\n  \n')).toBe('last [2J');
   expect([lastLine(''), lastLine('\n \n')]).toEqual([null, null]);
 });
 
-it('the stamp of an image is read out of its file system', async () => {
+test('the stamp of an image is read out of its file system', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'imaging-stamp-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   const { ndzPath, hasFileSystem } = await makeDemoImage(dir, { sizeBytes: 4 << 20 });

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { ensureNdz } from '../../src/images/convert.js';
 import { systemHost } from '../../src/util/host.js';
 import { descriptorsOf, temporaryFolder } from '../helpers/images.js';
@@ -28,7 +28,7 @@ table.writeUInt32LE(2048, 454);
 table.writeUInt32LE(100_000, 458);
 table.writeUInt16LE(0xaa55, 510);
 
-it.skipIf(!hasZstd).each([
+test.skipIf(!hasZstd).each([
   ['zeros', Buffer.alloc(4096), 'begins with no partition table and no file system that says how large it is'],
   ['the table of a small disk, then zeros', table, 'its partition table ends at 50 MiB'],
 ])('what unpacks into more than any disk ends soon, and leaves nothing: %s (needs zstd)', async (_, head, words) => {

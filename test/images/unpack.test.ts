@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { PackedFormat } from '../../src/images/packed-magics.js';
 import { LARGEST_DISK_BYTES } from '../../src/images/room.js';
 import { unpack, type Unpacked, type UnpackOptions } from '../../src/images/unpack.js';
@@ -62,22 +62,22 @@ beforeEach(async () => {
 
 describe.each(FORMATS)('%s', (format) => {
   const skip = missing.includes(format);
-  const test = (name: string, run: () => Promise<void>): void =>
-    it.skipIf(skip)(`${name}${skip ? ` (there is no ${PROGRAMS[format]})` : ''}`, run);
+  const ifHere = (name: string, run: () => Promise<void>): void =>
+    test.skipIf(skip)(`${name}${skip ? ` (there is no ${PROGRAMS[format]})` : ''}`, run);
 
-  test('all parts of a file are unpacked, with holes for zeros', async () => {
+  ifHere('all parts of a file are unpacked, with holes for zeros', async () => {
     const { bytes, notes, sizeBytes } = await unpacked(format, Buffer.concat([pack(format, one), pack(format, two)]));
     expect(bytes.equals(both)).toBe(true);
     expect([notes, sizeBytes]).toEqual([[], both.byteLength]);
     expect((await stat(join(folder, `temporary-${count}`))).blocks * 512).toBeLessThan(both.byteLength - MIB);
   });
 
-  test('zeros behind are nothing', async () => {
+  ifHere('zeros behind are nothing', async () => {
     const { bytes, notes } = await unpacked(format, Buffer.concat([pack(format, one), zeros]));
     expect([bytes.equals(one), notes]).toEqual([true, []]);
   });
 
-  test('other bytes behind are left out, and told', async () => {
+  ifHere('other bytes behind are left out, and told', async () => {
     for (const behind of [signature, Buffer.concat([Buffer.alloc(8), signature])]) {
       const { bytes, notes } = await unpacked(format, Buffer.concat([pack(format, one), behind]));
       expect([bytes.equals(one), notes]).toEqual([
@@ -87,7 +87,7 @@ describe.each(FORMATS)('%s', (format) => {
     }
   });
 
-  test('a second part whose first byte is damaged is no signature', async () => {
+  ifHere('a second part whose first byte is damaged is no signature', async () => {
     const second = pack(format, two);
     second[0] = 0;
     await refused(
@@ -97,20 +97,20 @@ describe.each(FORMATS)('%s', (format) => {
     );
   });
 
-  test('cut anywhere in the last part it is refused', async () => {
+  ifHere('cut anywhere in the last part it is refused', async () => {
     const [first, second] = [pack(format, one), pack(format, two)];
     for (const length of [5, Math.floor(second.byteLength / 2), second.byteLength - 1]) {
       await refused(format, Buffer.concat([first, second.subarray(0, length)]), /cannot be unpacked: (?!.*undamaged sections)/);
     }
   });
 
-  test('damaged in the middle it is refused', async () => {
+  ifHere('damaged in the middle it is refused', async () => {
     const packed = pack(format, one);
     packed.fill(0x55, 100_000, 100_400);
     await refused(format, packed, 'cannot be unpacked');
   });
 
-  test('an archive inside is told at once', async () => {
+  ifHere('an archive inside is told at once', async () => {
     const tar = Buffer.alloc(20 * MIB);
     tar.write('disk.img', 0);
     tar.write('ustar\x0000', 257);
@@ -119,11 +119,11 @@ describe.each(FORMATS)('%s', (format) => {
     expect(read.length).toBeLessThan(8);
   });
 
-  test('compressed twice is told', async () => {
+  ifHere('compressed twice is told', async () => {
     await refused(format, pack(format, gzipSync(randomBytes(50_000))), 'compressed once more, by gzip');
   });
 
-  test('more than a disk may have here is refused', async () => {
+  ifHere('more than a disk may have here is refused', async () => {
     await refused(format, pack(format, both), 'is more than the 0.0 GB that disks may have here', {
       limits: { largestDiskBytes: 2 * MIB, exactBytes: null },
     });
@@ -132,7 +132,7 @@ describe.each(FORMATS)('%s', (format) => {
     });
   });
 
-  test('it can be stopped', async () => {
+  ifHere('it can be stopped', async () => {
     const [controller, reason] = [new AbortController(), new Error('enough')];
     const going = unpacked(format, pack(format, both), { signal: controller.signal, onBytes: () => controller.abort(reason) });
     await expect(going).rejects.toBe(reason);
@@ -140,7 +140,7 @@ describe.each(FORMATS)('%s', (format) => {
   });
 });
 
-it.skipIf(missing.includes('bzip2'))('of bzip2 the first line of its words is told', async () => {
+test.skipIf(missing.includes('bzip2'))('of bzip2 the first line of its words is told', async () => {
   const packed = pack('bzip2', one);
   await refused(
     'bzip2',
@@ -149,7 +149,7 @@ it.skipIf(missing.includes('bzip2'))('of bzip2 the first line of its words is to
   );
 });
 
-it('a gzip part behind zeros is unpacked, and headers may have everything', async () => {
+test('a gzip part behind zeros is unpacked, and headers may have everything', async () => {
   const plain = gzipSync(two);
   const header = Buffer.concat([
     plain.subarray(0, 3),
@@ -166,7 +166,7 @@ it('a gzip part behind zeros is unpacked, and headers may have everything', asyn
   await refused('gzip', wrong, 'incorrect data check');
 });
 
-it('as many gzip parts as there are', async () => {
+test('as many gzip parts as there are', async () => {
   const parts = Array.from({ length: 300 }, (_, i) => Buffer.alloc(i * 7, i));
   const { bytes } = await unpacked('gzip', Buffer.concat(parts.map((part) => gzipSync(part))));
   expect(bytes.equals(Buffer.concat(parts))).toBe(true);
@@ -175,17 +175,17 @@ it('as many gzip parts as there are', async () => {
 describe.skipIf(missing.includes('zstd'))('zstd', () => {
   const skippable = Buffer.concat([Buffer.from('5a2a4d1804000000', 'hex'), Buffer.from('abcd')]);
 
-  it('skippable frames are passed over in front, between and behind', async () => {
+  test('skippable frames are passed over in front, between and behind', async () => {
     const { bytes, notes } = await unpacked('zstd', Buffer.concat([skippable, pack('zstd', one), skippable, pack('zstd', two), skippable]));
     expect([bytes.equals(both), notes]).toEqual([true, []]);
   });
 
-  it('a window of 2 GiB is unpacked', async () => {
+  test('a window of 2 GiB is unpacked', async () => {
     const packed = execFileSync('zstd', ['-q', '-c', '-1', '--long=31'], { input: both, maxBuffer: 64 * MIB });
     expect((await unpacked('zstd', packed)).bytes.equals(both)).toBe(true);
   });
 
-  it('a frame that says how much it holds is refused before it is unpacked', async () => {
+  test('a frame that says how much it holds is refused before it is unpacked', async () => {
     const header = Buffer.from('28b52ffde0' + '0000000000000400', 'hex'); // 1 PiB
     await refused('zstd', Buffer.concat([header, Buffer.from('010000', 'hex'), Buffer.alloc(4)]), 'is more than 2 TiB');
   });

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { writeChecksum, writeProvenance } from '../../src/images/records.js';
 import { judgeImage, vouchHint } from '../../src/images/whole.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
@@ -33,7 +33,7 @@ const record = (of: Uint8Array, sizeBytes: number): Promise<void> =>
 /** Its last chunk is full and its table speaks of more: cut, or a whole one by bad luck. */
 const doubtful = (): Buffer => fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES);
 
-it('what looks cut is cut, unless a checksum vouches for it', async () => {
+test('what looks cut is cut, unless a checksum vouches for it', async () => {
   await writeFile(image, doubtful());
   expect((await judge()).cut).toMatch(/its last chunks are missing$/);
   expect(vouchHint(image, await inspectImage(image))).toBe(
@@ -48,7 +48,7 @@ it('what looks cut is cut, unless a checksum vouches for it', async () => {
   await expect(judge()).rejects.toThrow(expect.objectContaining({ code: 'ndz-checksum' }));
 });
 
-it('or the size that its save recorded does', async () => {
+test('or the size that its save recorded does', async () => {
   await writeFile(image, doubtful());
   await record(doubtful(), 2 * CHUNK_BYTES);
   expect((await judge()).cut).toBeNull();
@@ -58,7 +58,7 @@ it('or the size that its save recorded does', async () => {
   );
 });
 
-it('a record of another image says nothing, and neither does one that cannot be read', async () => {
+test('a record of another image says nothing, and neither does one that cannot be read', async () => {
   const whole = fixture('ext4');
   await writeFile(image, whole);
   await writeChecksum(image, sha256(whole));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseIni } from '../../src/config/ini-text.js';
 import { parseMachineMap } from '../../src/inventory/generate/machine-map.js';
 import { cmcMac, dataMac } from '../../src/inventory/generate/macs.js';
@@ -56,7 +56,7 @@ const summary = (ini: string, map = MAP): unknown[] => {
 };
 
 describe('networks', () => {
-  it('give machine N the address that ends in N, as far as they reach', () => {
+  test('give machine N the address that ends in N, as far as they reach', () => {
     expect(addressIn(network('192.168.1.0/24'), 254)).toBe('192.168.1.254');
     expect(addressIn(network('192.168.1.0/24'), 255)).toBeNull();
     expect(addressIn(network('10.0.0.0/8'), 7)).toBe('10.0.0.7');
@@ -67,7 +67,7 @@ describe('networks', () => {
     expect(netmask(network('10.0.0.0/8'))).toBe('255.0.0.0');
   });
 
-  it.each([
+  test.each([
     '192.168.1.0',
     '192.168.1.1/24',
     '192.168.1.128/25',
@@ -81,7 +81,7 @@ describe('networks', () => {
     expect(parseNetwork(text)).toBeNull();
   });
 
-  it('overlap when one address is in both', () => {
+  test('overlap when one address is in both', () => {
     expect(overlap(network('10.1.0.0/16'), network('10.1.7.0/24'))).toBe(true);
     expect(overlap(network('10.1.7.0/24'), network('10.1.0.0/16'))).toBe(true);
     expect(overlap(network('10.1.7.0/24'), network('10.1.8.0/24'))).toBe(false);
@@ -89,11 +89,11 @@ describe('networks', () => {
 });
 
 describe('MAC addresses', () => {
-  it('of cards hold the number in decimal digits', () => {
+  test('of cards hold the number in decimal digits', () => {
     expect([1, 41, 107, 254].map(cmcMac)).toEqual(['02:00:00:00:00:01', '02:00:00:00:00:41', '02:00:00:00:01:07', '02:00:00:00:02:54']);
   });
 
-  it('of data interfaces are one less, with a borrow', () => {
+  test('of data interfaces are one less, with a borrow', () => {
     expect(dataMac('00:03:1d:0e:03:19')).toBe('00:03:1d:0e:03:18');
     expect(dataMac('00:03:1d:0e:04:00')).toBe('00:03:1d:0e:03:ff');
     expect(dataMac('00:00:00:00:00:00')).toBeNull();
@@ -107,7 +107,7 @@ describe('MAC addresses', () => {
 });
 
 describe('a map of machines', () => {
-  it('is read line by line, comments and wireless cards aside', () => {
+  test('is read line by line, comments and wireless cards aside', () => {
     expect(parseMachineMap(`\uFEFF${MAP.replaceAll('\n', '\r\n')}`, 'm')).toEqual({
       problems: [],
       machines: [
@@ -120,7 +120,7 @@ describe('a map of machines', () => {
     });
   });
 
-  it.each([
+  test.each([
     ['1 00:03:1d:0e:03:19', '2 words, number mac slot [wlan0 [wlan1]] is expected'],
     ['1 00:03:1d:0e:03:19 1 a b c', '6 words, number mac slot [wlan0 [wlan1]] is expected'],
     ['0 00:03:1d:0e:03:19 1', `"0" is not a machine's number (1 to 254)`],
@@ -135,7 +135,7 @@ describe('a map of machines', () => {
     expect(mapProblems(`# a map\n${line}\n`)).toEqual([`m, line 2: ${expected}`]);
   });
 
-  it('with the same number, MAC or slot twice: all of it is told, with both lines', () => {
+  test('with the same number, MAC or slot twice: all of it is told, with both lines', () => {
     const map =
       '1 00:03:1d:0e:03:19 1\n2 00:03:1d:0e:03:21 2\n1 00:03:1D:0E:03:21 2\n3 zz 3\n5 00:03:1d:0e:03:25 preplab\n6 00:03:1d:0e:03:27 preplab';
     expect(mapProblems(map)).toEqual([
@@ -148,14 +148,14 @@ describe('a map of machines', () => {
 });
 
 describe('machines at their places', () => {
-  it('production: numbered by slot; the card keeps the physical number', () => {
+  test('production: numbered by slot; the card keeps the physical number', () => {
     expect(summary(SITE)).toEqual([
       [14, 'reboot14', '10.1.1.14', '02:00:00:00:00:14', 'fit14', '10.1.3.14', '00:03:1d:0e:03:55', '10.1.2.14', '00:03:1d:0e:03:54'],
       [41, 'reboot15', '10.1.1.41', '02:00:00:00:00:41', 'fit15', '10.1.3.15', '00:03:1d:0e:05:67', '10.1.2.15', '00:03:1d:0e:05:66'],
     ]);
   });
 
-  it('preparation lab: the spare ones, or all; numbered by their own number; -a means the spare ones', () => {
+  test('preparation lab: the spare ones, or all; numbered by their own number; -a means the spare ones', () => {
     const lab = SITE.replace('production', 'preplab');
     expect(placed(lab).nodes.map((node) => [node.number, node.inScope])).toEqual([
       [15, true],
@@ -172,11 +172,11 @@ describe('machines at their places', () => {
     ]);
   });
 
-  it('without a data network there is no data interface, and its MAC is no matter', () => {
+  test('without a data network there is no data interface, and its MAC is no matter', () => {
     expect(placed(SITE.replace('data = 10.1.2.0/24\n', '')).nodes.map((node) => node.data)).toEqual([null, null]);
   });
 
-  it('no room, the gateway’s address, computed MACs that another has, nobody there: each is told', () => {
+  test('no room, the gateway’s address, computed MACs that another has, nobody there: each is told', () => {
     const small = SITE.replaceAll('/24', '/27').replace('[networks]', '[networks]\ngateway = 15');
     expect(placed(small).problems).toEqual([
       'm, line 7: machine 41 has no address in 10.1.1.0/27, the cmc network of here',
@@ -194,7 +194,7 @@ describe('machines at their places', () => {
 });
 
 describe('a site description', () => {
-  it('has the keys of docs/inventory.md, with these defaults', async () => {
+  test('has the keys of docs/inventory.md, with these defaults', async () => {
     const table = (await readFile(join(packageRoot, 'docs/inventory.md'), 'utf8')).split('### Every key')[1]?.split('\n## ')[0] ?? '';
     const rows = table
       .split('\n')
@@ -206,12 +206,12 @@ describe('a site description', () => {
     );
   });
 
-  it('that says nothing: every key that must be given is told', () => {
+  test('that says nothing: every key that must be given is told', () => {
     const missing = ['[site] name', '[site] mode', '[site] map', '[networks] cmc', '[networks] control'];
     expect(siteProblems('').map((problem) => problem.split(' is missing')[0])).toEqual(missing.map((key) => `here.ini: ${key}`));
   });
 
-  it('with wrong values, unknown sections and keys: all of it is told', () => {
+  test('with wrong values, unknown sections and keys: all of it is told', () => {
     expect(siteProblems(`${SITE}gateway = 255\ngatway = 1\n[names]\ncmc = 7\n[name]\na = b`.replace('production', 'Production'))).toEqual([
       'here.ini: unknown key [networks] gatway: there are cmc, control, data, gateway',
       'here.ini: unknown section [name]: there are [site], [names], [networks], [omf]',
@@ -221,7 +221,7 @@ describe('a site description', () => {
     ]);
   });
 
-  it('that contradicts itself', () => {
+  test('that contradicts itself', () => {
     expect(siteProblems(`${SITE.replace('10.1.3.0/24', '10.1.0.0/16')}[names]\ndata = Fit`)).toEqual([
       'here.ini: [networks] cmc = 10.1.1.0/24 and control = 10.1.0.0/16 overlap',
       'here.ini: [names] control and data are both fit: host names would not be unique',
@@ -238,7 +238,7 @@ describe('the files of a site', () => {
     Object.fromEntries(outputFiles(site(ini), placed(ini).nodes, '/some/where/here.ini').map(({ name, text }) => [name, text]));
   const header = '# here: made by imaging-inventory generate from here.ini and machines.map; change those, not this\n';
 
-  it('inventory: what every command reads', () => {
+  test('inventory: what every command reads', () => {
     const { nodes, problems } = parseInventory(JSON.parse(files(SITE)['here.inventory.json'] ?? ''), {
       regularName: 'fit',
       rebootName: 'reboot',
@@ -249,7 +249,7 @@ describe('the files of a site', () => {
     );
   });
 
-  it('hosts, dnsmasq and configuration, to the byte', () => {
+  test('hosts, dnsmasq and configuration, to the byte', () => {
     const made = files(`${SITE.replace('[site]', '[site]\ndomain = example.org')}`);
     expect(made['here.hosts']).toBe(`${header}10.1.3.100      here.example.org here
 10.1.1.14       reboot14.example.org reboot14
@@ -277,7 +277,7 @@ local_control_ip = 10.1.3.100
 `);
   });
 
-  it('OMF: a resource for each node, or one for the testbed', () => {
+  test('OMF: a resource for each node, or one for the testbed', () => {
     const [, second]: unknown[] = JSON.parse(files(SITE)['here.omf.json'] ?? '');
     expect(second).toEqual({
       name: 'fit15',
@@ -300,7 +300,7 @@ local_control_ip = 10.1.3.100
     ]);
   });
 
-  it('follow the prefixes, and do without domain and data network', () => {
+  test('follow the prefixes, and do without domain and data network', () => {
     const made = files(`${SITE.replace('data = 10.1.2.0/24\n', '')}[names]\ncontrol = node\ncmc = cm`);
     expect(made['here.hosts']).toBe(
       `${header}10.1.3.100      here\n10.1.1.14       cm14\n10.1.1.41       cm15\n10.1.3.14       node14\n10.1.3.15       node15\n`,
@@ -310,7 +310,7 @@ local_control_ip = 10.1.3.100
     expect(parseInventory(JSON.parse(made['here.inventory.json'] ?? ''), { regularName: 'node', rebootName: 'cm' }).problems).toEqual([]);
   });
 
-  it('do not depend on the order of the map', () => {
+  test('do not depend on the order of the map', () => {
     const turned = MAP.trim().split('\n').reverse().join('\n');
     expect(outputFiles(site(), placed(SITE, turned).nodes, 'here.ini')).toEqual(outputFiles(site(), placed(SITE).nodes, 'here.ini'));
   });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { physicalNumber } from '../../src/inventory/firmware.js';
 import { Inventory, type InventoryNode } from '../../src/inventory/inventory.js';
 import { inventoryWarnings } from '../../src/inventory/warnings.js';
@@ -19,7 +19,7 @@ function changed(number: number, role: 'cmc' | 'control' | 'data', change: Parti
 }
 
 describe('warnings about an inventory', () => {
-  it('none for nodes and replacements that are in step', () => {
+  test('none for nodes and replacements that are in step', () => {
     expect(
       warnings(
         oneNode(7),
@@ -29,18 +29,18 @@ describe('warnings about an inventory', () => {
     ).toEqual([]);
   });
 
-  it('a card whose MAC is that of another machine', () => {
+  test('a card whose MAC is that of another machine', () => {
     expect(warnings(oneNode(7), changed(15, 'cmc', { ip: '127.0.1.41' }))).toEqual([
       "fit15: cmc.mac 02:00:00:00:00:15 is not the card of cmc.ip 127.0.1.41: the firmware puts one machine's number into both",
     ]);
     expect(warnings(oneNode(7), changed(15, 'cmc', { mac: '02:00:00:00:00:4f' }))).toHaveLength(1);
   });
 
-  it('none for cards of another make', () => {
+  test('none for cards of another make', () => {
     expect(warnings(changed(15, 'cmc', { mac: 'b8:27:eb:00:00:01' }))).toEqual([]);
   });
 
-  it('cards that count in hex are in step when the others do so too', () => {
+  test('cards that count in hex are in step when the others do so too', () => {
     const hex = [10, 20, 30].map((number) => changed(number, 'cmc', { mac: `02:00:00:00:00:${number.toString(16).padStart(2, '0')}` })) as [
       InventoryNode,
       ...InventoryNode[],
@@ -51,7 +51,7 @@ describe('warnings about an inventory', () => {
     expect(physicalNumber(hex[1]?.cmc ?? hex[0].cmc, 'decimal')).toBeNull();
   });
 
-  it('names and addresses of another number', () => {
+  test('names and addresses of another number', () => {
     expect(warnings({ ...changed(7, 'control', { hostname: 'fit7' }), name: 'fit7' })).toEqual([
       'fit7: control.hostname fit7 is written fit07 elsewhere',
     ]);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LeaseBackend } from '../../src/leases/backend.js';
 import { createPermit, type LeasePermit } from '../../src/leases/lease-check.js';
 import { createR2labLeases } from '../../src/leases/r2labapi.js';
@@ -53,7 +53,7 @@ const checks = (permit: LeasePermit, ...nodes: string[]): Promise<(string | null
   );
 
 describe('a permit', () => {
-  it('is given to the owner of the lease that runs, and to nobody else', async () => {
+  test('is given to the owner of the lease that runs, and to nobody else', async () => {
     const [alice, bob] = [permitOf('alice'), permitOf('bob')];
     expect((await alice.initial(['fit01', 'fit02'], never)).size).toBe(0);
     await alice.check('fit01', never);
@@ -65,7 +65,7 @@ describe('a permit', () => {
     });
   });
 
-  it('a lease that ends in the middle stops its owner at the next check, and nobody else', async () => {
+  test('a lease that ends in the middle stops its owner at the next check, and nobody else', async () => {
     const [alice, bob] = [permitOf('alice'), permitOf('bob')];
     await alice.check('fit01', never);
     await expect(bob.check('fit02', never)).rejects.toMatchObject({ code: 'no-lease' });
@@ -77,7 +77,7 @@ describe('a permit', () => {
     await bob.check('fit02', never);
   });
 
-  it('holds from its first moment up to its last, not at it', async () => {
+  test('holds from its first moment up to its last, not at it', async () => {
     const permit = permitOf('bob');
     host.nowMs = AT + HOUR - 1;
     expect(await checks(permit, 'fit01')).toEqual(['no-lease']);
@@ -89,7 +89,7 @@ describe('a permit', () => {
     expect(await checks(permit, 'fit01')).toEqual(['no-lease']);
   });
 
-  it('two leases one after the other are as good as one', async () => {
+  test('two leases one after the other are as good as one', async () => {
     server.leases[1] = lease('alice', AT + HOUR, AT + 2 * HOUR);
     const permit = permitOf('alice');
     host.nowMs = AT + HOUR - 100;
@@ -99,7 +99,7 @@ describe('a permit', () => {
     expect(server.seen).toHaveLength(1);
   });
 
-  it('a lease that was taken back no longer counts', async () => {
+  test('a lease that was taken back no longer counts', async () => {
     const permit = permitOf('alice');
     await permit.check('fit01', never);
     server.leases.shift();
@@ -107,7 +107,7 @@ describe('a permit', () => {
     expect(await checks(permit, 'fit01')).toEqual(['no-lease']);
   });
 
-  it('a lease booked a moment ago counts at once: a refusal is never an old answer', async () => {
+  test('a lease booked a moment ago counts at once: a refusal is never an old answer', async () => {
     server.leases.splice(0);
     const permit = permitOf('alice');
     expect(await checks(permit, 'fit01')).toEqual(['no-lease']);
@@ -117,7 +117,7 @@ describe('a permit', () => {
 });
 
 describe('requests', () => {
-  it('one is enough for all nodes that ask at the same time, and for a second', async () => {
+  test('one is enough for all nodes that ask at the same time, and for a second', async () => {
     const permit = permitOf('alice');
     const nodes = Array.from({ length: 100 }, (_, index) => `fit${index}`);
     expect(await checks(permit, ...nodes)).toEqual(nodes.map(() => null));
@@ -129,13 +129,13 @@ describe('requests', () => {
     expect(server.seen).toHaveLength(2);
   });
 
-  it('a hundred refusals cost no more', async () => {
+  test('a hundred refusals cost no more', async () => {
     const nodes = Array.from({ length: 100 }, (_, index) => `fit${index}`);
     expect(await checks(permitOf('carol'), ...nodes)).toEqual(nodes.map(() => 'no-lease'));
     expect(server.seen).toHaveLength(1);
   });
 
-  it('a node that gives up waiting takes nobody with it', async () => {
+  test('a node that gives up waiting takes nobody with it', async () => {
     const permit = permitOf('alice');
     const stop = new AbortController();
     const reason = new Error('this node is out of time');
@@ -147,7 +147,7 @@ describe('requests', () => {
     await expect(permit.check('fit03', stop.signal)).rejects.toBe(reason);
   });
 
-  it('closing ends one that is under way', async () => {
+  test('closing ends one that is under way', async () => {
     const permit = permitOn(createR2labLeases(settings({ backend: 'r2labapi', url: server.url, timeoutMs: 60_000 }), host), 'alice');
     server.mood = 'silent';
     const checked = rejected(Failure, permit.check('fit01', never));
@@ -158,7 +158,7 @@ describe('requests', () => {
 });
 
 describe('a server that falls silent', () => {
-  it('at the beginning: nothing is known', async () => {
+  test('at the beginning: nothing is known', async () => {
     server.mood = 'silent';
     const permit = permitOf('alice');
     expect(await rejected(Failure, permit.initial(['fit01'], never))).toMatchObject({
@@ -169,7 +169,7 @@ describe('a server that falls silent', () => {
     expect(server.seen).toHaveLength(1); // a silence counts for a second, too
   });
 
-  it.each(['silent', 'error', 'garbage', 'drops'] as const)(
+  test.each(['silent', 'error', 'garbage', 'drops'] as const)(
     'in the middle (%s): the lease it told of counts while it runs, with one warning, and no longer',
     async (mood) => {
       const permit = permitOf('alice');
@@ -193,7 +193,7 @@ describe('a server that falls silent', () => {
     },
   );
 
-  it('never gives what was not told of', async () => {
+  test('never gives what was not told of', async () => {
     const permit = permitOf('carol');
     expect(await checks(permit, 'fit01')).toEqual(['no-lease']);
     server.mood = 'silent';
@@ -203,7 +203,7 @@ describe('a server that falls silent', () => {
 });
 
 describe('leases on some nodes', () => {
-  it('are looked at node by node', async () => {
+  test('are looked at node by node', async () => {
     const leases = createLocalLeases({ file: `${scratch()}/leases.db`, timeoutMs: 5_000 }, host);
     await leases.book({ owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: ['fit01', 'fit03'] }, never);
     await leases.book({ owner: 'bob', fromMs: AT, untilMs: AT + 2 * HOUR, nodes: ['fit02'] }, never);

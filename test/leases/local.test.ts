@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import Database from 'libsql';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { LeaseBackend } from '../../src/leases/backend.js';
 import { overlap } from '../../src/leases/lease.js';
 import { createLocalLeases } from '../../src/leases/local.js';
@@ -29,12 +29,12 @@ const book = (owner: string, fromMs: number, untilMs: number, nodes: string[] | 
   leases.book({ owner, fromMs, untilMs, nodes }, never);
 
 describe('the file', () => {
-  it('is not made by listing', async () => {
+  test('is not made by listing', async () => {
     expect(await leases.list(0, never)).toEqual({ leases: [], unreadable: 0 });
     expect(existsSync(folder)).toBe(false);
   });
 
-  it('keeps what is booked, with every field, and nothing lies beside it', async () => {
+  test('keeps what is booked, with every field, and nothing lies beside it', async () => {
     const made = await book('alice', AT, AT + HOUR, ['fit01', 'fit02']);
     await book('bob', AT + HOUR, AT + 2 * HOUR);
     expect(await createLocalLeases({ file, timeoutMs: 5_000 }, host).list(0, never)).toEqual({
@@ -47,20 +47,20 @@ describe('the file', () => {
     expect(readdirSync(folder)).toEqual(['leases.db']);
   });
 
-  it('lists what ends after a moment', async () => {
+  test('lists what ends after a moment', async () => {
     await book('alice', AT, AT + HOUR);
     expect((await leases.list(AT + HOUR - 1, never)).leases).toHaveLength(1);
     expect((await leases.list(AT + HOUR, never)).leases).toHaveLength(0);
   });
 
-  it.each([0o2775, 0o755, 0o700])('in a folder of mode %o has its permissions', async (mode) => {
+  test.each([0o2775, 0o755, 0o700])('in a folder of mode %o has its permissions', async (mode) => {
     mkdirSync(folder);
     chmodSync(folder, mode);
     await book('alice', AT, AT + HOUR);
     expect((statSync(file).mode & 0o777).toString(8)).toBe((mode & 0o666).toString(8));
   });
 
-  it('that is something else is refused, and stays as it is', async () => {
+  test('that is something else is refused, and stays as it is', async () => {
     mkdirSync(folder);
     writeFileSync(file, 'precious '.repeat(1_000));
     expect(await rejected(UserError, book('alice', AT, AT + HOUR))).toMatchObject({
@@ -71,7 +71,7 @@ describe('the file', () => {
     expect(statSync(file).size).toBe(9_000);
   });
 
-  it('is not used through a link, and is no folder', async () => {
+  test('is not used through a link, and is no folder', async () => {
     mkdirSync(folder);
     symlinkSync(join(folder, 'elsewhere'), file);
     expect(await rejected(UserError, book('alice', AT, AT + HOUR))).toMatchObject({
@@ -84,7 +84,7 @@ describe('the file', () => {
     });
   });
 
-  it('of a later version is left alone', async () => {
+  test('of a later version is left alone', async () => {
     await book('alice', AT, AT + HOUR);
     const db = new Database(file);
     db.exec('PRAGMA user_version = 9');
@@ -96,7 +96,7 @@ describe('the file', () => {
     expect(await rejected(UserError, book('bob', AT + HOUR, AT + 2 * HOUR))).toMatchObject({ kind: 'environment' });
   });
 
-  it('that another process keeps is waited for, then given up; reading goes on', async () => {
+  test('that another process keeps is waited for, then given up; reading goes on', async () => {
     await book('alice', AT, AT + HOUR);
     const other = new Database(file);
     other.exec('BEGIN IMMEDIATE');
@@ -110,7 +110,7 @@ describe('the file', () => {
     expect(await patient).toMatchObject({ owner: 'bob' });
   });
 
-  it.each([384, 4096, 12_000, Infinity])('that lost its last %d bytes says so, instead of that nobody has a lease', async (bytes) => {
+  test.each([384, 4096, 12_000, Infinity])('that lost its last %d bytes says so, instead of that nobody has a lease', async (bytes) => {
     for (let n = 0; n < 80; n += 1) await book('alice', AT + n * HOUR, AT + (n + 1) * HOUR);
     const left = Math.max(0, statSync(file).size - bytes);
     truncateSync(file, left);
@@ -123,7 +123,7 @@ describe('the file', () => {
     expect(statSync(file).size).toBe(left);
   });
 
-  it('rows that make no sense are counted', async () => {
+  test('rows that make no sense are counted', async () => {
     await book('alice', AT, AT + HOUR);
     const db = new Database(file);
     db.exec(
@@ -136,7 +136,7 @@ describe('the file', () => {
 
 describe('overlap', () => {
   const one = { fromMs: 10, untilMs: 20 };
-  it.each([
+  test.each([
     ['the same time', { fromMs: 10, untilMs: 20 }, true],
     ['around it', { fromMs: 0, untilMs: 30 }, true],
     ['inside', { fromMs: 14, untilMs: 15 }, true],
@@ -163,7 +163,7 @@ describe('overlap', () => {
 });
 
 describe('book and cancel', () => {
-  it('refuses what overlaps, and says who has what when', async () => {
+  test('refuses what overlaps, and says who has what when', async () => {
     await book('bob', AT, AT + HOUR, ['fit01', 'fit02']);
     const error = await rejected(UserError, book('alice', AT + HOUR / 2, AT + 2 * HOUR, ['fit02', 'fit03']));
     expect(error).toMatchObject({
@@ -177,14 +177,14 @@ describe('book and cancel', () => {
     await book('alice', AT, AT + HOUR, ['fit03']);
   });
 
-  it('a lease to come goes, and its time is free', async () => {
+  test('a lease to come goes, and its time is free', async () => {
     const { id } = await book('alice', AT + HOUR, AT + 2 * HOUR);
     await leases.cancel(id, 'alice', never);
     expect((await leases.list(0, never)).leases).toEqual([]);
     expect((await book('bob', AT + HOUR, AT + 2 * HOUR)).id).not.toBe(id); // no number is used twice
   });
 
-  it('a lease that runs ends now, and is remembered', async () => {
+  test('a lease that runs ends now, and is remembered', async () => {
     const { id } = await book('alice', AT - HOUR, AT + HOUR);
     await leases.cancel(id, 'alice', never);
     expect((await leases.list(0, never)).leases).toMatchObject([{ id, untilMs: AT }]);
@@ -195,7 +195,7 @@ describe('book and cancel', () => {
     });
   });
 
-  it("somebody else's lease is refused, but for the privileged", async () => {
+  test("somebody else's lease is refused, but for the privileged", async () => {
     const { id } = await book('bob', AT + HOUR, AT + 2 * HOUR);
     expect(await rejected(UserError, leases.cancel(id, 'alice', never))).toMatchObject({
       kind: 'refused',
@@ -205,13 +205,13 @@ describe('book and cancel', () => {
     expect((await leases.list(0, never)).leases).toEqual([]);
   });
 
-  it.each(['7', '', 'x', '1; DROP TABLE lease', '99999999999999999999'])('there is no lease %j', async (id) => {
+  test.each(['7', '', 'x', '1; DROP TABLE lease', '99999999999999999999'])('there is no lease %j', async (id) => {
     await book('alice', AT, AT + HOUR);
     expect(await rejected(UserError, leases.cancel(id, null, never))).toMatchObject({ kind: 'usage' });
     expect((await leases.list(0, never)).leases).toHaveLength(1);
   });
 
-  it('the signal ends it', async () => {
+  test('the signal ends it', async () => {
     const reason = new Error('enough');
     await expect(leases.book({ owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: null }, AbortSignal.abort(reason))).rejects.toBe(
       reason,
@@ -248,7 +248,7 @@ describe('many processes', () => {
     };
   }
 
-  it('twenty book overlapping times on a new file, some are killed meanwhile: nothing overlaps, nothing is lost', async () => {
+  test('twenty book overlapping times on a new file, some are killed meanwhile: nothing overlaps, nothing is lost', async () => {
     const bookers = Array.from({ length: 20 }, (_, index) => booker(`user${index}`));
     await Promise.all(bookers.map((one) => one.hear())); // 'ready'
     // at first all want the same; then windows of two hours that begin each hour, on one of two nodes

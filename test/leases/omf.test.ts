@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LeaseBackend } from '../../src/leases/backend.js';
 import { createOmfLeases, parseOmfLeases } from '../../src/leases/omf.js';
 import { Failure, UserError } from '../../src/util/errors.js';
@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 describe('omf', () => {
-  it('reads owner, nodes and times, by time; a component called as the testbed is all of it', async () => {
+  test('reads owner, nodes and times, by time; a component called as the testbed is all of it', async () => {
     expect(await backend.list(AT, never)).toEqual({
       leases: [
         { id: 'uuid-alice', owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: ['fit01', 'fit02'] },
@@ -44,11 +44,11 @@ describe('omf', () => {
     expect(server.seen).toEqual(['GET /resources/leases']);
   });
 
-  it('leaves out what has ended', async () => {
+  test('leaves out what has ended', async () => {
     expect((await backend.list(AT + HOUR, never)).leases.map(({ owner }) => owner)).toEqual(['bob']);
   });
 
-  it('counts what makes no sense, and keeps the rest', async () => {
+  test('counts what makes no sense, and keeps the rest', async () => {
     const whole = reservation('carol', '2026-11-26T15:00:00Z', '2026-11-26T16:00:00Z', 'fit03');
     resources = [
       null,
@@ -63,16 +63,16 @@ describe('omf', () => {
     expect([leases.map(({ owner }) => owner), unreadable]).toEqual([['carol'], 6]);
   });
 
-  it('a lease without an identity of its own gets one from owner and time', () => {
+  test('a lease without an identity of its own gets one from owner and time', () => {
     const { uuid: _, urn: __, ...bare } = reservation('alice', '2026-11-26T14:00:00Z', '2026-11-26T15:00:00Z', 'fit01');
     expect(parseOmfLeases({ resource_response: { resources: [bare] } }, 'x')?.leases[0]?.id).toBe(`alice@${AT / 1000}`);
   });
 
-  it.each([[null], [{}], [{ resource_response: {} }], [{ resource_response: { resources: {} } }], [[]]])('%j is no answer', (body) => {
+  test.each([[null], [{}], [{ resource_response: {} }], [{ resource_response: { resources: {} } }], [[]]])('%j is no answer', (body) => {
     expect(parseOmfLeases(body, 'x')).toBeNull();
   });
 
-  it.each([
+  test.each([
     ['garbage', 'lease-api-garbled'],
     ['error', 'lease-api-http-500'],
     ['drops', 'lease-api-closed'],
@@ -82,7 +82,7 @@ describe('omf', () => {
     expect((await rejected(Failure, backend.list(AT, never))).code).toBe(code);
   });
 
-  it('an answer of another kind is garbled', async () => {
+  test('an answer of another kind is garbled', async () => {
     resources = {} as unknown[]; // as: what a server should never do
     expect(await rejected(Failure, backend.list(AT, never))).toMatchObject({
       code: 'lease-api-garbled',
@@ -90,7 +90,7 @@ describe('omf', () => {
     });
   });
 
-  it('without a url, the server of the permissions section is asked, over TLS', async () => {
+  test('without a url, the server of the permissions section is asked, over TLS', async () => {
     const tls = await omfServer(() => resources, { tls: true });
     const { hostname, port } = new URL(tls.url);
     const asked = { backend: 'omf', leasesServer: hostname, leasesPort: Number(port) } as const;
@@ -106,7 +106,7 @@ describe('omf', () => {
     }
   });
 
-  it('is only read', async () => {
+  test('is only read', async () => {
     expect(await rejected(UserError, backend.book({ owner: 'alice', fromMs: AT, untilMs: AT + HOUR, nodes: null }, never))).toMatchObject({
       kind: 'usage',
     });

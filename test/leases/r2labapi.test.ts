@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createR2labLeases, parseR2labLease } from '../../src/leases/r2labapi.js';
 import type { LeaseBackend, LeaseSettings } from '../../src/leases/backend.js';
 import { Failure, UserError } from '../../src/util/errors.js';
@@ -25,7 +25,7 @@ function backend(more: Partial<LeaseSettings> = {}, env: Record<string, string> 
 const booking = (fromMs: number, untilMs: number, owner = 'alice') => ({ owner, fromMs, untilMs, nodes: null });
 
 describe('list', () => {
-  it('reads every field, without a login, asking for whole days', async () => {
+  test('reads every field, without a login, asking for whole days', async () => {
     server.leases.push(lease('alice', '2026-11-26T16:00:00', '2026-11-26T18:00:00+01:00'));
     const { leases, unreadable } = await backend().list(AT, never);
     expect(leases).toEqual([
@@ -37,14 +37,14 @@ describe('list', () => {
     expect(server.logins).toBe(0);
   });
 
-  it('leaves out what has ended, and counts what makes no sense', async () => {
+  test('leaves out what has ended, and counts what makes no sense', async () => {
     server.leases.push(lease('alice', AT - 2 * HOUR, AT), lease(null, AT, AT + HOUR), lease('alice', 'soon', AT + HOUR));
     const found = await backend().list(AT, never);
     expect(found.leases.map(({ owner }) => owner)).toEqual(['bob']);
     expect(found.unreadable).toBe(2);
   });
 
-  it.each([
+  test.each([
     [null],
     [5],
     ['x'],
@@ -59,7 +59,7 @@ describe('list', () => {
 });
 
 describe('a server that does not answer as it should', () => {
-  it.each([
+  test.each([
     ['garbage', 'lease-api-garbled', 'Welcome to nginx'],
     ['huge', 'lease-api-garbled', 'more than 4 MiB'],
     ['error', 'lease-api-http-500', 'HTTP 500: "database is down"'],
@@ -71,7 +71,7 @@ describe('a server that does not answer as it should', () => {
     expect(error.message).toContain(`GET ${server.url}/leases`);
   });
 
-  it('silent: its own deadline', async () => {
+  test('silent: its own deadline', async () => {
     server.mood = 'silent';
     expect(await rejected(Failure, backend({ timeoutMs: 100 }).list(AT, never))).toMatchObject({
       code: 'lease-api-silent',
@@ -79,7 +79,7 @@ describe('a server that does not answer as it should', () => {
     });
   });
 
-  it('gone: refused', async () => {
+  test('gone: refused', async () => {
     const url = server.url;
     await server.close();
     expect(await rejected(Failure, backend({ url }).list(AT, never))).toMatchObject({
@@ -89,13 +89,13 @@ describe('a server that does not answer as it should', () => {
     server = await r2labServer();
   });
 
-  it('something else than leases is garbled', async () => {
+  test('something else than leases is garbled', async () => {
     expect(await rejected(Failure, backend({ url: `${server.url}/resources/by-name/r2lab.inria.fr?` }).list(AT, never))).toMatchObject({
       code: expect.stringMatching(/garbled|http/),
     });
   });
 
-  it('the signal ends it', async () => {
+  test('the signal ends it', async () => {
     server.mood = 'silent';
     const stop = new AbortController();
     const reason = new Error('enough');
@@ -107,7 +107,7 @@ describe('a server that does not answer as it should', () => {
 });
 
 describe('TLS', () => {
-  it('a certificate that nobody vouches for is refused, and the setting is named; with it, it works', async () => {
+  test('a certificate that nobody vouches for is refused, and the setting is named; with it, it works', async () => {
     const tls = await r2labServer([lease('bob', AT, AT + HOUR)], { tls: true });
     try {
       expect(await rejected(Failure, backend({ url: tls.url }).list(AT, never))).toMatchObject({
@@ -127,7 +127,7 @@ describe('TLS', () => {
 });
 
 describe('book', () => {
-  it('creates with POST, with the login of the environment', async () => {
+  test('creates with POST, with the login of the environment', async () => {
     const made = await backend({}, { R2LABAPI_EMAIL: ACCOUNT.email, R2LABAPI_PASSWORD: ACCOUNT.password }).book(
       booking(AT + HOUR, AT + 2 * HOUR),
       never,
@@ -142,7 +142,7 @@ describe('book', () => {
     expect(server.seen).toEqual(['POST /auth/login', 'GET /resources/by-name/r2lab.inria.fr', 'POST /leases']);
   });
 
-  it('the environment beats the configuration', async () => {
+  test('the environment beats the configuration', async () => {
     await backend({ email: 'no@example.org', password: 'no' }, { R2LABAPI_EMAIL: ACCOUNT.email, R2LABAPI_PASSWORD: ACCOUNT.password }).book(
       booking(AT + HOUR, AT + 2 * HOUR),
       never,
@@ -150,20 +150,20 @@ describe('book', () => {
     expect(server.leases).toHaveLength(2);
   });
 
-  it('with a token, there is no login', async () => {
+  test('with a token, there is no login', async () => {
     server.tokens.add('t0k');
     await backend({ token: 't0k' }).book(booking(AT + HOUR, AT + 2 * HOUR), never);
     expect(server.logins).toBe(0);
     expect(server.leases).toHaveLength(2);
   });
 
-  it('an expired token and a login: logs in once more', async () => {
+  test('an expired token and a login: logs in once more', async () => {
     const made = await backend({ token: 'expired', ...ACCOUNT }).book(booking(AT + HOUR, AT + 2 * HOUR), never);
     expect(made.owner).toBe('alice');
     expect(server.logins).toBe(1);
   });
 
-  it('a token that expires between two bookings: logs in once more', async () => {
+  test('a token that expires between two bookings: logs in once more', async () => {
     const api = backend(ACCOUNT);
     await api.book(booking(AT + HOUR, AT + 2 * HOUR), never);
     server.tokens.clear();
@@ -172,20 +172,20 @@ describe('book', () => {
     expect(server.leases).toHaveLength(3);
   });
 
-  it('a server that never accepts what it gave is asked no third time', async () => {
+  test('a server that never accepts what it gave is asked no third time', async () => {
     server.tokens.add = () => server.tokens;
     const error = await rejected(UserError, backend({ token: 'expired', ...ACCOUNT }).book(booking(AT + HOUR, AT + 2 * HOUR), never));
     expect(error).toMatchObject({ kind: 'refused', message: expect.stringContaining('may have expired') });
     expect(server.seen.filter((line) => line === 'POST /leases')).toHaveLength(2);
   });
 
-  it('an expired token without a login is refused, and says how to log in', async () => {
+  test('an expired token without a login is refused, and says how to log in', async () => {
     const error = await rejected(UserError, backend({ token: 'expired' }).book(booking(AT + HOUR, AT + 2 * HOUR), never));
     expect(error).toMatchObject({ kind: 'refused', hint: expect.stringContaining('R2LABAPI_PASSWORD') });
     expect(error.message).not.toContain('expired-token');
   });
 
-  it('without any way in, nothing is sent', async () => {
+  test('without any way in, nothing is sent', async () => {
     expect(await rejected(UserError, backend().book(booking(AT + HOUR, AT + 2 * HOUR), never))).toMatchObject({
       kind: 'environment',
       hint: expect.stringContaining('R2LABAPI_EMAIL'),
@@ -193,13 +193,13 @@ describe('book', () => {
     expect(server.seen).toEqual([]);
   });
 
-  it('a wrong password is refused, and not shown', async () => {
+  test('a wrong password is refused, and not shown', async () => {
     const error = await rejected(UserError, backend({ ...ACCOUNT, password: 'wr0ng' }).book(booking(AT + HOUR, AT + 2 * HOUR), never));
     expect(error).toMatchObject({ kind: 'refused', message: expect.stringContaining('Invalid credentials') });
     expect(`${error.message} ${error.hint}`).not.toContain('wr0ng');
   });
 
-  it('409: not free, and who has it', async () => {
+  test('409: not free, and who has it', async () => {
     const error = await rejected(UserError, backend(ACCOUNT).book(booking(AT, AT + 2 * HOUR), never));
     expect(error).toMatchObject({
       kind: 'refused',
@@ -208,27 +208,27 @@ describe('book', () => {
     expect(server.leases).toHaveLength(1);
   });
 
-  it('403: the server’s own words', async () => {
+  test('403: the server’s own words', async () => {
     expect(await rejected(UserError, backend(ACCOUNT).book(booking(AT + HOUR, AT + 2 * HOUR, 'notmine'), never))).toMatchObject({
       kind: 'refused',
       message: expect.stringContaining('Not a member of this slice'),
     });
   });
 
-  it('times off the granularity are refused before anything is booked', async () => {
+  test('times off the granularity are refused before anything is booked', async () => {
     const error = await rejected(UserError, backend(ACCOUNT).book(booking(AT + HOUR + 60_000, AT + 2 * HOUR), never));
     expect(error).toMatchObject({ kind: 'usage', message: expect.stringContaining('multiples of 10 minutes') });
     expect(server.seen).not.toContain('POST /leases');
   });
 
-  it('a resource that is not there', async () => {
+  test('a resource that is not there', async () => {
     expect(
       await rejected(UserError, backend({ ...ACCOUNT, resourceName: 'my lab' }).book(booking(AT + HOUR, AT + 2 * HOUR), never)),
     ).toMatchObject({ kind: 'environment', hint: expect.stringContaining('resource_name') });
     expect(server.seen).toContain('GET /resources/by-name/my%20lab');
   });
 
-  it('silence in the middle says that it may be booked', async () => {
+  test('silence in the middle says that it may be booked', async () => {
     server.mood = 'silent';
     server.moodOn = /^POST \/leases/;
     const booked = rejected(Failure, backend({ ...ACCOUNT, timeoutMs: 800 }).book(booking(AT + HOUR, AT + 2 * HOUR), never));
@@ -237,19 +237,19 @@ describe('book', () => {
 });
 
 describe('cancel', () => {
-  it('deletes', async () => {
+  test('deletes', async () => {
     await backend(ACCOUNT).cancel(String(server.leases[0]?.id), 'alice', never);
     expect(server.leases).toEqual([]);
   });
 
-  it('a lease that is not there', async () => {
+  test('a lease that is not there', async () => {
     expect(await rejected(UserError, backend(ACCOUNT).cancel('999999', null, never))).toMatchObject({
       kind: 'usage',
       message: expect.stringContaining('no lease "999999"'),
     });
   });
 
-  it('an id cannot lead to another path', async () => {
+  test('an id cannot lead to another path', async () => {
     await rejected(UserError, backend(ACCOUNT).cancel('../auth', null, never));
     expect(server.seen.at(-1)).toBe('DELETE /leases/..%2Fauth');
   });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatFull, formatMoment, parseServerTime } from '../../src/leases/moment.js';
 import { parseWhen } from '../../src/leases/when.js';
 import { Failure, UserError } from '../../src/util/errors.js';
@@ -17,7 +17,7 @@ const now = Date.parse('2026-11-26T10:20:30+01:00');
 const local = (ms: number): string => `${new Date(ms).toLocaleString('sv')}`;
 
 describe('parseWhen', () => {
-  it.each([
+  test.each([
     ['14', '2026-11-26 14:00:00'],
     ['9', '2026-11-26 09:00:00'],
     ['14:30', '2026-11-26 14:30:00'],
@@ -46,7 +46,7 @@ describe('parseWhen', () => {
     expect(local(parseWhen(text, { nowMs: now }))).toBe(expected);
   });
 
-  it.each([
+  test.each([
     ['2', '2026-11-27 02:00:00'], // the next morning
     ['22:30', '2026-11-26 22:30:00'],
     ['+2h', '2026-11-27 00:00:00'], // from the beginning on
@@ -57,7 +57,7 @@ describe('parseWhen', () => {
     expect(local(parseWhen(text, { nowMs: now, baseMs: from, afterMs: from }))).toBe(expected);
   });
 
-  it.each([
+  test.each([
     '',
     'x',
     '25',
@@ -86,12 +86,12 @@ describe('parseWhen', () => {
     expect(error.message).toContain(JSON.stringify(text));
   });
 
-  it('refuses a time that a change of clocks leaves out', () => {
+  test('refuses a time that a change of clocks leaves out', () => {
     expect(thrown(UserError, () => parseWhen('2027-03-28T02:30', { nowMs: now })).message).toContain('the clocks leave that time out');
     expect(local(parseWhen('2027-03-28T03:30', { nowMs: now }))).toBe('2027-03-28 03:30:00');
   });
 
-  it('a day never lies before today, and never further than a year ahead but for 29 February', () => {
+  test('a day never lies before today, and never further than a year ahead but for 29 February', () => {
     fc.assert(
       fc.property(
         fc.date({ min: new Date('2020-01-01'), max: new Date('2090-01-01'), noInvalidDate: true }),
@@ -113,7 +113,7 @@ describe('parseWhen', () => {
 });
 
 describe('moments', () => {
-  it('are told with their zone, as short as they can be', () => {
+  test('are told with their zone, as short as they can be', () => {
     const at = (iso: string): string => formatMoment(Date.parse(iso), now);
     expect(at('2026-11-26T14:00:00+01:00')).toMatch(/^14:00 (CET|GMT\+1)$/);
     expect(at('2026-11-26T14:00:05+01:00')).toMatch(/^14:00:05 /);
@@ -122,7 +122,7 @@ describe('moments', () => {
     expect(formatFull(now)).toMatch(/^2026-11-26 10:20:30 (CET|GMT\+1)$/);
   });
 
-  it.each([
+  test.each([
     ['2026-11-26T14:00:00Z', '2026-11-26T14:00:00Z'],
     ['2026-11-26T14:00:00', '2026-11-26T14:00:00Z'], // without a zone: UTC
     ['2026-11-26 14:00:00.250', '2026-11-26T14:00:00.250Z'],
@@ -132,7 +132,7 @@ describe('moments', () => {
     expect(parseServerTime(text)).toBe(Date.parse(expected));
   });
 
-  it.each(['', 'soon', '2026-11-26', '2026-13-26T14:00:00Z', 5, null, '14:00'])('a server’s %j is no time', (text) => {
+  test.each(['', 'soon', '2026-11-26', '2026-13-26T14:00:00Z', 5, null, '14:00'])('a server’s %j is no time', (text) => {
     expect(thrown(Failure, () => parseServerTime(text)).code).toBe('lease-api-garbled');
   });
 });

@@ -1,11 +1,11 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { fuzzImages, sweepImages } from './fuzz.js';
 import { temporaryFolder } from '../helpers/images.js';
 
 const MAX_BYTES = 1024 * 1024 * 1024;
 
 // scripts/fuzz-ndz.mjs does a hundred thousand, and every byte
-it('damaged images are refused, or are the very disk they were', { timeout: 60_000 }, async () => {
+test('damaged images are refused, or are the very disk they were', { timeout: 60_000 }, async () => {
   const report = await fuzzImages(await temporaryFolder(), 800, 20_150_514);
   expect(Object.keys(report.refused).sort()).toEqual(
     expect.arrayContaining([
@@ -24,7 +24,7 @@ it('damaged images are refused, or are the very disk they were', { timeout: 60_0
   expect(report.peakBytes).toBeLessThan(MAX_BYTES);
 });
 
-it('so are images with any byte of a header damaged, cut or lengthened anywhere', { timeout: 60_000 }, async () => {
+test('so are images with any byte of a header damaged, cut or lengthened anywhere', { timeout: 60_000 }, async () => {
   const report = await sweepImages(await temporaryFolder(), 61, 1);
   expect(report.count).toBeGreaterThan(400);
   expect(report.accepted).toBeGreaterThan(0);

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { fold } from '../../src/nodes/names.js';
 import { MAX_NODES, parseNodeSpecs } from '../../src/nodes/parse.js';
 import { packageRoot } from '../../src/util/dist.js';
 
-it('every spec in the table of docs/nodes.md is one', async () => {
+test('every spec in the table of docs/nodes.md is one', async () => {
   const text = await readFile(join(packageRoot, 'docs/nodes.md'), 'utf8');
   const cells = [...text.matchAll(/^\| (`.*?`) \| (?!what)/gm)].map((match) => match[1] ?? '').slice(0, 9);
   const specs = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ''));

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { looksLikeImage } from '../../src/nodes/image-words.js';
 import { fold, foldNames, nodeName } from '../../src/nodes/names.js';
 import { MAX_NODES, parseNodeSpecs } from '../../src/nodes/parse.js';
@@ -16,7 +16,7 @@ function select(line: string[], env: { NODES?: string; ALL_NODES?: string } = {}
 }
 
 describe('the grammar of node specs', () => {
-  it.each([
+  test.each([
     ['1', '1'],
     ['004', '4'],
     ['fit01', '1'],
@@ -50,19 +50,19 @@ describe('the grammar of node specs', () => {
     expect(select(line.split(' '))).toBe(folded);
   });
 
-  it('uses NODES only when there is neither an argument nor -a', () => {
+  test('uses NODES only when there is neither an argument nor -a', () => {
     expect(select([], { NODES: '1-4 ~2' })).toBe('1,3-4');
     expect(select(['7'], { NODES: '5' })).toBe('7');
     expect(select(['-a'], { NODES: '1-4' })).toBe('1-37');
     expect(select(['~2'], { NODES: '1-4' })).toBe('');
   });
 
-  it('names every node with its prefix and at least two digits', () => {
+  test('names every node with its prefix and at least two digits', () => {
     const show = (line: string): string[] => parseNodeSpecs(line.split(' '), names).map((number) => nodeName(number, 'fit'));
     expect(show('0 7 99-101')).toEqual(['fit00', 'fit07', 'fit99', 'fit100', 'fit101']);
   });
 
-  it.each([
+  test.each([
     'ubuntu',
     'fedora-21',
     '',
@@ -91,21 +91,21 @@ describe('the grammar of node specs', () => {
     expect(error.message).toContain(`"${word.replace('\n', '?')}" is neither a node nor a range`);
   });
 
-  it.each(['ubuntu', 'fedora-21', 'u24', '/tmp/1', 'refit', 'default.ndz'])('asks after -i for %s', (word) => {
+  test.each(['ubuntu', 'fedora-21', 'u24', '/tmp/1', 'refit', 'default.ndz'])('asks after -i for %s', (word) => {
     expect(thrown(UserError, () => parseNodeSpecs([word], names)).hint).toContain('did you forget -i?');
   });
 
-  it.each(['1.5', '1-', '~', '1_0', '1 2'])('does not take %j for an image', (word) => {
+  test.each(['1.5', '1-', '~', '1_0', '1 2'])('does not take %j for an image', (word) => {
     expect(thrown(UserError, () => parseNodeSpecs([word], names)).hint).not.toContain('-i?');
   });
 
-  it('refuses a step of 0 and ranges of four parts', () => {
+  test('refuses a step of 0 and ranges of four parts', () => {
     expect(thrown(UserError, () => parseNodeSpecs(['1-5-0'], names)).message).toBe('"1-5-0" has a step of 0');
     expect(thrown(UserError, () => parseNodeSpecs(['5-1-0'], names)).message).toBe('"5-1-0" has a step of 0');
     expect(thrown(UserError, () => parseNodeSpecs(['1-2-3-4'], names)).message).toContain('has more than three numbers');
   });
 
-  it('refuses more nodes than any testbed has, whatever way they add up', () => {
+  test('refuses more nodes than any testbed has, whatever way they add up', () => {
     expect(parseNodeSpecs([`1-${MAX_NODES}`], names)).toHaveLength(MAX_NODES);
     for (const words of [['1-999999999'], [`0-${MAX_NODES}`], [`1-${MAX_NODES}`, String(MAX_NODES + 1)]]) {
       expect(thrown(UserError, () => parseNodeSpecs(words, names)).message).toContain(
@@ -115,12 +115,12 @@ describe('the grammar of node specs', () => {
     expect(thrown(UserError, () => parseNodeSpecs(['99999999999999999999'], names)).message).toContain('holds a number above');
   });
 
-  it('takes out a range of any size at no cost', () => {
+  test('takes out a range of any size at no cost', () => {
     expect(fold(parseNodeSpecs(['1-10', '~3-999999999'], names))).toBe('1-2');
     expect(fold(parseNodeSpecs(['1-10', '~2-999999999-3'], names))).toBe('1,3-4,6-7,9-10');
   });
 
-  it('keeps a hostile word from breaking the message', () => {
+  test('keeps a hostile word from breaking the message', () => {
     const { message } = thrown(UserError, () => parseNodeSpecs([`\u001b[2J\u2028${'x'.repeat(5000)}`], names));
     expect(message).not.toMatch(/[\u001b\u2028]/);
     expect(message.length).toBeLessThan(120);
@@ -131,7 +131,7 @@ describe('set algebra', () => {
   const sets: Record<string, number[]> = { usrp: [3, 9, 1], 'failed:last': [2], 'ok:20261121-0230-fit': [5, 6], none: [] };
   const algebra = (line: string): string => fold(parseNodeSpecs(line.split(' '), names, undefined, (reference) => sets[reference] ?? [99]));
 
-  it.each([
+  test.each([
     ['1-12 &4-6', '4-6'],
     ['1-12 and:4-6', '4-6'],
     ['&4-6', ''],
@@ -157,24 +157,24 @@ describe('set algebra', () => {
     expect(algebra(line)).toBe(folded);
   });
 
-  it.each(['&', '^', '&&1', '~&1', 'and:', 'and:and:1', '^~1', '&~@usrp'])('refuses %j, naming it', (word) => {
+  test.each(['&', '^', '&&1', '~&1', 'and:', 'and:and:1', '^~1', '&~@usrp'])('refuses %j, naming it', (word) => {
     expect(thrown(UserError, () => parseNodeSpecs(['1', word], names, undefined, () => [])).message).toContain(`"${word}" is neither`);
   });
 
-  it('knows no sets unless it is told what they are', () => {
+  test('knows no sets unless it is told what they are', () => {
     expect(thrown(UserError, () => parseNodeSpecs(['@usrp'], names))).toMatchObject({
       kind: 'usage',
       message: expect.stringContaining('@usrp'),
     });
   });
 
-  it('does not take a set or an operator for an image', () => {
+  test('does not take a set or an operator for an image', () => {
     for (const word of ['@failed:last', 'and:1-x', '~@usrp', 'xor:@usrp'])
       expect(looksLikeImage(word, names), word).toBe(word === 'and:1-x');
     expect(looksLikeImage('saving__fit01__2015-11-25@01-16__x', names)).toBe(true);
   });
 
-  it('is bounded whatever sets hold', () => {
+  test('is bounded whatever sets hold', () => {
     const many = Array.from({ length: MAX_NODES + 1 }, (_, n) => n);
     for (const word of ['@many', '^@many'])
       expect(thrown(UserError, () => parseNodeSpecs([word], names, undefined, () => many)).message).toContain('above 100000 nodes');
@@ -187,7 +187,7 @@ describe('node sets, whatever the numbers', () => {
   const numbers = fc.uniqueArray(fc.nat(2000), { maxLength: 300 });
   const piece = fc.tuple(fc.boolean(), fc.nat(60), fc.option(fc.nat(60)), fc.integer({ min: 1, max: 7 }));
 
-  it('fold and parse are each other’s inverse', () => {
+  test('fold and parse are each other’s inverse', () => {
     fc.assert(
       fc.property(numbers, (set) => {
         const folded = fold(set);
@@ -197,7 +197,7 @@ describe('node sets, whatever the numbers', () => {
     );
   });
 
-  it('what is taken out last is not there, all else is', () => {
+  test('what is taken out last is not there, all else is', () => {
     fc.assert(
       fc.property(numbers, numbers, (put, taken) => {
         const words = [...put.map((n) => `fit${n}`), ...taken.map((n) => `~${n}`)];
@@ -206,7 +206,7 @@ describe('node sets, whatever the numbers', () => {
     );
   });
 
-  it('agrees with set algebra, piece by piece', () => {
+  test('agrees with set algebra, piece by piece', () => {
     const operators = ['', '~', '&', '^', 'and:', 'xor:'] as const;
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom(...operators), fc.nat(30), fc.nat(30)), { minLength: 1, maxLength: 12 }), (pieces) => {
@@ -234,12 +234,12 @@ describe('node sets, whatever the numbers', () => {
     );
   });
 
-  it('host names fold like numbers, odd ones stay', () => {
+  test('host names fold like numbers, odd ones stay', () => {
     expect(foldNames(['fit03', 'fit01', 'fit02', 'fit100', 'gateway'])).toBe('1-3,100,gateway');
     expect(foldNames([])).toBe('');
   });
 
-  it('agrees with the plain reading of the rules, word by word or joined by commas', () => {
+  test('agrees with the plain reading of the rules, word by word or joined by commas', () => {
     fc.assert(
       fc.property(fc.array(piece, { minLength: 1, maxLength: 12 }), (pieces) => {
         const expected = new Set<number>();
@@ -257,7 +257,7 @@ describe('node sets, whatever the numbers', () => {
     );
   });
 
-  it('parses and folds 100 000 nodes, as a range and word by word', () => {
+  test('parses and folds 100 000 nodes, as a range and word by word', () => {
     const words = Array.from({ length: 100_000 }, (_, i) => `fit${((i * 7919) % 100_000) + 1}`);
     for (const specs of [['1-100000'], words]) expect(fold(parseNodeSpecs(specs, names))).toBe('1-100000');
     expect(parseNodeSpecs(['1-199999-2'], names)).toHaveLength(100_000);

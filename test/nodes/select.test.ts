@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fold } from '../../src/nodes/names.js';
 import { checkKnown, emptySelection, selectNodes, type SelectionInput } from '../../src/nodes/select.js';
 import { UserError } from '../../src/util/errors.js';
@@ -9,7 +9,7 @@ const select = (input: Partial<SelectionInput>): string =>
   fold(selectNodes({ args: [], allNodes: false, env: {}, allScope: null, names, ...input }).numbers);
 
 describe('which nodes a command works on', () => {
-  it('takes ALL_NODES, with blanks or commas, before testbed.all_scope', () => {
+  test('takes ALL_NODES, with blanks or commas, before testbed.all_scope', () => {
     expect(select({ allNodes: true, env: { ALL_NODES: '1-3 ~2' }, allScope: '1-37' })).toBe('1,3');
     expect(select({ allNodes: true, env: { ALL_NODES: ' 4,38-41,\t~39 ' }, allScope: '1-37' })).toBe('4,38,40-41');
     for (const ALL_NODES of ['', '  ', undefined]) {
@@ -17,19 +17,19 @@ describe('which nodes a command works on', () => {
     }
   });
 
-  it('applies -a first, then the arguments, and does not look at NODES', () => {
+  test('applies -a first, then the arguments, and does not look at NODES', () => {
     expect(select({ allNodes: true, args: ['~4', '50'], allScope: '1-6', env: { NODES: 'nonsense' } })).toBe('1-3,5-6,50');
     expect(select({ allNodes: true, allScope: '1-6', env: {} })).toBe('1-6');
   });
 
-  it('refuses -a when nothing says what all nodes are', () => {
+  test('refuses -a when nothing says what all nodes are', () => {
     const error = thrown(UserError, () => select({ allNodes: true, env: { NODES: '1' } }));
     expect(error.kind).toBe('usage');
     expect(error.hint).toContain('ALL_NODES');
     expect(error.hint).toContain('all_scope');
   });
 
-  it('refuses when no node is given and NODES is unset or blank', () => {
+  test('refuses when no node is given and NODES is unset or blank', () => {
     for (const env of [{}, { NODES: '' }, { NODES: ' \n ' }]) {
       const error = thrown(UserError, () => select({ env }));
       expect(error).toMatchObject({ kind: 'usage', message: 'no node given' });
@@ -37,7 +37,7 @@ describe('which nodes a command works on', () => {
     }
   });
 
-  it('says where a misformed word comes from', () => {
+  test('says where a misformed word comes from', () => {
     expect(thrown(UserError, () => select({ env: { NODES: '1 ubuntu' } }))).toMatchObject({
       kind: 'usage',
       message: expect.stringMatching(/^NODES: "ubuntu"/),
@@ -48,7 +48,7 @@ describe('which nodes a command works on', () => {
     expect(thrown(UserError, () => select({ args: ['1-'], env: { NODES: '1' } })).message).toMatch(/^"1-"/);
   });
 
-  it('knows no prefix but the configured ones', () => {
+  test('knows no prefix but the configured ones', () => {
     const others = { regularName: 'node-', rebootName: 'cmc' };
     expect(select({ args: ['node-3,cmc5'], names: others })).toBe('3,5');
     expect(thrown(UserError, () => select({ args: ['fit01'], names: others })).message).toContain('"fit01"');
@@ -60,7 +60,7 @@ describe('nodes against the inventory', () => {
   const check = (...args: string[]): void =>
     checkKnown(selectNodes({ args, allNodes: false, env: {}, allScope: null, names }), known, names);
 
-  it('lists the unknown ones, folded', () => {
+  test('lists the unknown ones, folded', () => {
     expect(() => check('1-3', '7')).not.toThrow();
     const error = thrown(UserError, () => check('1-12'));
     expect(error).toMatchObject({ kind: 'usage', message: 'nodes 4-6,8-12 are not in the inventory' });
@@ -68,15 +68,15 @@ describe('nodes against the inventory', () => {
     expect(thrown(UserError, () => check('140')).message).toBe('node 140 is not in the inventory');
   });
 
-  it('asks after -i when a word looks like an image', () => {
+  test('asks after -i when a word looks like an image', () => {
     expect(thrown(UserError, () => check('2015-2020', '2015-11-25')).hint).toBe('"2015-11-25" looks like an image: did you forget -i?');
   });
 
-  it('keeps the list short enough to read', () => {
+  test('keeps the list short enough to read', () => {
     expect(thrown(UserError, () => check('9-99999-2')).message.length).toBeLessThan(260);
   });
 
-  it('has an error for commands that need a node', () => {
+  test('has an error for commands that need a node', () => {
     expect(emptySelection({ numbers: [], words: ['1-3', '~1-3'] }, names)).toMatchObject({
       kind: 'usage',
       message: 'the selection is empty: 1-3 ~1-3',

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { POWER_VERBS, parsePowerAnswer, type PowerVerb } from '../../src/power/answer.js';
 
 describe('parsePowerAnswer', () => {
@@ -18,7 +18,7 @@ describe('parsePowerAnswer', () => {
     ['usrpoff', 'ok', 'off', false],
     ['usrpoff', 'already off', 'off', true],
   ];
-  it.each(good)('%s answered %j is %s', (verb, text, state, already) => {
+  test.each(good)('%s answered %j is %s', (verb, text, state, already) => {
     expect(parsePowerAnswer(verb, text)).toEqual({ type: 'answer', answer: { verb, text: text.trim(), state, already } });
   });
 
@@ -35,15 +35,15 @@ describe('parsePowerAnswer', () => {
     ['usrpstatus', 'ok'],
     ['off', 'failed'],
   ];
-  it.each(garbled)('%s answered %j is garbled', (verb, text) => {
+  test.each(garbled)('%s answered %j is garbled', (verb, text) => {
     expect(parsePowerAnswer(verb, text)).toEqual({ type: 'garbled' });
   });
 
-  it.each(POWER_VERBS)('%s answered busy is busy', (verb) => {
+  test.each(POWER_VERBS)('%s answered busy is busy', (verb) => {
     expect(parsePowerAnswer(verb, 'CM card busy\r\n')).toEqual({ type: 'busy' });
   });
 
-  it('property: never throws, and never makes a state of what is not exactly a word the cards say', () => {
+  test('property: never throws, and never makes a state of what is not exactly a word the cards say', () => {
     fc.assert(
       fc.property(fc.constantFrom(...POWER_VERBS), fc.string(), (verb, text) => {
         const parsed = parsePowerAnswer(verb, text);

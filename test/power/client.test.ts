@@ -1,7 +1,7 @@
 import { once, setMaxListeners } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { createPowerClient, type PowerClient, type PowerClientOptions } from '../../src/power/client.js';
 import { fail as pxeFail } from '../../src/pxe/failures.js';
 
@@ -49,7 +49,7 @@ function client(more: Partial<PowerClientOptions> = {}): PowerClient {
 }
 
 describe('PowerClient', () => {
-  it('sends a GET of the verb without a body, and understands the answer', async () => {
+  test('sends a GET of the verb without a body, and understands the answer', async () => {
     const seen: string[] = [];
     const cmc = await card((request, response) => {
       seen.push(`${request.method} ${request.url} ${request.headers.host}`);
@@ -61,12 +61,12 @@ describe('PowerClient', () => {
     expect(seen).toEqual([`GET /status 127.24.0.5:${port}`, `GET /on 127.24.0.5:${port}`]);
   });
 
-  it('understands a bare HTTP/1.0 answer that ends with the connection', async () => {
+  test('understands a bare HTTP/1.0 answer that ends with the connection', async () => {
     const cmc = await raw((socket) => socket.once('data', () => socket.end('HTTP/1.0 200 OK\r\n\r\nok\r\n')));
     expect(await client().send(cmc, 'reset', { signal: never })).toMatchObject({ text: 'ok' });
   });
 
-  it('asks a busy card again, and tells', async () => {
+  test('asks a busy card again, and tells', async () => {
     let busy = 3;
     const cmc = await card((_, response) => response.end(busy-- > 0 ? 'CM card busy' : 'ok'));
     const told: string[] = [];
@@ -74,7 +74,7 @@ describe('PowerClient', () => {
     expect(told).toEqual(['is busy', 'is busy', 'is busy']);
   });
 
-  it('gives up on a card that stays busy', async () => {
+  test('gives up on a card that stays busy', async () => {
     let requests = 0;
     const cmc = await card((_, response) => ((requests += 1), response.end('CM card busy')));
     await expect(client().send(cmc, 'off', { signal: never })).rejects.toMatchObject({
@@ -84,7 +84,7 @@ describe('PowerClient', () => {
     expect(requests).toBe(8);
   });
 
-  it('asks a busy card no more once that is not allowed any longer', async () => {
+  test('asks a busy card no more once that is not allowed any longer', async () => {
     let requests = 0;
     const cmc = await card((_, response) => ((requests += 1), response.end('CM card busy')));
     const before = async (): Promise<void> => {
@@ -94,14 +94,14 @@ describe('PowerClient', () => {
     expect(requests).toBe(2);
   });
 
-  it('a deadline that ends while the card is busy says busy, not timeout', async () => {
+  test('a deadline that ends while the card is busy says busy, not timeout', async () => {
     const cmc = await says('CM card busy');
     await expect(client({ busyPauseMs: 60_000 }).send(cmc, 'off', { signal: never, timeoutMs: 100 })).rejects.toMatchObject({
       code: 'cmc-busy',
     });
   });
 
-  it('pauses grow, with jitter', async () => {
+  test('pauses grow, with jitter', async () => {
     const cmc = await says('CM card busy');
     const at: number[] = [];
     await client({ busyPauseMs: 16, random: () => 0.5 })
@@ -110,7 +110,7 @@ describe('PowerClient', () => {
     expect((at[4] ?? 0) - (at[3] ?? 0)).toBeGreaterThan(100);
   });
 
-  it.each([
+  test.each([
     ['status', 'maybe', '"maybe"'],
     ['reset', '', 'nothing'],
     ['on', '<html>', '"<html>"'],
@@ -122,7 +122,7 @@ describe('PowerClient', () => {
     });
   });
 
-  it.each([404, 500, 302])('HTTP %i is a failure of its own', async (code) => {
+  test.each([404, 500, 302])('HTTP %i is a failure of its own', async (code) => {
     const cmc = await says('on', code);
     await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({
       code: `cmc-http-${code}`,
@@ -130,12 +130,12 @@ describe('PowerClient', () => {
     });
   });
 
-  it('something that is not HTTP is garbled', async () => {
+  test('something that is not HTTP is garbled', async () => {
     const cmc = await raw((socket) => socket.once('data', () => socket.end('220 smtp ready\r\n')));
     await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({ code: 'cmc-garbled' });
   });
 
-  it('an endless body is cut off, and its connection closed', async () => {
+  test('an endless body is cut off, and its connection closed', async () => {
     let closed: (value: unknown) => void = () => {};
     const hungUp = new Promise((resolve) => (closed = resolve));
     const cmc = await card((_, response) => {
@@ -150,7 +150,7 @@ describe('PowerClient', () => {
     await hungUp;
   });
 
-  it.each([
+  test.each([
     ['accepts and says nothing', (): void => {}],
     ['sends headers and no body', (socket: Socket): void => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n')],
     [
@@ -171,7 +171,7 @@ describe('PowerClient', () => {
     expect(performance.now() - started).toBeLessThan(600); // the HTTP client's own timers would take 1 s
   });
 
-  it.each(['status', 'info', 'on', 'off', 'usrpstatus', 'usrpon', 'usrpoff'] as const)(
+  test.each(['status', 'info', 'on', 'off', 'usrpstatus', 'usrpon', 'usrpoff'] as const)(
     '%s: a card in trouble that passes is asked again',
     async (verb) => {
       let requests = 0;
@@ -189,7 +189,7 @@ describe('PowerClient', () => {
     },
   );
 
-  it('a reset is asked for again where it surely was not done, and nowhere else', async () => {
+  test('a reset is asked for again where it surely was not done, and nowhere else', async () => {
     let requests = 0;
     const cmc = await card((_, response) => ((requests += 1) === 1 ? response.writeHead(503).end() : response.end('ok')));
     expect(await client().send(cmc, 'reset', { signal: never })).toMatchObject({ text: 'ok' });
@@ -199,7 +199,7 @@ describe('PowerClient', () => {
     expect([requests, lost]).toEqual([2, 1]);
   });
 
-  it('trouble that stays is told with how often it was seen, at the latest when time is up', async () => {
+  test('trouble that stays is told with how often it was seen, at the latest when time is up', async () => {
     const cmc = await says('overloaded', 503);
     await expect(client().send(cmc, 'status', { signal: never })).rejects.toMatchObject({
       code: 'cmc-http-503',
@@ -210,7 +210,7 @@ describe('PowerClient', () => {
     });
   });
 
-  it('what is under way when the client is closed is not tried again', async () => {
+  test('what is under way when the client is closed is not tried again', async () => {
     const power = client({ busyPauseMs: 60_000 });
     const cmc = await card(() => void power.close());
     const told: string[] = [];
@@ -220,7 +220,7 @@ describe('PowerClient', () => {
     expect(told).toEqual([]);
   });
 
-  it('a refused connection says so', async () => {
+  test('a refused connection says so', async () => {
     const cmc = await says('on');
     await expect(client().send({ ...cmc, ip: '127.24.0.99' }, 'status', { signal: never })).rejects.toMatchObject({
       code: 'cmc-refused',
@@ -228,14 +228,14 @@ describe('PowerClient', () => {
     });
   });
 
-  it('a card that drops the connection says so, and is not asked twice: a reset must not be doubled', async () => {
+  test('a card that drops the connection says so, and is not asked twice: a reset must not be doubled', async () => {
     let connections = 0;
     const cmc = await raw((socket) => socket.once('data', () => ((connections += 1), socket.destroy())));
     await expect(client().send(cmc, 'reset', { signal: never })).rejects.toMatchObject({ code: 'cmc-closed' });
     expect(connections).toBe(1);
   });
 
-  it('a network that cannot be reached says so', async () => {
+  test('a network that cannot be reached says so', async () => {
     await says('on');
     await expect(client().send({ hostname: 'reboot09', ip: '255.255.255.255' }, 'status', { signal: never })).rejects.toMatchObject({
       code: expect.stringMatching(/^cmc-(unreachable|closed)$/),
@@ -243,7 +243,7 @@ describe('PowerClient', () => {
     });
   });
 
-  it("rejects with the signal's reason, before, while asking and while pausing", async () => {
+  test("rejects with the signal's reason, before, while asking and while pausing", async () => {
     const reason = new Error('enough');
     const cmc = await raw(() => {});
     await expect(client().send(cmc, 'status', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -253,7 +253,7 @@ describe('PowerClient', () => {
     await expect(sent).rejects.toBe(reason);
   });
 
-  it("rejects with the signal's reason while it pauses", async () => {
+  test("rejects with the signal's reason while it pauses", async () => {
     const reason = new Error('enough');
     const cmc = await says('CM card busy');
     const pausing = new AbortController();
@@ -261,7 +261,7 @@ describe('PowerClient', () => {
     await expect(power.send(cmc, 'off', { signal: pausing.signal, onAgain: () => pausing.abort(reason) })).rejects.toBe(reason);
   });
 
-  it('one hanging card delays none of a hundred others', async () => {
+  test('one hanging card delays none of a hundred others', async () => {
     const hanging = await raw(() => {});
     for (let n = 1; n <= 100; n++) await card((_, response) => response.end('on'), `127.24.1.${n}`);
     const power = client();
@@ -275,7 +275,7 @@ describe('PowerClient', () => {
     await stuck;
   });
 
-  it('a request that hung does not spoil the next one to the same card', async () => {
+  test('a request that hung does not spoil the next one to the same card', async () => {
     let first = true;
     const cmc = await card((_, response) => {
       if (!first) response.end('on');
@@ -286,7 +286,7 @@ describe('PowerClient', () => {
     expect(await power.send(cmc, 'status', { signal: never })).toMatchObject({ state: 'on' });
   });
 
-  it('leaves nothing open: no socket or timer after close', async () => {
+  test('leaves nothing open: no socket or timer after close', async () => {
     const cmc = await raw(() => {});
     const power = client();
     const stuck = power.send(cmc, 'status', { signal: never });
@@ -297,7 +297,7 @@ describe('PowerClient', () => {
     await expect(power.send(cmc, 'status', { signal: never })).rejects.toMatchObject({ code: 'cmc-closed' });
   });
 
-  it('closes without ever having been used', async () => {
+  test('closes without ever having been used', async () => {
     await createPowerClient({ port: 1, requestTimeoutMs: 1 }).close();
   });
 });

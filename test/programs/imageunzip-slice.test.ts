@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { writeImage } from '../../src/ndz/write/writer.js';
 import { runImageunzip } from '../../src/programs/imageunzip.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
@@ -16,7 +16,7 @@ async function run(...argv: string[]): Promise<{ code: number; stderr: string }>
   return { code, stderr: Buffer.concat((await text) as Buffer[]).toString() };
 }
 
-it('-s writes into one partition, by the table that is there', async () => {
+test('-s writes into one partition, by the table that is there', async () => {
   const folder = await temporaryFolder();
   const [disk, image] = [join(folder, 'disk'), join(folder, 'x.ndz')];
   const before = Buffer.alloc(4 * 1024 * 1024, 'old');
@@ -43,7 +43,7 @@ it('-s writes into one partition, by the table that is there', async () => {
   }
 });
 
-it('refuses an image whose last chunks are missing, before the disk is touched', async () => {
+test('refuses an image whose last chunks are missing, before the disk is touched', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'disk'), 'old');
   await writeFile(join(folder, 'x.ndz'), fixture('frag-ext2-F0').subarray(0, CHUNK_BYTES));

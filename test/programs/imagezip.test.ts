@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeChunkHeader } from '../../src/ndz/codec/format.js';
 import { verifyImage } from '../../src/ndz/check/verify.js';
 import { inspectImage } from '../../src/ndz/read/inspect.js';
@@ -38,7 +38,7 @@ async function folderWithDisk(): Promise<{ folder: string; raw: string; image: s
 }
 
 describe('imagezip', () => {
-  it('saves a disk and says so as the 2015 program does', async () => {
+  test('saves a disk and says so as the 2015 program does', async () => {
     const { raw, image } = await folderWithDisk();
     const { code, stdout, stderr } = await run(runImagezip, ['-r', raw, image]);
     expect(code).toBe(0);
@@ -59,7 +59,7 @@ describe('imagezip', () => {
     );
   });
 
-  it('saves a disk that it does not know whole, and says so', async () => {
+  test('saves a disk that it does not know whole, and says so', async () => {
     const { raw, image } = await folderWithDisk();
     const { code, stderr } = await run(runImagezip, [raw, image]);
     expect(code).toBe(0);
@@ -68,7 +68,7 @@ describe('imagezip', () => {
     );
   });
 
-  it('says that a pipe is saved whole', async () => {
+  test('says that a pipe is saved whole', async () => {
     const { image } = await folderWithDisk();
     expect((await run(runImagezip, ['-', image], { stdin: Readable.from([disk]) })).stderr).toMatch(
       /^imagezip: saving raw: a pipe can only be saved whole\n/,
@@ -79,7 +79,7 @@ describe('imagezip', () => {
     });
   });
 
-  it('-o shows a dot per filled chunk, 61 to a line', async () => {
+  test('-o shows a dot per filled chunk, 61 to a line', async () => {
     const { folder, image } = await folderWithDisk();
     await writeFile(join(folder, 'large'), randomBytes(64 * 1_048_576));
     const { code, stderr } = await run(runImagezip, ['-orz0', join(folder, 'large'), image]);
@@ -88,13 +88,13 @@ describe('imagezip', () => {
     expect(stderr).toMatch(/^\.{61} {5}6[0-9]{7} {4}\d\n\.{3}\n67108864 input/);
   });
 
-  it('-u gives format version 4 and that uuid', async () => {
+  test('-u gives format version 4 and that uuid', async () => {
     const { raw, image } = await folderWithDisk();
     expect((await run(runImagezip, ['-r', '-u', UUID, raw, image])).code).toBe(0);
     expect(await inspectImage(image)).toMatchObject({ version: 4, uuid: UUID });
   });
 
-  it('-z sets the level', async () => {
+  test('-z sets the level', async () => {
     const { raw, image } = await folderWithDisk();
     await run(runImagezip, ['-r', '-z', '0', raw, image]);
     expect((await inspectImage(image)).chunkCount).toBe(3);
@@ -102,7 +102,7 @@ describe('imagezip', () => {
     expect((await inspectImage(image)).chunkCount).toBe(2);
   });
 
-  it.each([
+  test.each([
     [[], 'no disk given'],
     [['disk'], 'Must specify an output filename!'],
     [['-Q', 'disk', 'image'], "Unknown option '-Q'"],
@@ -123,7 +123,7 @@ describe('imagezip', () => {
     expect(stderr).toContain('usage: imagezip ');
   });
 
-  it('exits 1 and leaves nothing when it cannot read or write', async () => {
+  test('exits 1 and leaves nothing when it cannot read or write', async () => {
     const { folder, raw } = await folderWithDisk();
     const missing = await run(runImagezip, ['-r', join(folder, 'none'), join(folder, 'y.ndz')]);
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringMatching(/^imagezip: opening .*none: ENOENT/) as unknown });
@@ -132,7 +132,7 @@ describe('imagezip', () => {
     expect(await readdir(folder)).toEqual(['raw']);
   });
 
-  it('stops when told to', async () => {
+  test('stops when told to', async () => {
     const { folder, image } = await folderWithDisk();
     const controller = new AbortController();
     const stdin = new PassThrough();
@@ -161,7 +161,7 @@ describe('imagezip, of partitions', () => {
     );
   const lines = (stderr: string): string[] => stderr.split('\n').filter((line) => !/seconds|second compressed|^Image size|^$/.test(line));
 
-  it('leaves out what is free, in the words of the 2015 program', async () => {
+  test('leaves out what is free, in the words of the 2015 program', async () => {
     const { code, stderr, image, path } = await zipped('ext4');
     expect(code).toBe(0);
     expect(lines(stderr)).toEqual([
@@ -178,7 +178,7 @@ describe('imagezip, of partitions', () => {
     expect(savedSectors).toBe(diskBytes / 512 - free.reduce((sum, [first, end]) => sum + end - first, 0));
   });
 
-  it('-F keeps more free space, -F 0 none', async () => {
+  test('-F keeps more free space, -F 0 none', async () => {
     const sectorsOf = async (...options: string[]): Promise<number> =>
       (await regionsOf((await zipped('ext4-meta-bg', ...options)).image)).reduce((sum, [first, end]) => sum + end - first, 0);
     const [none, usual, more] = [await sectorsOf('-F', '0'), await sectorsOf(), await sectorsOf('-F', '2000')];
@@ -186,7 +186,7 @@ describe('imagezip, of partitions', () => {
     expect(usual).toBeLessThan(more);
   });
 
-  it('-s saves one partition, counted from its start; a logical one too', async () => {
+  test('-s saves one partition, counted from its start; a logical one too', async () => {
     const { code, image, raw, stderr } = await zipped('extended', '-s', '6');
     expect(code).toBe(0);
     expect(lines(stderr)).toEqual([]);
@@ -204,11 +204,11 @@ describe('imagezip, of partitions', () => {
     });
   });
 
-  it('-rs saves every sector of it', async () => {
+  test('-rs saves every sector of it', async () => {
     expect(await regionsOf((await zipped('ext4', '-rs1')).image)).toEqual([[0, 24_576]]);
   });
 
-  it('-R saves every sector of a partition, -I none; both may come again', async () => {
+  test('-R saves every sector of a partition, -I none; both may come again', async () => {
     const raw = await zipped('extended', '-R', '5', '-R1');
     expect(lines(raw.stderr)).toEqual(
       expect.arrayContaining([
@@ -224,7 +224,7 @@ describe('imagezip, of partitions', () => {
     expect((await regionsOf(skipped.image)).some(([first, end]) => first < 26_624 && end > 20_480)).toBe(false);
   });
 
-  it('-l and -n take a bare file system, of that kind only', async () => {
+  test('-l and -n take a bare file system, of that kind only', async () => {
     const folder = await temporaryFolder();
     const [path, image] = [join(folder, 'part'), join(folder, 'x.ndz')];
     await writeFile(path, diskFixture('ext2').subarray(PARTITION * 512, PARTITION * 512 + 6 * 1_048_576));
@@ -236,7 +236,7 @@ describe('imagezip, of partitions', () => {
     });
   });
 
-  it('-i says what would be saved, and saves nothing', async () => {
+  test('-i says what would be saved, and saves nothing', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'raw');
     await writeFile(path, diskFixture('gpt'));
@@ -250,7 +250,7 @@ describe('imagezip, of partitions', () => {
 });
 
 describe('imageunzip', () => {
-  it.each(['ext4', 'gpt', 'file-odd', 'frag-ext2-F0', 'ext4-v1'])("restores %s with the 2015 program's numbers", async (name) => {
+  test.each(['ext4', 'gpt', 'file-odd', 'frag-ext2-F0', 'ext4-v1'])("restores %s with the 2015 program's numbers", async (name) => {
     const folder = await temporaryFolder();
     const [image, out] = [join(folder, 'x.ndz'), join(folder, 'disk')];
     await writeFile(image, fixture(name));
@@ -271,7 +271,7 @@ describe('imageunzip', () => {
     expect(sha256(disk.subarray(0, writtenBytes))).toBe(writtenSha256);
   });
 
-  it('-z adds what is zeroed to what is written', async () => {
+  test('-z adds what is zeroed to what is written', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'x.ndz'), fixture('ext4'));
     const { stderr } = await run(runImageunzip, ['-z', join(folder, 'x.ndz'), join(folder, 'disk')]);
@@ -279,7 +279,7 @@ describe('imageunzip', () => {
     expect(stderr).toMatch(/^ {2}3398656 bytes of disk data in \d+ ops .*\n {2}13378560 bytes of zero data in \d+ ops/m);
   });
 
-  it('-o and -O show dots instead', async () => {
+  test('-o and -O show dots instead', async () => {
     const folder = await temporaryFolder();
     const image = join(folder, 'x.ndz');
     await writeFile(image, fixture('frag-ext2-F0'));
@@ -289,7 +289,7 @@ describe('imageunzip', () => {
     expect(bytes.stderr).toMatch(/^ {67} {3}\d {6}0\n\d+ max bufs/);
   });
 
-  it.each([[[]], [['-']]])('writes the whole disk to standard output, free space as zeros (%j)', async (out) => {
+  test.each([[[]], [['-']]])('writes the whole disk to standard output, free space as zeros (%j)', async (out) => {
     const folder = await temporaryFolder();
     const image = join(folder, 'x.ndz');
     for (const name of ['frag-ext2-F0', 'frag-ext2-F0-v1', 'file-odd']) {
@@ -303,7 +303,7 @@ describe('imageunzip', () => {
     }
   });
 
-  it('takes what imagezip sends through a pipe', async () => {
+  test('takes what imagezip sends through a pipe', async () => {
     const pipe = new PassThrough();
     const zipping = runImagezip(['-z1', '-', '-'], {
       stdin: Readable.from([disk]),
@@ -315,7 +315,7 @@ describe('imageunzip', () => {
     expect(Buffer.compare(stdout, disk)).toBe(0);
   });
 
-  it('refuses chunks out of order on a pipe, since what is out is out', async () => {
+  test('refuses chunks out of order on a pipe, since what is out is out', async () => {
     const image = fixture('frag-ext2-F0');
     const swapped = Buffer.concat([image.subarray(1 << 20, 2 << 20), image.subarray(0, 1 << 20), image.subarray(2 << 20)]);
     const { code, stderr } = await run(runImageunzip, ['-', '-'], { stdin: Readable.from([swapped]) });
@@ -323,7 +323,7 @@ describe('imageunzip', () => {
     expect(stderr).toContain('chunk 0: numbered 1');
   });
 
-  it('does not touch the output when the image is no good', async () => {
+  test('does not touch the output when the image is no good', async () => {
     const folder = await temporaryFolder();
     const [image, out] = [join(folder, 'x.ndz'), join(folder, 'disk')];
     await writeFile(out, 'old');
@@ -341,7 +341,7 @@ describe('imageunzip', () => {
     expect(Buffer.compare(await readFile(image), fixture('ext4'))).toBe(0);
   });
 
-  it('fails on a cut pipe, a full disk, a missing image', async () => {
+  test('fails on a cut pipe, a full disk, a missing image', async () => {
     const folder = await temporaryFolder();
     const cut = await run(runImageunzip, ['-', join(folder, 'disk')], {
       stdin: Readable.from([fixture('frag-ext2-F0').subarray(0, 2_500_000)]),
@@ -358,7 +358,7 @@ describe('imageunzip', () => {
     expect(await descriptorsOf('/dev/full')).toBe(0);
   });
 
-  it('stops when told to, also while its input is silent', async () => {
+  test('stops when told to, also while its input is silent', async () => {
     const folder = await temporaryFolder();
     const controller = new AbortController();
     const running = run(runImageunzip, ['-', join(folder, 'disk')], { stdin: new PassThrough(), signal: controller.signal });

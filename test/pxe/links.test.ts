@@ -20,8 +20,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { checkTarget } from '../../src/pxe/check.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { checkTarget } from '../../src/pxe/check-folder.js';
 import { createLinks, type NextBootLinks } from '../../src/pxe/links.js';
 import { processIdentity, systemHost } from '../../src/util/host.js';
 import { UserError } from '../../src/util/errors.js';
@@ -56,7 +56,7 @@ function deadRecord(change: Record<string, unknown> = {}): string {
 }
 
 describe('place', () => {
-  it('makes a relative link named after the MAC in lower case, dangling or not, and a record beside it', async () => {
+  test('makes a relative link named after the MAC in lower case, dangling or not, and a record beside it', async () => {
     expect(await links().place(MAC, 'fit07')).toEqual({ replaced: null });
     expect(readlinkSync(join(folder, LINK))).toBe('pxefrisbee');
     expect(readdirSync(folder).sort()).toEqual([RECORD, LINK].sort());
@@ -70,19 +70,19 @@ describe('place', () => {
     });
   });
 
-  it('can be done again by the same run', async () => {
+  test('can be done again by the same run', async () => {
     const run = links();
     await run.place(MAC, 'fit07');
     expect(await run.place(MAC, 'fit07')).toEqual({ replaced: null });
   });
 
-  it("replaces another program's link, dangling too, and says what it pointed to", async () => {
+  test("replaces another program's link, dangling too, and says what it pointed to", async () => {
     symlinkSync('nowhere', join(folder, LINK));
     expect(await links().place(MAC, 'fit07')).toEqual({ replaced: 'nowhere' });
     expect(readlinkSync(join(folder, LINK))).toBe('pxefrisbee');
   });
 
-  it.each(['file', 'folder'])('does not touch a %s written by hand', async (kind) => {
+  test.each(['file', 'folder'])('does not touch a %s written by hand', async (kind) => {
     if (kind === 'file') writeFileSync(join(folder, LINK), 'DEFAULT local');
     else mkdirSync(join(folder, LINK));
     await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({
@@ -92,7 +92,7 @@ describe('place', () => {
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 
-  it('refuses a node that another live run holds, naming it', async () => {
+  test('refuses a node that another live run holds, naming it', async () => {
     await links('run-1').place(MAC, 'fit07');
     await expect(links('run-2').place(MAC, 'fit07')).rejects.toMatchObject({
       code: 'node-busy',
@@ -100,7 +100,7 @@ describe('place', () => {
     });
   });
 
-  it('unlinks without giving the node up', async () => {
+  test('unlinks without giving the node up', async () => {
     const ours = links();
     await ours.place(MAC, 'fit07');
     await ours.unlink(MAC);
@@ -111,7 +111,7 @@ describe('place', () => {
     await expect(links('run-2').place(MAC, 'fit07')).resolves.toEqual({ replaced: null });
   });
 
-  it.each([
+  test.each([
     ['start time', {}],
     ['boot', { process: { ...processIdentity(process.pid), bootId: 'other' } }],
     ['pid', { process: { ...processIdentity(process.pid), pid: 4_194_304 } }],
@@ -124,7 +124,7 @@ describe('place', () => {
     expect(readdirSync(folder).sort()).toEqual([RECORD, LINK].sort());
   });
 
-  it.each([
+  test.each([
     ['', 'empty'],
     ['{"process":', 'cut short'],
     ['null', 'no object'],
@@ -138,11 +138,11 @@ describe('place', () => {
     expect(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')).run).toBe('run-1');
   });
 
-  it.each(['', 'fit07', '00:03:1d:0e:03', '../../etc/passwd', '00:03:1d:0e:03:53/..'])('refuses %j as a MAC', async (mac) => {
+  test.each(['', 'fit07', '00:03:1d:0e:03', '../../etc/passwd', '00:03:1d:0e:03:53/..'])('refuses %j as a MAC', async (mac) => {
     await expect(links().place(mac, 'fit07')).rejects.toThrow(UserError);
   });
 
-  it('says that the folder is missing, as the person has to set it', async () => {
+  test('says that the folder is missing, as the person has to set it', async () => {
     const missing = createLinks({ configDir: join(folder, 'none'), target: 'pxefrisbee', host: systemHost });
     for (const attempt of [() => missing.place(MAC, 'fit07'), () => missing.sweep()]) {
       await expect(attempt()).rejects.toMatchObject({
@@ -155,7 +155,7 @@ describe('place', () => {
 });
 
 describe('claim', () => {
-  it('makes a node ours without a link, until it is released', async () => {
+  test('makes a node ours without a link, until it is released', async () => {
     const ours = links('run-1');
     await ours.claim(MAC, 'fit07');
     await ours.claim(MAC, 'fit07');
@@ -177,7 +177,7 @@ describe('claim', () => {
     expect(await links('run-2').holder(MAC)).toBeNull();
   });
 
-  it('keeps a node that was claimed when its link cannot be placed', async () => {
+  test('keeps a node that was claimed when its link cannot be placed', async () => {
     const ours = links('run-1');
     await ours.claim(MAC, 'fit07');
     writeFileSync(join(folder, LINK), 'DEFAULT local');
@@ -185,7 +185,7 @@ describe('claim', () => {
     expect(readdirSync(folder).sort()).toEqual([RECORD, LINK].sort());
   });
 
-  it('believes a run on another machine as long as it shows itself', async () => {
+  test('believes a run on another machine as long as it shows itself', async () => {
     const path = join(folder, RECORD);
     const otherBoot = { pid: 1, startTime: '1', bootId: 'of another machine' };
     writeFileSync(path, deadRecord({ host: 'othergateway', process: otherBoot }));
@@ -199,7 +199,7 @@ describe('claim', () => {
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ run: 'run-1', host: systemHost.shortHostname() });
   });
 
-  it('shows itself', async () => {
+  test('shows itself', async () => {
     const ours = links();
     await ours.claim(MAC, 'fit07');
     const path = join(folder, RECORD);
@@ -224,7 +224,7 @@ describe('a node that another run took over meanwhile', () => {
     return ours;
   }
 
-  it('is seen before the next step, and neither its link nor its record is touched', async () => {
+  test('is seen before the next step, and neither its link nor its record is touched', async () => {
     const ours = await stolen();
     const before = readFileSync(join(folder, RECORD), 'utf8');
     await expect(ours.check(MAC, 'fit07')).rejects.toMatchObject({
@@ -238,7 +238,7 @@ describe('a node that another run took over meanwhile', () => {
     expect(readlinkSync(join(folder, LINK))).toBe('pxefrisbee');
   });
 
-  it('is not claimed again when that run is done, and is after it was given up', async () => {
+  test('is not claimed again when that run is done, and is after it was given up', async () => {
     const ours = links('run-1');
     await ours.claim(MAC, 'fit07');
     rmSync(join(folder, RECORD));
@@ -249,7 +249,7 @@ describe('a node that another run took over meanwhile', () => {
     await ours.claim(MAC, 'fit07');
   });
 
-  it('is told by the signal of the claim at the next sign of life, which is not given on the other record', async () => {
+  test('is told by the signal of the claim at the next sign of life, which is not given on the other record', async () => {
     const ours = links('run-1');
     const lost = await ours.claim(MAC, 'fit07');
     await ours.beat();
@@ -263,7 +263,7 @@ describe('a node that another run took over meanwhile', () => {
     expect(statSync(join(folder, RECORD)).mtimeMs).toBe(before);
   });
 
-  it('is not ours by a record that only says so', async () => {
+  test('is not ours by a record that only says so', async () => {
     const ours = links('run-1');
     await ours.claim(MAC, 'fit07');
     const record = JSON.parse(readFileSync(join(folder, RECORD), 'utf8')) as object;
@@ -273,13 +273,13 @@ describe('a node that another run took over meanwhile', () => {
 });
 
 describe('a record', () => {
-  it('shows the owner of its file as the holder, whatever it says', async () => {
+  test('shows the owner of its file as the holder, whatever it says', async () => {
     writeFileSync(join(folder, RECORD), deadRecord({ process: processIdentity(process.pid), login: 'somebody-else' }));
     expect(await links().holder(MAC)).toMatchObject({ login: OWNER });
     await expect(links().claim(MAC, 'fit07')).rejects.toMatchObject({ message: expect.not.stringContaining('somebody-else') });
   });
 
-  it('that is a link is not followed, and replaced', async () => {
+  test('that is a link is not followed, and replaced', async () => {
     const target = join(folder, 'elsewhere');
     writeFileSync(target, deadRecord({ process: processIdentity(process.pid) }));
     symlinkSync(target, join(folder, RECORD));
@@ -291,7 +291,7 @@ describe('a record', () => {
 });
 
 describe('release', () => {
-  it('removes link and record, and may be called again', async () => {
+  test('removes link and record, and may be called again', async () => {
     const run = links();
     await run.place(MAC, 'fit07');
     await run.release(MAC);
@@ -299,14 +299,14 @@ describe('release', () => {
     await run.release(MAC);
   });
 
-  it("leaves another run's link alone", async () => {
+  test("leaves another run's link alone", async () => {
     await links('run-1').place(MAC, 'fit07');
     await links('run-2').release(MAC);
     expect(existsSync(join(folder, RECORD))).toBe(true);
     expect(readlinkSync(join(folder, LINK))).toBe('pxefrisbee');
   });
 
-  it('leaves a link that another program has put there since, and removes the record', async () => {
+  test('leaves a link that another program has put there since, and removes the record', async () => {
     const run = links();
     await run.place(MAC, 'fit07');
     rmSync(join(folder, LINK));
@@ -315,7 +315,7 @@ describe('release', () => {
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 
-  it('leaves links without a record', async () => {
+  test('leaves links without a record', async () => {
     symlinkSync('pxefrisbee', join(folder, LINK));
     await links().release(MAC);
     expect(readdirSync(folder)).toEqual([LINK]);
@@ -323,7 +323,7 @@ describe('release', () => {
 });
 
 describe('sweep', () => {
-  it.skipIf(process.getuid?.() !== 0)(
+  test.skipIf(process.getuid?.() !== 0)(
     'keeps a link of root’s beside which somebody else has put a record (needs root to make one)',
     async () => {
       for (const contents of [deadRecord({ target: 'localboot' }), 'garbage']) {
@@ -337,14 +337,14 @@ describe('sweep', () => {
     },
   );
 
-  it('removes what dead runs left, and says whose it was', async () => {
+  test('removes what dead runs left, and says whose it was', async () => {
     writeFileSync(join(folder, RECORD), deadRecord());
     symlinkSync('pxefrisbee', join(folder, LINK));
     expect(await links().sweep()).toEqual([`next-boot link ${LINK} of fit07 (${OWNER}, pid ${process.pid})`]);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('leaves live, foreign and other files alone', async () => {
+  test('leaves live, foreign and other files alone', async () => {
     await links().place(MAC, 'fit07');
     symlinkSync('pxefrisbee', join(folder, '01-aa-aa-aa-aa-aa-aa'));
     writeFileSync(join(folder, 'default'), '');
@@ -354,21 +354,21 @@ describe('sweep', () => {
     expect(readdirSync(folder)).toEqual(before);
   });
 
-  it('leaves the link when it no longer is what the dead run placed', async () => {
+  test('leaves the link when it no longer is what the dead run placed', async () => {
     writeFileSync(join(folder, RECORD), deadRecord());
     symlinkSync('memtest', join(folder, LINK));
     expect(await links().sweep()).toEqual([`record of the next-boot link ${LINK} of fit07 (${OWNER}, pid ${process.pid})`]);
     expect(readdirSync(folder)).toEqual([LINK]);
   });
 
-  it('removes a garbled record with its link', async () => {
+  test('removes a garbled record with its link', async () => {
     writeFileSync(join(folder, RECORD), '{');
     symlinkSync('pxefrisbee', join(folder, LINK));
     expect(await links().sweep()).toEqual([`next-boot link ${LINK} (garbled record)`]);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('removes unfinished files and claims of dead runs, not of live ones', async () => {
+  test('removes unfinished files and claims of dead runs, not of live ones', async () => {
     const live = processIdentity(process.pid);
     const tmp = (startTime: string): string => `.imaging-tmp.${process.pid}.${startTime}.${live?.bootId}.abc123`;
     writeFileSync(join(folder, tmp('1')), '');
@@ -379,13 +379,13 @@ describe('sweep', () => {
     expect(readdirSync(folder).sort()).toEqual([tmp(live?.startTime ?? ''), `.imaging-claim-${'1'.repeat(32)}`].sort());
   });
 
-  it('goes on past what it may not remove', async () => {
+  test('goes on past what it may not remove', async () => {
     mkdirSync(join(folder, '.imaging-01-00-00-00-00-00-01.json'));
     writeFileSync(join(folder, RECORD), deadRecord());
     expect(await links().sweep()).toHaveLength(1);
   });
 
-  it('finishes what a claimant began that died, through any number of dead claims', async () => {
+  test('finishes what a claimant began that died, through any number of dead claims', async () => {
     const { createHash } = await import('node:crypto');
     const token = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);
     let contents = deadRecord();
@@ -402,7 +402,7 @@ describe('sweep', () => {
 });
 
 describe('check', () => {
-  it('warns when the links would lead nowhere', async () => {
+  test('warns when the links would lead nowhere', async () => {
     expect(await checkTarget(folder, 'pxefrisbee')).toBe(
       `${folder}/pxefrisbee does not exist: nodes told to boot it will boot something else`,
     );
@@ -447,7 +447,7 @@ describe('several processes at once', () => {
     };
   }
 
-  it('exactly one wins a free node, then a node whose holder was killed, again and again', async () => {
+  test('exactly one wins a free node, then a node whose holder was killed, again and again', async () => {
     const racers = Array.from({ length: 5 }, () => racer());
     await Promise.all(racers.map((one) => one.hear())); // 'ready'
     for (let round = 0; racers.length > 1; round++) {
@@ -467,7 +467,7 @@ describe('several processes at once', () => {
     expect(readdirSync(folder)).toEqual([]);
   }, 60_000);
 
-  it('says that it may not write, and sweeps nothing', async () => {
+  test('says that it may not write, and sweeps nothing', async () => {
     writeFileSync(join(folder, RECORD), deadRecord());
     chmodSync(folder, 0o555);
     const nobody = racer(process.getuid?.() === 0 ? { uid: 65_534 } : {});
@@ -480,7 +480,7 @@ describe('several processes at once', () => {
     chmodSync(folder, 0o755);
   });
 
-  it('never two at once, while each places, sweeps and removes as fast as it can, and some are killed', async () => {
+  test('never two at once, while each places, sweeps and removes as fast as it can, and some are killed', async () => {
     const fighters: Racer[] = [];
     const fate: Promise<string>[] = [];
     const enter = async (times: number): Promise<void> => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createLinks } from '../../src/pxe/links.js';
 import { systemHost } from '../../src/util/host.js';
 import { thisMachine } from '../../src/util/machine.js';
@@ -70,7 +70,7 @@ function silent(seconds: number): void {
 const noFaketime = spawnSync('faketime', ['-f', '+1d', 'true']).status === 0 ? '' : ' (skipped: needs faketime)';
 
 describe.skipIf(noFaketime !== '')(`a clock that is wrong${noFaketime}`, () => {
-  it.each(['-10m', '+10m'])('of a holder, by %s, costs it nothing, and keeps nobody waiting when it is gone', async (offset) => {
+  test.each(['-10m', '+10m'])('of a holder, by %s, costs it nothing, and keeps nobody waiting when it is gone', async (offset) => {
     const holder = await racer('faketime', '-f', offset);
     expect(await holder('place')).toBe('placed');
     silent(301);
@@ -81,7 +81,7 @@ describe.skipIf(noFaketime !== '')(`a clock that is wrong${noFaketime}`, () => {
     expect(await otherMachine().sweep()).toEqual([]);
   });
 
-  it.each(['-10m', '+10m'])('of who judges, by %s, neither robs a live holder nor believes a dead one', async (offset) => {
+  test.each(['-10m', '+10m'])('of who judges, by %s, neither robs a live holder nor believes a dead one', async (offset) => {
     await otherMachine().claim(MAC, 'fit07');
     const judge = await racer('faketime', '-f', offset);
     silent(200);
@@ -93,7 +93,7 @@ describe.skipIf(noFaketime !== '')(`a clock that is wrong${noFaketime}`, () => {
   });
 });
 
-it('a record is there for everybody to read, whatever the umask of its owner', async () => {
+test('a record is there for everybody to read, whatever the umask of its owner', async () => {
   const careful = await racer('sh', '-c', 'umask 077 && exec "$@"', 'sh');
   expect(await careful('place')).toBe('placed');
   expect(statSync(join(folder, RECORD)).mode & 0o777).toBe(0o644);
@@ -112,7 +112,7 @@ const OTHER_PIDS = ['unshare', '-pf', '--mount-proc', '--kill-child'];
 const noPids =
   spawnSync(OTHER_PIDS[0] ?? '', [...OTHER_PIDS.slice(1), 'true']).status === 0 ? '' : ' (skipped: needs root and pid namespaces)';
 
-it.skipIf(noMounts !== '')(`another boot under the same host name is another machine${noMounts}`, async () => {
+test.skipIf(noMounts !== '')(`another boot under the same host name is another machine${noMounts}`, async () => {
   const here = await racer();
   const there = await racer(...OTHER_BOOT, bootFile);
   expect(await here('place')).toBe('placed');
@@ -120,7 +120,7 @@ it.skipIf(noMounts !== '')(`another boot under the same host name is another mac
   expect(await there('sweep')).toBe('swept 0');
 });
 
-it.skipIf(noPids !== '')(`another container of the same boot under the same host name is looked at from outside${noPids}`, async () => {
+test.skipIf(noPids !== '')(`another container of the same boot under the same host name is looked at from outside${noPids}`, async () => {
   const [inside, outside] = [await racer(...OTHER_PIDS), await racer()];
   expect(await inside('place')).toBe('placed');
   expect(await outside('place')).toBe('node-busy');

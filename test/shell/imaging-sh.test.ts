@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/util/dist.js';
 import { bin, scratch } from '../helpers/cli.js';
 
@@ -41,22 +41,22 @@ function bash(script: string, env: Record<string, string> = {}, options = '-eu')
 const exported = (...names: string[]): string => `export NODES="${names.join(' ')}"\nexport NBNODES=${names.length}\n`;
 
 describe('nodes', () => {
-  it('sets NODES to what the specs mean, and shows it', () => {
+  test('sets NODES to what the specs mean, and shows it', () => {
     expect(bash('nodes 1-3 ~2')).toEqual({ stdout: exported('fit01', 'fit03'), stderr: '', code: 0, nodes: 'fit01 fit03' });
     expect(bash('nodes 7 >/dev/null; bash -c \'echo "$NODES $NBNODES"\'').stdout).toBe('fit07 1\n');
   });
 
-  it('only shows NODES without arguments', () => {
+  test('only shows NODES without arguments', () => {
     expect(bash('nodes', { NODES: 'fit01 fit02' })).toMatchObject({ stdout: exported('fit01', 'fit02'), code: 0, nodes: 'fit01 fit02' });
     expect(bash('nodes', { NODES: '' })).toMatchObject({ stdout: exported(), code: 0 });
     expect(bash('nodes')).toMatchObject({ stdout: '# NODES is not set\n', code: 0, nodes: null });
   });
 
-  it('may come out empty', () => {
+  test('may come out empty', () => {
     expect(bash('nodes 1-3 ~1-3', { NODES: 'fit09' })).toMatchObject({ stdout: exported(), code: 0, nodes: '' });
   });
 
-  it('leaves NODES alone on a mistake, with its exit code', () => {
+  test('leaves NODES alone on a mistake, with its exit code', () => {
     const left = bash('nodes 1 ubuntu || echo "code $?"', { NODES: 'fit09' });
     expect(left).toMatchObject({ stdout: 'code 2\n', nodes: 'fit09' });
     expect(left.stderr).toContain('did you forget -i?');
@@ -65,7 +65,7 @@ describe('nodes', () => {
     expect(bash('PATH=/nowhere; nodes 1')).toMatchObject({ code: 127, nodes: null });
   });
 
-  it('works whatever IFS and options the shell has', () => {
+  test('works whatever IFS and options the shell has', () => {
     expect(bash('IFS=:; nodes 1-3 ~2; nodes+ 5', {}, '-euf -o pipefail')).toMatchObject({
       stdout: exported('fit01', 'fit03') + exported('fit01', 'fit03', 'fit05'),
       nodes: 'fit01 fit03 fit05',
@@ -73,14 +73,14 @@ describe('nodes', () => {
     expect(bash('nodes 1-3; echo "$?"', {}, '+eu')).toMatchObject({ code: 0, nodes: 'fit01 fit02 fit03' });
   });
 
-  it('all-nodes sets all of them', () => {
+  test('all-nodes sets all of them', () => {
     expect(bash('all-nodes')).toMatchObject({ stdout: exported('fit01', 'fit02', 'fit04', 'fit05'), nodes: 'fit01 fit02 fit04 fit05' });
     expect(bash('all-nodes', { ALL_NODES: '7,8' }).nodes).toBe('fit07 fit08');
     writeFileSync(`${config}.empty`, '');
     expect(bash('all-nodes', { NODES: 'fit09', IMAGING_CONFIG: `${config}.empty` })).toMatchObject({ code: 2, nodes: 'fit09' });
   });
 
-  it('nodes+ adds and nodes- takes out', () => {
+  test('nodes+ adds and nodes- takes out', () => {
     expect(bash('nodes+ 7 8', { NODES: ' fit01\tfit02\n' }).nodes).toBe('fit01 fit02 fit07 fit08');
     expect(bash('nodes+ 7').nodes).toBe('fit07');
     expect(bash('nodes- 1,3-4 fit6', { NODES: 'fit01 fit02 fit03 fit04 fit05 fit06' }).nodes).toBe('fit02 fit05');
@@ -92,7 +92,7 @@ describe('nodes', () => {
 describe('the nodes that are on', () => {
   const STATUS = 'reboot01:on\\nreboot02:off\\nreboot12:on\\n';
 
-  it('are shown and focused on', () => {
+  test('are shown and focused on', () => {
     expect(bash('show-nodes-on', { STATUS, NODES: 'fit01 fit02 fit12' })).toEqual({
       stdout: 'fit01 fit12\n',
       stderr: 'asked , NODES=fit01 fit02 fit12\n',
@@ -107,12 +107,12 @@ describe('the nodes that are on', () => {
     expect(bash('focus-nodes-on 1-12', { STATUS })).toMatchObject({ stderr: 'asked 1-12, NODES=\n', nodes: 'fit01 fit12' });
   });
 
-  it('may be none', () => {
+  test('may be none', () => {
     expect(bash('focus-nodes-on', { STATUS: 'reboot01:off\\n', NODES: 'fit01' })).toMatchObject({ stdout: exported(), code: 0, nodes: '' });
     expect(bash('show-nodes-on', { STATUS: '', NODES: 'fit01' })).toMatchObject({ stdout: '', code: 0 });
   });
 
-  it('are those that are known to be on when cards do not answer, and the exit code is 1', () => {
+  test('are those that are known to be on when cards do not answer, and the exit code is 1', () => {
     const env = {
       STATUS: `${STATUS}reboot03:status N/A\\nreboot04:CM card busy: on\\n`,
       STATUS_CODE: '1',
@@ -125,7 +125,7 @@ describe('the nodes that are on', () => {
     });
   });
 
-  it('leave NODES alone when they could not be asked', () => {
+  test('leave NODES alone when they could not be asked', () => {
     for (const code of [2, 4, 130]) {
       const env = { STATUS, STATUS_CODE: String(code), NODES: 'fit09' };
       expect(bash('focus-nodes-on', env)).toMatchObject({ stdout: '', code, nodes: 'fit09' });
@@ -133,14 +133,14 @@ describe('the nodes that are on', () => {
     }
   });
 
-  it('follow one another in a script', () => {
+  test('follow one another in a script', () => {
     const script = 'all-nodes >/dev/null; focus-nodes-on >/dev/null; echo "load $NODES"';
     expect(bash(script, { STATUS }).stdout).toBe('load fit01 fit12\n');
     expect(bash(script, { STATUS, STATUS_CODE: '4' })).toMatchObject({ stdout: '', code: 4 });
   });
 });
 
-it('another shell is told that bash is needed', () => {
+test('another shell is told that bash is needed', () => {
   const { status, stderr } = spawnSync(
     'sh',
     ['-c', `if [ -n "\${BASH_VERSION-}" ]; then echo need bash >&2; exit 4; fi; . '${functions}'`],

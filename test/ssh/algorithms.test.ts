@@ -1,5 +1,5 @@
 import type { Algorithms } from 'ssh2';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { sshExec } from '../../src/ssh/login.js';
 import { OfferReader } from '../../src/ssh/offer.js';
 import { helloOf, serve, sshd, type Server } from './servers.js';
@@ -31,13 +31,13 @@ const OLD: [string, Algorithms][] = [
 ];
 
 describe('old servers', () => {
-  it.each(OLD)('gets in to one that knows %s', async (_, algorithms) => {
+  test.each(OLD)('gets in to one that knows %s', async (_, algorithms) => {
     const target = await sshd({ allow: () => true, onExec: (__, channel) => (channel.exit(0), channel.end()), algorithms });
     servers.push(target);
     expect(await login(target)).toMatchObject({ status: 0 });
   });
 
-  it('takes the better ones where there is a choice', async () => {
+  test('takes the better ones where there is a choice', async () => {
     let kex = '';
     const target = await serve((socket) => {
       socket.write(helloOf(['diffie-hellman-group1-sha1', 'curve25519-sha256']));
@@ -53,7 +53,7 @@ describe('old servers', () => {
     expect(kex.indexOf('group14-sha1')).toBeGreaterThan(kex.indexOf('group18-sha512'));
   });
 
-  it('says what a server offers that has nothing in common with us', async () => {
+  test('says what a server offers that has nothing in common with us', async () => {
     const target = await serve((socket) => socket.write(helloOf(['sntrup761x25519-sha512', 'kex-strict-s-v00@openssh.com'])));
     servers.push(target);
     await expect(login(target)).rejects.toMatchObject({
@@ -64,7 +64,7 @@ describe('old servers', () => {
 });
 
 describe('OfferReader', () => {
-  it('reads the offer however it is cut', () => {
+  test('reads the offer however it is cut', () => {
     const hello = Buffer.concat([Buffer.from('Welcome\r\n'), helloOf(['a', 'b'])]);
     for (let at = 0; at <= hello.length; at += 1) {
       const reader = new OfferReader();
@@ -74,7 +74,7 @@ describe('OfferReader', () => {
     }
   });
 
-  it.each([
+  test.each([
     'SSH-2.0-x\r\n\0\0\0\x10\x04\x14',
     'SSH-2.0-x\r\n\0\0\0\x02\x04\x14',
     `SSH-2.0-x\r\n\0\0\0\x30\x04\x14${'\xff'.repeat(60)}`,

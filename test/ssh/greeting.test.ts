@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { Socket } from 'node:net';
 import { greeting } from '../../src/ssh/greeting.js';
 import { serve, sshd, type Server } from './servers.js';
@@ -29,13 +29,13 @@ async function greet(target: { host: string; port: number }, signal = never): Pr
 }
 
 describe('greeting', () => {
-  it('reads the version of a real server', async () => {
+  test('reads the version of a real server', async () => {
     const real = await sshd({ allow: () => false, onExec: () => {} });
     servers.push(real);
     expect(await greet(real)).toMatch(/^SSH-2\.0-ssh2js/);
   });
 
-  it.each([
+  test.each([
     ['with CR LF', 'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n', 'SSH-2.0-OpenSSH_9.2p1 Debian-2'],
     ['with LF', 'SSH-2.0-dropbear\n', 'SSH-2.0-dropbear'],
     ['after other lines', 'Welcome\r\nto fit07\r\nSSH-1.99-old\r\nrest', 'SSH-1.99-old'],
@@ -46,7 +46,7 @@ describe('greeting', () => {
     }
   });
 
-  it('leaves every byte to be read by whoever logs in, and has sent none', async () => {
+  test('leaves every byte to be read by whoever logs in, and has sent none', async () => {
     let sent = 0;
     const text = 'Welcome\r\nSSH-2.0-x\r\nmore';
     const target = await server((socket) => socket.on('data', ({ length }: Buffer) => (sent += length)).write(text));
@@ -57,7 +57,7 @@ describe('greeting', () => {
     socket.destroy();
   });
 
-  it.each(['Not allowed at this time\r\n', 'Welcome\r\nNot allowed at this time\r\n'])(
+  test.each(['Not allowed at this time\r\n', 'Welcome\r\nNot allowed at this time\r\n'])(
     'understands that it is shut out: %j',
     async (text) => {
       const target = await server((socket) => socket.end(text));
@@ -69,7 +69,7 @@ describe('greeting', () => {
     },
   );
 
-  it('refused, closed, silent and foreign servers each have their code, and name host:port', async () => {
+  test('refused, closed, silent and foreign servers each have their code, and name host:port', async () => {
     const gone = await serve(() => {});
     await gone.close();
     const where = (target: Server): string => `ssh ${target.host}:${target.port}`;
@@ -88,7 +88,7 @@ describe('greeting', () => {
     await expect(greet(resetting)).rejects.toMatchObject({ code: 'ssh-closed' });
   });
 
-  it("rejects with the signal's reason", async () => {
+  test("rejects with the signal's reason", async () => {
     const reason = new Error('enough');
     const silent = await server(() => {});
     await expect(greet(silent, AbortSignal.abort(reason))).rejects.toBe(reason);

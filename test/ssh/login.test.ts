@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { bootStamp, parseBootStamp, parseSystemStamp, systemStamp } from '../../src/ssh/boot-stamp.js';
 import { defaultAuth } from '../../src/ssh/keys.js';
 import { sshExec, type LoginAuth, type LoginOptions } from '../../src/ssh/login.js';
@@ -50,7 +50,7 @@ function key(name: string, ...args: string[]): { path: string; contents: string 
 }
 
 describe('sshExec', () => {
-  it('runs a command: stdout and status, stderr not mixed in', async () => {
+  test('runs a command: stdout and status, stderr not mixed in', async () => {
     const target = await start({
       onExec: (command, channel) => {
         channel.stderr.write('noise');
@@ -62,17 +62,17 @@ describe('sshExec', () => {
     expect(await sshExec(options(target), 'uname -a')).toEqual({ status: 5, stdout: 'ran uname -a' });
   });
 
-  it('gives a command that reads its stdin the end of it', async () => {
+  test('gives a command that reads its stdin the end of it', async () => {
     const target = await start({ onExec: (_, channel) => channel.resume().on('end', () => (channel.exit(0), channel.end())) });
     expect(await sshExec(options(target), 'cat')).toEqual({ status: 0, stdout: '' });
   });
 
-  it('a command killed by a signal has status 128 + n', async () => {
+  test('a command killed by a signal has status 128 + n', async () => {
     const target = await start({ onExec: (_, channel) => (channel.exit('KILL'), channel.end()) });
     expect(await sshExec(options(target), 'x')).toMatchObject({ status: 137 });
   });
 
-  it('keeps the first MiB of an endless output', async () => {
+  test('keeps the first MiB of an endless output', async () => {
     const target = await start({
       onExec: (_, channel) => {
         for (let i = 0; i < 40; i++) channel.write('x'.repeat(100_000));
@@ -84,7 +84,7 @@ describe('sshExec', () => {
     expect(stdout).toHaveLength(1 << 20);
   });
 
-  it.each([
+  test.each([
     ['id_ed25519', ['-t', 'ed25519']],
     ['id_ecdsa', ['-t', 'ecdsa']],
     ['id_rsa', ['-t', 'rsa', '-b', '2048']],
@@ -96,7 +96,7 @@ describe('sshExec', () => {
     expect(methods[0]).toBe('none');
   });
 
-  it('logs in with the keys of a real ssh-agent', async () => {
+  test('logs in with the keys of a real ssh-agent', async () => {
     const socket = join(folder, 'agent.sock');
     const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'ignore'] });
     const exited = once(agent, 'exit');
@@ -114,13 +114,13 @@ describe('sshExec', () => {
     }
   });
 
-  it('a dead agent does not keep the key files from being tried', async () => {
+  test('a dead agent does not keep the key files from being tried', async () => {
     const target = await start({ allow: (method) => method === 'publickey' });
     const auth = { agentSocket: join(folder, 'no-agent.sock'), privateKeys: [key('after_agent', '-t', 'ed25519')] };
     expect(await sshExec(options(target, { auth }), 'true')).toMatchObject({ status: 0 });
   });
 
-  it('says what was tried when nobody lets us in', async () => {
+  test('says what was tried when nobody lets us in', async () => {
     const target = await start({ allow: () => false });
     const auth = { agentSocket: join(folder, 'no-agent.sock'), privateKeys: [key('refused', '-t', 'ed25519')] };
     await expect(sshExec(options(target, { auth }), 'true')).rejects.toMatchObject({
@@ -132,7 +132,7 @@ describe('sshExec', () => {
     });
   });
 
-  it('says what to do about a PKCS#8 key, a protected one and a broken one, and tries the others', async () => {
+  test('says what to do about a PKCS#8 key, a protected one and a broken one, and tries the others', async () => {
     const { generateKeyPairSync } = await import('node:crypto');
     const pkcs8 = {
       path: '/home/me/.ssh/id_rsa',
@@ -160,7 +160,7 @@ describe('sshExec', () => {
     });
   });
 
-  it('refused, closed, silent and garbled servers each have their code, and settle once', async () => {
+  test('refused, closed, silent and garbled servers each have their code, and settle once', async () => {
     const gone = await serve(() => {});
     await gone.close();
     await expect(sshExec(options(gone), 'true')).rejects.toMatchObject({ code: 'ssh-refused' });
@@ -180,7 +180,7 @@ describe('sshExec', () => {
     await expect(sshExec(options(garbage), 'true')).rejects.toMatchObject({ code: 'ssh-protocol' });
   });
 
-  it('a server that dies while the command runs is not waited for', async () => {
+  test('a server that dies while the command runs is not waited for', async () => {
     const sockets: Socket[] = [];
     const inner = await start({ onExec: () => sockets.forEach((socket) => socket.destroy()) });
     const { connect } = await import('node:net');
@@ -195,7 +195,7 @@ describe('sshExec', () => {
     });
   });
 
-  it('a command that never ends runs into the deadline, and the connection is closed', async () => {
+  test('a command that never ends runs into the deadline, and the connection is closed', async () => {
     let closed: (value: unknown) => void = () => {};
     const hungUp = new Promise((resolve) => (closed = resolve));
     const target = await start({ onExec: () => {}, onClose: () => closed(true) });
@@ -206,7 +206,7 @@ describe('sshExec', () => {
     await hungUp;
   });
 
-  it("rejects with the signal's reason at once, wherever it is", async () => {
+  test("rejects with the signal's reason at once, wherever it is", async () => {
     const reason = new Error('enough');
     const target = await start();
     await expect(sshExec(options(target, { signal: AbortSignal.abort(reason) }), 'true')).rejects.toBe(reason);
@@ -222,7 +222,7 @@ describe('sshExec', () => {
 describe('bootStamp', () => {
   const id = '5d0c1a9e-5a64-4f7e-9c51-0a6f5f7f2f0e';
 
-  it('asks for boot id and uptime, and parses them', async () => {
+  test('asks for boot id and uptime, and parses them', async () => {
     const target = await start({
       onExec: (command, channel) => {
         channel.write(command === 'cat /proc/sys/kernel/random/boot_id /proc/uptime' ? `${id}\n12.34 45.67\n` : '?');
@@ -233,7 +233,7 @@ describe('bootStamp', () => {
     expect(await bootStamp(options(target))).toEqual({ bootId: id, uptimeMs: 12_340 });
   });
 
-  it.each([
+  test.each([
     [`${id}\n3.05 1.2\n`, { bootId: id, uptimeMs: 3_050 }],
     [`Welcome to fit07\n${id}\r\n100 200\r\n`, { bootId: id, uptimeMs: 100_000 }],
     ['', null],
@@ -246,7 +246,7 @@ describe('bootStamp', () => {
     expect(parseBootStamp(text)).toEqual(stamp);
   });
 
-  it('reads files over the same login', async () => {
+  test('reads files over the same login', async () => {
     const asked: string[] = [];
     const target = await start({
       onExec: (command, channel) => {
@@ -264,14 +264,14 @@ describe('bootStamp', () => {
     expect(asked).toEqual(['cat /proc/sys/kernel/random/boot_id /proc/uptime /a /b']);
   });
 
-  it('takes what a login says for no file when there is no boot to begin at', () => {
+  test('takes what a login says for no file when there is no boot to begin at', () => {
     expect(parseSystemStamp('Welcome\n2026-11-21@08:20 - node fit38 - image x - by y\n')).toEqual({ boot: null, text: '' });
     expect(parseSystemStamp(`${id}\n1.5 2`)).toEqual({ boot: { bootId: id, uptimeMs: 1_500 }, text: '' });
   });
 });
 
 describe('defaultAuth', () => {
-  it('takes the default keys that are there, and the agent', async () => {
+  test('takes the default keys that are there, and the agent', async () => {
     const home = join(folder, 'home');
     mkdirSync(join(home, '.ssh'), { recursive: true });
     writeFileSync(join(home, '.ssh', 'id_rsa'), 'rsa');
@@ -287,7 +287,7 @@ describe('defaultAuth', () => {
     });
   });
 
-  it('is content with nothing', async () => {
+  test('is content with nothing', async () => {
     expect(await defaultAuth(join(folder, 'nobody'), {})).toEqual({ agentSocket: undefined, privateKeys: [] });
   });
 });

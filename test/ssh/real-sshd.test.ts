@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sshExec, type LoginAuth } from '../../src/ssh/login.js';
 import { serve } from './servers.js';
 
@@ -81,12 +81,12 @@ describe.skipIf(!canRun)('a real sshd (skipped without openssh-server)', () => {
   const login = (auth: LoginAuth) =>
     sshExec({ host: HOST, port, username: userInfo().username, auth, timeoutMs: 20_000, signal: new AbortController().signal }, 'echo in');
 
-  it('lets us in', async () => {
+  test('lets us in', async () => {
     const path = join(folder, 'good');
     expect(await login({ privateKeys: [{ path, contents: readFileSync(path, 'utf8') }] })).toEqual({ status: 0, stdout: 'in\n' });
   });
 
-  it('that hangs up after too many keys of an agent is understood', async () => {
+  test('that hangs up after too many keys of an agent is understood', async () => {
     const agentSocket = join(folder, 'agent');
     await once(start('ssh-agent', ['-D', '-a', agentSocket]).stdout, 'data');
     for (const name of ['one', 'two', 'three', 'four', 'five'])

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openTelnet, type TelnetSession } from '../../src/telnet/session.js';
 import { findBusyboxTelnetd, startTelnetd, withResolvers } from './servers.js';
 
@@ -45,7 +45,7 @@ describe.skipIf(!busybox).each(SHELLS)('real busybox telnetd with %s', (name, sh
     return session;
   }
 
-  it('brings every exit status, one after the other in one session', async () => {
+  test('brings every exit status, one after the other in one session', async () => {
     const session = await open();
     for (const [command, status] of [
       ['true', 0],
@@ -58,14 +58,14 @@ describe.skipIf(!busybox).each(SHELLS)('real busybox telnetd with %s', (name, sh
     }
   });
 
-  it('is right with a command line much wider than 80 columns', async () => {
+  test('is right with a command line much wider than 80 columns', async () => {
     const session = await open();
     const lines: string[] = [];
     await session.run(`echo ${'long '.repeat(60)}end`, { signal: never, silenceTimeoutMs: 10_000, onLine: (line) => lines.push(line) });
     expect(lines.filter((line) => line.endsWith('long end')).at(-1)).toMatch(/^(\S*# )?(long ){60}end$/);
   });
 
-  it('streams 10 000 lines, all of them and in order', async () => {
+  test('streams 10 000 lines, all of them and in order', async () => {
     const session = await open();
     const numbers: number[] = [];
     const { status } = await session.run('i=0; while [ $i -lt 10000 ]; do echo line $i; i=$((i+1)); done', {
@@ -80,7 +80,7 @@ describe.skipIf(!busybox).each(SHELLS)('real busybox telnetd with %s', (name, sh
     expect(numbers).toEqual(Array.from({ length: 10_000 }, (_, index) => index));
   });
 
-  it('sees CR progress as lines, and dots without a line end as text', async () => {
+  test('sees CR progress as lines, and dots without a line end as text', async () => {
     const session = await open();
     const lines: string[] = [];
     let text = '';
@@ -97,14 +97,14 @@ describe.skipIf(!busybox).each(SHELLS)('real busybox telnetd with %s', (name, sh
     expect(text).not.toContain('\x1b');
   });
 
-  it('survives bytes FF and binary noise in the output', async () => {
+  test('survives bytes FF and binary noise in the output', async () => {
     const session = await open();
     const { status } = await session.run("printf '\\377\\377\\360\\033]\\200\\033[';(exit 3)", { signal: never, silenceTimeoutMs: 10_000 });
     expect(status).toBe(3);
     expect(await session.run('true', { signal: never, silenceTimeoutMs: 10_000 })).toEqual({ status: 0 });
   });
 
-  it('an aborted command is gone from the machine', async () => {
+  test('an aborted command is gone from the machine', async () => {
     const session = await open();
     const controller = new AbortController();
     const seconds = 9_000_000 + Math.floor(Math.random() * 900_000);
@@ -120,7 +120,7 @@ describe.skipIf(!busybox).each(SHELLS)('real busybox telnetd with %s', (name, sh
     while (runs(`sleep\0${seconds}`)) await delay(10); // another program's child: nothing tells us but /proc
   });
 
-  it('reports a telnetd that is killed in the middle of a command', async () => {
+  test('reports a telnetd that is killed in the middle of a command', async () => {
     const victim = await startTelnetd(busybox ?? '', shell, host);
     const session = await openTelnet({
       host: victim.host,

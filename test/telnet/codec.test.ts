@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   DO,
   DONT,
@@ -53,21 +53,21 @@ const EXPECTED = {
 };
 
 describe('TelnetDecoder', () => {
-  it('takes commands out of data, wherever they stand', () => {
+  test('takes commands out of data, wherever they stand', () => {
     expect(decodeAll([STREAM])).toEqual(EXPECTED);
   });
 
-  it('gives the same however the stream is cut in two', () => {
+  test('gives the same however the stream is cut in two', () => {
     for (let at = 0; at <= STREAM.length; at++) {
       expect(decodeAll([STREAM.subarray(0, at), STREAM.subarray(at)]), `cut at ${at}`).toEqual(EXPECTED);
     }
   });
 
-  it('gives the same byte by byte', () => {
+  test('gives the same byte by byte', () => {
     expect(decodeAll([...STREAM].map((byte) => Uint8Array.of(byte)))).toEqual(EXPECTED);
   });
 
-  it('keeps a bounded part of an endless sub-negotiation, and shows none of it as data', () => {
+  test('keeps a bounded part of an endless sub-negotiation, and shows none of it as data', () => {
     const decoder = new TelnetDecoder();
     decoder.decode(Uint8Array.of(IAC, SB, 99));
     for (let i = 0; i < 100; i++) expect(decoder.decode(Buffer.alloc(10_000, 0x61)).data).toHaveLength(0);
@@ -76,14 +76,14 @@ describe('TelnetDecoder', () => {
     expect(data.toString()).toBe('b');
   });
 
-  it('makes every typed line end a LF for a server', () => {
+  test('makes every typed line end a LF for a server', () => {
     const typed = Buffer.from('a\r\nb\r\0c\nd\re', 'latin1');
     for (let at = 0; at <= typed.length; at++) {
       expect(decodeAll([typed.subarray(0, at), typed.subarray(at)], { lineEnds: 'lf' }).data.toString()).toBe('a\nb\nc\nd\ne');
     }
   });
 
-  it('property: never throws on noise, and cutting it anywhere changes nothing', () => {
+  test('property: never throws on noise, and cutting it anywhere changes nothing', () => {
     const noise = fc.array(fc.oneof(fc.constantFrom(IAC, IAC, SB, SE, WILL, DO, 0, 10, 13), fc.nat(255)), { maxLength: 200 });
     fc.assert(
       fc.property(noise, fc.nat(200), (bytes, at) => {
@@ -95,7 +95,7 @@ describe('TelnetDecoder', () => {
 });
 
 describe('encoding', () => {
-  it('property: what is encoded decodes to itself (CR NUL excepted, which telnet uses for a bare CR)', () => {
+  test('property: what is encoded decodes to itself (CR NUL excepted, which telnet uses for a bare CR)', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(600), (bytes, at) => {
         const plain = Buffer.from(Buffer.from(bytes).toString('latin1').replaceAll('\r\0', '\r'), 'latin1');
@@ -108,7 +108,7 @@ describe('encoding', () => {
     );
   });
 
-  it('property: negotiations and sub-negotiations decode to themselves between data', () => {
+  test('property: negotiations and sub-negotiations decode to themselves between data', () => {
     const verb = fc.constantFrom(WILL, WONT, DO, DONT);
     fc.assert(
       fc.property(verb, fc.nat(255), fc.uint8Array({ maxLength: 256 }), (v, option, payload) => {
@@ -123,7 +123,7 @@ describe('encoding', () => {
     );
   });
 
-  it('doubles FF inside a window size', () => {
+  test('doubles FF inside a window size', () => {
     expect([...encodeWindowSize(255, 25)]).toEqual([IAC, SB, 31, 0, IAC, IAC, 0, 25, IAC, SE]);
   });
 });

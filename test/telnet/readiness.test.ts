@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { SERVER_GREETING, TelnetDecoder } from '../../src/telnet/codec.js';
 import { ShellProbe } from '../../src/telnet/readiness.js';
 import { openTelnet, type TelnetSession } from '../../src/telnet/session.js';
@@ -43,7 +43,7 @@ function shellBehind(socket: Socket, told: string[], decode: (chunk: Buffer) => 
 }
 
 describe('a shell behind odd servers', () => {
-  it('is found by one that negotiates at once, throws away what it is sent for 1 s, and then prompts', async () => {
+  test('is found by one that negotiates at once, throws away what it is sent for 1 s, and then prompts', async () => {
     const told: string[] = [];
     const session = await open((socket) => {
       const decoder = new TelnetDecoder({ lineEnds: 'lf' });
@@ -65,7 +65,7 @@ describe('a shell behind odd servers', () => {
     expect(told.filter((line) => line.startsWith(':;')).length).toBeGreaterThan(0);
   });
 
-  it('is found by one that takes nothing but CR LF for a line end', async () => {
+  test('is found by one that takes nothing but CR LF for a line end', async () => {
     const told: string[] = [];
     const session = await open((socket) => {
       let input = '';
@@ -82,7 +82,7 @@ describe('a shell behind odd servers', () => {
     expect(await session.run('(exit 9)', { signal: never, silenceTimeoutMs: 5_000 })).toEqual({ status: 9 });
   });
 
-  it('that is slow gets its command once, and none of the answers to what was typed before is taken for output', async () => {
+  test('that is slow gets its command once, and none of the answers to what was typed before is taken for output', async () => {
     const told: string[] = [];
     const session = await open((socket) => {
       const decoder = new TelnetDecoder({ lineEnds: 'lf' });
@@ -106,7 +106,7 @@ describe('a shell behind odd servers', () => {
     expect(told.filter((line) => line.includes('echo out'))).toHaveLength(1);
   });
 
-  it.each(['\r\nvm login: ', 'Debian GNU/Linux 12\r\nfit07 login: ', 'Username:', 'Password: '])(
+  test.each(['\r\nvm login: ', 'Debian GNU/Linux 12\r\nfit07 login: ', 'Username:', 'Password: '])(
     'that asks for a login first is not typed to: %j',
     async (text) => {
       const said: Buffer[] = [];
@@ -121,7 +121,7 @@ describe('a shell behind odd servers', () => {
     },
   );
 
-  it('that asks for a login after we have typed is found out as well', async () => {
+  test('that asks for a login after we have typed is found out as well', async () => {
     const session = await open((socket) => {
       socket.write(SERVER_GREETING);
       socket.on('data', (chunk: Buffer) => chunk.includes('IMG_') && socket.write(`\r\nvm login: ${chunk.toString('latin1')}Password: `));
@@ -129,7 +129,7 @@ describe('a shell behind odd servers', () => {
     await expect(session.run('reboot', { signal: never })).rejects.toMatchObject({ code: 'telnet-login' });
   });
 
-  it('that says something and runs nothing is quoted', async () => {
+  test('that says something and runs nothing is quoted', async () => {
     const session = await open((socket) => socket.write('Menu: 1) status 2) quit\r\n> '));
     await expect(session.run('reboot', { signal: never, silenceTimeoutMs: 60 })).rejects.toMatchObject({
       code: 'telnet-no-shell',
@@ -139,7 +139,7 @@ describe('a shell behind odd servers', () => {
 });
 
 describe('ShellProbe', () => {
-  it('types at once after the first words, soon after options alone, and again after ever longer silences', () => {
+  test('types at once after the first words, soon after options alone, and again after ever longer silences', () => {
     const probe = new ShellProbe('ab');
     expect(probe.pauseMs).toBeGreaterThan(0);
     probe.push(Buffer.from('/ # '));
@@ -148,7 +148,7 @@ describe('ShellProbe', () => {
     expect(pauses).toEqual([1_000, 2_000, 4_000, 4_000]);
   });
 
-  it('counts the answer to the last line alone', () => {
+  test('counts the answer to the last line alone', () => {
     const probe = new ShellProbe('ab');
     expect(probe.line()).toBe(':; echo IMG_""STATUS_abp1=$?\r\n');
     probe.line();

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { DO, IAC, SB, SE, SERVER_GREETING, TelnetDecoder, WILL, encodeData } from '../../src/telnet/codec.js';
 import { openTelnet, type OpenTelnetOptions, type TelnetSession } from '../../src/telnet/session.js';
 import { fullBacklog, scripted, serve, withResolvers, type Server } from './servers.js';
@@ -41,7 +41,7 @@ async function open(target: { host: string; port: number }, more: Partial<OpenTe
 }
 
 describe('opening', () => {
-  it('gives up on a telnetd that is connected but silent', async () => {
+  test('gives up on a telnetd that is connected but silent', async () => {
     const silent = await server(() => {});
     await expect(open(silent, { firstByteTimeoutMs: 60 })).rejects.toMatchObject({
       code: 'telnet-silent',
@@ -49,14 +49,14 @@ describe('opening', () => {
     });
   });
 
-  it('closes the connection to a silent telnetd', async () => {
+  test('closes the connection to a silent telnetd', async () => {
     const gone = withResolvers();
     const silent = await server((socket) => socket.resume().on('close', () => gone.resolve()));
     await expect(open(silent, { firstByteTimeoutMs: 60 })).rejects.toThrow();
     await gone.promise;
   });
 
-  it('says refused when nobody listens', async () => {
+  test('says refused when nobody listens', async () => {
     const closed = await serve(() => {});
     await closed.close();
     await expect(open(closed)).rejects.toMatchObject({
@@ -65,7 +65,7 @@ describe('opening', () => {
     });
   });
 
-  it('says timeout when connecting takes too long', async () => {
+  test('says timeout when connecting takes too long', async () => {
     const full = await deaf();
     await expect(open(full, { connectTimeoutMs: 80 })).rejects.toMatchObject({
       code: 'telnet-timeout',
@@ -73,7 +73,7 @@ describe('opening', () => {
     });
   });
 
-  it('says closed when the server hangs up before a byte', async () => {
+  test('says closed when the server hangs up before a byte', async () => {
     const rude = await server((socket) => socket.end());
     await expect(open(rude)).rejects.toMatchObject({
       code: 'telnet-closed',
@@ -81,7 +81,7 @@ describe('opening', () => {
     });
   });
 
-  it("rejects with the signal's reason while connecting and while waiting for the first byte", async () => {
+  test("rejects with the signal's reason while connecting and while waiting for the first byte", async () => {
     const reason = new Error('enough');
     await expect(open({ host: '127.23.0.1', port: 9 }, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const controller = new AbortController();
@@ -93,7 +93,7 @@ describe('opening', () => {
     await expect(opening).rejects.toBe(reason);
   });
 
-  it('loses no byte of what the server says first', async () => {
+  test('loses no byte of what the server says first', async () => {
     const raw: Buffer[] = [];
     const eager = await server((socket) =>
       socket.write(Buffer.concat([Buffer.from('hello'), Buffer.from([IAC, WILL, 1]), Buffer.from(' world')])),
@@ -104,7 +104,7 @@ describe('opening', () => {
 });
 
 describe('running', () => {
-  it('takes telnet commands out of the middle of a chunk, answers them, and unescapes FF FF', async () => {
+  test('takes telnet commands out of the middle of a chunk, answers them, and unescapes FF FF', async () => {
     const replies: number[] = [];
     const lines: string[] = [];
     const target = await server((socket) => {
@@ -129,7 +129,7 @@ describe('running', () => {
     expect(Buffer.from(replies).includes(Buffer.from([IAC, 0xfc, 24]))).toBe(true);
   });
 
-  it('keeps no output in memory, however much there is', async () => {
+  test('keeps no output in memory, however much there is', async () => {
     const target = await server(scripted((status, socket) => flood(socket, 64 << 20, status(5))));
     const session = await open(target);
     const before = rssMiB();
@@ -138,7 +138,7 @@ describe('running', () => {
     expect(peak - before).toBeLessThan(100); // without lines of its own, 64 MiB of text kept would be at least 128 MiB
   });
 
-  it('is not fooled by what looks like a prompt in the output', async () => {
+  test('is not fooled by what looks like a prompt in the output', async () => {
     const lines: string[] = [];
     const target = await server(scripted((status, socket) => socket.write(`50% # \r\n/ # # \r\n${status(3)}/ # `)));
     const session = await open(target);
@@ -146,7 +146,7 @@ describe('running', () => {
     expect(lines).toEqual(['50% # ', '/ # # ']);
   });
 
-  it('sees growing dots at once, long before their line ends', async () => {
+  test('sees growing dots at once, long before their line ends', async () => {
     const goOn = withResolvers();
     const target = await server(
       scripted((status, socket) => {
@@ -165,7 +165,7 @@ describe('running', () => {
     expect(text.join('')).toBe('...s..zz\r\n');
   });
 
-  it('rejects when the server dies in the middle of a command, and gives out what it had said', async () => {
+  test('rejects when the server dies in the middle of a command, and gives out what it had said', async () => {
     const lines: string[] = [];
     const target = await server(scripted((_, socket) => socket.end('half a li')));
     const session = await open(target);
@@ -179,7 +179,7 @@ describe('running', () => {
     await expect(session.run('true', { signal: never })).rejects.toMatchObject({ code: 'telnet-closed' });
   });
 
-  it('rejects when the server resets the connection', async () => {
+  test('rejects when the server resets the connection', async () => {
     const target = await server(scripted((_, socket) => socket.resetAndDestroy()));
     const session = await open(target);
     await expect(session.run('true', { signal: never })).rejects.toMatchObject({
@@ -188,7 +188,7 @@ describe('running', () => {
     });
   });
 
-  it('rejects after silence, and closes the connection: a dead machine never does', async () => {
+  test('rejects after silence, and closes the connection: a dead machine never does', async () => {
     const target = await server(scripted((_, socket) => socket.write('Joined the team\r\n')));
     const session = await open(target);
     await expect(session.run('frisbee', { signal: never, silenceTimeoutMs: 60 })).rejects.toMatchObject({
@@ -198,7 +198,7 @@ describe('running', () => {
     await session.closed;
   });
 
-  it('every byte starts the silence anew', async () => {
+  test('every byte starts the silence anew', async () => {
     const target = await server(
       scripted((status, socket) => {
         let ticks = 0;
@@ -215,7 +215,7 @@ describe('running', () => {
     expect(await session.run('frisbee', { signal: never, silenceTimeoutMs: 300 })).toEqual({ status: 0 });
   });
 
-  it("rejects with the signal's reason and hangs up", async () => {
+  test("rejects with the signal's reason and hangs up", async () => {
     const reason = new Error('node deadline');
     const controller = new AbortController();
     const hungUp = withResolvers();
@@ -229,7 +229,7 @@ describe('running', () => {
     await session.closed;
   });
 
-  it('refuses a second command while one runs, and the first goes on unmixed', async () => {
+  test('refuses a second command while one runs, and the first goes on unmixed', async () => {
     const go = withResolvers();
     const target = await server(scripted((status, socket) => void go.promise.then(() => socket.write(`first\r\n${status(1)}`))));
     const session = await open(target);
@@ -242,7 +242,7 @@ describe('running', () => {
     expect(await session.run('two', { signal: never })).toEqual({ status: 1 });
   });
 
-  it.each(['sh', 'bash'])('works over the pipes of `%s -s`, with neither echo nor prompt nor CR', async (shell) => {
+  test.each(['sh', 'bash'])('works over the pipes of `%s -s`, with neither echo nor prompt nor CR', async (shell) => {
     const target = await server((socket) => {
       const child = spawn(shell, ['-s'], { stdio: ['pipe', 'pipe', 'ignore'] });
       socket.write(SERVER_GREETING);
@@ -260,13 +260,13 @@ describe('running', () => {
     await expect(session.run('exit 3', { signal: never })).rejects.toMatchObject({ code: 'telnet-closed' });
   });
 
-  it('refuses what is not one line, or longer than a remote line editor takes', async () => {
+  test('refuses what is not one line, or longer than a remote line editor takes', async () => {
     const session = await open(await server(scripted(() => {})));
     await expect(session.run('echo a\nreboot', { signal: never })).rejects.toThrow('one line');
     await expect(session.run(`echo ${'x'.repeat(1_000)}`, { signal: never })).rejects.toMatchObject({ code: 'telnet-command-too-long' });
   });
 
-  it('a listener that throws fails its run, not the process', async () => {
+  test('a listener that throws fails its run, not the process', async () => {
     const session = await open(await server(scripted((status, socket) => socket.write(`line\r\n${status(0)}`))));
     const bug = new Error('bug in a listener');
     await expect(
@@ -279,7 +279,7 @@ describe('running', () => {
     ).rejects.toBe(bug);
   });
 
-  it('leaves no socket, timer or listener behind', async () => {
+  test('leaves no socket, timer or listener behind', async () => {
     const allGone = withResolvers();
     let gone = 0;
     const target = await server((socket) => {

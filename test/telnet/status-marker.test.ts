@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { StatusMarker } from '../../src/telnet/status-marker.js';
 
 const marker = new StatusMarker('0a1b');
@@ -15,7 +15,7 @@ function scan(...chunks: string[]): { output: string; status: number | null } {
 }
 
 describe('StatusMarker', () => {
-  it('sends one line in which the marker never stands whole', () => {
+  test('sends one line in which the marker never stands whole', () => {
     expect(marker.commandLine('frisbee -m 234.5.6.1 /dev/sda')).toBe('frisbee -m 234.5.6.1 /dev/sda; echo IMG_""STATUS_0a1b=$?\r\n');
     expect(scan(marker.commandLine('true')).status).toBeNull();
   });
@@ -37,7 +37,7 @@ describe('StatusMarker', () => {
     ['a false start inside the true one', 'IMG_STIMG_STATUS_0a1b=9\r\n', 'IMG_ST', 9],
     ['right after an escape that would swallow its first letter', '\x1bIMG_STATUS_0a1b=4\r\n', '\x1b', 4],
   ];
-  it.each(cases)('%s', (_, text, output, status) => {
+  test.each(cases)('%s', (_, text, output, status) => {
     expect(scan(text)).toEqual({ output, status });
     for (let at = 0; at <= text.length; at++) expect(scan(text.slice(0, at), text.slice(at)), `cut at ${at}`).toEqual({ output, status });
     expect(scan(...text), 'byte by byte').toEqual({ output, status });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { EscapeStripper, LineSplitter, MAX_LINE_CHARS } from '../../src/telnet/terminal-text.js';
 
 function lines(...chunks: string[]): string[] {
@@ -25,7 +25,7 @@ describe('EscapeStripper', () => {
     ['a CSI that restarts', '\x1b[1\x1b[2Jx', 'x'],
     ['beyond ASCII', 'é\x1b[m€', 'é€'],
   ];
-  it.each(cases)('%s', (_, text, expected) => {
+  test.each(cases)('%s', (_, text, expected) => {
     expect(new EscapeStripper().strip(text)).toBe(expected);
     for (let at = 0; at <= text.length; at++) {
       const stripper = new EscapeStripper();
@@ -33,7 +33,7 @@ describe('EscapeStripper', () => {
     }
   });
 
-  it('gives text again after a string that is too long to be one', () => {
+  test('gives text again after a string that is too long to be one', () => {
     const stripper = new EscapeStripper();
     stripper.strip('\x1b]');
     for (let i = 0; i < 10; i++) stripper.strip('x'.repeat(1_000));
@@ -50,18 +50,18 @@ describe('LineSplitter', () => {
     ['empty lines stay', 'a\r\n\r\nb\n\nc', ['a', '', 'b', '', 'c']],
     ['an unfinished last line', 'a\n....', ['a', '....']],
   ];
-  it.each(cases)('%s', (_, text, expected) => {
+  test.each(cases)('%s', (_, text, expected) => {
     expect(lines(text)).toEqual(expected);
     for (let at = 0; at <= text.length; at++) expect(lines(text.slice(0, at), text.slice(at)), `cut at ${at}`).toEqual(expected);
   });
 
-  it('cuts an endless line at 64 Ki characters and goes on with the next', () => {
+  test('cuts an endless line at 64 Ki characters and goes on with the next', () => {
     const chunks = Array.from({ length: 200 }, () => 'x'.repeat(1_000));
     const got = lines(...chunks, '\nnext\n');
     expect(got.map((line) => line.length)).toEqual([MAX_LINE_CHARS, 4]);
   });
 
-  it('property: cutting the text anywhere changes nothing', () => {
+  test('property: cutting the text anywhere changes nothing', () => {
     const text = fc.array(fc.constantFrom('a', 'b', '\r', '\n', '\r\n')).map((parts) => parts.join(''));
     fc.assert(
       fc.property(text, fc.nat(100), (whole, at) => {

@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { decodeChunkHeader } from '../../src/ndz/codec/format.js';
 import { verifyImage } from '../../src/ndz/check/verify.js';
@@ -33,7 +33,7 @@ describe.each([
   ['with mke2fs', systemHost, has('mke2fs')],
   ['without', withoutMke2fs, false],
 ])('a demo image, %s', (_, host, hasFileSystem) => {
-  it.each([1024 * 1024, 5_000_000])('of %i bytes is the image of its disk', async (sizeBytes) => {
+  test.each([1024 * 1024, 5_000_000])('of %i bytes is the image of its disk', async (sizeBytes) => {
     const dir = join(await temporaryFolder(), 'images');
     const image = await makeDemoImage(dir, { sizeBytes, host });
     expect(image).toMatchObject({ rawPath: join(dir, 'demo.img'), ndzPath: join(dir, 'demo.ndz'), stampName: 'demo', hasFileSystem });
@@ -52,7 +52,7 @@ describe.each([
     expect(await descriptorsOf(dir)).toBe(0);
   });
 
-  it('is made anew over an older one', async () => {
+  test('is made anew over an older one', async () => {
     const dir = await temporaryFolder();
     await writeFile(join(dir, 'demo.ndz'), 'older');
     const { ndzPath } = await makeDemoImage(dir, { sizeBytes: 2 * 1024 * 1024, host });
@@ -60,7 +60,7 @@ describe.each([
   });
 });
 
-it.skipIf(!has('mke2fs') || !has('debugfs') || !has('e2fsck'))('holds a sound file system with the stamp in it', async () => {
+test.skipIf(!has('mke2fs') || !has('debugfs') || !has('e2fsck'))('holds a sound file system with the stamp in it', async () => {
   const dir = await temporaryFolder();
   const { ndzPath } = await makeDemoImage(dir, { sizeBytes: 24 * 1024 * 1024 });
   // on a disk that was not empty
@@ -81,11 +81,11 @@ it.skipIf(!has('mke2fs') || !has('debugfs') || !has('e2fsck'))('holds a sound fi
   expect(read('/etc/hostname')).toBe('demo\n');
 });
 
-it('has room for a disk', async () => {
+test('has room for a disk', async () => {
   await expect(makeDemoImage(await temporaryFolder(), { sizeBytes: 1000 })).rejects.toThrow(RangeError);
 });
 
-it('leaves nothing behind when it is stopped', async () => {
+test('leaves nothing behind when it is stopped', async () => {
   const dir = await temporaryFolder();
   const reason = new Error('enough');
   await expect(makeDemoImage(dir, { sizeBytes: 4 * 1024 * 1024, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { FAULT_KINDS, checkFaults, faultProfile, faultsOfWrite, listFaults, parseFault, strikes } from '../../src/testbed/fault.js';
 import { UserError } from '../../src/util/errors.js';
 
 describe('parseFault', () => {
-  it.each([
+  test.each([
     ['fit05:cmc-silent', { node: 5, kind: 'cmc-silent', value: null, times: null }],
     ['reboot05:cmc-refused', { node: 5, kind: 'cmc-refused', value: null, times: null }],
     ['9:drop-at:40', { node: 9, kind: 'drop-at', value: 40, times: null }],
@@ -16,7 +16,7 @@ describe('parseFault', () => {
     ['fit7:no-boot/3', { node: 7, kind: 'no-boot', value: null, times: 3 }],
   ])('%s', (text, fault) => expect(parseFault(text)).toEqual(fault));
 
-  it.each([
+  test.each([
     ['fit05', 'no fault after the node'],
     ['fit05:explode', "unknown fault 'explode'"],
     ['fit05:toString', "unknown fault 'toString'"],
@@ -44,7 +44,7 @@ describe('parseFault', () => {
     }
   });
 
-  it('reads back every known fault as the list writes it', () => {
+  test('reads back every known fault as the list writes it', () => {
     for (const line of listFaults()) {
       const [written = ''] = line.split('  ');
       const text = `fit01:${written.replace(/\[.*\]/, '').replace(/:\w+$/, ':1')}`;
@@ -52,7 +52,7 @@ describe('parseFault', () => {
     }
   });
 
-  it('throws nothing but usage errors', () => {
+  test('throws nothing but usage errors', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         try {
@@ -66,14 +66,14 @@ describe('parseFault', () => {
 });
 
 describe('faultProfile', () => {
-  it('combines what concerns a node; later ones of a kind win', () => {
+  test('combines what concerns a node; later ones of a kind win', () => {
     const faults = ['all:loss:1', 'fit02:drop-at:40', 'fit02:loss:5', 'fit03:no-boot'].map(parseFault);
     expect(faultProfile(2, faults)).toMatchObject({ lossPercent: 5, dropAtPercent: 40, noBoot: false, cmcBusyReplies: 0 });
     expect(faultProfile(1, faults)).toMatchObject({ lossPercent: 1, dropAtPercent: null });
     expect(faultProfile(3, faults)).toMatchObject({ lossPercent: 1, noBoot: true });
   });
 
-  it('faults that strike a number of times stop striking', () => {
+  test('faults that strike a number of times stop striking', () => {
     const profile = faultProfile(2, ['fit02:drop-at:40/1', 'fit02:corrupt-at:50', 'fit02:no-boot/2'].map(parseFault));
     expect(faultsOfWrite(profile, 1)).toMatchObject({ dropAtPercent: 40, corruptAtPercent: 50 });
     expect(faultsOfWrite(profile, 2)).toMatchObject({ dropAtPercent: null, corruptAtPercent: 50 });
@@ -81,7 +81,7 @@ describe('faultProfile', () => {
     expect(faultProfile(2, ['all:no-boot/1', 'fit02:no-boot'].map(parseFault)).times).toEqual({});
   });
 
-  it('refuses faults of nodes that are not there', () => {
+  test('refuses faults of nodes that are not there', () => {
     const numbers = Array.from({ length: 12 }, (_, index) => index + 1);
     expect(() => checkFaults([parseFault('fit12:no-boot')], numbers)).not.toThrow();
     expect(() => checkFaults([parseFault('fit13:no-boot')], numbers)).toThrow('nodes 1-12');

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nextBootName } from '../../src/testbed/addresses.js';
 import { sectorToCorrupt } from '../../src/testbed/corruption.js';
 import { parseFault } from '../../src/testbed/fault.js';
@@ -67,22 +67,22 @@ describe('faults before the write', () => {
   afterAll(() => testbed.close());
   const phase = (number: number): string | undefined => testbed.nodes[number - 1]?.phase();
 
-  it('cmc-silent accepts and never answers', async () => {
+  test('cmc-silent accepts and never answers', async () => {
     const socket = await connectWhenUp('127.0.1.1', Number(setting(testbed, 'cmc_port')));
     socket.destroy();
     await expect(cmc(testbed, 1, 'status', { signal: AbortSignal.timeout(300) })).rejects.toThrow(/abort/);
   });
 
-  it('cmc-refused refuses', async () => {
+  test('cmc-refused refuses', async () => {
     await expect(cmc(testbed, 2, 'status')).rejects.toThrow('ECONNREFUSED');
   });
 
-  it('cmc-busy says so, then works', async () => {
+  test('cmc-busy says so, then works', async () => {
     expect((await cmc(testbed, 3, 'status')).text).toBe('CM card busy');
     expect((await cmc(testbed, 3, 'status')).text).toBe('off');
   });
 
-  it('reset-ignored keeps the very session that was open', async () => {
+  test('reset-ignored keeps the very session that was open', async () => {
     await cmc(testbed, 4, 'on');
     const telnet = await RawTelnet.to(testbed, 4);
     await telnet.seen(/# /);
@@ -94,20 +94,20 @@ describe('faults before the write', () => {
     expect(await tryConnect('127.0.3.4', telnetPort(testbed))).toBe('ECONNREFUSED');
   });
 
-  it('no-boot has power and nothing else', async () => {
+  test('no-boot has power and nothing else', async () => {
     expect((await cmc(testbed, 5, 'on')).text).toBe('ok');
     expect((await cmc(testbed, 5, 'status')).text).toBe('on');
     expect([phase(5), await tryConnect('127.0.3.5', telnetPort(testbed))]).toEqual(['dead', 'ECONNREFUSED']);
   });
 
-  it('slow-boot takes longer', async () => {
+  test('slow-boot takes longer', async () => {
     const start = performance.now();
     await cmc(testbed, 6, 'on');
     (await connectWhenUp('127.0.3.6', telnetPort(testbed))).destroy();
     expect(performance.now() - start).toBeGreaterThan(300);
   });
 
-  it('telnet-silent accepts and says nothing', async () => {
+  test('telnet-silent accepts and says nothing', async () => {
     await cmc(testbed, 7, 'on');
     const telnet = await RawTelnet.to(testbed, 7);
     telnet.type('echo hello\n');
@@ -119,13 +119,13 @@ describe('faults before the write', () => {
     telnet.socket.destroy();
   });
 
-  it('ssh-refused: the system is up, pings, and has no sshd', async () => {
+  test('ssh-refused: the system is up, pings, and has no sshd', async () => {
     expect(phase(8)).toBe('os');
     expect(existsSync(join(testbed.dir, 'up/127.0.3.8'))).toBe(true);
     expect(await tryConnect('127.0.3.8', sshPort(testbed))).toBe('ECONNREFUSED');
   });
 
-  it('old-os-lingers: the system that was told to reset still answers for a while', async () => {
+  test('old-os-lingers: the system that was told to reset still answers for a while', async () => {
     (await connectWhenUp('127.0.3.9', sshPort(testbed))).destroy();
     await cmc(testbed, 9, 'reset');
     const socket = await tryConnect('127.0.3.9', sshPort(testbed));
@@ -167,7 +167,7 @@ describe.each(['real', 'scripted'] as const)('faults of the write, %s frisbee', 
     expect(await testbed.close()).toEqual([]);
   });
 
-  it('drop-at: half the dots, then nothing, on a connection that stays open; the disk does not boot', async () => {
+  test('drop-at: half the dots, then nothing, on a connection that stays open; the disk does not boot', async () => {
     const telnet = await RawTelnet.to(testbed, 1);
     telnet.type(`${frisbeeLine(testbed, 1)}\necho _TELNET_STATUS=$?\nexit\n`);
     await telnet.seen(/\.{1,}/);
@@ -187,7 +187,7 @@ describe.each(['real', 'scripted'] as const)('faults of the write, %s frisbee', 
     for (const { socket } of [telnet, again]) socket.destroy();
   });
 
-  it('drop-at:0 dies at the first chunk', async () => {
+  test('drop-at:0 dies at the first chunk', async () => {
     const telnet = await RawTelnet.to(testbed, 5);
     telnet.type(`${frisbeeLine(testbed, 5)}\n`);
     await telnet.seen(/Joined the team/);
@@ -196,14 +196,14 @@ describe.each(['real', 'scripted'] as const)('faults of the write, %s frisbee', 
     telnet.socket.destroy();
   });
 
-  it('disk-error-at: says so, status 1', async () => {
+  test('disk-error-at: says so, status 1', async () => {
     const text = await classicLoad(testbed, 2);
     expect(text).toContain('EIO');
     expect(text).not.toContain('Wrote');
     expect(telnetStatus(text)).toBe(1);
   });
 
-  it('corrupt-at: all seems well, and one sector is wrong', async () => {
+  test('corrupt-at: all seems well, and one sector is wrong', async () => {
     const [text, good] = await Promise.all([classicLoad(testbed, 3), classicLoad(testbed, 4)]);
     expect([telnetStatus(text), telnetStatus(good)]).toEqual([0, 0]);
     const verdicts = await verifyDisks(testbed);
@@ -216,7 +216,7 @@ describe.each(['real', 'scripted'] as const)('faults of the write, %s frisbee', 
     expect(sectors).toEqual([await sectorToCorrupt(testbed.demoImage.ndzPath, 90)]);
   });
 
-  it('a half-written disk does not boot, a complete one does', async () => {
+  test('a half-written disk does not boot, a complete one does', async () => {
     for (const number of [2, 4]) {
       unlinkSync(join(testbed.dir, 'tftpboot/pxelinux.cfg', nextBootName(`02:00:00:03:00:0${number}`)));
       await cmc(testbed, number, 'reset');
@@ -227,7 +227,7 @@ describe.each(['real', 'scripted'] as const)('faults of the write, %s frisbee', 
 });
 
 describe('slow and lossy nodes', () => {
-  it('still get the very image; the slow disk takes its time', async () => {
+  test('still get the very image; the slow disk takes its time', async () => {
     const testbed = await testbedWith(['fit01:slow-disk:8', 'all:loss:2'], { count: 2 });
     const server = await serveDemo(testbed);
     try {

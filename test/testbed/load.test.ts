@@ -1,6 +1,6 @@
 import { readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FrisbeeServer } from '../../src/frisbee/server.js';
 import { nextBootName } from '../../src/testbed/addresses.js';
 import { startTestbed, type Testbed } from '../../src/testbed/testbed.js';
@@ -31,7 +31,7 @@ describe('a load typed by hand on three nodes', () => {
 
   const link = (mac: string): string => join(testbed.dir, 'tftpboot/pxelinux.cfg', nextBootName(mac));
 
-  it('writes the very image on every disk, in the words of the real client', async () => {
+  test('writes the very image on every disk, in the words of the real client', async () => {
     const macs = [1, 2, 3].map((number) => `02:00:00:03:00:0${number}`);
     for (const mac of macs) symlinkSync('pxefrisbee', link(mac));
     expect(macs.map((mac) => readlinkSync(link(mac)))).toEqual(['pxefrisbee', 'pxefrisbee', 'pxefrisbee']);
@@ -58,7 +58,7 @@ describe('a load typed by hand on three nodes', () => {
     );
   });
 
-  it('and each node then boots it', async () => {
+  test('and each node then boots it', async () => {
     for (const number of [1, 2, 3]) expect((await cmc(testbed, number, 'reset')).text).toBe('ok');
     for (const number of [1, 2, 3]) {
       const socket = await connectWhenUp(`127.0.3.${number}`, sshPort(testbed));

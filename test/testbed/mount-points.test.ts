@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { MountPoints, isMountable } from '../../src/testbed/mount-points.js';
 
-it.each([
+test.each([
   ['mount /dev/sda1 /mnt', 'mount /dev/sda1 /proc/self/cwd/mnt'],
   [
     '{ [ -d /mnt ] || mkdir -p /mnt ; } && mount /dev/sda1 /mnt',
@@ -14,7 +14,7 @@ it.each([
   ['mount /dev/sdb1 /mnt; cat /mnt/x', 'mount /dev/sdb1 /mnt; cat /mnt/x'],
 ])('%s', (line, led) => expect(new MountPoints().lead(line)).toBe(led));
 
-it.each([
+test.each([
   ['echo "a line" >> /mnt/etc/x', 'echo "a line" >> /proc/self/cwd/mnt/etc/x'],
   ['echo a >>/mnt/etc/x;cat </mnt/etc/x', 'echo a >>/proc/self/cwd/mnt/etc/x;cat </proc/self/cwd/mnt/etc/x'],
   ['tail -n 1 "/mnt/etc/x" \'/mnt\'', 'tail -n 1 "/proc/self/cwd/mnt/etc/x" \'/proc/self/cwd/mnt\''],
@@ -32,7 +32,7 @@ it.each([
   expect(points.lead(line)).toBe(led);
 });
 
-it('is nowhere that the session itself needs', () => {
+test('is nowhere that the session itself needs', () => {
   expect(['/mnt', '/media/usb', '/home/me/disk', '/tmp/a.b'].every(isMountable)).toBe(true);
   expect(['/', '/proc', '/proc/self/cwd/mnt', '/dev/x', '/usr/mnt', '/etc', 'mnt', '/a/../b', '/a b', "/a'b", ''].some(isMountable)).toBe(
     false,

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { TelnetSession as Telnet } from '../../src/telnet/session.js';
 import { findDiskFile } from '../../src/testbed/stamp-place.js';
 import { systemHost, type Host } from '../../src/util/host.js';
@@ -41,7 +41,7 @@ function isSound(diskPath: string): boolean {
 }
 
 describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (...candidate) => {
-  it('a file that another tool makes on the mounted disk is on the disk, and in an image of it', async () => {
+  test('a file that another tool makes on the mounted disk is on the disk, and in an image of it', async () => {
     const { telnet, diskPath } = await ramdisk(candidate);
     const file = '/mnt/etc/rhubarbe-image';
     expect(await type(telnet, 'mount /dev/sda1 /mnt', `echo "${LINE}" >> ${file}`, 'umount /mnt')).toEqual([0, 0, 0]);
@@ -58,7 +58,7 @@ describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (
     expect(await textOn(copy, 'etc/rhubarbe-image')).toBe(`${LINE}\n${LINE}\n`);
   });
 
-  it('mounts on a folder that was made for it; files grow beyond their blocks, in folders that are new', async () => {
+  test('mounts on a folder that was made for it; files grow beyond their blocks, in folders that are new', async () => {
     const { telnet, diskPath } = await ramdisk(candidate);
     const lines = [
       'mkdir -p /media/mine/deep',
@@ -73,7 +73,7 @@ describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (
     expect(await textOn(diskPath, 'etc/new/file')).toBe('so\n');
   });
 
-  it('says what it cannot do', async () => {
+  test('says what it cannot do', async () => {
     const { telnet } = await ramdisk(candidate);
     expect(await type(telnet, 'mount /dev/sda1 /mnt/nowhere', 'mount /dev/sda1 /etc', 'mount /dev/sda2 /mnt', 'umount /mnt')).toEqual([
       '32 mount: mounting /dev/sda1 on /mnt/nowhere failed: No such file or directory',
@@ -84,7 +84,7 @@ describe.skipIf(noTools !== '').each(shellsHere)(`in a shell of %s${noTools}`, (
   });
 });
 
-it.skipIf(shellsHere.length === 0)('a disk that was made without a file system takes new files as well', async () => {
+test.skipIf(shellsHere.length === 0)('a disk that was made without a file system takes new files as well', async () => {
   const withoutTools: Host = {
     ...systemHost,
     spawn: ((_program: string, args: string[], options: object) => spawn('/nonexistent', args, options)) as Host['spawn'],

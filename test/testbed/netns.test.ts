@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Inventory } from '../../src/inventory/inventory.js';
-import { loadInventory } from '../../src/inventory/load.js';
+import { loadInventory } from '../../src/inventory/read-inventory.js';
 import { startTestbed, type InventorySite, type Testbed } from '../../src/testbed/testbed.js';
 import { verifyDisks } from '../../src/testbed/verify.js';
 import { executablePath, packageRoot } from '../../src/util/dist.js';
@@ -58,7 +58,7 @@ describe.skipIf(missing !== null).each(clients)(
       });
     };
 
-    it('are loaded from the gateway on the ports of real hardware', async () => {
+    test('are loaded from the gateway on the ports of real hardware', async () => {
       const load = await onGateway(process.execPath, executablePath, 'load', '-i', 'demo', '1-2', '--progress', 'plain');
       expect(load).toMatchObject({ code: 0 });
       expect((await verifyDisks(testbed)).map(({ ok }) => ok)).toEqual([true, true]);
@@ -74,7 +74,7 @@ describe.skipIf(missing !== null).each(clients)(
       });
     });
 
-    it('are known to the gateway by name', async () => {
+    test('are known to the gateway by name', async () => {
       expect((await onGateway('getent', 'hosts', 'fit01', 'reboot02')).output).toMatch(/192\.168\.3\.1 +fit01\n192\.168\.1\.2 +reboot02/);
     });
   },
@@ -87,7 +87,7 @@ describe.skipIf(missing !== null)('an inventory in network namespaces', () => {
   };
   const small = { count: 3, dir: null, faults: [], shell: 'builtin', frisbee: 'real', imageBytes: 12 << 20, netns: true } as const;
 
-  it('has every machine at its addresses, replacements too', async () => {
+  test('has every machine at its addresses, replacements too', async () => {
     const testbed = await startTestbed({ ...small, site: await site('bemol.inventory.json') });
     try {
       expect(testbed.nodes.map((node) => node.name)).toEqual(['fit15', 'fit18', 'fit38']);
@@ -98,7 +98,7 @@ describe.skipIf(missing !== null)('an inventory in network namespaces', () => {
     }
   });
 
-  it('with addresses of other networks, or the gateway’s own, is refused', async () => {
+  test('with addresses of other networks, or the gateway’s own, is refused', async () => {
     const { inventory, names } = await site('example.json');
     const moved = (ip: string): InventorySite => ({
       names,

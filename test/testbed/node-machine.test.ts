@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { faultProfile, parseFault } from '../../src/testbed/fault.js';
 import {
   CMC_VERBS,
@@ -57,7 +57,7 @@ class Player {
 }
 
 describe('a node', () => {
-  it('answers its power card in the words of the real one', () => {
+  test('answers its power card in the words of the real one', () => {
     const node = new Player(setupWith());
     expect(node.ask('status')).toBe('off');
     expect(node.ask('off')).toBe('already off');
@@ -78,7 +78,7 @@ describe('a node', () => {
     expect(node.play({ type: 'request', verb: 'explode' })).toEqual([{ type: 'answer', status: 404, text: 'unknown command explode' }]);
   });
 
-  it('looks for something to boot half-way to the ramdisk, then brings the ramdisk up in the rest of the time', () => {
+  test('looks for something to boot half-way to the ramdisk, then brings the ramdisk up in the rest of the time', () => {
     const node = new Player(setupWith());
     node.ask('on');
     expect(node.fire()).toBe(100);
@@ -89,7 +89,7 @@ describe('a node', () => {
     expect(node.state.phase).toBe('ramdisk');
   });
 
-  it("brings the disk's system up after its own time", () => {
+  test("brings the disk's system up after its own time", () => {
     const node = new Player(setupWith());
     node.ask('on');
     node.boot('os');
@@ -97,14 +97,14 @@ describe('a node', () => {
     expect(node.effects).toEqual([{ type: 'os-up' }]);
   });
 
-  it('stands still when there is nothing to boot', () => {
+  test('stands still when there is nothing to boot', () => {
     const node = new Player(setupWith());
     node.ask('on');
     node.boot('nothing');
     expect([node.state.phase, node.effects, node.ask('status')]).toEqual(['dead', [], 'on']);
   });
 
-  it('loses everything at a reset and starts over; timers of the life before mean nothing', () => {
+  test('loses everything at a reset and starts over; timers of the life before mean nothing', () => {
     const node = new Player(setupWith());
     node.ask('on');
     node.boot('ramdisk');
@@ -117,13 +117,13 @@ describe('a node', () => {
     expect(node.state.phase).toBe('post');
   });
 
-  it('does nothing at a reset while switched off', () => {
+  test('does nothing at a reset while switched off', () => {
     const node = new Player(setupWith());
     expect(node.ask('reset')).toBe('ok');
     expect(node.ask('status')).toBe('off');
   });
 
-  it('freezes at a crash, stays powered, and comes back with a reset', () => {
+  test('freezes at a crash, stays powered, and comes back with a reset', () => {
     const node = new Player(setupWith());
     node.ask('on');
     node.boot('ramdisk');
@@ -138,12 +138,12 @@ describe('a node', () => {
 });
 
 describe('faults of a node', () => {
-  it('cmc-busy answers so n times, whatever it is asked, and acts on nothing', () => {
+  test('cmc-busy answers so n times, whatever it is asked, and acts on nothing', () => {
     const node = new Player(setupWith('cmc-busy:2'));
     expect([node.ask('on'), node.ask('on'), node.ask('status'), node.ask('on')]).toEqual(['CM card busy', 'CM card busy', 'off', 'ok']);
   });
 
-  it('reset-ignored acknowledges and does nothing; off and on work', () => {
+  test('reset-ignored acknowledges and does nothing; off and on work', () => {
     const node = new Player(setupWith('reset-ignored'));
     node.ask('on');
     node.boot('os');
@@ -155,19 +155,19 @@ describe('faults of a node', () => {
     expect(node.state.phase).toBe('post');
   });
 
-  it('no-boot is powered and nothing comes', () => {
+  test('no-boot is powered and nothing comes', () => {
     const node = new Player(setupWith('no-boot'));
     expect([node.ask('on'), node.ask('status')]).toEqual(['ok', 'on']);
     expect(node.state.phase).toBe('dead');
   });
 
-  it('slow-boot takes that much longer', () => {
+  test('slow-boot takes that much longer', () => {
     const node = new Player(setupWith('slow-boot:3'));
     node.ask('on');
     expect(node.fire()).toBe(3100);
   });
 
-  it('old-os-lingers keeps the system up until the power really goes; off does not wait', () => {
+  test('old-os-lingers keeps the system up until the power really goes; off does not wait', () => {
     const node = new Player(setupWith('old-os-lingers:5'));
     node.ask('on');
     node.boot('os');
@@ -202,7 +202,7 @@ describe('the machine, whatever happens to it', () => {
     fc.constant({ move: 'crash' as const }),
   );
 
-  it('answers every request once, cuts power before booting again, and is never up without power', () => {
+  test('answers every request once, cuts power before booting again, and is never up without power', () => {
     fc.assert(
       fc.property(anyFault, fc.array(anyMove, { maxLength: 60 }), (faults, moves) => {
         const node = new Player(setupWith(...faults));

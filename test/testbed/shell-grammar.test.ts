@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseCommandLine } from '../../src/testbed/shell-grammar.js';
 
 const words = (line: string): string[][] | string => {
@@ -8,7 +8,7 @@ const words = (line: string): string[][] | string => {
 };
 
 describe('the built-in shell reads', () => {
-  it.each([
+  test.each([
     [
       'frisbee -i 127.0.3.1 -m 239.192.0.1 -p 20011 /dev/sda',
       [['frisbee', '-i', '127.0.3.1', '-m', '239.192.0.1', '-p', '20011', '/dev/sda']],
@@ -24,12 +24,12 @@ describe('the built-in shell reads', () => {
     ["''", [['']]],
   ])('%s', (line, expected) => expect(words(line)).toEqual(expected));
 
-  it('the conditions of a list', () => {
+  test('the conditions of a list', () => {
     const parsed = parseCommandLine('a && b || c; d');
     expect(typeof parsed === 'string' ? parsed : parsed.map(({ when }) => when)).toEqual(['always', 'success', 'failure', 'always']);
   });
 
-  it('pipes, and lists in braces with what is redirected of them', () => {
+  test('pipes, and lists in braces with what is redirected of them', () => {
     const plain = { group: null, hidesOutput: false, hidesErrors: false };
     const [a, b, c] = ['a', 'b', 'c'].map((word) => ({ ...plain, words: [word] }));
     expect(parseCommandLine('a | b|c')).toEqual([{ when: 'always', pipeline: [a, b, c] }]);
@@ -44,7 +44,7 @@ describe('the built-in shell reads', () => {
     expect(parseCommandLine('"{" a }')).toEqual([{ when: 'always', pipeline: [{ ...plain, words: ['{', 'a', '}'] }] }]);
   });
 
-  it.each([
+  test.each([
     'a |',
     '| a',
     'a || | b',
@@ -63,7 +63,7 @@ describe('the built-in shell reads', () => {
     expect(parseCommandLine(line)).toBeTypeOf('string');
   });
 
-  it('ends on any text', () => {
+  test('ends on any text', () => {
     fc.assert(
       fc.property(fc.string(), (line) => {
         parseCommandLine(line);

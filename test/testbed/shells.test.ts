@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { builtinShell } from '../../src/testbed/builtin-shell.js';
 import { INTERRUPTED_STATUS, type Program, type Programs } from '../../src/testbed/program.js';
 import { realShell } from '../../src/testbed/real-shell.js';
@@ -90,7 +90,7 @@ for (const other of others) {
 }
 
 describe.each(shells)('%s', (name, make) => {
-  it('runs lines typed at once, before any prompt, and ends the connection at exit', async () => {
+  test('runs lines typed at once, before any prompt, and ends the connection at exit', async () => {
     const telnet = await open(make());
     telnet.type('frisbee -i 127.0.3.1 "a  b" /dev/sda\necho _TELNET_STATUS=$?\nexit\n');
     expect(await telnet.closed).toBe('end');
@@ -99,7 +99,7 @@ describe.each(shells)('%s', (name, make) => {
     );
   });
 
-  it('reports the status behind a marker cut by quotes, on the same line', async () => {
+  test('reports the status behind a marker cut by quotes, on the same line', async () => {
     const telnet = await open(make());
     telnet.type('frisbee x; echo IMG_""STATUS_1=$?\r\n');
     await telnet.seen(/^IMG_STATUS_1=7\r\n\/ # /m);
@@ -109,7 +109,7 @@ describe.each(shells)('%s', (name, make) => {
     telnet.socket.destroy();
   });
 
-  it('breaks the echo of long lines at 80 columns until told the width', async () => {
+  test('breaks the echo of long lines at 80 columns until told the width', async () => {
     const telnet = await open(make());
     await telnet.seen(/# /);
     telnet.type(`echo ${'x'.repeat(90)}\n`);
@@ -121,7 +121,7 @@ describe.each(shells)('%s', (name, make) => {
     telnet.socket.destroy();
   });
 
-  it('stops a running program at Ctrl-C and goes on', async () => {
+  test('stops a running program at Ctrl-C and goes on', async () => {
     const telnet = await open(make());
     telnet.type(name === 'the built-in shell' ? 'echo run""ning; forever\n' : 'sleep 1000 & echo run""ning; wait\n');
     await telnet.seen(/^running\r\n/m);
@@ -131,14 +131,14 @@ describe.each(shells)('%s', (name, make) => {
     telnet.socket.destroy();
   });
 
-  it('refuses options it did not offer, and only those', async () => {
+  test('refuses options it did not offer, and only those', async () => {
     const telnet = await open(make());
     telnet.type('\xff\xfb\x18\xff\xfd\x01\xff\xfd\x03\xff\xfd\x22');
     await telnet.seen(/\xff\xfe\x18\xff\xfc\x22/);
     telnet.socket.destroy();
   });
 
-  it('survives a typist who never reads, and input without end', async () => {
+  test('survives a typist who never reads, and input without end', async () => {
     const telnet = await open(make());
     telnet.type(`${'x'.repeat(5000)}\n${'echo y; '.repeat(10)}\n\x00\x01\xff\xff\n\x1b[A\n`);
     telnet.type('echo AL""IVE\n');
@@ -148,7 +148,7 @@ describe.each(shells)('%s', (name, make) => {
 });
 
 describe.each(shells.slice(1))('%s with pipes', (name, make) => {
-  it('gives programs real standard streams', async () => {
+  test('gives programs real standard streams', async () => {
     const telnet = await open(make());
     telnet.type('imagezip -o /dev/sda - 2>/dev/null | nc 127.0.0.1 10001; echo LA""ST=$?\n');
     await telnet.seen(/^received 300000\r\nLAST=0\r/m);
@@ -163,7 +163,7 @@ describe.each(shells.slice(1))('%s with pipes', (name, make) => {
     telnet.socket.destroy();
   });
 
-  it("finds the node's own disk under its device's name, and no other device of this machine", async () => {
+  test("finds the node's own disk under its device's name, and no other device of this machine", async () => {
     writeFileSync(join(folder, 'disk.img'), 'THE DISK OF THE NODE');
     const telnet = await open(make());
     telnet.type(
@@ -178,7 +178,7 @@ describe.each(shells.slice(1))('%s with pipes', (name, make) => {
     telnet.socket.destroy();
   });
 
-  it('has only harmless programs, and leaves nothing running or lying about', async () => {
+  test('has only harmless programs, and leaves nothing running or lying about', async () => {
     const telnet = await open(make());
     telnet.type('mount /no/such /mnt; echo MO""UNT=$?\n(sleep 1000 & echo $! >pid; echo PID=$(cat pid)) \nsleep 2000 &\n');
     await telnet.seen(/MOUNT=127\r/);
@@ -189,7 +189,7 @@ describe.each(shells.slice(1))('%s with pipes', (name, make) => {
     expect(readdirSync(join(folder, 'sessions'))).toEqual([]);
   });
 
-  it('is killed with its session', async () => {
+  test('is killed with its session', async () => {
     const telnet = await open(make());
     telnet.type('echo PID=$$; sleep 1000\n');
     const [, pid] = await telnet.seen(/PID=(\d+)\r/);

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { readStamp } from '../../src/testbed/stamp.js';
 import { findDiskFile } from '../../src/testbed/stamp-place.js';
@@ -21,7 +21,7 @@ async function append(diskPath: string, text: string): Promise<string> {
   return file.content.toString() + text;
 }
 
-it('rewrites the stamp of a demo disk, which its system then shows', async () => {
+test('rewrites the stamp of a demo disk, which its system then shows', async () => {
   const { rawPath } = await makeDemoImage(scratch(), { sizeBytes: 4 << 20 });
   const expected = await append(rawPath, MORE);
   expect((await findDiskFile(rawPath, PATH))?.content.toString()).toBe(expected);
@@ -29,7 +29,7 @@ it('rewrites the stamp of a demo disk, which its system then shows', async () =>
   expect(await findDiskFile(rawPath, 'etc/none')).toBeNull();
 });
 
-it('does so on one that was made without mke2fs', async () => {
+test('does so on one that was made without mke2fs', async () => {
   const withoutTools: Host = {
     ...systemHost,
     spawn: ((_program: string, args: string[], options: object) => spawn('/nonexistent', args, options)) as Host['spawn'],
@@ -46,7 +46,7 @@ it('does so on one that was made without mke2fs', async () => {
   expect(after.subarray(partition + 4096).equals(before.subarray(partition + 4096))).toBe(true);
 });
 
-it.skipIf(!hasTools).each(['^metadata_csum', 'metadata_csum,64bit', 'metadata_csum,metadata_csum_seed'])(
+test.skipIf(!hasTools).each(['^metadata_csum', 'metadata_csum,64bit', 'metadata_csum,metadata_csum_seed'])(
   'leaves a file system with %s sound',
   async (features) => {
     const folder = scratch();
@@ -70,7 +70,7 @@ it.skipIf(!hasTools).each(['^metadata_csum', 'metadata_csum,64bit', 'metadata_cs
   },
 );
 
-it('finds nothing on an empty disk', async () => {
+test('finds nothing on an empty disk', async () => {
   const disk = join(scratch(), 'disk');
   writeFileSync(disk, Buffer.alloc(1 << 20));
   expect(await findDiskFile(disk, PATH)).toBeNull();

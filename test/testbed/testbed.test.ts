@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { buffer as readAll } from 'node:stream/consumers';
 import ssh2, { type ConnectConfig } from 'ssh2';
 import { newHostKey } from '../../src/testbed/host-key.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDiskSink } from '../../src/ndz/apply/disk-sink.js';
 import { nextBootName } from '../../src/testbed/addresses.js';
 import { checkOpenFiles } from '../../src/testbed/open-files.js';
@@ -49,7 +49,7 @@ describe('a testbed', () => {
   });
   afterAll(() => testbed.close());
 
-  it('has power cards that speak plain HTTP', async () => {
+  test('has power cards that speak plain HTTP', async () => {
     expect(await cmc(testbed, 1, 'status')).toEqual({ status: 200, text: 'on', connection: 'close' });
     expect((await cmc(testbed, 1, 'on')).text).toBe('already on');
     expect((await cmc(testbed, 1, 'info')).text).toMatch(/\n.*\n/);
@@ -59,7 +59,7 @@ describe('a testbed', () => {
     expect(testbed.nodes[0]?.phase()).toBe('os');
   });
 
-  it('lets root in with nothing, any password or any key, and nobody else', async () => {
+  test('lets root in with nothing, any password or any key, and nobody else', async () => {
     const host = { host: '127.0.3.1', port: sshPort(testbed) };
     const key = newHostKey(ssh2.utils);
     for (const auth of [{}, { password: 'whatever' }, { privateKey: key }]) {
@@ -68,7 +68,7 @@ describe('a testbed', () => {
     await expect(ssh({ ...host, username: 'mallory', password: 'x' }, 'true')).rejects.toThrow(/authentication/);
   });
 
-  it('tells one boot from another, and which image runs', async () => {
+  test('tells one boot from another, and which image runs', async () => {
     const root = { host: '127.0.3.2', port: sshPort(testbed), username: 'root' };
     const boot = async (): Promise<string[]> => (await ssh(root, 'cat /proc/sys/kernel/random/boot_id /proc/uptime')).output.split('\n');
     const [id, uptime] = await boot();
@@ -85,7 +85,7 @@ describe('a testbed', () => {
     expect((await boot())[0]).not.toBe(id);
   });
 
-  it("answers a ping program exactly while a node's system is up", async () => {
+  test("answers a ping program exactly while a node's system is up", async () => {
     const [program = '', script = '', ...rest] = (
       setting(testbed, 'ping_command')
         .slice(1, -1)
@@ -100,7 +100,7 @@ describe('a testbed', () => {
     expect(await ping('127.0.3.3')).toBe(1);
   });
 
-  it('cuts every connection with the power', async () => {
+  test('cuts every connection with the power', async () => {
     await cmc(testbed, 3, 'on');
     const socket = await connectWhenUp('127.0.3.3', sshPort(testbed));
     const how = new Promise((resolve) =>
@@ -114,7 +114,7 @@ describe('a testbed', () => {
     expect(await tryConnect('127.0.3.3', sshPort(testbed))).toBe('ECONNREFUSED');
   });
 
-  it('boots the ramdisk only when the link is there, and leads somewhere, when the node looks', async () => {
+  test('boots the ramdisk only when the link is there, and leads somewhere, when the node looks', async () => {
     symlinkSync('pxefrisbee', linkOf(testbed, 1));
     await cmc(testbed, 1, 'reset');
     (await connectWhenUp('127.0.3.1', telnetPort(testbed))).destroy();
@@ -135,7 +135,7 @@ describe('a testbed', () => {
     expect(testbed.nodes[0]?.phase()).toBe('os');
   });
 
-  it('does not run a scripted load into another disk than its own', async () => {
+  test('does not run a scripted load into another disk than its own', async () => {
     symlinkSync('pxefrisbee', linkOf(testbed, 1));
     await cmc(testbed, 1, 'reset');
     const { group, port } = session(testbed);
@@ -152,7 +152,7 @@ describe('a testbed', () => {
 });
 
 describe('testbeds', () => {
-  it('run side by side, with ports and groups of their own', async () => {
+  test('run side by side, with ports and groups of their own', async () => {
     const [one, two] = await Promise.all([startTestbed(small), startTestbed(small)]);
     try {
       for (const key of ['cmc_port', 'telnet_port', 'ssh_port', 'pattern_multicast', 'pattern_port'])
@@ -164,7 +164,7 @@ describe('testbeds', () => {
     }
   });
 
-  it('leave nothing behind: files, processes, open files', async () => {
+  test('leave nothing behind: files, processes, open files', async () => {
     const before = readdirSync('/proc/self/fd').length;
     const testbed = await startTestbed({ ...small, shell: 'real', frisbee: 'real' });
     const server = await serveDemo(testbed);
@@ -186,7 +186,7 @@ describe('testbeds', () => {
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before + 4); // the SSH library and the thread pool keep theirs
   });
 
-  it('are refused a folder in use, and keep the disks of one that is not', async () => {
+  test('are refused a folder in use, and keep the disks of one that is not', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'imaging-testbed-test-'));
     try {
       const first = await startTestbed({ ...small, dir, on: true, frisbee: 'real' });
@@ -205,7 +205,7 @@ describe('testbeds', () => {
     }
   });
 
-  it('remove the temporary folders of testbeds that were killed, and only those', async () => {
+  test('remove the temporary folders of testbeds that were killed, and only those', async () => {
     const [dead, unknown] = [mkdtempSync(join(tmpdir(), 'imaging-testbed-')), mkdtempSync(join(tmpdir(), 'imaging-testbed-'))];
     writeFileSync(join(dead, 'testbed.json'), JSON.stringify({ pid: process.pid, startTime: '1', bootId: 'before' }));
     try {
@@ -217,24 +217,24 @@ describe('testbeds', () => {
     }
   });
 
-  it('say how many open files they need', () => {
+  test('say how many open files they need', () => {
     expect(() => checkOpenFiles(231, 1024)).not.toThrow();
     expect(() => checkOpenFiles(232, 1024)).toThrow('232 emulated nodes need 1028 open files, and the limit here is 1024');
     expect(() => checkOpenFiles(1000, null)).not.toThrow();
   });
 
-  it.each([{ count: 0 }, { count: 5000 }, { count: 1.5 }])('are not $count nodes', async ({ count }) => {
+  test.each([{ count: 0 }, { count: 5000 }, { count: 1.5 }])('are not $count nodes', async ({ count }) => {
     await expect(startTestbed({ ...small, count })).rejects.toThrow(UserError);
   });
 
-  it('stop starting when told to, and clean up', async () => {
+  test('stop starting when told to, and clean up', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'imaging-testbed-test-'));
     await expect(startTestbed({ ...small, dir, signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
     expect(existsSync(join(dir, 'testbed.json'))).toBe(false);
     rmSync(dir, { recursive: true });
   });
 
-  it('grow to a thousand nodes', async () => {
+  test('grow to a thousand nodes', async () => {
     const testbed = await startTestbed({ ...small, count: 1000, on: true });
     try {
       expect(testbed.status().problems).toEqual([]);
@@ -251,7 +251,7 @@ describe('testbeds', () => {
 });
 
 describe('saving a node by hand', () => {
-  it('sends an image of its disk through imagezip and nc', async () => {
+  test('sends an image of its disk through imagezip and nc', async () => {
     const testbed = await startTestbed({ ...small, count: 1, shell: 'real', frisbee: 'real', on: true });
     const collected = new Promise<Buffer>((resolve) => collector.once('connection', (socket) => resolve(readAll(socket))));
     collector.listen(0, '127.0.0.1');

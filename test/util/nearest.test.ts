@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { editDistance, nearest, nearestNames } from '../../src/util/nearest.js';
 
-it.each([
+test.each([
   ['fedora-22', ['ubuntu', 'fedora-21', 'fedora-23'], ['fedora-21', 'fedora-23']],
   ['Fedora', ['fedora', 'fedora-21'], ['fedora', 'fedora-21']],
   ['gnuradio', ['ubuntu-gnuradio', 'gnuradoi', 'x'], ['gnuradoi', 'ubuntu-gnuradio']],
@@ -13,7 +13,7 @@ it.each([
 });
 
 describe('the nearest name', () => {
-  it('is found over a few typing mistakes, and not further', () => {
+  test('is found over a few typing mistakes, and not further', () => {
     const names = ['bandwidth', 'telnet_port', 'ssh_port'];
     expect(nearest('bandwith', names)).toBe('bandwidth');
     expect(nearest('sshport', names)).toBe('ssh_port');
@@ -22,7 +22,7 @@ describe('the nearest name', () => {
     expect(nearest('x'.repeat(10_000), names)).toBeNull();
   });
 
-  it('is counted in edits', () => {
+  test('is counted in edits', () => {
     expect([editDistance('', ''), editDistance('', 'abc'), editDistance('kitten', 'sitting'), editDistance('ab', 'ba')]).toEqual([
       0, 3, 3, 2,
     ]);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, test, onTestFinished } from 'vitest';
 import { makeDemoImage } from '../../src/testbed/demo-image.js';
 import { openTelnet } from '../../src/telnet/session.js';
 import { stampRoot, type StampResult } from '../../src/workflows/steps/stamp-root.js';
@@ -31,7 +31,7 @@ async function freePort(): Promise<number> {
   return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
-it.skipIf(!possible)('with the telnetd, shell, mount and printf of busybox, on a real file system', async ({ skip }) => {
+test.skipIf(!possible)('with the telnetd, shell, mount and printf of busybox, on a real file system', async ({ skip }) => {
   const folder = scratch();
   const { rawPath } = await makeDemoImage(join(folder, 'images'), { sizeBytes: 12 << 20 });
   const loop = run('losetup', '-f', '--show', '-o', String(2048 * 512), rawPath).stdout.trim();

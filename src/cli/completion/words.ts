@@ -1,7 +1,7 @@
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import { runsDir } from '../../config/runs-dir.js';
 import { listImages } from '../../images/find.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { newestRuns } from '../../runs/store.js';
 import type { Host } from '../../util/host.js';
 import { namesOf } from '../../app/site.js';

@@ -1,4 +1,4 @@
-import { loadConfig, type Setting } from '../../config/load.js';
+import { loadConfig, type Setting } from '../../config/read-config.js';
 import { UserError } from '../../util/errors.js';
 import { sayJson, sayText, warn } from '../../util/say.js';
 import { printable } from '../../util/text.js';

@@ -1,7 +1,7 @@
-import { loadConfig, type LoadedConfig } from '../../config/load.js';
+import { loadConfig, type LoadedConfig } from '../../config/read-config.js';
 import { runsDir } from '../../config/runs-dir.js';
 import type { Inventory } from '../../inventory/inventory.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { inventoryWarnings } from '../../inventory/warnings.js';
 import { fold } from '../../nodes/names.js';
 import { checkKnown } from '../../nodes/select.js';

@@ -1,6 +1,6 @@
-import { loadConfig, type Setting } from '../../config/load.js';
+import { loadConfig, type Setting } from '../../config/read-config.js';
 import type { InventoryNode } from '../../inventory/inventory.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { printable } from '../../util/text.js';
 import { sayJson, sayText, warn } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';

@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import { findCandidates, findImage, placesFor, type ImageRef } from '../../images/find.js';
 import { doubtOf, readProvenance, type Provenance } from '../../images/records.js';
 import { formatBytes } from '../../monitor/format.js';

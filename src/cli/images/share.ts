@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import { planShare, type ShareStep, performShare } from '../../images/share.js';
 import { UserError } from '../../util/errors.js';
 import { say, warn } from '../../util/say.js';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { Config } from '../../config/config.js';
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import type { Inventory } from '../../inventory/inventory.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { inventoryWarnings } from '../../inventory/warnings.js';
 import { fold } from '../../nodes/names.js';
 import { parseNodeSpecs } from '../../nodes/parse.js';

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import { numberStyle, physicalNumber } from '../../inventory/firmware.js';
 import type { Interface, InventoryNode } from '../../inventory/inventory.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { checkKnown } from '../../nodes/select.js';
 import { say, sayJson, warn } from '../../util/say.js';
 import { action } from '../kit/actions.js';

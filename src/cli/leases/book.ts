@@ -1,6 +1,6 @@
 import { formatMoment } from '../../leases/moment.js';
 import { parseWhen } from '../../leases/when.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { checkKnown, emptySelection, selectNodes } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
 import { say } from '../../util/say.js';

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { leaseState, type Lease } from '../../leases/lease.js';
 import { formatMoment } from '../../leases/moment.js';
 import { grantedUntil, noLease, RECENT_MS } from '../../leases/verdict.js';

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import type { LeaseBackend } from '../../leases/backend.js';
 import { leaseState, type Lease } from '../../leases/lease.js';
 import { fold } from '../../nodes/names.js';

@@ -1,7 +1,7 @@
 import { fit, formatDuration } from '../../monitor/format.js';
 import type { Row, Tone } from '../../monitor/row.js';
 import type { View } from '../../monitor/view.js';
-import { windowAround } from '../../monitor/window.js';
+import { windowAround } from '../../monitor/visible-part.js';
 import type { NodeChange, NodeView } from '../../events/node-view.js';
 import { changeText, conditionOf, holderText, imageName, type Condition } from './watch-text.js';
 

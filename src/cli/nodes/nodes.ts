@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import { fold, nodeName } from '../../nodes/names.js';
 import { say, warn } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';

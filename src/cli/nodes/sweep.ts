@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import { runsDir } from '../../config/runs-dir.js';
 import { findLeftovers } from '../../pxe/leftovers.js';
 import { childRecords } from '../../runs/children.js';

@@ -1,4 +1,4 @@
-import { loadConfig } from '../../config/load.js';
+import { loadConfig } from '../../config/read-config.js';
 import type { Config } from '../../config/config.js';
 import { runsDir } from '../../config/runs-dir.js';
 import { fold, nodeName } from '../../nodes/names.js';

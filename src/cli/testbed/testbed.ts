@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { loadConfig } from '../../config/load.js';
-import { loadInventory } from '../../inventory/load.js';
+import { loadConfig } from '../../config/read-config.js';
+import { loadInventory } from '../../inventory/read-inventory.js';
 import { parseFault } from '../../testbed/fault.js';
 import { startTestbed, type InventorySite, type Testbed } from '../../testbed/testbed.js';
 import { untilAborted } from '../../util/abort.js';

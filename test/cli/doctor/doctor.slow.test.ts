@@ -6,7 +6,7 @@ import type { ConfiguredGateway } from '../../../src/cli/doctor/finding.js';
 import { checks } from '../../../src/cli/doctor/checks.js';
 import { ramdisk, tftpFolder } from '../../../src/cli/doctor/checks/pxe.js';
 import { sshKeys } from '../../../src/cli/doctor/checks/ssh-keys.js';
-import { loadConfig } from '../../../src/config/load.js';
+import { loadConfig } from '../../../src/config/read-config.js';
 import { systemHost } from '../../../src/util/host.js';
 import { loginOf } from '../../../src/util/owned-file.js';
 import { bin, scratch, type Finished } from '../../helpers/cli.js';

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, test, onTestFinished } from 'vitest';
 import { bin, run, start, type Finished, type Running } from '../../helpers/cli.js';
 import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
 import { gptDisk, LARGER_BY_WORD } from '../../helpers/disks-of-other-sizes.js';
@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 
 describe('there and back', () => {
-  it('zip, info, verify, unzip, verify, diff', async () => {
+  test('zip, info, verify, unzip, verify, diff', async () => {
     const content = disk();
     await writeFile(at('disk'), content);
     const zip = await image('zip', 'disk', 'x.ndz', '--uuid', '00010203-0405-0607-0809-0a0b0c0d0e0f');
@@ -79,7 +79,7 @@ describe('there and back', () => {
     expect(await image('diff', 'x.ndz', 'x.ndz')).toMatchObject({ code: 0, stdout: 'x.ndz and x.ndz hold the same disk\n' });
   });
 
-  it('as JSON, and quietly', async () => {
+  test('as JSON, and quietly', async () => {
     await writeFile(at('disk'), disk());
     const options = ['--json', '-q'];
     const zip = await image('zip', 'disk', 'x.ndz', ...options);
@@ -115,7 +115,7 @@ describe('there and back', () => {
     expect((await image('unzip', 'x.ndz', 'out2', '-q')).stderr).toBe('');
   });
 
-  it('through pipes', async () => {
+  test('through pipes', async () => {
     const content = disk();
     await writeFile(at('disk'), content);
     execFileSync(
@@ -128,7 +128,7 @@ describe('there and back', () => {
     expect(Buffer.compare(await readFile(at('out2')), content)).toBe(0);
   });
 
-  it('one partition', async () => {
+  test('one partition', async () => {
     const content = disk();
     await writeFile(at('disk'), content);
     expect((await image('zip', 'disk', 'x.ndz', '--slice', '1')).code).toBe(0);
@@ -151,7 +151,7 @@ describe('there and back', () => {
 });
 
 describe('what is refused', () => {
-  it('to replace a file, unless forced', async () => {
+  test('to replace a file, unless forced', async () => {
     await writeFile(at('disk'), disk());
     await writeFile(at('x.ndz'), 'old');
     expect(await image('zip', 'disk', 'x.ndz')).toMatchObject({
@@ -175,7 +175,7 @@ describe('what is refused', () => {
     });
   });
 
-  it.each<[string[], string]>([
+  test.each<[string[], string]>([
     [[], 'no action given'],
     [['zap', 'a', 'b'], 'did you mean zip?'],
     [['toString'], 'unknown action "toString"'],
@@ -194,7 +194,7 @@ describe('what is refused', () => {
     expect(await image(...args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) as unknown });
   });
 
-  it.each([
+  test.each([
     ['zip', '-', 'x.ndz'],
     ['zip', 'disk', '-'],
     ['unzip', '-', 'out'],
@@ -211,7 +211,7 @@ describe('what is refused', () => {
     expect(await readdir(folder)).toEqual(['disk']);
   });
 
-  it('a missing file', async () => {
+  test('a missing file', async () => {
     for (const args of [
       ['zip', 'none', 'x'],
       ['unzip', 'none', 'x'],
@@ -226,7 +226,7 @@ describe('what is refused', () => {
 });
 
 describe('a damaged image', () => {
-  it.each<[string, () => Buffer, string]>([
+  test.each<[string, () => Buffer, string]>([
     [
       'in its stream',
       () => fixture('frag-ext2-F0').fill(0xff, CHUNK_BYTES + 5000, CHUNK_BYTES + 5010),
@@ -246,7 +246,7 @@ describe('a damaged image', () => {
     expect(await readdir(folder)).toEqual(['x.ndz']);
   });
 
-  it('without its last chunk is written when forced', async () => {
+  test('without its last chunk is written when forced', async () => {
     await writeFile(at('x.ndz'), fixture('frag-ext2-F0').subarray(0, 2 * CHUNK_BYTES));
     expect(await image('info', 'x.ndz')).toMatchObject({
       code: 1,
@@ -256,7 +256,7 @@ describe('a damaged image', () => {
     expect(await image('unzip', 'x.ndz', 'out', '--force')).toMatchObject({ code: 0 });
   });
 
-  it('is found by its side file alone', async () => {
+  test('is found by its side file alone', async () => {
     await writeFile(at('x.ndz'), fixture('ext4'));
     await writeFile(at('x.ndz.sha256'), `${'0'.repeat(64)}  x.ndz\n`);
     expect(await image('verify', 'x.ndz')).toMatchObject({ code: 1, stdout: expect.stringContaining('its SHA-256 is') as unknown });
@@ -268,7 +268,7 @@ describe('a damaged image', () => {
 });
 
 describe('an image that names more than its disk had', () => {
-  it.each(LARGER_BY_WORD)('%s: good to verify, unzip and info, with a note', async (_, make, says) => {
+  test.each(LARGER_BY_WORD)('%s: good to verify, unzip and info, with a note', async (_, make, says) => {
     const content = make();
     await writeFile(at('disk'), content);
     expect((await image('zip', 'disk', 'x.ndz', '-q')).code).toBe(0);
@@ -290,7 +290,7 @@ describe('an image that names more than its disk had', () => {
     expect(await readFile(at('said'), 'utf8')).toMatch(says);
   });
 
-  it('a table for sectors of 4096 bytes is told', async () => {
+  test('a table for sectors of 4096 bytes is told', async () => {
     await writeFile(at('disk'), gptDisk(16 * MIB, [{ first: 256, last: 2000 }], 4096));
     await image('zip', 'disk', 'x.ndz', '-q');
     expect((await image('info', 'x.ndz', '-q')).stdout).toMatch(/table +gpt, for disks with sectors of 4096 bytes only\n/);
@@ -298,7 +298,7 @@ describe('an image that names more than its disk had', () => {
   });
 });
 
-it("one of ours that was cut is found without its table's help", async () => {
+test("one of ours that was cut is found without its table's help", async () => {
   await writeFile(at('disk'), randomBytes(3 * MIB));
   await image('zip', 'disk', 'x.ndz', '--raw', '-q');
   await writeFile(at('cut.ndz'), (await readFile(at('x.ndz'))).subarray(0, 2 * CHUNK_BYTES));
@@ -310,7 +310,7 @@ it("one of ours that was cut is found without its table's help", async () => {
   expect(await readdir(folder)).not.toContain('out');
 });
 
-it.skipIf(!hasLoop)(
+test.skipIf(!hasLoop)(
   'the end of a larger disk behind the image is cleared, unless told otherwise (needs root and loop devices)',
   async () => {
     await writeFile(at('disk'), disk());
@@ -327,7 +327,7 @@ it.skipIf(!hasLoop)(
   },
 );
 
-it('info shows the file systems of images that the 2015 imagezip made, and their stamp', async () => {
+test('info shows the file systems of images that the 2015 imagezip made, and their stamp', async () => {
   await writeFile(at('x.ndz'), fixture('ext2-swap'));
   const { stdout } = await image('info', 'x.ndz');
   expect(stdout).toMatch(/partition 1 {2}Linux, ext2 'fixture': 1\.0 MB of 10\.5 MB in use, clean/);
@@ -338,7 +338,7 @@ it('info shows the file systems of images that the 2015 imagezip made, and their
   expect((await image('info', 'demo.ndz')).stdout).toMatch(/stamp {8}\d{4}-.* - node none - image demo - by imaging/);
 });
 
-it('a failed zip leaves the image that it was to replace, with its checksum', async () => {
+test('a failed zip leaves the image that it was to replace, with its checksum', async () => {
   await writeFile(at('disk'), disk());
   await image('zip', 'disk', 'x.ndz', '-q');
   const before = await readFile(at('x.ndz.sha256'), 'utf8');
@@ -358,7 +358,7 @@ describe('an interrupted one leaves nothing', () => {
     });
   };
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('zip by %s', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('zip by %s', async (signal) => {
     await writeFile(at('disk'), randomBytes(64 * MIB));
     const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9', '--workers', '1'], { cwd: folder });
     whenSaid(running, /zip \d/, () => running.child.kill(signal));
@@ -366,7 +366,7 @@ describe('an interrupted one leaves nothing', () => {
     expect(await readdir(folder)).toEqual(['disk']);
   });
 
-  it('unzip', async () => {
+  test('unzip', async () => {
     await writeFile(at('disk'), randomBytes(48 * MIB));
     await image('zip', 'disk', 'x.ndz', '--level', '0', '-q');
     const running = start('imaging-image', ['unzip', 'x.ndz', 'out', '--workers', '1'], { cwd: folder });
@@ -375,7 +375,7 @@ describe('an interrupted one leaves nothing', () => {
     expect((await readdir(folder)).sort()).toEqual(['disk', 'x.ndz', 'x.ndz.sha256']);
   });
 
-  it('one that was killed outright: the next one of that name clears up', async () => {
+  test('one that was killed outright: the next one of that name clears up', async () => {
     await writeFile(at('disk'), randomBytes(64 * MIB));
     const running = start('imaging-image', ['zip', 'disk', 'x.ndz', '--level', '9', '--workers', '1'], { cwd: folder });
     whenSaid(running, /zip \d/, () => running.child.kill('SIGKILL'));
@@ -386,7 +386,7 @@ describe('an interrupted one leaves nothing', () => {
     expect((await readdir(folder)).sort()).toEqual(['.x.ndz.00000000-1-2.abc.tmp', 'disk', 'x.ndz', 'x.ndz.sha256']);
   });
 
-  it('zip into a pipe whose reader goes away', async () => {
+  test('zip into a pipe whose reader goes away', async () => {
     await writeFile(at('disk'), randomBytes(32 * MIB));
     const child = spawn('bash', ['-c', '"$0" zip disk - -q | head -c 100 >/dev/null; exit ${PIPESTATUS[0]}', join(bin, 'imaging-image')], {
       cwd: folder,
@@ -399,7 +399,7 @@ describe('an interrupted one leaves nothing', () => {
 
 // needs root
 describe.skipIf(process.getuid?.() !== 0)('a full disk', () => {
-  it('ends zip and unzip with its name, and leaves nothing', async () => {
+  test('ends zip and unzip with its name, and leaves nothing', async () => {
     await writeFile(at('disk'), randomBytes(8 * MIB));
     await image('zip', 'disk', 'x.ndz', '-q');
     await mkdir(at('small'));
@@ -419,7 +419,7 @@ describe.skipIf(process.getuid?.() !== 0)('a full disk', () => {
 
 // needs root and loop devices
 describe.skipIf(!hasLoop)('a disk', () => {
-  it('is written, verified, and refused while it is mounted', async () => {
+  test('is written, verified, and refused while it is mounted', async () => {
     await writeFile(at('x.ndz'), fixture('ext4'));
     const device = await loopDevice(Buffer.alloc(16 * MIB, 'old'));
     expect(await image('unzip', 'x.ndz', device, '--zero')).toMatchObject({

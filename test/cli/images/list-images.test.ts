@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { chooseImages, choiceOf, imagesText, namesText, type ListOptions } from '../../../src/cli/images/list-images.js';
 import type { ListedImage } from '../../../src/images/find.js';
 import { parseSavedName, radicalOf } from '../../../src/images/saved.js';
@@ -25,7 +25,7 @@ const chosen = (words: string[], options: Partial<ListOptions> = {}): string[] =
   chooseImages(images, choiceOf(words, { ...none, ...options })).map(({ name }) => name);
 
 describe('a choice of images', () => {
-  it.each<[string, string[], Partial<ListOptions>, string[]]>([
+  test.each<[string, string[], Partial<ListOptions>, string[]]>([
     ['all, by name', [], {}, ['fedora-21', 'gone', SAVED, 'ubuntu-16']],
     ['any of several words', ['21', 'ubuntu'], {}, ['fedora-21', SAVED, 'ubuntu-16']],
     ['every word', ['fedora', 'mine'], { every: true }, [SAVED]],
@@ -40,12 +40,12 @@ describe('a choice of images', () => {
     expect(chosen(words, options)).toEqual(expected);
   });
 
-  it('has one order', () => {
+  test('has one order', () => {
     expect(() => chosen([], { size: true, date: true })).toThrow('do not go together');
   });
 });
 
-it('is shown with date, size, name and aliases, and a total', () => {
+test('is shown with date, size, name and aliases, and a total', () => {
   expect(imagesText(images, false, '/images')).toBe(`2026-11-03 01:16   300.0 MB  fedora-21  aka default
 2026-11-01 01:16   500.0 MB  ubuntu-16
 2026-11-21 01:16   400.0 MB  ${SAVED}
@@ -56,6 +56,6 @@ it('is shown with date, size, name and aliases, and a total', () => {
   expect(namesText(images)).toBe(`fedora-21\nubuntu-16\n${SAVED}\n`);
 });
 
-it('lets no file name drive the terminal', () => {
+test('lets no file name drive the terminal', () => {
   expect(imagesText([image('a\u001b[2J\nb', 1, 1)], false, '/images')).not.toMatch(/\u001b|\nb/);
 });

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { writeFiles } from '../../../src/cli/inventory/output-files.js';
 import { unfinishedName } from '../../../src/util/whole-file.js';
 import { packageRoot } from '../../../src/util/dist.js';
@@ -29,7 +29,7 @@ const inventory = (args: readonly string[], config = join(EXAMPLES, 'faraday.con
 const bytes = (dir: string): string[] => made.map((name) => readFileSync(join(dir, name), 'latin1'));
 
 describe('the example sites', () => {
-  it('are what generate gives, to the byte, wherever it runs', async () => {
+  test('are what generate gives, to the byte, wherever it runs', async () => {
     const dir = join(scratch(), 'new', 'folder');
     const result = await inventory(['generate', ...sites.map((site) => join(EXAMPLES, `${site}.ini`)), '-o', dir], undefined, {
       TZ: 'Asia/Tokyo',
@@ -40,13 +40,13 @@ describe('the example sites', () => {
     expect(bytes(dir)).toEqual(bytes(EXAMPLES));
   });
 
-  it.each(sites)('%s passes the check, with the configuration made for it', async (site) => {
+  test.each(sites)('%s passes the check, with the configuration made for it', async (site) => {
     const result = await inventory(['check'], join(EXAMPLES, `${site}.conf`));
     expect(result).toMatchObject({ code: 0, stderr: '' });
     expect(result.stdout).toContain('nothing wrong');
   });
 
-  it('have the replacements where they sit', async () => {
+  test('have the replacements where they sit', async () => {
     const { stdout, code } = await inventory(['show', '--json', '15', '18', '1'], undefined, { NODES: '3' });
     expect(code).toBe(0);
     const rows: unknown = JSON.parse(stdout);
@@ -88,14 +88,14 @@ describe('generate', () => {
     args = ['generate', ...sites.map((site) => join(dir, `${site}.ini`))];
   });
 
-  it('touches no file that is right already', async () => {
+  test('touches no file that is right already', async () => {
     const times = (): number[] => made.map((name) => statSync(join(dir, name)).mtimeMs);
     const before = times();
     expect((await inventory(args)).stdout).toBe('faraday: 37 nodes; 5 files unchanged\nbemol: 3 nodes; 5 files unchanged\n');
     expect(times()).toEqual(before);
   });
 
-  it('--check tells what differs or is missing, and writes nothing', async () => {
+  test('--check tells what differs or is missing, and writes nothing', async () => {
     expect((await inventory([...args, '--check'])).code).toBe(0);
     edit('machines.map', /^38 .*preplab/m, '38 00:03:1d:0e:05:63 greece');
     const fresh = join(dir, 'elsewhere');
@@ -110,7 +110,7 @@ describe('generate', () => {
     expect(existsSync(fresh)).toBe(false);
   });
 
-  it('moves a machine: its card and MAC go with it, in every file', async () => {
+  test('moves a machine: its card and MAC go with it, in every file', async () => {
     edit('machines.map', /^(7 .*?)\s7 /m, '$1 preplab ');
     edit('machines.map', /^(38 .*?)preplab/m, '$1 7');
     expect((await inventory(args)).code).toBe(0);
@@ -121,7 +121,7 @@ describe('generate', () => {
     expect((await inventory([...args, '--check'])).code).toBe(0);
   });
 
-  it('writes nothing when anything is wrong with any site, and tells all of it', async () => {
+  test('writes nothing when anything is wrong with any site, and tells all of it', async () => {
     edit('machines.map', /^(38 .*?)preplab/m, '$1 15');
     edit('machines.map', '00:03:1d:0e:03:21', '00:03:1d:0e:03');
     edit('bemol.ini', 'mode = preplab', 'mode = lab');
@@ -143,7 +143,7 @@ describe('generate', () => {
     for (const site of sites) expect(readFileSync(join(dir, `${site}.hosts`), 'utf8')).toBe('old');
   });
 
-  it('leaves a link a link, and nothing of a run that was killed; a live one’s files stay', async () => {
+  test('leaves a link a link, and nothing of a run that was killed; a live one’s files stay', async () => {
     const child = spawn('true');
     const [dead] = [child.pid, await once(child, 'close')];
     const real = join(scratch(), 'real.hosts');
@@ -160,7 +160,7 @@ describe('generate', () => {
     expect(readdirSync(out).sort()).toEqual([...made, live].sort());
   });
 
-  it('puts no file in place when one of them cannot be written', async () => {
+  test('puts no file in place when one of them cannot be written', async () => {
     const out = join(dir, 'out');
     mkdirSync(join(out, 'b'), { recursive: true });
     writeFileSync(join(out, 'a'), 'old');
@@ -176,7 +176,7 @@ describe('generate', () => {
     expect(readdirSync(out).sort()).toEqual(['a', 'b']);
   });
 
-  it('names what it cannot read or write', async () => {
+  test('names what it cannot read or write', async () => {
     writeFileSync(join(dir, 'file'), '');
     expect(await inventory([...args, '-o', join(dir, 'file')])).toMatchObject({
       code: 4,
@@ -200,7 +200,7 @@ describe('generate', () => {
     });
   });
 
-  it.each<[string[], string]>([
+  test.each<[string[], string]>([
     [[], 'no action given'],
     [['genrate'], 'did you mean generate?'],
     [['generate'], 'generate takes SITE ..., not nothing'],
@@ -214,7 +214,7 @@ describe('generate', () => {
 });
 
 describe('check', () => {
-  it('warns with exit code 1, refuses with 4', async () => {
+  test('warns with exit code 1, refuses with 4', async () => {
     const dir = scratch();
     const [file, config] = [join(dir, 'i.json'), join(dir, 'imaging.conf')];
     writeFileSync(config, '[testbed]\ninventory_path = i.json\nall_scope = 1,4-5\n[networking]\nlocal_control_ip = 192.168.3.1\n');

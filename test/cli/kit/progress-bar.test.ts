@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import type { CommandContext } from '../../../src/cli/kit/command.js';
 import { ProgressBar } from '../../../src/cli/kit/progress-bar.js';
 import { systemHost } from '../../../src/util/host.js';
@@ -29,7 +29,7 @@ function open(
   return { bar: new ProgressBar(context, 'zip', quiet), text: () => text, at: (ms) => void (now = 1000 + ms) };
 }
 
-it('on a terminal is one line, painted over four times a second at most, and gone at the end', () => {
+test('on a terminal is one line, painted over four times a second at most, and gone at the end', () => {
   const { bar, text, at } = open(true);
   for (let ms = 0; ms <= 10_000; ms += 10) {
     at(ms);
@@ -44,14 +44,14 @@ it('on a terminal is one line, painted over four times a second at most, and gon
   expect(frames.at(-1)).toBe('\u001b[K');
 });
 
-it('without a total shows what is done', () => {
+test('without a total shows what is done', () => {
   const { bar, text, at } = open(true);
   at(2000);
   bar.update(5_000_000, null);
   expect(text()).toBe('\rzip 5.0 MB, 2.5 MB/s\u001b[K');
 });
 
-it('elsewhere is a line at every tenth', () => {
+test('elsewhere is a line at every tenth', () => {
   for (const { bar, text, at } of [open(false), open(true, false, { TERM: 'dumb' })]) {
     for (let done = 0; done <= 1000; done += 7) {
       at(done * 10);
@@ -67,7 +67,7 @@ it('elsewhere is a line at every tenth', () => {
   }
 });
 
-it('says nothing when it shall be quiet', () => {
+test('says nothing when it shall be quiet', () => {
   const { bar, text } = open(true, true);
   bar.update(5, 10);
   bar.end();

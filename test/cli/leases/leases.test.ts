@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { exitCodeOfError } from '../../../src/cli/kit/exit.js';
 import { commands } from '../../../src/cli/table.js';
 import { parseArguments } from '../../../src/cli/kit/parse.js';
@@ -65,7 +65,7 @@ async function leases(login: string, line: string, env: Record<string, string> =
 describe('with a file of leases', () => {
   beforeEach(() => configure('backend = local\nfile = leases.db'));
 
-  it('shows what was booked, for people', async () => {
+  test('shows what was booked, for people', async () => {
     expect(await leases('alice', 'list')).toEqual({ code: 0, stdout: 'no leases, now or later\n', stderr: '' });
     expect(await leases('alice', 'book 12 14:30')).toEqual({
       code: 0,
@@ -84,7 +84,7 @@ describe('with a file of leases', () => {
     expect((await leases('bob', 'list --all')).stdout).toMatch(/^ {3}past {2}1 .*\n\* {2}next {2}2 /);
   });
 
-  it('and for scripts', async () => {
+  test('and for scripts', async () => {
     expect(JSON.parse((await leases('alice', 'book now +2h --nodes 3 --json')).stdout)).toEqual({
       id: '1',
       owner: 'alice',
@@ -108,7 +108,7 @@ describe('with a file of leases', () => {
     ]);
   });
 
-  it('check: yes is 0, no is 1, and why', async () => {
+  test('check: yes is 0, no is 1, and why', async () => {
     expect(await leases('alice', 'check')).toMatchObject({ code: 1, stdout: 'alice has no lease now\n' });
     await leases('alice', 'book 12 14 --nodes 1-2');
     await leases('bob', 'book 11 13 --nodes 3');
@@ -137,7 +137,7 @@ describe('with a file of leases', () => {
     });
   });
 
-  it('check: NODES counts, privileged users need nothing, unknown nodes are a mistake', async () => {
+  test('check: NODES counts, privileged users need nothing, unknown nodes are a mistake', async () => {
     await leases('alice', 'book 12 14 --nodes 1-2');
     expect(await leases('alice', 'check', { NODES: 'fit01' })).toMatchObject({ code: 0, stdout: expect.stringContaining('on 1 until') });
     expect((await leases('alice', 'check', { NODES: 'fit01 fit09' })).code).toBe(1);
@@ -146,7 +146,7 @@ describe('with a file of leases', () => {
     expect((await leases('alice', 'check 1-3 ~1-3')).code).toBe(2);
   });
 
-  it('what is taken, or belongs to others, is refused: 3', async () => {
+  test('what is taken, or belongs to others, is refused: 3', async () => {
     await leases('bob', 'book 14 16 --nodes 1-3');
     expect(await leases('alice', 'book 15 17 --nodes 3-5')).toMatchObject({
       code: 3,
@@ -161,7 +161,7 @@ describe('with a file of leases', () => {
     expect((await leases('root', 'cancel 1')).code).toBe(0);
   });
 
-  it.each([
+  test.each([
     ['book 9 11', 'is past'],
     ['book 14 13', 'ends before it begins'],
     ['book 14 14', 'ends before it begins'],
@@ -180,7 +180,7 @@ describe('with a file of leases', () => {
     expect((await leases('alice', 'list')).stdout).toBe('no leases, now or later\n');
   });
 
-  it('a file that is none is the environment’s fault: 4', async () => {
+  test('a file that is none is the environment’s fault: 4', async () => {
     mkdirSync(join(dir, 'leases.db'));
     expect(await leases('alice', 'list')).toMatchObject({ code: 4, stderr: expect.stringContaining('not a regular file') });
   });
@@ -195,7 +195,7 @@ describe('with an R2lab API', () => {
   afterEach(() => server.close());
   const account = { R2LABAPI_EMAIL: ACCOUNT.email, R2LABAPI_PASSWORD: ACCOUNT.password };
 
-  it('lists, and tells of what it left out', async () => {
+  test('lists, and tells of what it left out', async () => {
     expect(await leases('alice', 'list')).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^ {3}now {2}\d+ {2}2026-11-26 12:00 UTC .* bob {2}all nodes\n$/),
@@ -203,7 +203,7 @@ describe('with an R2lab API', () => {
     });
   });
 
-  it('books for any slice that the server lets, and cancels', async () => {
+  test('books for any slice that the server lets, and cancels', async () => {
     expect(await leases('alice', 'book 14 15 --slice inria_lab', account)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('for inria_lab'),
@@ -217,7 +217,7 @@ describe('with an R2lab API', () => {
     expect(server.leases).toHaveLength(2);
   });
 
-  it('refuses with what it knows', async () => {
+  test('refuses with what it knows', async () => {
     expect(await leases('alice', 'book 12:30 14', account)).toMatchObject({
       code: 3,
       stderr: expect.stringContaining('bob has it from 12:00 UTC until 13:00 UTC'),
@@ -234,14 +234,14 @@ describe('with an R2lab API', () => {
     expect((await leases('bob', 'check 1-12')).code).toBe(0);
   });
 
-  it.each(['error', 'garbage', 'drops'] as const)('a server that says %s: 4', async (mood) => {
+  test.each(['error', 'garbage', 'drops'] as const)('a server that says %s: 4', async (mood) => {
     server.mood = mood;
     for (const line of ['list', 'check', 'check 1'])
       expect(await leases('alice', line)).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining(`${server.url}/leases`) });
   });
 });
 
-it('where nobody keeps leases, none is needed, and none can be booked', async () => {
+test('where nobody keeps leases, none is needed, and none can be booked', async () => {
   configure('backend = none');
   expect(await leases('alice', 'check')).toMatchObject({ code: 0, stdout: 'no lease is needed here: leases.backend is none\n' });
   expect(await leases('alice', 'list')).toMatchObject({ code: 4, stderr: expect.stringContaining('leases.backend is none') });

@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { minSuccess } from '../../../src/cli/nodes/min-success.js';
 
 describe('--min-success', () => {
-  it.each<[string | undefined, number, number | null]>([
+  test.each<[string | undefined, number, number | null]>([
     [undefined, 12, null],
     ['100%', 12, 12],
     ['90%', 12, 11],
@@ -13,7 +13,7 @@ describe('--min-success', () => {
     expect(minSuccess(value, total)).toBe(expected);
   });
 
-  it.each(['0', '13', '1.5', '0%', '101%', 'most', '-1', '90 %'])('%s of 12 nodes is refused, with what is allowed', (value) => {
+  test.each(['0', '13', '1.5', '0%', '101%', 'most', '-1', '90 %'])('%s of 12 nodes is refused, with what is allowed', (value) => {
     expect(() => minSuccess(value, 12)).toThrow(
       `--min-success: ${JSON.stringify(value)} is neither a percentage up to 100% nor a number of nodes up to 12`,
     );

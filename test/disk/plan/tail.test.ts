@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { leftOut, plan } from '../../helpers/disks.js';
 import { writeGpt, writeMbr } from '../../helpers/partition-tables.js';
 
@@ -15,7 +15,7 @@ function diskEnding(at: number, bytes: string | Buffer): Buffer {
 }
 
 describe("the disk's last MiB is saved when it belongs to", () => {
-  it.each([
+  test.each([
     ['Intel firmware RAID (IMSM)', 2, 'Intel Raid ISM Cfg Sig. 1.3.00'],
     ['firmware RAID (DDF)', 1, '\xde\x11\xde\x11'],
     ['Promise firmware RAID', 63, 'Promise Technology, Inc.'],
@@ -28,13 +28,13 @@ describe("the disk's last MiB is saved when it belongs to", () => {
   });
 });
 
-it('what is not known in the last two sectors is left out, with a note', async () => {
+test('what is not known in the last two sectors is left out, with a note', async () => {
   const seen = await plan(diskEnding(2, randomBytes(10)));
   expect(leftOut(seen)).toEqual([[10_240, SECTORS]]);
   expect(seen.notes).toContainEqual(expect.stringMatching(/^the disk's last sectors, .* hold something that is not known here: left out$/));
 });
 
-it('nothing is said of zeros, of rubbish, of the copy of a GPT, or of what lies inside a partition', async () => {
+test('nothing is said of zeros, of rubbish, of the copy of a GPT, or of what lies inside a partition', async () => {
   const said = async (disk: Buffer): Promise<string[]> => (await plan(disk)).notes.filter((note) => /last (MiB|sectors)/.test(note));
   expect(await said(diskEnding(1, '\0'))).toEqual([]);
   expect(await said(diskEnding(3, randomBytes(512)))).toEqual([]); // rubbish before them is usual

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { disk, expected, leftOut, plan } from '../../helpers/disks.js';
 import { writeGpt, writeMbr, type MbrEntry } from '../../helpers/partition-tables.js';
 
@@ -24,7 +24,7 @@ const bytesOf = (mbr: MbrEntry[], starts: number[], chain: [number, MbrEntry[]][
 const everything = (bytes: Buffer): unknown => [{ startSector: 0, endSector: bytes.byteLength / 512 }];
 
 describe('a master boot record', () => {
-  it('leaves out what is free in its partitions and behind them, and nothing before or between', async () => {
+  test('leaves out what is free in its partitions and behind them, and nothing before or between', async () => {
     const result = await plan(
       bytesOf(
         [
@@ -45,7 +45,7 @@ describe('a master boot record', () => {
     ]);
   });
 
-  it('keeps the boot area with all four entries in use, in any order', async () => {
+  test('keeps the boot area with all four entries in use, in any order', async () => {
     const entries = [3000, 1000, 4000, 2000].map((start) => ({ type: 0x82, start, count: 1000 }));
     const result = await plan(bytesOf(entries, [1000, 2000, 3000, 4000]));
     expect(leftOut(result)).toEqual([
@@ -56,7 +56,7 @@ describe('a master boot record', () => {
     ]);
   });
 
-  it.each([0x05, 0x0f, 0x85])('follows the chain in an extended partition of type %d', async (type) => {
+  test.each([0x05, 0x0f, 0x85])('follows the chain in an extended partition of type %d', async (type) => {
     const bytes = bytesOf(
       [
         { type: 0x82, start: 64, count: 1000 },
@@ -97,7 +97,7 @@ describe('a master boot record', () => {
     expect(result).toMatchObject({ notes: [], unused: [3, 4] });
   });
 
-  it('keeps a link of the chain that lies behind the last partition', async () => {
+  test('keeps a link of the chain that lies behind the last partition', async () => {
     const result = await plan(
       bytesOf(
         [{ type: 5, start: 1000, count: 8000 }],
@@ -120,7 +120,7 @@ describe('a master boot record', () => {
     ]);
   });
 
-  it.each([
+  test.each([
     ['leads back to its start', { type: 5, start: 0, count: 10 }],
     ['leads out of the extended partition', { type: 5, start: 6001, count: 10 }],
     ['leads to what is no link', { type: 5, start: 3000, count: 10 }],
@@ -136,7 +136,7 @@ describe('a master boot record', () => {
     expect(result.notes).toEqual(['the chain of logical partitions in extended partition 1 is broken; what it may have held is saved']);
   });
 
-  it('follows a long chain so far', async () => {
+  test('follows a long chain so far', async () => {
     const links = Array.from({ length: 300 }, (_, i): [number, MbrEntry[]] => [
       1000 + 20 * i,
       [
@@ -149,7 +149,7 @@ describe('a master boot record', () => {
     expect(leftOut(result)).toEqual([[11_000, SECTORS]]);
   });
 
-  it.each([
+  test.each([
     [
       'partitions 1 and 2 overlap',
       [
@@ -167,14 +167,14 @@ describe('a master boot record', () => {
     await expect(plan(bytes, { slice: 1 })).rejects.toMatchObject({ code: 'slice-missing' });
   });
 
-  it('may have a partition that ends behind the disk, which is then saved whole', async () => {
+  test('may have a partition that ends behind the disk, which is then saved whole', async () => {
     const bytes = bytesOf([{ type: 0x83, start: 2048, count: 2 * SECTORS }], []);
     const result = await plan(bytes);
     expect(result.ranges).toEqual(everything(bytes));
     expect(result.notes[0]).toBe(`partition 1 ends ${2048 + SECTORS} sectors behind the disk's end`);
   });
 
-  it('is none when its entries have code in them, or one begins at 0', async () => {
+  test('is none when its entries have code in them, or one begins at 0', async () => {
     for (const entries of [[{ flag: 0x33, type: 0x82, start: 64, count: 1000 }], [{ type: 0x82, start: 0, count: 1000 }], []]) {
       const bytes = bytesOf(entries, []);
       const result = await plan(bytes);
@@ -183,7 +183,7 @@ describe('a master boot record', () => {
     }
   });
 
-  it('is not trusted beside a file system that fills the disk', async () => {
+  test('is not trusted beside a file system that fills the disk', async () => {
     const ext = disk('ext2').subarray(2048 * 512);
     writeMbr(ext, 0, [{ type: 0x83, start: 2048, count: 1000 }]);
     const result = await plan(ext);
@@ -191,12 +191,12 @@ describe('a master boot record', () => {
     expect(leftOut(result)).toEqual([]);
   });
 
-  it('is kept up to the end on a dynamic disk of Windows, whose database is there', async () => {
+  test('is kept up to the end on a dynamic disk of Windows, whose database is there', async () => {
     const result = await plan(bytesOf([{ type: 0x42, start: 64, count: 1000 }], []));
     expect(leftOut(result)).toEqual([]);
   });
 
-  it('keeps what an entry without a type names, as Linux has a partition there', async () => {
+  test('keeps what an entry without a type names, as Linux has a partition there', async () => {
     const result = await plan(
       bytesOf(
         [
@@ -236,7 +236,7 @@ describe('a master boot record', () => {
     ]);
   });
 
-  it('wins over a stale boot sector that it was written into', async () => {
+  test('wins over a stale boot sector that it was written into', async () => {
     const fat = disk('fat16').subarray(2048 * 512);
     writeMbr(fat, 0, [{ type: 0x83, start: 4096, count: 1000 }]);
     expect(await plan(fat)).toMatchObject({ table: 'mbr', partitions: [{ startSector: 4096 }] });
@@ -261,7 +261,7 @@ describe('a GUID partition table', () => {
     [4160, SECTORS - 33],
   ];
 
-  it('keeps what the MBR names besides, behind its last partition', async () => {
+  test('keeps what the MBR names besides, behind its last partition', async () => {
     const bytes = gpt();
     writeMbr(bytes, 0, [
       { type: 0xee, start: 1, count: 4095 },
@@ -274,7 +274,7 @@ describe('a GUID partition table', () => {
     ]);
   });
 
-  it('keeps its copy, the area before its first partition, and gaps', async () => {
+  test('keeps its copy, the area before its first partition, and gaps', async () => {
     const result = await plan(gpt());
     expect(result).toMatchObject({
       table: 'gpt',
@@ -287,7 +287,7 @@ describe('a GUID partition table', () => {
     expect(leftOut(result)).toEqual(gaps);
   });
 
-  it.each([512, 512 + 16, 512 + 24, 512 + 72, 512 + 80, 512 + 84, 1024 + 40])(
+  test.each([512, 512 + 16, 512 + 24, 512 + 72, 512 + 80, 512 + 84, 1024 + 40])(
     'is read from its copy when byte %d has changed',
     async (offset) => {
       const bytes = gpt();
@@ -298,7 +298,7 @@ describe('a GUID partition table', () => {
     },
   );
 
-  it('leads to the whole disk when its copy is broken as well', async () => {
+  test('leads to the whole disk when its copy is broken as well', async () => {
     const bytes = gpt();
     bytes.writeUInt8(1, 512 + 60);
     bytes.writeUInt8(1, bytes.byteLength - 512 + 60);
@@ -307,19 +307,19 @@ describe('a GUID partition table', () => {
     expect(result.ranges).toEqual(everything(bytes));
   });
 
-  it('is stale when the MBR does not speak of it', async () => {
+  test('is stale when the MBR does not speak of it', async () => {
     const bytes = gpt();
     bytes.fill(0, 446, 510);
     writeMbr(bytes, 0, [{ type: 0x82, start: 1024, count: 100 }]);
     expect(await plan(bytes)).toMatchObject({ table: 'mbr', partitions: [{ sectorCount: 100 }] });
   });
 
-  it('keeps its copy where the disk was smaller', async () => {
+  test('keeps its copy where the disk was smaller', async () => {
     const bytes = Buffer.concat([gpt(), Buffer.alloc(8 * MIB)]);
     expect(leftOut(await plan(bytes))).toEqual([gaps[0], [4160, SECTORS - 33], [SECTORS, 2 * SECTORS - 33]]);
   });
 
-  it('has sectors of 4096 bytes on some disks', async () => {
+  test('has sectors of 4096 bytes on some disks', async () => {
     const bytes = swapDisk([2048]);
     writeGpt(bytes, [{ first: 256, last: 511 }], { sectorBytes: 4096 });
     const result = await plan(bytes);
@@ -327,11 +327,11 @@ describe('a GUID partition table', () => {
     expect(leftOut(result)).toEqual([[2112, SECTORS - 40]]);
   });
 
-  it('may have larger and more entries', async () => {
+  test('may have larger and more entries', async () => {
     expect(leftOut(await plan(gpt({ entryBytes: 256, entryCount: 200 })))).toEqual([gaps[0], [4160, SECTORS - 101]]);
   });
 
-  it.each([
+  test.each([
     [
       'partitions 1 and 2 overlap',
       [
@@ -347,7 +347,7 @@ describe('a GUID partition table', () => {
     expect((await plan(bytes)).notes).toEqual([`the disk is saved raw: ${words}`]);
   });
 
-  it.each([
+  test.each([
     [0xffff_ffff, 128],
     [128, 0],
     [1, 64],
@@ -367,7 +367,7 @@ describe('a GUID partition table', () => {
 });
 
 describe('asked for', () => {
-  it('a slice: ranges count from its start', async () => {
+  test('a slice: ranges count from its start', async () => {
     const bytes = disk('ext4');
     const result = await plan(bytes, { slice: 1, minSkipSectors: 0 });
     expect(result).toMatchObject({ baseSector: 2048, diskSectors: 24_576, partitions: [{ number: 1, fileSystem: 'ext4' }] });
@@ -375,21 +375,21 @@ describe('asked for', () => {
     expect(leftOut(result)).toEqual(inside);
   });
 
-  it.each([2, 5, 0])('a slice that is not there (%d): says which there are', async (slice) => {
+  test.each([2, 5, 0])('a slice that is not there (%d): says which there are', async (slice) => {
     await expect(plan(disk('ext2'), { slice })).rejects.toMatchObject({
       code: 'slice-missing',
       message: expect.stringContaining('it has partitions 1') as unknown,
     });
   });
 
-  it('a slice of a disk without a table', async () => {
+  test('a slice of a disk without a table', async () => {
     await expect(plan(Buffer.alloc(MIB), { slice: 1 })).rejects.toMatchObject({
       code: 'slice-missing',
       message: expect.stringContaining('no partition table') as unknown,
     });
   });
 
-  it('raw: everything, one partition, a slice', async () => {
+  test('raw: everything, one partition, a slice', async () => {
     const bytes = disk('extended');
     expect(leftOut(await plan(bytes, { raw: true }))).toEqual([]);
     const one = await plan(bytes, { raw: [5] });
@@ -403,39 +403,39 @@ describe('asked for', () => {
     expect(leftOut(await plan(bytes, { raw: true, slice: 1 }))).toEqual([]);
   });
 
-  it('a partition left out', async () => {
+  test('a partition left out', async () => {
     const result = await plan(disk('extended'), { skip: [6, 9] });
     expect(result.partitions[2]).toMatchObject({ number: 6, savedAs: 'skipped', usedBytes: 0 });
     expect(leftOut(result)).toContainEqual([20_480, 26_624]);
     expect(result.notes).toEqual(expect.arrayContaining(['partition 6 is left out, as asked', 'there is no partition 9, which was named']));
   });
 
-  it('short free runs are saved, unless asked otherwise', async () => {
+  test('short free runs are saved, unless asked otherwise', async () => {
     const bytes = disk('ext4');
     const usual = leftOut(await plan(bytes));
     expect(usual).toEqual((expected.ext4 ?? []).filter(([first, end]) => end - first >= 64));
     expect(leftOut(await plan(bytes, { minSkipSectors: 1000 })).every(([first, end]) => end - first >= 1000)).toBe(true);
   });
 
-  it('a bare file system of a kind that is not there', async () => {
+  test('a bare file system of a kind that is not there', async () => {
     const part = disk('ext2').subarray(2048 * 512, 14_336 * 512);
     expect(await plan(part, { bare: 'ext' })).toMatchObject({ table: null, partitions: [{ number: 0, fileSystem: 'ext2' }], notes: [] });
     await expect(plan(part, { bare: 'ntfs' })).rejects.toMatchObject({ code: 'file-system-missing' });
   });
 
-  it('stops when told to', async () => {
+  test('stops when told to', async () => {
     await expect(plan(disk('ext2'), { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
   });
 });
 
 describe('a disk that ends in the middle of a sector', () => {
-  it('keeps that sector, which alone can tell its size', async () => {
+  test('keeps that sector, which alone can tell its size', async () => {
     const bytes = Buffer.concat([disk('ext2'), Buffer.alloc(100)]);
     const { ranges, diskSectors } = await plan(bytes);
     expect(ranges.at(-1)).toEqual({ startSector: diskSectors - 1, endSector: diskSectors });
   });
 
-  it.each([0, 1, 511, 512, 1024, 5000])('of %d bytes', async (size) => {
+  test.each([0, 1, 511, 512, 1024, 5000])('of %d bytes', async (size) => {
     const { ranges, diskSectors } = await plan(Buffer.alloc(size));
     expect(ranges).toEqual(size === 0 ? [] : [{ startSector: 0, endSector: diskSectors }]);
   });

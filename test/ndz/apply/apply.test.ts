@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, test, onTestFinished } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
 import { writeImage, zipDisk } from '../../../src/ndz/write/writer.js';
@@ -33,7 +33,7 @@ async function imageFile(bytes: Uint8Array): Promise<{ folder: string; image: st
 describe.each(fixtureNames)('%s', (name) => {
   const { writtenBytes, writtenSha256, diskBytes, effectiveBytes, actualBytes, inflatedBytes } = expectedOf(name);
 
-  it.each(['file', 'stream'])("from a %s: what the 2015 imageunzip writes, in a file of the disk's size", async (kind) => {
+  test.each(['file', 'stream'])("from a %s: what the 2015 imageunzip writes, in a file of the disk's size", async (kind) => {
     const { image, disk } = await imageFile(fixture(name));
     await writeFile(disk, Buffer.alloc(1_000_000, 'old content'));
     const result = await applyImage(kind === 'file' ? image : Readable.from([fixture(name)]), disk);
@@ -46,7 +46,7 @@ describe.each(fixtureNames)('%s', (name) => {
   });
 });
 
-it('writes no zeros into a file, whether the image has them or not', async () => {
+test('writes no zeros into a file, whether the image has them or not', async () => {
   const { folder, image, disk } = await imageFile(Buffer.alloc(0));
   const raw = Buffer.alloc(64 * 1024 * 1024);
   raw.set(randomBytes(100_000), 30_000_000);
@@ -57,7 +57,7 @@ it('writes no zeros into a file, whether the image has them or not', async () =>
   expect((await stat(disk)).blocks * 512).toBeLessThan(1_000_000);
 });
 
-it('takes chunks that inflate to more than 32 MiB, next to small ones', async () => {
+test('takes chunks that inflate to more than 32 MiB, next to small ones', async () => {
   const { image, disk } = await imageFile(Buffer.alloc(0));
   const big = (40 * 1024 * 1024) / 512;
   const marked = Buffer.alloc(big * 512, 'zero or not');
@@ -76,7 +76,7 @@ describe('an image that is no good', () => {
   const three = (): Buffer => Buffer.from(fixture('frag-ext2-F0'));
   const damaged = (): Buffer => three().fill(0xff, 2 * CHUNK_BYTES + HEADER_BYTES + 1000, 2 * CHUNK_BYTES + HEADER_BYTES + 1010);
   const twice = (): Buffer => Buffer.concat([three(), three().subarray(2 * CHUNK_BYTES)]);
-  it.each<[string, () => Uint8Array, string, string]>([
+  test.each<[string, () => Uint8Array, string, string]>([
     ['cut within a chunk', () => three().subarray(0, -5), 'ndz-truncated', 'has only 1048571'],
     ['longer than whole chunks', () => Buffer.concat([three(), Buffer.alloc(9)]), 'ndz-truncated', 'has only 9'],
     ['with a chunk twice', twice, 'ndz-chunk-order', 'numbered 2'],
@@ -94,7 +94,7 @@ describe('an image that is no good', () => {
     expect(await readFile(disk, 'utf8')).toBe('old');
   });
 
-  it('inside is an error, and an atomic file does not appear', async () => {
+  test('inside is an error, and an atomic file does not appear', async () => {
     const { folder, image, disk } = await imageFile(damaged());
     await expect(applyImage(image, disk, { atomic: true })).rejects.toThrow(failure('ndz-bad-stream', 'chunk 2'));
     expect(await readdir(folder)).toEqual(['x.ndz']);
@@ -105,7 +105,7 @@ describe('an image that is no good', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   });
 
-  it.each<[string, () => Uint8Array, string, string]>([
+  test.each<[string, () => Uint8Array, string, string]>([
     ['cut', () => three().subarray(0, -5), 'ndz-truncated', 'has only 1048571'],
     [
       'with a chunk missing',
@@ -122,7 +122,7 @@ describe('an image that is no good', () => {
   });
 
   const lost = 'its last chunks are missing';
-  it.each([
+  test.each([
     ['partition table', 2, () => three()],
     ['file system', 1, () => partOf('frag-ext2-F0')],
   ] as const)('without the end that its %s speaks of: refused, from a file before the disk is touched', async (what, kept, bytes) => {
@@ -140,7 +140,7 @@ describe('an image that is no good', () => {
     expect(await applyImage(image, disk, { allowCut: true })).toMatchObject({ chunkCount: kept });
   });
 
-  it('of version 1, that comes in part through a pipe, is refused', async () => {
+  test('of version 1, that comes in part through a pipe, is refused', async () => {
     const chunks = [0, 1].map((index) =>
       chunkOf(
         headerOf({
@@ -161,20 +161,20 @@ describe('an image that is no good', () => {
     );
   });
 
-  it('or is the disk itself is refused', async () => {
+  test('or is the disk itself is refused', async () => {
     const { image } = await imageFile(three());
     await expect(applyImage(image, image)).rejects.toThrow(failure('disk-open-failed', 'is the image itself'));
     expect(Buffer.compare(await readFile(image), fixture('frag-ext2-F0'))).toBe(0);
   });
 });
 
-it('a full disk is named with place and cause', async () => {
+test('a full disk is named with place and cause', async () => {
   const { image } = await imageFile(fixture('ext4'));
   await expect(applyImage(image, '/dev/full')).rejects.toThrow(failure('disk-write-failed', 'ENOSPC'));
   expect(await descriptorsOf('/dev/full')).toBe(0);
 });
 
-it('stops when told to, and leaves no atomic file', async () => {
+test('stops when told to, and leaves no atomic file', async () => {
   const { folder, image, disk } = await imageFile(Buffer.alloc(0));
   await writeFile(join(folder, 'raw'), randomBytes(9_000_000));
   await writeImage(join(folder, 'raw'), image, { level: 0 });
@@ -226,7 +226,7 @@ describe('into a partition', () => {
     return { folder, image, content };
   };
 
-  it.each([[false], [true]])('of a file: nothing outside is touched (zero-filled: %s)', async (zeroFill) => {
+  test.each([[false], [true]])('of a file: nothing outside is touched (zero-filled: %s)', async (zeroFill) => {
     const { folder, image, content } = await slice(1024 * 1024);
     const before = partitioned();
     await writeFile(join(folder, 'disk'), before);
@@ -239,7 +239,7 @@ describe('into a partition', () => {
     expect(Buffer.compare(await readFile(join(folder, 'disk')), wanted)).toBe(0);
   });
 
-  it('that does not exist, or is too small, is refused before anything is written', async () => {
+  test('that does not exist, or is too small, is refused before anything is written', async () => {
     const { folder, image } = await slice(3 * 1024 * 1024);
     await writeFile(join(folder, 'disk'), partitioned());
     await expect(applyImage(image, join(folder, 'disk'), { slice: 3 })).rejects.toThrow(failure('slice-missing', 'partition 3'));
@@ -249,7 +249,7 @@ describe('into a partition', () => {
     expect(Buffer.compare(await readFile(join(folder, 'disk')), partitioned())).toBe(0);
   });
 
-  it('comes back as it was saved from one', async () => {
+  test('comes back as it was saved from one', async () => {
     const { folder } = await imageFile(Buffer.alloc(0));
     const disk = join(folder, 'disk');
     const before = partitioned();
@@ -269,7 +269,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
   const contentOf = (device: string, sizeBytes: number): Buffer =>
     execFileSync('dd', [`if=${device}`, 'bs=1M', 'status=none'], { maxBuffer: 2 * sizeBytes });
 
-  it('keeps what lies in free space and beyond, or is zeroed to its end', async () => {
+  test('keeps what lies in free space and beyond, or is zeroed to its end', async () => {
     const { image } = await imageFile(fixture('ext4'));
     const sizeBytes = 20 * 1024 * 1024;
     const { writtenSha256, writtenBytes } = expectedOf('ext4');
@@ -292,7 +292,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     expect(zeroed.subarray(writtenBytes).every((byte) => byte === 0)).toBe(true);
   });
 
-  it('that is too small is refused before the first write; one that only free space misses gets a note', async () => {
+  test('that is too small is refused before the first write; one that only free space misses gets a note', async () => {
     const { folder, image } = await imageFile(fixture('gpt'));
     const sizeBytes = 10 * 1024 * 1024;
     const device = await loopDevice(old(sizeBytes));
@@ -304,7 +304,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     ]);
   });
 
-  it('gets a partition, by its own table', async () => {
+  test('gets a partition, by its own table', async () => {
     const { image } = await imageFile(Buffer.concat([chunkOf(headerOf(), Buffer.alloc(4096, 'new'))]));
     const device = await loopDevice(partitioned());
     await applyImage(image, device, { slice: 2 });
@@ -313,7 +313,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     expect(Buffer.compare(contentOf(device, wanted.byteLength), wanted)).toBe(0);
   });
 
-  it('that is mounted is refused when asked to', async () => {
+  test('that is mounted is refused when asked to', async () => {
     const { folder, image } = await imageFile(fixture('ext4'));
     const raw = join(folder, 'fs');
     await writeFile(raw, '');
@@ -327,7 +327,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     await expect(applyImage(image, device, { exclusive: true })).rejects.toThrow(failure('disk-busy', `${device} is in use`));
   });
 
-  it('in a file, of which one partition is mounted, gets another, not that one', async () => {
+  test('in a file, of which one partition is mounted, gets another, not that one', async () => {
     const { folder, image } = await imageFile(Buffer.concat([chunkOf(headerOf(), Buffer.alloc(4096, 'new'))]));
     const disk = partitioned();
     await writeFile(join(folder, 'fs'), Buffer.alloc(2 * 1024 * 1024));
@@ -344,7 +344,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
   });
 });
 
-it('every chunk of an image is applied once, whatever their number and the threads', async () => {
+test('every chunk of an image is applied once, whatever their number and the threads', async () => {
   const { image, disk } = await imageFile(Buffer.alloc(0));
   const count = 70;
   const chunks = Array.from({ length: count }, (_, index) =>
@@ -366,7 +366,7 @@ it('every chunk of an image is applied once, whatever their number and the threa
   expect(Buffer.compare(await readFile(disk), wanted)).toBe(0);
 });
 
-it('from a pipe that has gone silent, ends when the disk fails', async () => {
+test('from a pipe that has gone silent, ends when the disk fails', async () => {
   const silent = new PassThrough();
   silent.write(fixture('frag-ext2-F0').subarray(0, CHUNK_BYTES));
   await expect(applyImage(silent, '/dev/full')).rejects.toThrow(failure('disk-write-failed', 'ENOSPC'));

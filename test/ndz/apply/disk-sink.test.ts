@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openDiskSink, openRawSink } from '../../../src/ndz/apply/disk-sink.js';
 import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
 import {
@@ -32,7 +32,7 @@ describe.each(fixtureNames)('%s', (name) => {
   const { writtenBytes, writtenSha256, diskBytes, ...numbers } = expectedOf(name);
   const { effectiveBytes, actualBytes, inflatedBytes } = numbers;
 
-  it.each([
+  test.each([
     ['in order', false],
     ['backwards', true],
   ])("restored %s is what imageunzip writes, in a file of the disk's size", async (_, backwards) => {
@@ -49,7 +49,7 @@ describe.each(fixtureNames)('%s', (name) => {
     expect(await descriptorsOf(path)).toBe(0);
   });
 
-  it('zero-filled, all it speaks for counts as written', async () => {
+  test('zero-filled, all it speaks for counts as written', async () => {
     const sink = await openDiskSink(await target(), { zeroFill: true });
     for (const chunk of chunksOf(fixture(name))) await sink.write(chunk);
     // as the 2015 imageunzip -z counts: a short last sector is the one thing not written
@@ -62,7 +62,7 @@ describe.each(fixtureNames)('%s', (name) => {
   });
 });
 
-it("lets the caller use the chunk's memory again", async () => {
+test("lets the caller use the chunk's memory again", async () => {
   const path = await target();
   const sink = await openDiskSink(path);
   const memory = Buffer.alloc(1 << 20);
@@ -77,7 +77,7 @@ it("lets the caller use the chunk's memory again", async () => {
   );
 });
 
-it('restores a chunk of more than 32 MiB, regions across its pieces', async () => {
+test('restores a chunk of more than 32 MiB, regions across its pieces', async () => {
   const path = await target();
   const mark = (sector: number): Buffer => Buffer.alloc(512, `sector ${sector} `);
   const regions = [
@@ -102,7 +102,7 @@ it('restores a chunk of more than 32 MiB, regions across its pieces', async () =
 });
 
 describe('chunks that cannot be of one image', () => {
-  it.each([
+  test.each([
     ['another uuid', headerOf({ ...region(8, 8, 1), uuid: UUID.replace('00', 'ff') }), 'ndz-uuid-mismatch', 'uuid ff010203'],
     [
       'another version',
@@ -120,7 +120,7 @@ describe('chunks that cannot be of one image', () => {
     expect(await descriptorsOf(path)).toBe(0);
   });
 
-  it('one is missing', async () => {
+  test('one is missing', async () => {
     const path = await target();
     const sink = await openDiskSink(path);
     for (const index of [0, 3]) await sink.write(chunkOf(headerOf(region(index * 8, 8, index))));
@@ -130,7 +130,7 @@ describe('chunks that cannot be of one image', () => {
 });
 
 describe('a target that fails', () => {
-  it('is named with the place and the cause', async () => {
+  test('is named with the place and the cause', async () => {
     const sink = await openDiskSink('/dev/full');
     await expect(
       (async () => {
@@ -142,7 +142,7 @@ describe('a target that fails', () => {
     expect(await descriptorsOf('/dev/full')).toBe(0);
   });
 
-  it('stops later chunks', async () => {
+  test('stops later chunks', async () => {
     const sink = await openDiskSink('/dev/full');
     const many = async (): Promise<void> => {
       for (let i = 0; i < 100; i++) await sink.write(chunkOf(headerOf(region(i * 8, 8, i))));
@@ -153,7 +153,7 @@ describe('a target that fails', () => {
     await expect(sink.write(chunkOf(headerOf(region(0, 8, 200))))).rejects.toThrow();
   });
 
-  it('or cannot be opened', async () => {
+  test('or cannot be opened', async () => {
     const folder = await temporaryFolder();
     await expect(openDiskSink(join(folder, 'none', 'disk'))).rejects.toThrow(failure('disk-open-failed', 'none/disk', 'ENOENT'));
     await expect(openDiskSink(folder)).rejects.toThrow(failure('disk-open-failed', 'EISDIR'));
@@ -161,7 +161,7 @@ describe('a target that fails', () => {
 });
 
 describe('abort', () => {
-  it('rejects with the reason, and closing is left to abort()', async () => {
+  test('rejects with the reason, and closing is left to abort()', async () => {
     const path = await target();
     const controller = new AbortController();
     const sink = await openDiskSink(path, { signal: controller.signal });
@@ -175,7 +175,7 @@ describe('abort', () => {
     await expect(openDiskSink(path, { signal: controller.signal })).rejects.toBe(reason);
   });
 
-  it('leaves what was written', async () => {
+  test('leaves what was written', async () => {
     const path = await target();
     const sink = await openDiskSink(path);
     await sink.write(chunkOf(headerOf(), Buffer.alloc(4096, 'x')));
@@ -186,7 +186,7 @@ describe('abort', () => {
 });
 
 describe('a raw sink', () => {
-  it('puts chunks where they belong, in any order, out of memory that is used again at once', async () => {
+  test('puts chunks where they belong, in any order, out of memory that is used again at once', async () => {
     const path = await target();
     const whole = randomBytes(4 * CHUNK_BYTES + 1500);
     const positions = fc.shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 });
@@ -209,7 +209,7 @@ describe('a raw sink', () => {
     expect(await descriptorsOf(path)).toBe(0);
   });
 
-  it('gives the file its size even when chunks are missing, and fails as a disk does', async () => {
+  test('gives the file its size even when chunks are missing, and fails as a disk does', async () => {
     const path = await target();
     const sink = openRawSink(path);
     await sink.begin?.(CHUNK_BYTES + 5000);

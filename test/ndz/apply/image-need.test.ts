@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { ImageNeed } from '../../../src/ndz/apply/image-need.js';
 import { openDiskSink } from '../../../src/ndz/apply/disk-sink.js';
 import { chunkOf, headerOf } from '../../helpers/images.js';
@@ -8,7 +8,7 @@ const header = (index: number): ReturnType<typeof headerOf> =>
   headerOf({ index, firstSector: 100 * index, lastSector: 100 * (index + 1), regions: [{ startSector: 100 * index, sectorCount: 100 }] });
 const tooSmall = (message: string): unknown => expect.objectContaining({ code: 'disk-too-small', message: `/dev/x ${message}` });
 
-it('a chunk that does not fit waits for the last one, which says what the whole image needs', () => {
+test('a chunk that does not fit waits for the last one, which says what the whole image needs', () => {
   const need = new ImageNeed('/dev/x', 300 * 512);
   expect(need.fits(header(1), false)).toBe(true);
   expect(need.fits(header(5), false)).toBe(false);
@@ -16,14 +16,14 @@ it('a chunk that does not fit waits for the last one, which says what the whole 
   expect(() => need.fits(header(9), true)).toThrow(tooSmall('has 153600 bytes, the image needs 512000') as Error);
 });
 
-it('when the last one does not come for long it says what it knows', () => {
+test('when the last one does not come for long it says what it knows', () => {
   const need = new ImageNeed('/dev/x', 300 * 512);
   expect(() => {
     for (let i = 0; i < 64; i++) need.fits(header(5), false);
   }).toThrow(tooSmall('has 153600 bytes, the image needs at least 307200') as Error);
 });
 
-it.skipIf(!hasLoop)('on a small disk the first chunk that does not fit is not the measure (needs a loop device: root)', async () => {
+test.skipIf(!hasLoop)('on a small disk the first chunk that does not fit is not the measure (needs a loop device: root)', async () => {
   const device = await loopDevice(Buffer.alloc(300 * 512));
   const sink = await openDiskSink(device);
   await sink.begin?.(10 << 20);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { diffImages, type DiffKind } from '../../../src/ndz/check/diff.js';
 import type { SectorRange } from '../../../src/disk/sector.js';
 import { writeImage } from '../../../src/ndz/write/writer.js';
@@ -38,7 +38,7 @@ async function images(a: Buffer, b: Buffer, rangesA?: SectorRange[], rangesB?: S
 }
 
 describe('two images', () => {
-  it('of the same disk are the same, however they were compressed', async () => {
+  test('of the same disk are the same, however they were compressed', async () => {
     const [a, b] = await images(disk(), disk());
     expect(await diffImages(a, b)).toMatchObject({
       same: true,
@@ -50,7 +50,7 @@ describe('two images', () => {
     expect(await descriptorsOf(join(a, '..'))).toBe(0);
   });
 
-  it('differ where a byte does: which sector, in which partition', async () => {
+  test('differ where a byte does: which sector, in which partition', async () => {
     const changed = disk();
     for (const at of [100, 4 * MIB, 4 * MIB + 700, 4 * MIB + 513 * 100, 7 * MIB + 5]) changed[at] = 0xee;
     const [a, b] = await images(disk(), changed);
@@ -72,7 +72,7 @@ describe('two images', () => {
     expect(found.bytes).toEqual({ changed: 5 * 512, 'only-a': 0, 'only-b': 0 });
   });
 
-  it('differ where one leaves out what the other has', async () => {
+  test('differ where one leaves out what the other has', async () => {
     const [a, b] = await images(
       disk(),
       disk(),
@@ -94,14 +94,14 @@ describe('two images', () => {
     expect(found.parts.map(({ partition }) => partition?.number ?? null)).toEqual([1, 2, null]);
   });
 
-  it('of disks that end elsewhere differ', async () => {
+  test('of disks that end elsewhere differ', async () => {
     const [a, b] = await images(disk(), disk().subarray(0, 8 * MIB - 4096));
     expect(await diffImages(a, b)).toMatchObject({ same: false, bytes: { changed: 0, 'only-a': 4096, 'only-b': 0 } });
     const [c, d] = await images(disk(), Buffer.concat([disk(), Buffer.alloc(MIB)]), undefined, [{ startSector: 0, endSector: 16_384 }]);
     expect(await diffImages(c, d)).toMatchObject({ same: false, bytes: { changed: 0, 'only-a': 0, 'only-b': 0 } });
   });
 
-  it('with differences everywhere list so many, and count all', async () => {
+  test('with differences everywhere list so many, and count all', async () => {
     const a = randomBytes(4 * MIB);
     const b = Buffer.from(a);
     for (let sector = 0; sector < 8192; sector += 2) b[sector * 512] = (b[sector * 512] ?? 0) ^ 1;
@@ -111,7 +111,7 @@ describe('two images', () => {
     expect(found).toMatchObject({ runCount: 4096, bytes: { changed: 4096 * 512 } });
   });
 
-  it('list a run once that is compared in many jobs', async () => {
+  test('list a run once that is compared in many jobs', async () => {
     const a = randomBytes(12 * MIB);
     const b = Buffer.from(a);
     for (let at = 512; at < 11 * MIB; at += 512) b[at] = (b[at] ?? 0) ^ 1;
@@ -126,7 +126,7 @@ describe('two images', () => {
   });
 });
 
-it('tells exactly what was changed, whatever it was', async () => {
+test('tells exactly what was changed, whatever it was', async () => {
   const sectors = 4096;
   const change = fc.record({ sector: fc.nat(sectors - 1), kind: fc.constantFrom<DiffKind>('changed', 'only-a', 'only-b') });
   await fc.assert(
@@ -155,7 +155,7 @@ it('tells exactly what was changed, whatever it was', async () => {
   );
 }, 60_000);
 
-it('stops when told to, and on a damaged image', async () => {
+test('stops when told to, and on a damaged image', async () => {
   const [a, b] = await images(disk(), disk());
   const reason = new Error('enough');
   await expect(diffImages(a, b, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { createDigest, type DigestGroup } from '../../../src/disk/digest.js';
 import { SECTOR_BYTES } from '../../../src/disk/sector.js';
 import { ImageDigests, type ImageDigestsOptions } from '../../../src/ndz/check/image-digests.js';
@@ -51,7 +51,7 @@ async function all(digests: ImageDigests): Promise<{ group: DigestGroup; digest:
   return found;
 }
 
-it('full: every byte that the image writes is in one digest, and each is that of the disk', async () => {
+test('full: every byte that the image writes is in one digest, and each is that of the disk', async () => {
   const { folder, image, content } = await saved(5);
   const digests = await ImageDigests.open(image, options());
   const found = await all(digests);
@@ -64,7 +64,7 @@ it('full: every byte that the image writes is in one digest, and each is that of
   expect(await descriptorsOf(folder)).toBe(0);
 });
 
-it('a sample of little data is all of it; of much, the first region, the last and 64 more, the same for a seed', async () => {
+test('a sample of little data is all of it; of much, the first region, the last and 64 more, the same for a seed', async () => {
   const small = await saved(4);
   const whole = await ImageDigests.open(small.image, options({ mode: 'sample' }));
   expect(whole.checkedBytes).toBe(whole.imageBytes);
@@ -86,7 +86,7 @@ it('a sample of little data is all of it; of much, the first region, the last an
   await Promise.all([one, same, other].map((each) => each.close()));
 });
 
-it.each([17, 24])(
+test.each([17, 24])(
   'a sample of little more data (%i MB) reads no byte twice, and all of it when it would be no smaller',
   async (mebibytes) => {
     const { image } = await saved(mebibytes * 1.5); // two thirds are saved
@@ -102,7 +102,7 @@ it.each([17, 24])(
   },
 );
 
-it('two large regions, of which a sample would read everything, are read whole', async () => {
+test('two large regions, of which a sample would read everything, are read whole', async () => {
   const folder = await temporaryFolder();
   const [image, disk] = [join(folder, 'x.ndz'), join(folder, 'disk')];
   await writeFile(disk, Buffer.alloc(20 * 1024 * 1024, 'one chunk'));
@@ -118,7 +118,7 @@ it('two large regions, of which a sample would read everything, are read whole',
   await digests.close();
 });
 
-it('computes ahead, and other digests when asked', async () => {
+test('computes ahead, and other digests when asked', async () => {
   const { image, content } = await saved(3);
   const digests = await ImageDigests.open(image, options());
   await digests.prepare('sha1');
@@ -133,7 +133,7 @@ it('computes ahead, and other digests when asked', async () => {
   await digests.close();
 });
 
-it('tells who asks that the image is damaged, and nobody else', async () => {
+test('tells who asks that the image is damaged, and nobody else', async () => {
   const { image } = await saved(3);
   const bytes = await readFile(image);
   bytes.fill(0, 2 * 1_048_576 + 5_000, 2 * 1_048_576 + 6_000);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dataExtents } from '../../../src/ndz/codec/extents.js';
 import { SECTOR_BYTES } from '../../../src/disk/sector.js';
 import { RELOCATION_SHORT_SECTOR, type ChunkHeader } from '../../../src/ndz/codec/format.js';
@@ -44,7 +44,7 @@ const ranges = fc.record({
 });
 
 describe('reads in blocks', () => {
-  it('give exactly a range, in few pieces that no old dd misunderstands', () => {
+  test('give exactly a range, in few pieces that no old dd misunderstands', () => {
     fc.assert(
       fc.property(ranges, ({ offset, sizeBytes }) => {
         const pieces = readPieces({ offset, sizeBytes });
@@ -63,7 +63,7 @@ describe('reads in blocks', () => {
     );
   });
 
-  it('splits ranges into sectors, nothing lost', () => {
+  test('splits ranges into sectors, nothing lost', () => {
     fc.assert(
       fc.property(ranges, fc.integer({ min: 1, max: 64 }), (range, count) => {
         const parts = split(range, count);
@@ -81,7 +81,7 @@ describe('reads in blocks', () => {
 });
 
 describe('ranges that overlap', () => {
-  it('become the same bytes, each once, in disk order', () => {
+  test('become the same bytes, each once, in disk order', () => {
     const some = fc.array(fc.record({ offset: fc.integer({ min: 0, max: 60 }), sizeBytes: fc.integer({ min: 1, max: 20 }) }), {
       maxLength: 12,
     });
@@ -96,7 +96,7 @@ describe('ranges that overlap', () => {
 });
 
 describe('everything of a chunk', () => {
-  it('is what the chunk writes, in groups that fit a line and are quickly read', () => {
+  test('is what the chunk writes, in groups that fit a line and are quickly read', () => {
     fc.assert(
       fc.property(chunks, (header) => {
         const groups = wholeChunk(header, MAX_PIECES);
@@ -128,7 +128,7 @@ describe('a sample', () => {
     { minLength: 1, maxLength: 200 },
   );
 
-  it('is 64 ranges, one in each part of the data, the same for the same seed', () => {
+  test('is 64 ranges, one in each part of the data, the same for the same seed', () => {
     fc.assert(
       fc.property(images, fc.nat(), (chunkBytes, seed) => {
         const total = chunkBytes.reduce((a, b) => a + b, 0);
@@ -153,7 +153,7 @@ describe('a sample', () => {
     );
   });
 
-  it('is as likely to read one sector as another', () => {
+  test('is as likely to read one sector as another', () => {
     const regions = [
       { startSector: 0, sectorCount: 700 },
       { startSector: 1_000, sectorCount: 8 },
@@ -185,7 +185,7 @@ describe('a sample', () => {
     }
   });
 
-  it('stays inside what a chunk writes, and reads its edges', () => {
+  test('stays inside what a chunk writes, and reads its edges', () => {
     fc.assert(
       fc.property(chunks, fc.nat(), (header, place) => {
         const total = header.regions.reduce((sum, { sectorCount }) => sum + sectorCount, 0);

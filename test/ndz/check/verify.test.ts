@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
 import { verifyDisk } from '../../../src/ndz/check/verify.js';
@@ -30,7 +30,7 @@ async function saved(): Promise<{ folder: string; image: string; disk: string; c
   return { folder, image, disk, content: Buffer.from(made.content) };
 }
 
-it('a disk that holds an image is found to', async () => {
+test('a disk that holds an image is found to', async () => {
   const { folder, image, disk, content } = await saved();
   const verdict = await verifyDisk(image, disk);
   expect(verdict).toMatchObject({ difference: null, comparedBytes: 50 * 600 * 512 });
@@ -41,7 +41,7 @@ it('a disk that holds an image is found to', async () => {
   expect(await descriptorsOf(folder)).toBe(0);
 });
 
-it.each([0, 511, 512, 300_000, 3 * 800 * 512 + 77_777, 49 * 800 * 512 + 600 * 512 - 1])(
+test.each([0, 511, 512, 300_000, 3 * 800 * 512 + 77_777, 49 * 800 * 512 + 600 * 512 - 1])(
   'a byte that differs at %i is found, and its region',
   async (at) => {
     const { image, disk, content } = await saved();
@@ -58,13 +58,13 @@ it.each([0, 511, 512, 300_000, 3 * 800 * 512 + 77_777, 49 * 800 * 512 + 600 * 51
   },
 );
 
-it('a disk that is too short differs at its end', async () => {
+test('a disk that is too short differs at its end', async () => {
   const { image, disk, content } = await saved();
   await writeFile(disk, content.subarray(0, 10 * 800 * 512 + 1000));
   expect((await verifyDisk(image, disk)).difference).toMatchObject({ offset: 10 * 800 * 512 + 1000 });
 });
 
-it('the end of a partition is its end, whatever follows on the disk', async () => {
+test('the end of a partition is its end, whatever follows on the disk', async () => {
   const { folder, image, content } = await saved();
   const disk = Buffer.alloc(21 * 1024 * 1024);
   disk.set(content, 1024 * 1024);
@@ -78,14 +78,14 @@ it('the end of a partition is its end, whatever follows on the disk', async () =
   expect((await verifyDisk(image, await withPartition(49 * 800 + 500), { slice: 1 })).difference?.offset).toBe((49 * 800 + 500) * 512);
 });
 
-it('an image that has lost its end cannot vouch for a disk', async () => {
+test('an image that has lost its end cannot vouch for a disk', async () => {
   const { image, disk } = await saved();
   const whole = fixture('frag-ext2-F0');
   await writeFile(image, whole.subarray(0, -CHUNK_BYTES));
   await expect(verifyDisk(image, disk)).rejects.toThrow(expect.objectContaining({ code: 'ndz-cut' }));
 });
 
-it('a sample is the first region, the last, and so many others', async () => {
+test('a sample is the first region, the last, and so many others', async () => {
   const { image, disk, content } = await saved();
   const { checkedCount, comparedBytes } = await verifyDisk(image, disk, { sample: 5 });
   expect(checkedCount).toBe(7);
@@ -100,7 +100,7 @@ it('a sample is the first region, the last, and so many others', async () => {
   expect((await verifyDisk(image, disk, { sample: 0 })).difference?.offset).toBe(0);
 });
 
-it('a chunk that inflates to more than 32 MiB is compared in small pieces', async () => {
+test('a chunk that inflates to more than 32 MiB is compared in small pieces', async () => {
   const folder = await temporaryFolder();
   const [image, disk] = [join(folder, 'x.ndz'), join(folder, 'disk')];
   const count = (40 * 1024 * 1024) / 512;
@@ -111,7 +111,7 @@ it('a chunk that inflates to more than 32 MiB is compared in small pieces', asyn
   expect((await verifyDisk(image, disk)).difference).toEqual({ offset: 35_000_001, region: { startSector: 0, sectorCount: count } });
 });
 
-it('fails on what cannot be read, and stops when told to', async () => {
+test('fails on what cannot be read, and stops when told to', async () => {
   const { folder, image, disk } = await saved();
   await expect(verifyDisk(image, join(folder, 'none'))).rejects.toThrow(expect.objectContaining({ code: 'source-read-failed' }));
   await expect(verifyDisk(image, folder)).rejects.toThrow(expect.objectContaining({ code: 'disk-read-failed' }));
@@ -122,7 +122,7 @@ it('fails on what cannot be read, and stops when told to', async () => {
 });
 
 // needs root and loop devices
-it.skipIf(!hasLoop)('a block device is read back as well', async () => {
+test.skipIf(!hasLoop)('a block device is read back as well', async () => {
   const image = join(await temporaryFolder(), 'x.ndz');
   await writeFile(image, fixture('ext4'));
   const device = await loopDevice(Buffer.alloc(20 * 1024 * 1024, 'old'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { deflateSync, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ADLER_START, adler32, joinAdler } from '../../../src/ndz/codec/adler.js';
 import { buildChunks, type BuiltChunk } from '../../../src/ndz/write/chunk-builder.js';
 import { FULL_BYTES } from '../../../src/ndz/codec/deflate-units.js';
@@ -63,13 +63,13 @@ beforeAll(() => {
 });
 
 describe('Adler-32', () => {
-  it("is zlib's", () => {
+  test("is zlib's", () => {
     const { byteLength } = deflateSync(mixed.subarray(0, 300_000));
     expect(adler32(mixed.subarray(0, 300_000))).toBe(deflateSync(mixed.subarray(0, 300_000)).readUInt32BE(byteLength - 4));
     expect(adler32(new Uint8Array(0))).toBe(ADLER_START);
   });
 
-  it('of two parts joins to that of both', () => {
+  test('of two parts joins to that of both', () => {
     const part = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.integer({ min: 0, max: 200_000 }).map((length) => new Uint8Array(length).fill(255)),
@@ -83,7 +83,7 @@ describe('Adler-32', () => {
 });
 
 describe('chunks made by threads', () => {
-  it.each([0, 1, 4, 9])('at level %i hold the data, whatever the number of threads', async (level) => {
+  test.each([0, 1, 4, 9])('at level %i hold the data, whatever the number of threads', async (level) => {
     const alone = await build(mixed, { level, workers: 1 });
     const many = await build(mixed, { level, workers: 5 });
     expect(Buffer.compare(Buffer.concat(alone.map(dataOf)), mixed)).toBe(0);
@@ -91,7 +91,7 @@ describe('chunks made by threads', () => {
     many.forEach((chunk, i) => expect(Buffer.compare(chunk.bytes, alone[i]?.bytes ?? Buffer.alloc(0))).toBe(0));
   });
 
-  it('are full but for the last, so hardly more than one stream after the other would fill', async () => {
+  test('are full but for the last, so hardly more than one stream after the other would fill', async () => {
     const chunks = await build(mixed);
     for (const { streamBytes } of chunks.slice(0, -1)) {
       expect(streamBytes).toBeGreaterThan(MAX_STREAM_BYTES - FULL_BYTES);
@@ -101,19 +101,19 @@ describe('chunks made by threads', () => {
     expect(chunks.reduce((sum, { streamBytes }) => sum + streamBytes, 0)).toBeLessThan(whole * 1.01);
   });
 
-  it('say where the next begins, the last that there is none', async () => {
+  test('say where the next begins, the last that there is none', async () => {
     const chunks = await build(mixed);
     chunks.forEach(({ nextSector }, i) => expect(nextSector).toBe(chunks[i + 1]?.regions[0]?.startSector ?? null));
   });
 
-  it('are whole at any size around a unit, a job, a window', async () => {
+  test('are whole at any size around a unit, a job, a window', async () => {
     for (const size of [512, 65_536 - 512, 65_536, 65_536 + 512, 524_288 - 512, 524_288, 524_288 + 512, 524_288 + 32_768, 1_048_576]) {
       const chunks = await build(mixed.subarray(0, size));
       expect(Buffer.compare(Buffer.concat(chunks.map(dataOf)), mixed.subarray(0, size))).toBe(0);
     }
   });
 
-  it("end right at the data's end, wherever a chunk happens to be full", async () => {
+  test("end right at the data's end, wherever a chunk happens to be full", async () => {
     const noise = randomBytes(2_200_064);
     for (let size = 1_030_144; size < 1_180_000; size += 512 * 41) {
       const chunks = await build(noise.subarray(0, size), { level: 1 });
@@ -123,7 +123,7 @@ describe('chunks made by threads', () => {
     }
   });
 
-  it('hold fragments, as many as a header has room for', async () => {
+  test('hold fragments, as many as a header has room for', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 9 })), { minLength: 1, maxLength: 1500 }),
@@ -149,7 +149,7 @@ describe('chunks made by threads', () => {
     );
   });
 
-  it('of zeros are few', async () => {
+  test('of zeros are few', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'raw'), '');
     await truncate(join(folder, 'raw'), 160 * 1024 * 1024);
@@ -158,7 +158,7 @@ describe('chunks made by threads', () => {
 });
 
 describe('an image on its way', () => {
-  it("takes a bounded amount of memory, whatever the disk's size and the reader's pace", async () => {
+  test("takes a bounded amount of memory, whatever the disk's size and the reader's pace", async () => {
     const noise = randomBytes(1024 * 1024);
     const source: ImageSource = {
       name: 'noise',
@@ -178,7 +178,7 @@ describe('an image on its way', () => {
     expect(peak).toBeLessThan(200 * 1024 * 1024);
   });
 
-  it('is the same through a pipe, whose end nobody knows', async () => {
+  test('is the same through a pipe, whose end nobody knows', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'raw'), mixed);
     const { streamSource } = await import('../../../src/disk/source.js');
@@ -189,7 +189,7 @@ describe('an image on its way', () => {
     expect(headers.reduce((sum, header) => sum + inflatedBytes(header), 0)).toBe(mixed.byteLength);
   });
 
-  it.each([
+  test.each([
     ['at once', 0],
     ['in the middle', 5_000_000],
     ['near the end', 11_000_000],
@@ -207,7 +207,7 @@ describe('an image on its way', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   });
 
-  it('that is stopped while threads compress leaves nothing, and no thread', async () => {
+  test('that is stopped while threads compress leaves nothing, and no thread', async () => {
     const folder = await temporaryFolder();
     const controller = new AbortController();
     const reason = new Error('enough');

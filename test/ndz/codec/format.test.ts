@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Failure } from '../../../src/util/errors.js';
 import {
   decodeChunkHeader,
@@ -14,7 +14,7 @@ import {
 import { chunksOf, fixture, headerOf } from '../../helpers/images.js';
 
 describe('headers the 2015 imagezip wrote', () => {
-  it.each([
+  test.each([
     [
       'ext4',
       {
@@ -79,11 +79,11 @@ describe('headers the 2015 imagezip wrote', () => {
     expect(header.total).toBe(name === 'ext4-v1' ? 1 : 0);
   });
 
-  it('has a SHORTSECTOR relocation for a file of odd size', () => {
+  test('has a SHORTSECTOR relocation for a file of odd size', () => {
     expect(decodeChunkHeader(fixture('file-odd')).relocations).toEqual([{ type: 6, sector: 136, offsetBytes: 0, sizeBytes: 369 }]);
   });
 
-  it('fills the header area with regions, and goes on in the next chunk', () => {
+  test('fills the header area with regions, and goes on in the next chunk', () => {
     const headers = chunksOf(fixture('frag-ext2-F0')).map((chunk) => decodeChunkHeader(chunk));
     expect(headers.map(({ regions, firstSector, lastSector }) => [regions.length, firstSector, lastSector])).toEqual([
       [469, 0, 10_342],
@@ -92,7 +92,7 @@ describe('headers the 2015 imagezip wrote', () => {
     ]);
   });
 
-  it.each(['ext4', 'ext4-v3', 'ext4-v1', 'file-odd', 'frag-ext2-F0'])('%s: encodes to the same bytes', (name) => {
+  test.each(['ext4', 'ext4-v3', 'ext4-v1', 'file-odd', 'frag-ext2-F0'])('%s: encodes to the same bytes', (name) => {
     const image = fixture(name);
     expect(Buffer.compare(encodeChunkHeader(decodeChunkHeader(image)), image.subarray(0, HEADER_BYTES))).toBe(0);
   });
@@ -139,7 +139,7 @@ const arbitraryHeader: fc.Arbitrary<ChunkHeader> = fc
   });
 
 describe('any header', () => {
-  it('comes back from its bytes as it was', () => {
+  test('comes back from its bytes as it was', () => {
     fc.assert(
       fc.property(arbitraryHeader, (header) => {
         expect(decodeChunkHeader(encodeChunkHeader(header))).toEqual(header);
@@ -147,7 +147,7 @@ describe('any header', () => {
     );
   });
 
-  it('is decoded whatever lies before it in memory', () => {
+  test('is decoded whatever lies before it in memory', () => {
     const bytes = encodeChunkHeader(headerOf());
     const shifted = Buffer.concat([Buffer.alloc(7, 0xff), bytes]).subarray(7);
     expect(decodeChunkHeader(shifted)).toEqual(headerOf());
@@ -175,7 +175,7 @@ describe('hostile bytes', () => {
     }
   };
 
-  it('never do more than fail', () => {
+  test('never do more than fail', () => {
     fc.assert(fc.property(fc.uint8Array({ minLength: HEADER_BYTES, maxLength: HEADER_BYTES }), survives));
     const magics = fc.constantFrom(0x69, 0x6a, 0x6b, 0x6c);
     fc.assert(
@@ -186,7 +186,7 @@ describe('hostile bytes', () => {
     );
   });
 
-  it('in a header that was right survive too', () => {
+  test('in a header that was right survive too', () => {
     const change = fc.array(fc.tuple(fc.nat(399), fc.constantFrom(0, 1, 0x7f, 0x80, 0xff)), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(arbitraryHeader, change, (header, changes) => {
@@ -198,7 +198,7 @@ describe('hostile bytes', () => {
     );
   });
 
-  it('of any length below a header are told as truncated', () => {
+  test('of any length below a header are told as truncated', () => {
     const bytes = encodeChunkHeader(headerOf());
     for (let length = 0; length < HEADER_BYTES; length += 1) {
       expect(() => decodeChunkHeader(bytes.subarray(0, length))).toThrow(expect.objectContaining({ code: 'ndz-truncated' }));
@@ -209,7 +209,7 @@ describe('hostile bytes', () => {
     (offset: number, value: number) =>
     (bytes: DataView): void =>
       bytes.setUint32(offset, value, true);
-  it.each([
+  test.each([
     ['magic', word(0, 0x6969_696d), 'ndz-bad-magic', 'starts with 0x6969696d'],
     ['no stream', word(4, 0), 'ndz-bad-header', 'size is 0, not 1 to 1044480'],
     ['a stream beyond the chunk', word(4, 1_044_481), 'ndz-bad-header', 'size is 1044481'],
@@ -242,7 +242,7 @@ describe('hostile bytes', () => {
     );
   });
 
-  it.each([
+  test.each([
     [{ type: 6, sector: 8, offsetBytes: 0, sizeBytes: 5 }, 'names sector 8, which ends no region'],
     [{ type: 6, sector: 7, offsetBytes: 0, sizeBytes: 512 }, 'keeps 512 bytes at offset 0'],
     [{ type: 6, sector: 7, offsetBytes: 4, sizeBytes: 5 }, 'keeps 5 bytes at offset 4'],
@@ -253,7 +253,7 @@ describe('hostile bytes', () => {
     );
   });
 
-  it('overlapping regions', () => {
+  test('overlapping regions', () => {
     const bytes = encodeChunkHeader(
       headerOf({
         regions: [
@@ -266,7 +266,7 @@ describe('hostile bytes', () => {
   });
 });
 
-it('refuses to encode more than fits', () => {
+test('refuses to encode more than fits', () => {
   const regions = Array.from({ length: MAX_REGIONS + 1 }, (_, i) => ({ startSector: 2 * i, sectorCount: 1 }));
   expect(() => encodeChunkHeader(headerOf({ regions }))).toThrow(RangeError);
   expect(() => encodeChunkHeader(headerOf({ regions: regions.slice(1) }))).not.toThrow();

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { sealChunk } from '../../../src/ndz/codec/checksum.js';
 import { HEADER_BYTES, inflatedBytes, type ChunkHeader } from '../../../src/ndz/codec/format.js';
 import { inflatePieces, openChunk } from '../../../src/ndz/codec/inflate.js';
@@ -12,7 +12,7 @@ const failsWith = (code: string, message: string | RegExp): unknown =>
     message: typeof message === 'string' ? (expect.stringContaining(message) as unknown) : (expect.stringMatching(message) as unknown),
   });
 
-it.each(fixtureNames)('%s inflates to what its regions say', async (name) => {
+test.each(fixtureNames)('%s inflates to what its regions say', async (name) => {
   const lengths = (await Promise.all(chunksOf(fixture(name)).map(inflated))).map(({ byteLength }) => byteLength);
   expect(lengths.reduce((a, b) => a + b)).toBe(expectedOf(name).inflatedBytes);
 });
@@ -24,7 +24,7 @@ describe('a chunk with a SHA1', () => {
     return chunk;
   };
 
-  it('has it over header area and stream, its own field as zeros', async () => {
+  test('has it over header area and stream, its own field as zeros', async () => {
     const chunk = sealed();
     const covered = Buffer.from(chunk.subarray(0, HEADER_BYTES + chunk.readUInt32LE(4)));
     covered.fill(0, 72, 328);
@@ -33,7 +33,7 @@ describe('a chunk with a SHA1', () => {
     expect(openChunk(chunk).checksumType).toBe('sha1');
   });
 
-  it.each([
+  test.each([
     ['the uuid', 330],
     ['a region', 4095],
     ['the stream', HEADER_BYTES + 50],
@@ -44,7 +44,7 @@ describe('a chunk with a SHA1', () => {
     await expect(inflated(chunk, 3)).rejects.toThrow(failsWith('ndz-checksum', 'chunk 3: its SHA1 does not match'));
   });
 
-  it('may have anything in the padding', async () => {
+  test('may have anything in the padding', async () => {
     const chunk = sealed();
     chunk[chunk.byteLength - 1] = 1;
     await inflated(chunk);
@@ -59,7 +59,7 @@ describe('a stream that is not what the header says', () => {
     return chunk;
   };
 
-  it.each<[string, Buffer, RegExp]>([
+  test.each<[string, Buffer, RegExp]>([
     ['too long', patched(() => undefined, randomBytes(4608)), /inflates to more than 4096 bytes, its regions have 4096/],
     ['too short', patched(() => undefined, randomBytes(3584)), /inflates to 3584 bytes, its regions have 4096/],
     ['cut', patched((chunk, size) => chunk.writeUInt32LE(size - 1, 4)), /stream is damaged \(unexpected end of file\)/],
@@ -74,12 +74,12 @@ describe('a stream that is not what the header says', () => {
     await expect(inflated(chunk, 0)).rejects.toThrow(failsWith('ndz-bad-stream', message));
   });
 
-  it('is not read beyond the bytes that are there', async () => {
+  test('is not read beyond the bytes that are there', async () => {
     const chunk = patched(() => undefined);
     await expect(inflated(chunk.subarray(0, HEADER_BYTES + 100), 2)).rejects.toThrow(failsWith('ndz-truncated', /^chunk 2: 4196 bytes/));
   });
 
-  it('is refused when encrypted', async () => {
+  test('is refused when encrypted', async () => {
     await expect(inflated(chunkOf(headerOf({ cipher: 'blowfish' })))).rejects.toThrow(failsWith('ndz-encrypted', 'blowfish'));
   });
 });
@@ -94,20 +94,20 @@ describe('a chunk that grows a hundredfold', () => {
     return { total, largest };
   };
 
-  it('comes in small pieces', async () => {
+  test('comes in small pieces', async () => {
     const { total, largest } = await drain(chunkOf(big));
     expect(total).toBe(inflatedBytes(big));
     expect(largest).toBeLessThanOrEqual(1024 * 1024);
   });
 
-  it.each([
+  test.each([
     ['longer', 512, /more than 104857600/],
     ['shorter', -512, /inflates to 104857088 bytes/],
   ])('is refused when it is %s than it says', async (_, difference, message) => {
     await expect(drain(chunkOf(big, Buffer.alloc(inflatedBytes(big) + difference)))).rejects.toThrow(failsWith('ndz-bad-stream', message));
   });
 
-  it('is refused when its stream ends early or late, or is damaged', async () => {
+  test('is refused when its stream ends early or late, or is damaged', async () => {
     const chunk = chunkOf(big);
     const size = chunk.readUInt32LE(4);
     chunk.writeUInt32LE(size - 1, 4);
@@ -119,7 +119,7 @@ describe('a chunk that grows a hundredfold', () => {
     await expect(drain(chunk)).rejects.toThrow(failsWith('ndz-bad-stream', 'damaged'));
   });
 
-  it('gets no more memory than its stream is worth, whatever it claims', async () => {
+  test('gets no more memory than its stream is worth, whatever it claims', async () => {
     const claimed = headerOf({ sizeBytes: 1_000_000, lastSector: 2_000_000, regions: [{ startSector: 0, sectorCount: 2_000_000 }] });
     const chunk = chunkOf(claimed, Buffer.alloc(4096));
     chunk.writeUInt32LE(1_000_000, 4);
@@ -129,7 +129,7 @@ describe('a chunk that grows a hundredfold', () => {
   });
 });
 
-it('takes a stored (level 0) stream as well', async () => {
+test('takes a stored (level 0) stream as well', async () => {
   const data = randomBytes(4096);
   const chunk = chunkOf(headerOf());
   const stream = deflateSync(data, { level: 0 });

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
 import { endOfImage, type ImageEnd, inspectImage } from '../../../src/ndz/read/inspect.js';
@@ -35,7 +35,7 @@ describe.each([
   ['ours', {}],
   ['of a writer without marks', { endMark: false }],
 ])('an image %s', (_, options) => {
-  it.each(LARGER_BY_WORD)(
+  test.each(LARGER_BY_WORD)(
     'of %s is whole, and says so in a note; it is written, from a file and from a pipe, and verifies',
     async (_what, make, says) => {
       const { folder, raw, image } = await zipped(make(), options);
@@ -47,13 +47,13 @@ describe.each([
     },
   );
 
-  it.each(WIDE_PROTECTIVE)('of %s whose protective entry has the largest size needs no note', async (_what, make) => {
+  test.each(WIDE_PROTECTIVE)('of %s whose protective entry has the largest size needs no note', async (_what, make) => {
     const { image } = await zipped(make(), options);
     expect(await endOf(image)).toMatchObject({ cut: null, note: null });
   });
 });
 
-it('tells the sectors that a GPT counts in, and nothing for other tables', async () => {
+test('tells the sectors that a GPT counts in, and nothing for other tables', async () => {
   const seen = await Promise.all(
     [WIDE_PROTECTIVE[0], WIDE_PROTECTIVE[1], LARGER_BY_WORD[1]].map(
       async (each) => (await endOf((await zipped(each?.[1]() ?? Buffer.alloc(0))).image)).tableSectorBytes,
@@ -63,7 +63,7 @@ it('tells the sectors that a GPT counts in, and nothing for other tables', async
 });
 
 describe('an image that was cut between two chunks', () => {
-  it('of ours is found whatever is in it, from a file and from a pipe', async () => {
+  test('of ours is found whatever is in it, from a file and from a pipe', async () => {
     for (const version of [3, 4] as const) {
       const { image, bytes } = await threeChunks({ version });
       expect(await endOf(image)).toEqual({ cut: null, note: null, tableSectorBytes: null });
@@ -82,7 +82,7 @@ describe('an image that was cut between two chunks', () => {
     }
   });
 
-  it('of another program is found by its full last chunk, when its disk speaks of more', async () => {
+  test('of another program is found by its full last chunk, when its disk speaks of more', async () => {
     const folder = await temporaryFolder();
     const image = join(folder, 'x.ndz');
     for (const kept of [1, 2]) {
@@ -93,7 +93,7 @@ describe('an image that was cut between two chunks', () => {
     }
   });
 
-  it('and one with chunks behind its last is two images joined', async () => {
+  test('and one with chunks behind its last is two images joined', async () => {
     const { image, bytes } = await threeChunks();
     const more = Buffer.from(bytes.subarray(-CHUNK_BYTES));
     more.writeUInt32LE(3, 8);
@@ -107,7 +107,7 @@ describe('an image that was cut between two chunks', () => {
   });
 });
 
-it('every image of the 2015 imagezip is whole', async () => {
+test('every image of the 2015 imagezip is whole', async () => {
   const image = join(await temporaryFolder(), 'x.ndz');
   for (const name of fixtureNames) {
     await writeFile(image, fixture(name));
@@ -117,7 +117,7 @@ it('every image of the 2015 imagezip is whole', async () => {
   }
 });
 
-it('the mark is in bytes that no other reader looks at: behind regions and relocations, before the stream', async () => {
+test('the mark is in bytes that no other reader looks at: behind regions and relocations, before the stream', async () => {
   const [marked, plain] = await Promise.all(
     [{}, { endMark: false }].map(async (options) => (await threeChunks({ uuid: '0'.repeat(32), ...options })).bytes),
   );

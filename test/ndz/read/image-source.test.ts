@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { endOfImage, inspectImage } from '../../../src/ndz/read/inspect.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
@@ -10,7 +10,7 @@ import { ImageReader, openImageSource, openIndexed, type Segment } from '../../.
 import { writeImage } from '../../../src/ndz/write/writer.js';
 import { chunkOf, descriptorsOf, expectedOf, fixture, fixtureNames, headerOf, temporaryFolder } from '../../helpers/images.js';
 
-it.each(fixtureNames)('%s reads as the disk that a restore makes', async (name) => {
+test.each(fixtureNames)('%s reads as the disk that a restore makes', async (name) => {
   const folder = await temporaryFolder();
   const image = join(folder, 'x.ndz');
   await writeFile(image, fixture(name));
@@ -31,7 +31,7 @@ it.each(fixtureNames)('%s reads as the disk that a restore makes', async (name) 
   expect(await descriptorsOf(image)).toBe(0);
 });
 
-it('tells data and what is left out, in order and without gaps', async () => {
+test('tells data and what is left out, in order and without gaps', async () => {
   const image = join(await temporaryFolder(), 'x.ndz');
   await writeFile(image, fixture('frag-ext2-F0'));
   const { fd, index, info, close } = await openIndexed(image);
@@ -57,7 +57,7 @@ it('tells data and what is left out, in order and without gaps', async () => {
   await close();
 });
 
-it('reads to and fro in chunks that inflate to more than memory should hold', async () => {
+test('reads to and fro in chunks that inflate to more than memory should hold', async () => {
   const image = join(await temporaryFolder(), 'x.ndz');
   const count = (80 * 1024 * 1024) / 512;
   const data = Buffer.alloc(count * 512);
@@ -70,7 +70,7 @@ it('reads to and fro in chunks that inflate to more than memory should hold', as
   await source.close();
 });
 
-it('fails on damage where it is read, and only there', async () => {
+test('fails on damage where it is read, and only there', async () => {
   const folder = await temporaryFolder();
   const image = join(folder, 'x.ndz');
   await writeFile(join(folder, 'raw'), randomBytes(3_000_000));
@@ -85,7 +85,7 @@ it('fails on damage where it is read, and only there', async () => {
   await source.close();
 });
 
-it('an image of another program whose last chunks are gone is told by a full last chunk and its partition table', async () => {
+test('an image of another program whose last chunks are gone is told by a full last chunk and its partition table', async () => {
   const image = join(await temporaryFolder(), 'x.ndz');
   for (const name of ['ext4', 'gpt', 'ext2-swap', 'frag-ext2-F0', 'ext4-v3', 'ext4-v1', 'raw3m', 'file-odd']) {
     await writeFile(image, fixture(name));

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { verifyImage } from '../../../src/ndz/check/verify.js';
 import { inspectImage } from '../../../src/ndz/read/inspect.js';
 import { CHUNK_BYTES, HEADER_BYTES } from '../../../src/ndz/codec/format.js';
@@ -26,7 +26,7 @@ const refused = (code: string, message: string): unknown =>
 const at = (index: number, firstSector: number, lastSector: number, start = firstSector, changes = {}): Buffer =>
   chunkOf(headerOf({ index, firstSector, lastSector, regions: [{ startSector: start, sectorCount: lastSector - start }], ...changes }));
 
-it.each(fixtureNames)('%s: the numbers a client prints after loading it', async (name) => {
+test.each(fixtureNames)('%s: the numbers a client prints after loading it', async (name) => {
   const { effectiveBytes, actualBytes, diskBytes } = expectedOf(name);
   const bytes = fixture(name);
   const path = await image(bytes);
@@ -48,7 +48,7 @@ it.each(fixtureNames)('%s: the numbers a client prints after loading it', async 
 });
 
 describe('a file that is no whole image', () => {
-  it.each<[string, () => Uint8Array, string, string]>([
+  test.each<[string, () => Uint8Array, string, string]>([
     ['empty', () => Buffer.alloc(0), 'ndz-empty', 'the file is empty'],
     ['cut inside a chunk', () => fixture('frag-ext2-F0').subarray(0, -5), 'ndz-truncated', 'the last chunk has only 1048571'],
     ['shorter than a header', () => Buffer.alloc(100), 'ndz-truncated', '100 bytes, not a multiple of 1048576'],
@@ -99,7 +99,7 @@ describe('a file that is no whole image', () => {
     expect(await descriptorsOf(path)).toBe(0);
   });
 
-  it('a missing file, a folder', async () => {
+  test('a missing file, a folder', async () => {
     const folder = await temporaryFolder();
     await expect(inspectImage(join(folder, 'none.ndz'))).rejects.toThrow(refused('ndz-unreadable', 'ENOENT'));
     await mkdir(join(folder, 'folder.ndz'));
@@ -107,13 +107,13 @@ describe('a file that is no whole image', () => {
   });
 });
 
-it('says whether every chunk has a checksum', async () => {
+test('says whether every chunk has a checksum', async () => {
   const sha1 = { checksumType: 'sha1', checksum: new Uint8Array(20) } as const;
   expect((await inspectImage(await image(Buffer.concat([at(0, 0, 8, 0, sha1), at(1, 8, 16, 8, sha1)])))).checksums).toBe(true);
   expect((await inspectImage(await image(Buffer.concat([at(0, 0, 8, 0, sha1), at(1, 8, 16)])))).checksums).toBe(false);
 });
 
-it('verifying finds damage that the headers do not show', async () => {
+test('verifying finds damage that the headers do not show', async () => {
   const bytes = fixture('frag-ext2-F0');
   const path = await image(bytes.fill(0xff, CHUNK_BYTES + HEADER_BYTES + 1000, CHUNK_BYTES + HEADER_BYTES + 1010));
   await inspectImage(path);
@@ -121,7 +121,7 @@ it('verifying finds damage that the headers do not show', async () => {
   expect(await descriptorsOf(path)).toBe(0);
 });
 
-it('stops when told to', async () => {
+test('stops when told to', async () => {
   const path = await image(fixture('frag-ext2-F0'));
   const reason = new Error('enough');
   await expect(inspectImage(path, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

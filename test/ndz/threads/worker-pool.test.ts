@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onTestFinished, expect, it } from 'vitest';
+import { onTestFinished, expect, test } from 'vitest';
 import { WorkerPool, type PoolOptions } from '../../../src/ndz/threads/worker-pool.js';
 import { temporaryFolder } from '../../helpers/images.js';
 import type { FailureData } from '../../../src/util/failures.js';
@@ -32,7 +32,7 @@ async function pool(options: Partial<PoolOptions> = {}): Promise<WorkerPool<Job,
   return opened;
 }
 
-it('does jobs in several threads, which get its data and share memory', async () => {
+test('does jobs in several threads, which get its data and share memory', async () => {
   const view = new Uint8Array(new SharedArrayBuffer(1));
   const opened = await pool({ data: { x: 1 } });
   const results = await Promise.all(Array.from({ length: 20 }, () => opened.run({ kind: 'work', ms: 5, view })));
@@ -41,14 +41,14 @@ it('does jobs in several threads, which get its data and share memory', async ()
   expect(view[0]).toBeGreaterThan(0);
 });
 
-it('starts no more threads than there is work for', async () => {
+test('starts no more threads than there is work for', async () => {
   const opened = await pool({ size: 8 });
   const ids = new Set<number>();
   for (let i = 0; i < 5; i++) ids.add((await opened.run({ kind: 'work' })).threadId);
   expect(ids.size).toBe(1);
 });
 
-it('does urgent jobs before those that wait', async () => {
+test('does urgent jobs before those that wait', async () => {
   const opened = await pool({ size: 1 });
   const order: string[] = [];
   const note = ({ kind }: Result): void => void order.push(kind);
@@ -57,14 +57,14 @@ it('does urgent jobs before those that wait', async () => {
   expect(order.indexOf('urgent')).toBeLessThan(4);
 });
 
-it('a job that fails is one failure, with its code and what follows from it', async () => {
+test('a job that fails is one failure, with its code and what follows from it', async () => {
   const opened = await pool();
   const failure = { code: 'no-luck', message: 'it failed', hint: 'again', blame: 'run', cure: 'again' } as const;
   await expect(opened.run({ kind: 'fail', failure })).rejects.toThrow(expect.objectContaining({ name: 'Failure', ...failure }));
   expect((await opened.run({ kind: 'work' })).kind).toBe('work');
 });
 
-it.each([
+test.each([
   ['throw', 'lost my mind'],
   ['exit', 'exit code 7'],
   ['memory', 'memory limit'],
@@ -81,7 +81,7 @@ it.each([
   60_000,
 );
 
-it('closing ends threads that never end, and their jobs', async () => {
+test('closing ends threads that never end, and their jobs', async () => {
   const opened = await pool();
   const hanging = opened.run({ kind: 'hang' });
   hanging.catch(() => undefined);

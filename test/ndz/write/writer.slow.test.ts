@@ -4,7 +4,7 @@ import { lstat, readdir, readFile, rm, symlink, truncate, writeFile } from 'node
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeChunkHeader, MAX_REGIONS, MAX_STREAM_BYTES, type ChunkHeader } from '../../../src/ndz/codec/format.js';
 import { verifyImage } from '../../../src/ndz/check/verify.js';
 import { openDiskSink } from '../../../src/ndz/apply/disk-sink.js';
@@ -60,7 +60,7 @@ describe('whatever the disk', () => {
     identity: fc.constantFrom<WriteOptions>({ version: 3 }, { version: 4 }, { version: 4, checksum: true }, { uuid: UUID }),
   });
 
-  it('it comes back byte for byte', async () => {
+  test('it comes back byte for byte', async () => {
     const path = await image();
     await fc.assert(
       fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 12 }), options, async (parts, { level, skipHoles, identity }) => {
@@ -82,7 +82,7 @@ describe('whatever the disk', () => {
 });
 
 describe('chunks', () => {
-  it('are filled, numbered, and go on where the one before ended', async () => {
+  test('are filled, numbered, and go on where the one before ended', async () => {
     const path = await image();
     const progress: number[] = [];
     await writeImage(memorySource(mixed), path, { onProgress: ({ chunkCount }) => void progress.push(chunkCount) });
@@ -98,7 +98,7 @@ describe('chunks', () => {
     expect(Buffer.compare(await restore(path), mixed)).toBe(0);
   });
 
-  it('hold no more regions than a header has room for', async () => {
+  test('hold no more regions than a header has room for', async () => {
     const path = await image();
     const disk = randomBytes(2000 * 1024);
     const ranges = Array.from({ length: 1999 }, (_, i) => ({ startSector: 2 * i + 1, endSector: 2 * i + 2 }));
@@ -117,14 +117,14 @@ describe('chunks', () => {
     expect(Buffer.compare(await restore(path), wanted)).toBe(0);
   });
 
-  it('take a disk of zeros a thousandfold', async () => {
+  test('take a disk of zeros a thousandfold', async () => {
     const path = await image();
     const disk = Buffer.alloc(100 * 1024 * 1024);
     expect(await writeImage(memorySource(disk), path)).toMatchObject({ chunkCount: 1, dataBytes: disk.byteLength });
     expect(Buffer.compare(await restore(path), disk)).toBe(0);
   });
 
-  it('do not overflow with bytes that do not compress, at any level', async () => {
+  test('do not overflow with bytes that do not compress, at any level', async () => {
     const disk = randomBytes(2_500_000);
     for (const level of [0, 1, 6, 9]) {
       const path = await image();
@@ -146,13 +146,13 @@ describe('holes', () => {
     Buffer.alloc(3000 * kib),
   ]);
 
-  it('are kept unless asked otherwise', async () => {
+  test('are kept unless asked otherwise', async () => {
     const path = await image();
     await writeImage(memorySource(disk), path);
     expect((await headersOf(path))[0]?.regions).toEqual([{ startSector: 0, sectorCount: disk.byteLength / 512 }]);
   });
 
-  it('of 32 KiB and more are left out', async () => {
+  test('of 32 KiB and more are left out', async () => {
     const path = await image();
     const { dataBytes } = await writeImage(memorySource(disk), path, { skipHoles: true });
     const [header] = await headersOf(path);
@@ -165,7 +165,7 @@ describe('holes', () => {
     expect(Buffer.compare(await restore(path), disk)).toBe(0);
   });
 
-  it('all over the disk still make an image', async () => {
+  test('all over the disk still make an image', async () => {
     const path = await image();
     await writeImage(memorySource(Buffer.alloc(1_000_001)), path, { skipHoles: true });
     expect((await restore(path)).byteLength).toBe(1_000_001);
@@ -173,7 +173,7 @@ describe('holes', () => {
 });
 
 describe('what the image is called', () => {
-  it('is up to the caller', async () => {
+  test('is up to the caller', async () => {
     const path = await image();
     await writeImage(memorySource(mixed), path, { uuid: '00010203-0405-0607-0809-0A0B0C0D0E0F' });
     expect((await headersOf(path)).every((header) => header.version === 4 && header.uuid === UUID)).toBe(true);
@@ -183,13 +183,13 @@ describe('what the image is called', () => {
     expect((await headersOf(path)).every((header) => header.version === 3 && header.uuid === null)).toBe(true);
   });
 
-  it.each([[{ uuid: 'xyz' }], [{ version: 3, uuid: UUID }], [{ version: 3, checksum: true }]] as const)('but not %o', async (options) => {
+  test.each([[{ uuid: 'xyz' }], [{ version: 3, uuid: UUID }], [{ version: 3, checksum: true }]] as const)('but not %o', async (options) => {
     await expect(writeImage(memorySource(mixed), await image(), options)).rejects.toThrow(TypeError);
   });
 });
 
 describe('an output file', () => {
-  it('appears only when complete, and takes the place of an older one', async () => {
+  test('appears only when complete, and takes the place of an older one', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'image.ndz');
     await writeFile(path, 'older');
@@ -201,7 +201,7 @@ describe('an output file', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   });
 
-  it('is left as it was, with nothing beside it, when the work is stopped or fails', async () => {
+  test('is left as it was, with nothing beside it, when the work is stopped or fails', async () => {
     const folder = await temporaryFolder();
     const path = join(folder, 'image.ndz');
     await writeFile(path, 'older');
@@ -224,7 +224,7 @@ describe('an output file', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   });
 
-  it('behind a symbolic link is the one that is replaced', async () => {
+  test('behind a symbolic link is the one that is replaced', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'real.ndz'), '');
     await symlink('real.ndz', join(folder, 'alias.ndz'));
@@ -233,7 +233,7 @@ describe('an output file', () => {
     await verifyImage(join(folder, 'real.ndz'));
   });
 
-  it('that cannot be written is named', async () => {
+  test('that cannot be written is named', async () => {
     await expect(writeImage(memorySource(mixed), '/dev/full')).rejects.toThrow(failure('image-write-failed', 'writing /dev/full: ENOSPC'));
     const folder = await temporaryFolder();
     await expect(writeImage(memorySource(mixed), join(folder, 'none', 'x'))).rejects.toThrow(
@@ -244,7 +244,7 @@ describe('an output file', () => {
 });
 
 describe('a stream', () => {
-  it("gets the same image, at the reader's pace, and is left open", async () => {
+  test("gets the same image, at the reader's pace, and is left open", async () => {
     const path = await image();
     await writeImage(memorySource(mixed), path, { uuid: UUID });
     const parts: Buffer[] = [];
@@ -265,7 +265,7 @@ describe('a stream', () => {
     expect(Buffer.compare(Buffer.concat(parts), await readFile(path))).toBe(0);
   });
 
-  it('whose reader goes away, or never reads, does not hold the work up', async () => {
+  test('whose reader goes away, or never reads, does not hold the work up', async () => {
     const gone = new PassThrough();
     gone.once('data', () => gone.destroy());
     await expect(writeImage(memorySource(mixed), gone)).rejects.toThrow(failure('image-write-failed', 'writing the image'));
@@ -278,7 +278,7 @@ describe('a stream', () => {
 });
 
 describe('a disk', () => {
-  it('that comes through a pipe is saved up to its end', async () => {
+  test('that comes through a pipe is saved up to its end', async () => {
     const path = await image();
     const pieces = Readable.from(
       Array.from({ length: Math.ceil(mixed.byteLength / 7777) }, (_, i) => mixed.subarray(i * 7777, (i + 1) * 7777)),
@@ -287,7 +287,7 @@ describe('a disk', () => {
     expect(Buffer.compare(await restore(path), mixed)).toBe(0);
   });
 
-  it('that is empty, missing or too large is refused', async () => {
+  test('that is empty, missing or too large is refused', async () => {
     const folder = await temporaryFolder();
     const empty = join(folder, 'empty');
     await writeFile(empty, '');
@@ -301,7 +301,7 @@ describe('a disk', () => {
     expect(await descriptorsOf(folder)).toBe(0);
   });
 
-  it('is read once, in constant memory', async () => {
+  test('is read once, in constant memory', async () => {
     const folder = await temporaryFolder();
     const raw = join(folder, 'raw');
     await writeFile(raw, mixed);
@@ -319,7 +319,7 @@ describe('a disk', () => {
 
 // the path of a real imageunzip, where there is one: IMAGEUNZIP=/usr/local/bin/imageunzip
 describe.skipIf(!process.env.IMAGEUNZIP)('the real imageunzip', () => {
-  it.each([
+  test.each([
     ['version 3', { version: 3 }],
     ['checksums', { checksum: true }],
     ['holes left out', { skipHoles: true }],

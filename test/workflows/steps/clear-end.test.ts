@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, it, onTestFinished } from 'vitest';
+import { afterEach, expect, test, onTestFinished } from 'vitest';
 import type { EventBody } from '../../../src/events/types.js';
 import { openTelnet, type TelnetSession } from '../../../src/telnet/session.js';
 import { builtinShell } from '../../../src/testbed/builtin-shell.js';
@@ -88,7 +88,7 @@ const shells: [string, (diskPath: string) => OpenShell][] = [
 const hasBusybox = (process.env.PATH ?? '').split(':').some((dir) => existsSync(join(dir, 'busybox')));
 if (hasBusybox) shells.push(['busybox', (path) => real(path, ['busybox', ['sh', '-i']])]);
 
-it.each(shells)('with %s: the last MiB of the disk is cleared as far as it lies behind the image, and nothing else', async (_, make) => {
+test.each(shells)('with %s: the last MiB of the disk is cleared as far as it lies behind the image, and nothing else', async (_, make) => {
   const disk = join(scratch(), 'disk.img');
   for (const [imageBytes, clearedFrom] of [
     [2 * MIB, 3 * MIB],
@@ -110,7 +110,7 @@ it.each(shells)('with %s: the last MiB of the disk is cleared as far as it lies 
   }
 });
 
-it('a shell that does not tell the size: nothing is written, a note', async () => {
+test('a shell that does not tell the size: nothing is written, a note', async () => {
   const disk = join(scratch(), 'disk.img');
   await writeFile(disk, 'untouched');
   const programs = diskPrograms(disk).filter(([name]) => name !== 'blockdev');
@@ -121,7 +121,7 @@ it('a shell that does not tell the size: nothing is written, a note', async () =
   expect(await readFile(disk, 'utf8')).toBe('untouched');
 });
 
-it("a table for other sectors than the disk's is told", async () => {
+test("a table for other sectors than the disk's is told", async () => {
   const disk = join(scratch(), 'disk.img');
   await writeFile(disk, Buffer.alloc(4096));
   const said: (string | null)[] = [];

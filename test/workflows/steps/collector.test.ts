@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openCollector, type Collector } from '../../../src/workflows/steps/collector.js';
 import { scratch } from '../../helpers/cli.js';
 
@@ -38,7 +38,7 @@ async function dial(from: string): Promise<Socket> {
   return socket;
 }
 
-it('takes the whole stream of its node, and what it is', async () => {
+test('takes the whole stream of its node, and what it is', async () => {
   await open();
   const socket = await dial(NODE);
   await collector.connected;
@@ -49,7 +49,7 @@ it('takes the whole stream of its node, and what it is', async () => {
   expect(totals.at(-1)).toBe(bytes.length);
 });
 
-it('takes nothing from anybody else, and goes on waiting for its node', async () => {
+test('takes nothing from anybody else, and goes on waiting for its node', async () => {
   await open();
   const stranger = await dial(STRANGER);
   stranger.write('not an image');
@@ -60,7 +60,7 @@ it('takes nothing from anybody else, and goes on waiting for its node', async ()
   expect(readFileSync(path, 'utf8')).toBe('image');
 });
 
-it('fails when the node breaks off, or the file is there already', async () => {
+test('fails when the node breaks off, or the file is there already', async () => {
   await open();
   const socket = await dial(NODE);
   socket.write('half');
@@ -79,7 +79,7 @@ it('fails when the node breaks off, or the file is there already', async () => {
   expect(readFileSync(path, 'utf8')).toBe('somebody else’s');
 });
 
-it('ends at once when its signal does, and nothing writes after close', async () => {
+test('ends at once when its signal does, and nothing writes after close', async () => {
   await open();
   const socket = await dial(NODE);
   socket.write('half');
@@ -93,7 +93,7 @@ it('ends at once when its signal does, and nothing writes after close', async ()
   expect(existsSync(path) ? readFileSync(path, 'utf8') : '').not.toContain('more');
 });
 
-it('that nobody has connected to can be closed', async () => {
+test('that nobody has connected to can be closed', async () => {
   await open();
   await collector.close();
   await expect(collector.received).rejects.toThrow('given up');

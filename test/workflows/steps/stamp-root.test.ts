@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { TelnetSession as Telnet } from '../../../src/telnet/session.js';
 import type { Program } from '../../../src/testbed/program.js';
 import { MOUNT_POINT, ROOT_PARTITION } from '../../../src/testbed/ramdisk.js';
@@ -18,7 +18,7 @@ const linesOn = async (diskPath: string): Promise<string[]> =>
   (await findDiskFile(diskPath, 'etc/imaging-image'))?.content.toString().trimEnd().split('\n') ?? [];
 
 describe.each(shellsHere)('in a shell of %s', (...candidate) => {
-  it('adds a line of any text behind those that are there, and tells the last of them', async () => {
+  test('adds a line of any text behind those that are there, and tells the last of them', async () => {
     const { telnet, diskPath } = await ramdisk(candidate);
     const first = await stamp(telnet, () => LINE);
     expect(first).toEqual({ base: expect.stringMatching(BASE) as unknown, line: LINE, problem: null });
@@ -32,7 +32,7 @@ describe.each(shellsHere)('in a shell of %s', (...candidate) => {
     ]);
   });
 
-  it('tells what the node said when its root cannot be mounted', async () => {
+  test('tells what the node said when its root cannot be mounted', async () => {
     const { telnet, diskPath } = await ramdisk(candidate);
     const result = await stamp(telnet, () => LINE, { ...place, rootPartition: '/dev/sda5' });
     expect(result).toEqual({
@@ -46,7 +46,7 @@ describe.each(shellsHere)('in a shell of %s', (...candidate) => {
 });
 
 const [first] = shellsHere;
-it.skipIf(!first)('fails when the root stays mounted, and says how to do without', async () => {
+test.skipIf(!first)('fails when the root stays mounted, and says how to do without', async () => {
   const busy: Program = async (_args, { stderr }) => {
     stderr.write('umount: target is busy\n');
     return 1;
@@ -61,7 +61,7 @@ it.skipIf(!first)('fails when the root stays mounted, and says how to do without
   );
 });
 
-it.skipIf(!first)('unmounts when the line could not be made', async () => {
+test.skipIf(!first)('unmounts when the line could not be made', async () => {
   const { telnet, shown } = await ramdisk(first ?? ['sh', []]);
   await expect(
     stamp(telnet, () => {
@@ -71,7 +71,7 @@ it.skipIf(!first)('unmounts when the line could not be made', async () => {
   expect(shown()).toMatch(/umount .*STATUS_\w+=0/s);
 });
 
-it.skipIf(!first)('tells that a folder is missing where the stamp goes', async () => {
+test.skipIf(!first)('tells that a folder is missing where the stamp goes', async () => {
   const hollow: Program = async () => 0; // mounts nothing, as a partition without etc
   const { telnet } = await ramdisk(first ?? ['sh', []], { mount: hollow, umount: hollow });
   expect(await stamp(telnet, () => LINE)).toMatchObject({
@@ -81,7 +81,7 @@ it.skipIf(!first)('tells that a folder is missing where the stamp goes', async (
   });
 });
 
-it('types printable ASCII only, in lines a shell takes, whatever the text', () => {
+test('types printable ASCII only, in lines a shell takes, whatever the text', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 2000 }), (text) => {
       const commands = assignments(text);

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, afterAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, afterAll, describe, expect, test } from 'vitest';
 import type { EventBody } from '../../../src/events/types.js';
 import { seededRandom } from '../../../src/util/random.js';
 import { ImageDigests } from '../../../src/ndz/check/image-digests.js';
@@ -133,7 +133,7 @@ for (const other of [
 }
 
 describe.each(shells)('with %s', (_, make) => {
-  it('a disk that holds the image is found to, and its progress is told', async () => {
+  test('a disk that holds the image is found to, and its progress is told', async () => {
     const { events, verdict, failure } = await verify(await ramdisk(make(await disk(100 * 512 - 1, 1_460 * 512)))); // both free space
     expect(failure).toBeNull();
     expect(verdict).toMatchObject({ verified: true, mode: 'full', bytes: 2_265_165, ofBytes: 2_265_165, fromMemory: false });
@@ -144,7 +144,7 @@ describe.each(shells)('with %s', (_, make) => {
     expect(progress.at(-1)).toBe(total?.type === 'target.progress' ? total.totalBytes : 0);
   });
 
-  it('a byte that is wrong is found wherever it is, and its sector', async () => {
+  test('a byte that is wrong is found wherever it is, and its sector', async () => {
     const wrong = await disk();
     const target = await ramdisk(make(wrong));
     for (const at of [0, 1_500 * 512 + 511, 5_850 * 512 + 128 * 512 + 511, 3 * 1024 * 1024 + 76]) {
@@ -163,7 +163,7 @@ describe.each(shells)('with %s', (_, make) => {
   });
 });
 
-it('a disk whose end cannot be read is told as such, with how many ranges', async () => {
+test('a disk whose end cannot be read is told as such, with how many ranges', async () => {
   const path = await disk();
   const handle = await open(path, 'r+');
   await handle.truncate(4_000 * 512 + 100);
@@ -173,7 +173,7 @@ it('a disk whose end cannot be read is told as such, with how many ranges', asyn
   expect(failure?.message).toMatch(/sector 4000\).*; [2-9] of the \d+ ranges/);
 });
 
-it('falls back from one digest program to the next, down to cksum', async () => {
+test('falls back from one digest program to the next, down to cksum', async () => {
   const { shell, toolbox } = real(await disk());
   const target = await ramdisk(shell);
   for (const name of ['sha1sum', 'sha256sum', 'md5sum']) {
@@ -185,7 +185,7 @@ it('falls back from one digest program to the next, down to cksum', async () => 
   expect((await verify(await ramdisk(wrong.shell))).failure?.message).toMatch(/\(sector 3000\)/);
 });
 
-it.each(['digest', 'dd'])('without %s programs a sample is left out and says so, and full is a failure', async (what) => {
+test.each(['digest', 'dd'])('without %s programs a sample is left out and says so, and full is a failure', async (what) => {
   const { shell, toolbox, diskTools } = real(await disk(0));
   for (const name of ['sha1sum', 'sha256sum', 'md5sum', 'cksum']) if (what === 'digest') unlinkSync(join(toolbox, name));
   if (what === 'dd') unlinkSync(join(diskTools, 'dd'));
@@ -198,7 +198,7 @@ it.each(['digest', 'dd'])('without %s programs a sample is left out and says so,
   expect((await verify(target, { mode: 'full' })).failure).toMatchObject({ code: 'verify-impossible', message: text });
 });
 
-it('a device that is not there is a failure of its own', async () => {
+test('a device that is not there is a failure of its own', async () => {
   expect((await verify(await ramdisk(real(await disk()).shell), { device: '/dev/sdz' })).failure).toMatchObject({
     code: 'verify-unreadable',
     message: expect.stringMatching(/cannot read it: .*sdz.*No such file/),
@@ -219,7 +219,7 @@ describe('a shell that behaves badly', () => {
     return server;
   };
 
-  it('too few digests are no verdict on the disk', async () => {
+  test('too few digests are no verdict on the disk', async () => {
     const { failure } = await verify(await listening(after((status) => `${'0'.repeat(40)}  -\r\nsh: out of memory\r\n${status(0)}`)));
     expect(failure).toMatchObject({
       code: 'verify-failed',
@@ -227,11 +227,11 @@ describe('a shell that behaves badly', () => {
     });
   });
 
-  it('silence ends it', async () => {
+  test('silence ends it', async () => {
     expect((await verify(await listening(after(() => '')), { stallMs: 80 })).failure?.code).toBe('telnet-stalled');
   });
 
-  it('an interrupt ends it at once', async () => {
+  test('an interrupt ends it at once', async () => {
     const controller = new AbortController();
     const { failure } = await verify(await listening(after(() => (controller.abort(new Error('stop')), ''))), {
       signal: controller.signal,
@@ -239,7 +239,7 @@ describe('a shell that behaves badly', () => {
     expect(failure?.message).toContain('stop');
   });
 
-  it('what is wrong once and right when read again is not taken for good', async () => {
+  test('what is wrong once and right when read again is not taken for good', async () => {
     let isFirst = true;
     const spoilt: OpenShell = (listener) =>
       real(diskPath).shell({
@@ -263,7 +263,7 @@ describe('a shell that behaves badly', () => {
 const busybox = findBusyboxTelnetd();
 if (!busybox)
   process.stderr.write('skipped: reading back over a real telnetd, as no busybox with a telnetd is here (set BUSYBOX=/path/to/busybox)\n');
-it.skipIf(!busybox)('over a real busybox telnetd and ash', async () => {
+test.skipIf(!busybox)('over a real busybox telnetd and ash', async () => {
   const startup = join(folder, 'startup');
   await writeFile(startup, 'blockdev() { :; }\nsync() { :; }\n'); // the test must not empty this machine's caches
   const telnetd = await startTelnetd(busybox ?? '', `env ENV=${startup} ${busybox} sh`, '127.24.0.3');

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { checkTarget } from '../../../pxe/check.js';
+import { checkTarget } from '../../../pxe/check-folder.js';
 import { messageOf } from '../../../util/errors.js';
 import { bootFiles } from '../boot-config.js';
 import { ok, problem, skipped, warning, type Check, type Finding } from '../finding.js';

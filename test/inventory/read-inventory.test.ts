@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Inventory } from '../../src/inventory/inventory.js';
-import { loadInventory } from '../../src/inventory/load.js';
+import { loadInventory } from '../../src/inventory/read-inventory.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/dist.js';
 import { rejected } from '../helpers/thrown.js';
@@ -45,7 +45,7 @@ async function problems(value: unknown): Promise<string[]> {
 }
 
 describe('an inventory', () => {
-  it('is read as the example has it', async () => {
+  test('is read as the example has it', async () => {
     const inventory = await loadInventory(join(packageRoot, 'inventory/example.json'), names);
     expect(inventory.nodes.map(({ number, name }) => [number, name])).toEqual([
       [1, 'fit01'],
@@ -61,7 +61,7 @@ describe('an inventory', () => {
     });
   });
 
-  it('is sorted by number, finds nodes by number and control address, and remembers the first entry', async () => {
+  test('is sorted by number, finds nodes by number and control address, and remembers the first entry', async () => {
     const inventory = await load([entry(41), entry(7), entry(10, { data: undefined }), entry(9, { data: null, comment: 'spare' })]);
     expect(inventory.nodes.map((node) => node.number)).toEqual([7, 9, 10, 41]);
     expect(inventory.numbers.has(41)).toBe(true);
@@ -73,16 +73,16 @@ describe('an inventory', () => {
     expect(inventory.firstControlIp).toBe('192.168.3.41');
   });
 
-  it('gets its MAC addresses in lower case, with colons', async () => {
+  test('gets its MAC addresses in lower case, with colons', async () => {
     const inventory = await load([entry(1, { control: { ...nic('fit', 3, 1), mac: '00-03-1D-0E-03-19' } })]);
     expect(inventory.byNumber(1)?.control.mac).toBe('00:03:1d:0e:03:19');
   });
 
-  it('may start with a byte order mark', async () => {
+  test('may start with a byte order mark', async () => {
     expect((await load(`\uFEFF${JSON.stringify([entry(1)])}`)).nodes).toHaveLength(1);
   });
 
-  it('follows the configured prefixes', async () => {
+  test('follows the configured prefixes', async () => {
     await writeFile(path, JSON.stringify([{ cmc: nic('cm', 1, 3), control: nic('node', 3, 3) }]));
     const inventory = await loadInventory(path, { regularName: 'node', rebootName: 'cm' });
     expect(inventory.nodes[0]).toMatchObject({ number: 3, name: 'node03' });
@@ -90,7 +90,7 @@ describe('an inventory', () => {
 });
 
 describe('a wrong inventory is refused, naming file, entry and field', () => {
-  it.each<[string, Entry, string]>([
+  test.each<[string, Entry, string]>([
     [
       'a short MAC',
       { control: { ...nic('fit', 3, 2), mac: '00:03' } },
@@ -135,7 +135,7 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
     expect(await problems([entry(1), entry(2, changes)])).toEqual(expected.split('\n'));
   });
 
-  it('duplicates of host name, ip and mac, over all interfaces', async () => {
+  test('duplicates of host name, ip and mac, over all interfaces', async () => {
     const second = {
       ...entry(2),
       control: { ...nic('fit', 3, 2), ip: '192.168.1.1' },
@@ -153,19 +153,19 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
     ]);
   });
 
-  it('two host names of one node', async () => {
+  test('two host names of one node', async () => {
     const again = entry(2, { cmc: nic('other', 1, 2), control: { ...nic('fit', 3, 2), hostname: 'fit1' } });
     expect(await problems([entry(1), again])).toEqual(['entry 2: control.hostname: "fit1" is the same node as fit01']);
   });
 
-  it('all problems together, ten lines and a count', async () => {
+  test('all problems together, ten lines and a count', async () => {
     const listed = await problems(Array.from({ length: 14 }, (_, i) => entry(i + 1, { cmc: undefined })));
     expect(listed).toHaveLength(11);
     expect(listed[9]).toBe('entry 10: cmc: missing');
     expect(listed[10]).toBe('... and 4 more');
   });
 
-  it('what is no list of objects', async () => {
+  test('what is no list of objects', async () => {
     expect(await problems({ nodes: [] })).toEqual(['a list of entries is expected, this is an object']);
     expect(await problems([])).toEqual(['the list is empty: it holds no node']);
     expect(await problems([entry(1), 'fit02', null])).toEqual([
@@ -174,7 +174,7 @@ describe('a wrong inventory is refused, naming file, entry and field', () => {
     ]);
   });
 
-  it('what is no JSON, or not there', async () => {
+  test('what is no JSON, or not there', async () => {
     expect((await problems('[{"cmc": }]'))[0]).toMatch(/^not JSON: /);
     expect((await problems(''))[0]).toMatch(/^not JSON: /);
     const missing = await rejected(UserError, loadInventory(join(folder, 'none.json'), names));

@@ -1,8 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadConfig } from '../../src/config/load.js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/read-config.js';
 import { UserError } from '../../src/util/errors.js';
 import { rejected } from '../helpers/thrown.js';
 import { Site } from './site.js';
@@ -17,7 +17,7 @@ afterEach(() => site.remove());
 const section = (name: string, ...lines: string[]): string => `[${name}]\n${lines.join('\n')}\n`;
 
 describe('the configuration', () => {
-  it('is all defaults when no file says anything', async () => {
+  test('is all defaults when no file says anything', async () => {
     const { config, warnings, describe } = await site.load();
     expect(warnings).toEqual([]);
     expect(config.testbed).toEqual({
@@ -77,7 +77,7 @@ describe('the configuration', () => {
     expect(describe().every(({ source }) => source === 'default')).toBe(true);
   });
 
-  it('keeps what sections of single nodes say apart, in order, and says what they may not hold', async () => {
+  test('keeps what sections of single nodes say apart, in order, and says what they may not hold', async () => {
     await site.write({
       etc: section('node 7 12-14', 'bandwidth = 90', 'hard_drive = /dev/nvme0n1'),
       cwd: section('node 7', 'bandwidth = 10', 'bandwith = 11', 'telnet_port = 24') + section('nodes', 'boot_window = 20/2s'),
@@ -102,7 +102,7 @@ describe('the configuration', () => {
     });
   });
 
-  it('refuses values in sections of single nodes as it does elsewhere', async () => {
+  test('refuses values in sections of single nodes as it does elsewhere', async () => {
     await site.write({ etc: section('node 7', 'bandwidth = fast', 'hard_drive = /dev/sda; reboot') });
     await expect(site.load()).rejects.toMatchObject({
       kind: 'environment',
@@ -110,7 +110,7 @@ describe('the configuration', () => {
     });
   });
 
-  it('takes each key from the last file that has it', async () => {
+  test('takes each key from the last file that has it', async () => {
     await site.write({
       etc: section('networking', 'bandwidth = 100', 'telnet_port = 2301', 'ssh_port = 2201'),
       home: section('networking', 'bandwidth = 200', 'telnet_port = 2302'),
@@ -128,7 +128,7 @@ describe('the configuration', () => {
     });
   });
 
-  it('prefers key.<host>, in whatever file, unless it is empty', async () => {
+  test('prefers key.<host>, in whatever file, unless it is empty', async () => {
     await site.write({
       etc:
         section('networking', 'bandwidth = 50', 'bandwidth.faraday = 500', 'bandwidth.bemol = 90') +
@@ -156,7 +156,7 @@ describe('the configuration', () => {
     expect(await bandwidth('faraday')).toEqual([60, '1-37']);
   });
 
-  it('lets an empty value stand where that means something, and refuses it elsewhere', async () => {
+  test('lets an empty value stand where that means something, and refuses it elsewhere', async () => {
     await site.write({
       etc:
         section('networking', 'ping_command = ping {ip}', 'local_control_ip = 1.2.3.4') +
@@ -175,7 +175,7 @@ describe('the configuration', () => {
     expect((await rejected(UserError, site.load())).message).toContain('[networking] bandwidth = "" is not allowed');
   });
 
-  it('takes relative paths from the folder of their file', async () => {
+  test('takes relative paths from the folder of their file', async () => {
     await site.write({
       home: section('frisbee', 'images_dir = ~/images') + section('testbed', 'inventory_path = slots.json'),
       cwd: section('pxelinux', 'config_dir = tftp/'),
@@ -186,7 +186,7 @@ describe('the configuration', () => {
     expect(config.pxelinux.configDir).toBe(join(site.cwd, 'tftp'));
   });
 
-  it('lists all bad values together, with file, section, key and what is allowed', async () => {
+  test('lists all bad values together, with file, section, key and what is allowed', async () => {
     await site.write({
       etc: section('networking', 'bandwidth.faraday = 5x', 'bandwidth.bemol = nonsense'),
       cwd: section('frisbee', 'engine = frisbee') + section('nodes', 'idle_after_reset = 15 s'),
@@ -200,7 +200,7 @@ describe('the configuration', () => {
     ]);
   });
 
-  it('checks the multicast patterns together', async () => {
+  test('checks the multicast patterns together', async () => {
     await site.write({ cwd: section('networking', 'pattern_port = 65500 + *', 'pattern_size = 50') });
     expect((await rejected(UserError, site.load())).message).toBe(
       `${site.path('cwd')}: [networking] pattern_port = "65500 + *" is not allowed: its slot 36 (pattern_size is 50) is 65536, no port (1 to 65535)`,
@@ -221,12 +221,12 @@ describe('what configuration warns about', () => {
     return (await site.load()).warnings.map((line) => line.replace(`${site.path('cwd')}: `, ''));
   };
 
-  it('a missing system file, and only that', async () => {
+  test('a missing system file, and only that', async () => {
     await rm(site.etc);
     expect((await site.load()).warnings).toEqual([`${site.etc} is missing: defaults apply where no other file says otherwise`]);
   });
 
-  it('unknown keys and sections, with the nearest name', async () => {
+  test('unknown keys and sections, with the nearest name', async () => {
     expect(
       await warnings(section('networking', 'bandwith = 5', 'images_dir = /x', 'colour = red', 'ssh_prot.faraday = 3', 'constructor = 1')),
     ).toEqual([
@@ -245,7 +245,7 @@ describe('what configuration warns about', () => {
     ]);
   });
 
-  it('renamed keys, whose value counts, in one line', async () => {
+  test('renamed keys, whose value counts, in one line', async () => {
     expect(
       await warnings(
         section('nodes', 'cmc_default_timeout.faraday = 3') + section('testbed', 'inventory_nodes_path = /a', 'inventory_path = /b'),
@@ -258,7 +258,7 @@ describe('what configuration warns about', () => {
     expect(config.testbed.inventoryPath).toBe('/b');
   });
 
-  it('dropped keys in one line, whole sections by their names', async () => {
+  test('dropped keys in one line, whole sections by their names', async () => {
     expect(
       await warnings(
         section('frisbee', 'netcat_style = ubuntu') +
@@ -270,7 +270,7 @@ describe('what configuration warns about', () => {
     ]);
   });
 
-  it('one line for a whole file that was written for a relative, and one for each key that nobody knows', async () => {
+  test('one line for a whole file that was written for a relative, and one for each key that nobody knows', async () => {
     const text =
       section('plcapi', 'plcapi_url = https://x:443/PLCAPI/', 'leases_hostname = r2lab') +
       section('testbed', 'inventory_nodes_path = /a', 'inventory_phones_path = /b', 'inventory_pdus_path = /c') +
@@ -290,7 +290,7 @@ describe('what configuration warns about', () => {
 });
 
 describe('IMAGING_CONFIG', () => {
-  it('replaces all layers, even untrusted ones', async () => {
+  test('replaces all layers, even untrusted ones', async () => {
     await site.write({
       etc: section('networking', 'bandwidth = 1'),
       home: 'nonsense',
@@ -302,13 +302,13 @@ describe('IMAGING_CONFIG', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('may name several files, the last one strongest, relative to the current folder', async () => {
+  test('may name several files, the last one strongest, relative to the current folder', async () => {
     await site.write({ 'a.conf': section('networking', 'ssh_port = 1', 'cmc_port = 1'), 'b.conf': section('networking', 'ssh_port = 2') });
     site.env = { IMAGING_CONFIG: `${join(site.root, 'a.conf')}:../../b.conf:` };
     expect((await site.load()).config.networking).toMatchObject({ sshPort: 2, cmcPort: 1 });
   });
 
-  it('must name files that are there; empty is as good as unset', async () => {
+  test('must name files that are there; empty is as good as unset', async () => {
     site.env = { IMAGING_CONFIG: '/nowhere/x.conf' };
     const error = await rejected(UserError, site.load());
     expect(error).toMatchObject({
@@ -323,7 +323,7 @@ describe('IMAGING_CONFIG', () => {
 });
 
 describe('files that are no configuration', () => {
-  it('a folder or a pipe of that name is refused, and hangs nobody', async () => {
+  test('a folder or a pipe of that name is refused, and hangs nobody', async () => {
     await mkdir(site.path('cwd'));
     expect((await rejected(UserError, site.load())).message).toBe(`configuration ${site.path('cwd')}: it is no file`);
     await rm(site.path('cwd'), { recursive: true });
@@ -331,14 +331,14 @@ describe('files that are no configuration', () => {
     expect((await rejected(UserError, site.load())).message).toBe(`configuration ${site.path('cwd')}: it is no file`);
   });
 
-  it('a huge one is refused, one that is no text is told by line', async () => {
+  test('a huge one is refused, one that is no text is told by line', async () => {
     await site.write({ cwd: '#'.repeat(2_000_000) });
     expect((await rejected(UserError, site.load())).message).toContain('2000000 bytes are too many');
     await site.write({ cwd: '\u007fELF\u0002\u0001' });
     expect((await rejected(UserError, site.load())).message).toMatch(/imaging.conf, line 1: /);
   });
 
-  it('a current folder that is gone, or no home, leaves the other layers', async () => {
+  test('a current folder that is gone, or no home, leaves the other layers', async () => {
     await site.write({ etc: section('networking', 'ssh_port = 2200') });
     const host = {
       ...site.host,
@@ -350,13 +350,13 @@ describe('files that are no configuration', () => {
     expect((await loadConfig(host, site.etc)).config.networking.sshPort).toBe(2200);
   });
 
-  it('the system file is not read twice from its own folder', async () => {
+  test('the system file is not read twice from its own folder', async () => {
     await site.write({ etc: section('networking', 'colour = red') });
     const host = { ...site.host, cwd: () => join(site.root, 'etc') };
     expect((await loadConfig(host, site.etc)).warnings).toHaveLength(1);
   });
 
-  it('has groups under names of the site’s own, for this host where it says so', async () => {
+  test('has groups under names of the site’s own, for this host where it says so', async () => {
     await site.write({
       etc: section('groups', 'Pairs = 2-12-2 ~4', 'usrp = 1,3', 'usrp.faraday = 5-6', 'usrp.bemol = 9', 'none.bemol = 1'),
       cwd: section('groups', 'pairs = 2,4'),
