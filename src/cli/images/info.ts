@@ -25,6 +25,15 @@ export const info = action(imageSpec, { words: 'IMAGE', minWords: 1, maxWords: 1
 
 type Sha256 = { expected: string | null; seen: string | null };
 
+/** What `info --json` prints. `sha256` is null without a side file; `modified` in ISO 8601. */
+export type InfoReport = ImageInfo &
+  Pick<Plan, 'table' | 'tableSectorBytes' | 'partitions' | 'notes'> & {
+    modified: string;
+    sha256: (Sha256 & { ok: boolean }) | null;
+    stamp: string | null;
+    provenance: Provenance | null;
+  };
+
 async function run({ words, options }: InfoArguments, context: CommandContext): Promise<number> {
   const [path = ''] = words;
   const progress = new ProgressBar(context, 'sha256', options.quiet);
@@ -60,7 +69,7 @@ async function run({ words, options }: InfoArguments, context: CommandContext): 
         notes,
         stamp,
         provenance,
-      });
+      } satisfies InfoReport);
     } else {
       say(context.stdout, ...lines(image, plan, [...stampRows(stamp), ...provenanceRows(provenance, sha256)], sha256, modified));
     }

@@ -11,6 +11,9 @@ import { writeJson } from '../kit/actions.js';
 import { minute } from './list-images.js';
 import type { resolveSpec } from './resolve.spec.js';
 
+/** What `--json` prints; `others` is what else the name could mean. */
+export type ResolveReport = ImageRef & { provenance: Provenance | null; others: ImageRef[] };
+
 /** Prints the file that `imaging-load -i NAME` would take; with -v what is known of it, and what else the name could mean. */
 export async function run({ words, options }: ArgumentsOf<typeof resolveSpec>, context: CommandContext): Promise<number> {
   if (words.length > 1) throw new UserError('usage', `one name at a time, not ${words.length}`, 'usage: imaging-resolve [-v] [NAME]');
@@ -22,7 +25,7 @@ export async function run({ words, options }: ArgumentsOf<typeof resolveSpec>, c
   const provenance = await readProvenance(image.realPath).catch(() => null); // nothing we could show
   const others = (await findCandidates(name, places)).filter(({ path }) => path !== image.path);
   if (options.json) {
-    writeJson(context, { ...image, provenance, others });
+    writeJson(context, { ...image, provenance, others } satisfies ResolveReport);
     return exitCodes.ok;
   }
   say(context.stdout, image.path);

@@ -28,6 +28,9 @@ export const unzip = action(imageSpec, {
   run,
 });
 
+/** What `unzip --json` prints. */
+export type UnzipReport = ApplyResult & { image: string; target: string; elapsedMs: number };
+
 async function run({ words, options }: UnzipArguments, context: CommandContext): Promise<number> {
   const [image = '', target = ''] = words;
   const { slice, workers, force, json } = options;
@@ -67,7 +70,7 @@ async function run({ words, options }: UnzipArguments, context: CommandContext):
   }
   for (const note of result.notes) warn(context.stderr, note);
   const elapsedMs = context.host.monotonicMs() - startMs;
-  if (json) writeJson(context, { image, target, ...result, elapsedMs: Math.round(elapsedMs) });
+  if (json) writeJson(context, { image, target, ...result, elapsedMs: Math.round(elapsedMs) } satisfies UnzipReport);
   else {
     const rate = formatBytes(Math.round(result.actualBytes / Math.max(0.001, elapsedMs / 1000)));
     const isFile = (await stat(target)).isFile();

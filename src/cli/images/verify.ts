@@ -22,6 +22,19 @@ type VerifyOptions = VerifyArguments['options'];
 /** Checks an image alone, or a disk against it. */
 export const verify = action(imageSpec, { words: 'IMAGE [DEVICE]', minWords: 1, maxWords: 2, options: takes, run });
 
+/** What `verify --json` prints: of an image that is damaged, of one that is good, of a disk that was compared with one. */
+export type VerifyReport = DamagedReport | GoodReport | DiskReport;
+type DamagedReport = { image: string; ok: false; code: string; message: string };
+type GoodReport = ImageInfo & { image: string; ok: true; sha256: string | null; notes: string[] };
+type DiskReport = Pick<DiskVerdict, 'difference' | 'checkedCount' | 'regionCount' | 'comparedBytes'> & {
+  image: string;
+  device: string;
+  ok: boolean;
+  imageBytes: number;
+  /** Whether the disk itself was read, and no cache; null: nobody knows. */
+  fromMedium: boolean | null;
+};
+
 async function run({ words, options, given }: VerifyArguments, context: CommandContext): Promise<number> {
   const [image = '', device] = words;
   if (device === undefined) {
@@ -34,7 +47,7 @@ async function run({ words, options, given }: VerifyArguments, context: CommandC
   } catch (error) {
     // what is wrong with an image is this command's result, not its failure
     if (!isImageFault(error)) throw error;
-    if (options.json) writeJson(context, { image, ok: false, code: error.code, message: error.message });
+    if (options.json) writeJson(context, { image, ok: false, code: error.code, message: error.message } satisfies DamagedReport);
     else say(context.stdout, `${image}: DAMAGED: ${error.message}`, ...(error.hint === undefined ? [] : [`  ${error.hint}`]));
     return exitCodes.someFailed;
   }
@@ -69,7 +82,7 @@ async function checkImage(image: string, options: VerifyOptions, context: Comman
   } finally {
     progress.end();
   }
-  if (options.json) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] });
+  if (options.json) writeJson(context, { image, ok: true, ...info, sha256: seen, notes: note === null ? [] : [note] } satisfies GoodReport);
   else {
     const what = [info.checksums ? 'its SHA-1s' : '', expected === null ? '' : 'its SHA-256'].filter((word) => word !== '').join(' and ');
     say(
@@ -110,7 +123,7 @@ async function checkDisk(image: string, device: string, options: VerifyOptions, 
       comparedBytes,
       fromMedium,
       difference,
-    });
+    } satisfies DiskReport);
   } else if (difference === null) {
     say(
       context.stdout,

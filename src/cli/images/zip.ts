@@ -1,3 +1,4 @@
+import type { PartitionInfo } from '../../disk/plan/plan-types.js';
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { removeChecksum, writeChecksum } from '../../images/records.js';
@@ -25,6 +26,16 @@ export const zip = action(imageSpec, {
   options: takes,
   run,
 });
+
+/** What `zip --json` prints. */
+export type ZipReport = WriteResult & {
+  source: string;
+  image: string;
+  sha256: string;
+  elapsedMs: number;
+  partitions: PartitionInfo[];
+  notes: string[];
+};
 
 async function run({ words, options }: ZipArguments, context: CommandContext): Promise<number> {
   const [source = '', image = ''] = words;
@@ -71,7 +82,7 @@ async function run({ words, options }: ZipArguments, context: CommandContext): P
       elapsedMs: Math.round(elapsedMs),
       partitions: plan.plan?.partitions ?? [],
       notes: plan.plan?.notes ?? [],
-    });
+    } satisfies ZipReport);
   else {
     const out = image === '-' ? context.stderr : context.stdout;
     const rate = formatBytes(Math.round(dataBytes / Math.max(0.001, elapsedMs / 1000)));

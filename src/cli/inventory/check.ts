@@ -20,6 +20,9 @@ type CheckArguments = ArgumentsOf<typeof inventorySpec, (typeof takes)[number]>;
 /** Checks an inventory as every command does before it uses one, and looks for what is allowed and yet likely wrong. */
 export const check = action(inventorySpec, { words: '[FILE]', minWords: 0, maxWords: 1, options: takes, run });
 
+/** What `check --json` prints. `nodes`: their numbers, folded. */
+export type InventoryReport = { path: string; nodes: string; count: number; warnings: string[] };
+
 async function run({ words, options }: CheckArguments, context: CommandContext): Promise<number> {
   const { config, warnings: ofConfig } = await loadConfig(context.host);
   for (const text of ofConfig) warn(context.stderr, text);
@@ -29,7 +32,7 @@ async function run({ words, options }: CheckArguments, context: CommandContext):
   const inventory = await loadInventory(path, names);
   const warnings = [...inventoryWarnings(inventory, names), ...configWarnings(config, inventory)];
   const nodes = fold(inventory.numbers);
-  if (options.json) sayJson(context.stdout, { path, nodes, count: inventory.nodes.length, warnings }, 2);
+  if (options.json) sayJson(context.stdout, { path, nodes, count: inventory.nodes.length, warnings } satisfies InventoryReport, 2);
   else {
     for (const text of warnings) say(context.stdout, `${path}: ${text}`);
     say(

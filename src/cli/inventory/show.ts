@@ -19,7 +19,7 @@ type ShowArguments = ArgumentsOf<typeof inventorySpec, (typeof takes)[number]>;
 export const show = action(inventorySpec, { words: '[node ...]', minWords: 0, maxWords: Infinity, options: takes, run });
 
 /** `physical` is null when the card's MAC and address do not tell. */
-type Row = { slot: number; physical: number | null; cmc: Interface; control: Interface; data: Interface | null };
+export type InventoryRow = { slot: number; physical: number | null; cmc: Interface; control: Interface; data: Interface | null };
 
 async function run({ words, options }: ShowArguments, context: CommandContext): Promise<number> {
   const { config, warnings } = await loadConfig(context.host);
@@ -30,7 +30,7 @@ async function run({ words, options }: ShowArguments, context: CommandContext): 
   const inventory = await loadInventory(file === undefined ? config.testbed.inventoryPath : resolve(context.host.cwd(), file), names);
   const style = numberStyle(inventory.nodes.map((node) => node.cmc));
   const rows = selected(inventory.nodes).map(
-    ({ number, cmc, control, data }): Row => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }),
+    ({ number, cmc, control, data }): InventoryRow => ({ slot: number, physical: physicalNumber(cmc, style), cmc, control, data }),
   );
   if (options.json) sayJson(context.stdout, rows, 2);
   else say(context.stdout, ...table(rows));
@@ -45,7 +45,7 @@ async function run({ words, options }: ShowArguments, context: CommandContext): 
   }
 }
 
-function table(rows: readonly Row[]): string[] {
+function table(rows: readonly InventoryRow[]): string[] {
   const nic = (one: Interface | null): string[] => (one === null ? ['-', '', ''] : [one.hostname, one.ip, one.mac]);
   const cells = rows.map(({ slot, physical, cmc, control, data }) => [
     String(slot),

@@ -23,6 +23,14 @@ export const check = action(leasesSpec, { words: '[node ...]', minWords: 0, maxW
 /** `until` in milliseconds since 1970; null without a lease. */
 type Verdict = { node: string; number: number; untilMs: number | null; reason: string | null };
 
+/** What `check --json` prints; `until` in ISO 8601, null without a lease. */
+export type LeaseCheckReport = {
+  ok: boolean;
+  owner: string;
+  message: string;
+  nodes: { node: string; ok: boolean; until: string | null; reason: string | null }[];
+};
+
 function run({ words, options }: CheckArguments, context: CommandContext): Promise<number> {
   const answer = (ok: boolean, owner: string, message: string | readonly string[], nodes: readonly Verdict[] = []): number => {
     const lines = typeof message === 'string' ? [message] : message;
@@ -32,7 +40,7 @@ function run({ words, options }: CheckArguments, context: CommandContext): Promi
       until: untilMs === null ? null : new Date(untilMs).toISOString(),
       reason,
     }));
-    if (options.json) writeJson(context, { ok, owner, message: lines.join('\n'), nodes: shown });
+    if (options.json) writeJson(context, { ok, owner, message: lines.join('\n'), nodes: shown } satisfies LeaseCheckReport);
     else say(context.stdout, ...lines);
     return ok ? exitCodes.ok : exitCodes.someFailed;
   };

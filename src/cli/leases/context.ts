@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
 import { loadConfig } from '../../config/read-config.js';
 import type { LeaseBackend } from '../../leases/backend.js';
-import { leaseState, type Lease } from '../../leases/lease.js';
+import { leaseState, type Lease, type LeaseState } from '../../leases/lease.js';
 import { fold } from '../../nodes/names.js';
 import { UserError } from '../../util/errors.js';
 import { warn } from '../../util/say.js';
@@ -51,8 +51,10 @@ export function nodesText({ nodes }: Pick<Lease, 'nodes'>, { testbed }: Config):
   return numbers.every((number) => /^\d{1,9}$/.test(number)) ? fold(numbers.map(Number)) : nodes.join(' ');
 }
 
-/** A lease as scripts get it; times are UTC. */
-export function leaseJson(lease: Lease, nowMs: number, login: string) {
+/** A lease as `--json` prints it; times in ISO 8601, UTC. `nodes` null: the whole testbed. */
+export type LeaseReport = Pick<Lease, 'id' | 'owner' | 'nodes'> & { from: string; until: string; state: LeaseState; yours: boolean };
+
+export function leaseJson(lease: Lease, nowMs: number, login: string): LeaseReport {
   const { id, owner, fromMs, untilMs, nodes } = lease;
   return {
     id,

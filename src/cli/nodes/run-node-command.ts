@@ -26,6 +26,9 @@ import { fail as workflowFail } from '../../workflows/failures.js';
 /** A run that is done again, for the nodes that it did not get done. `force`: although what it reads has changed. */
 export type Resumed = { from: StoredRun; force: boolean };
 
+/** What `--dry-run --progress json` prints: the plan, whose other fields depend on the command. */
+export type DryRunReport = { command: string; nodes: readonly string[]; [detail: string]: unknown };
+
 /** What a command line says to all commands on nodes alike. */
 type SharedOptions = OptionsOf<typeof nodeOptions> & Partial<OptionsOf<typeof runOptions>>;
 
@@ -42,7 +45,8 @@ export async function runNodeCommand(
   const mode = progressMode(options, workflow);
   if (workflow.dryRun) {
     await workflow.abandon?.();
-    if (mode === 'json') sayJson(context.stdout, { command: command.name, nodes: workflow.nodes, ...workflow.details });
+    if (mode === 'json')
+      sayJson(context.stdout, { command: command.name, nodes: workflow.nodes, ...workflow.details } satisfies DryRunReport);
     else say(context.stdout, ...renderPlan(command.name, workflow));
     return exitCodes.ok;
   }

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseJson } from '../../src/util/json.js';
 import { packageRoot } from '../../src/util/dist.js';
+import { scratch } from '../helpers/cli.js';
 import { complaints, schemaNames } from '../helpers/schemas.js';
 import { testbedUp, type ChildTestbed } from '../helpers/testbed.js';
 
@@ -32,6 +33,25 @@ beforeAll(async () => {
   await listen('runs-show', 'imaging-runs', ['show', 'last-load', '--json'], 'document');
   await listen('runs-stats', 'imaging-runs', ['stats', '--json'], 'document');
   await listen('list', 'imaging-list', ['--all', '--json'], 'document');
+  const imagesDir = join(testbed.dir, 'images');
+  await listen('config', 'imaging-config', ['--json'], 'document');
+  await listen('resolve', 'imaging-resolve', ['--json', 'mine'], 'document');
+  await listen('dry-run', 'imaging-load', ['1', '--dry-run', '--progress', 'json'], 'document');
+  await listen(
+    'image-zip',
+    'imaging-image',
+    ['zip', join(testbed.dir, 'nodes/fit02/disk.img'), join(imagesDir, 'zip.ndz'), '--json'],
+    'document',
+  );
+  await listen('image-unzip', 'imaging-image', ['unzip', join(imagesDir, 'zip.ndz'), join(imagesDir, 'out.img'), '--json'], 'document');
+  for (const image of ['zip.ndz', 'default.ndz'])
+    await listen('image-info', 'imaging-image', ['info', join(imagesDir, image), '--json'], 'document');
+  await listen('image-verify', 'imaging-image', ['verify', join(imagesDir, 'zip.ndz'), '--json'], 'document');
+  await listen('image-verify', 'imaging-image', ['verify', join(imagesDir, 'zip.ndz'), join(imagesDir, 'out.img'), '--json'], 'document');
+  await listen('image-verify', 'imaging-image', ['verify', join(imagesDir, 'out.img'), '--json'], 'document');
+  await listen('image-diff', 'imaging-image', ['diff', join(imagesDir, 'zip.ndz'), join(imagesDir, 'default.ndz'), '--json'], 'document');
+  await listen('inventory-check', 'imaging-inventory', ['check', '--json'], 'document');
+  await listen('inventory-show', 'imaging-inventory', ['show', '--json'], 'document');
   await listen('doctor', 'imaging-doctor', ['--json'], 'document');
   const [list] = told.get('runs-list') ?? [];
   const folder = Array.isArray(list) ? (list as { folder: string }[]).map((run) => run.folder) : []; // as: the schema is asked below
@@ -41,6 +61,13 @@ beforeAll(async () => {
       folder.map((path) => parseJson(readFileSync(join(path, `${name}.json`), 'utf8'))),
     );
   await watch();
+  const leases = join(scratch(), 'leases.conf');
+  writeFileSync(leases, `[leases]\nbackend = local\nfile = ${join(testbed.dir, 'leases.db')}\nprivileged = nobody-at-all\n`);
+  testbed.env.IMAGING_CONFIG += `:${leases}`;
+  await listen('leases-book', 'imaging-leases', ['book', '00:00', '+2d', '--nodes', '1-2', '--json'], 'document');
+  await listen('leases-list', 'imaging-leases', ['list', '--json'], 'document');
+  await listen('leases-check', 'imaging-leases', ['check', '1-3', '--json'], 'document');
+  await listen('leases-cancel', 'imaging-leases', ['cancel', '1', '--json'], 'document');
 }, 120_000);
 afterAll(() => testbed.close());
 
