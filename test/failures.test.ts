@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { oldBlame } from '../src/runs/old-blame.js';
 import { packageRoot } from '../src/util/dist.js';
+import { loadWork, powerWork, saveWork, waitWork, whichWork } from '../src/workflows/node-steps.js';
 import type { Fail, FailureSpec } from '../src/util/failures.js';
 
 const src = join(packageRoot, 'src');
@@ -49,6 +50,23 @@ test('failures are made by the tables alone', () => {
     .filter((file) => /\.tsx?$/.test(file) && !file.startsWith('util/'));
   expect(files.length).toBeGreaterThan(300);
   expect(files.filter((file) => /\bnew Failure\(/.test(readFileSync(join(src, file), 'utf8')))).toEqual([]);
+});
+
+test('every code that is declared is thrown by somebody, word for word or as the deadline of a step', () => {
+  const texts = readdirSync(src, { recursive: true })
+    .map(String)
+    .filter((file) => /\.tsx?$/.test(file) && file !== 'runs/old-blame.ts')
+    .map((file) =>
+      readFileSync(join(src, file), 'utf8')
+        .replace(/^const table = \{.*?^\}/ms, '')
+        .replace(/failures\('[^']*', \{.*?^\}\)/ms, ''),
+    );
+  const steps = [loadWork(true), saveWork(true), powerWork(true), waitWork, whichWork].flatMap((work) =>
+    work.steps.map(({ name }) => `${name}-deadline`),
+  );
+  const exact = entries.map(({ code }) => code).filter((code) => !code.includes('*') && !steps.includes(code));
+  expect(exact.length).toBeGreaterThan(100);
+  expect(exact.filter((code) => !texts.some((text) => text.includes(`'${code}'`)))).toEqual([]);
 });
 
 test('what old lines of history are excused for is not the fault of the node today', () => {

@@ -8,7 +8,7 @@ export const fail = failures('Deadlines', {
     meaning: 'Enough others were done (--min-success), and this one was not waited for any longer.',
     todo: 'Do it later, with imaging-runs resume.',
   },
-  'node-deadline': {
+  'target-deadline': {
     blame: 'node',
     cure: 'again',
     meaning: 'It was not done in the time it has for all its attempts together.',
