@@ -91,7 +91,7 @@ export class ServerSession {
     this.#pacer = new Pacer(this.#core.rate.blocksPerSecond, now);
     this.#sender = new BlockSender(
       srcIp,
-      (datagram, done) => sockets.send(datagram, options.group, done),
+      { batch: sockets.batch, address: options.group, port: options.port },
       () => this.#afterBatch(),
       (error) => this.#onSendError(error),
     );
