@@ -38,6 +38,8 @@ export class ReceiveRing {
   #segments: Buffer[][] = [];
   /** Datagrams that the socket of the last delivery lost for want of room, since it was opened; null: it did not say. */
   lost: number | null = null;
+  /** Slots that the kernel filled last. */
+  filled = RING_SLOTS;
 
   constructor({ address, bytes, view }: Arena) {
     this.address = address;
@@ -55,14 +57,21 @@ export class ReceiveRing {
     }
   }
 
-  /** Hands out the datagrams of a delivery; returns how many there were. The slot is ready for the next one then. */
+  /** Says anew what the kernel overwrote: how much it may write. To be called before it fills slots again. */
+  makeReady(): void {
+    for (let slot = 0; slot < this.filled; slot++) {
+      const header = slot * MMSGHDR_BYTES;
+      this.#view.setUint32(header + MMSGHDR.nameBytes, SOCKADDR_BYTES, true);
+      this.#view.setUint32(header + MMSGHDR.controlBytes, CONTROL_BYTES, true);
+    }
+  }
+
+  /** Hands out the datagrams of a delivery; returns how many there were. */
   take(slot: number, onDatagram: DatagramHandler): number {
     const header = slot * MMSGHDR_BYTES;
     const sizeBytes = this.#view.getUint32(header + MMSGHDR.length, true);
     const segmentBytes = this.#control(slot) || sizeBytes;
     const from = this.#origin(NAMES + slot * SOCKADDR_BYTES);
-    this.#view.setUint32(header + MMSGHDR.nameBytes, SOCKADDR_BYTES, true);
-    this.#view.setUint32(header + MMSGHDR.controlBytes, CONTROL_BYTES, true);
     if (sizeBytes === 0) {
       onDatagram(this.#bytes.subarray(0, 0), from);
       return 1;
