@@ -1,7 +1,7 @@
 import { messageOf } from '../util/errors.js';
 import { type Watch, type Ready, watches } from './watch.js';
 
-type Koffi = (typeof import('koffi'))['default'];
+type Koffi = typeof import('koffi')['default'];
 
 /** What C functions get and return. Addresses are bigints; lengths may be either. */
 export type NativeCall = (...args: (number | bigint | string | null)[]) => number | bigint;

@@ -34,7 +34,10 @@ for (let round = 0; round < rounds; round++) {
   const single = Buffer.alloc(sizeBytes);
   single.writeUInt32LE(next++, 0);
   // a datagram of its own must not overtake
-  await Promise.all([send((done) => batch.send(count, '127.0.0.1', 7001, done)), send((done) => sender.send(single, '127.0.0.1', 7001, done))]);
+  await Promise.all([
+    send((done) => batch.send(count, '127.0.0.1', 7001, done)),
+    send((done) => sender.send(single, '127.0.0.1', 7001, done)),
+  ]);
 }
 const deadline = Date.now() + 20_000;
 while (got.length < next && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
