@@ -109,8 +109,8 @@ export class ClientSession {
   }
 
   /** Takes in one datagram. */
-  onDatagram(bytes: Buffer, from: Origin, now: number): void {
-    if (!this.#over && !this.#isLost()) this.#core.onDatagram(bytes, from, now);
+  onDatagram(bytes: Buffer, from: Origin, now: number, body?: Uint8Array): void {
+    if (!this.#over && !this.#isLost()) this.#core.onDatagram(bytes, from, now, body);
   }
 
   /** Takes in a decoded datagram that is no BLOCK, for callers with many sessions. */

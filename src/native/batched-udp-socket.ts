@@ -33,6 +33,8 @@ export class BatchedUdpSocket implements UdpSocket {
   readonly #calls: UdpCalls;
   readonly #fd: number;
   readonly #bufferBytes: number;
+  readonly #headBytes: number;
+  readonly #clock: () => number;
   readonly #watch: Watch;
   readonly #batches: SegmentedBatch[] = [];
   #onWritable: (() => void)[] = [];
@@ -43,6 +45,8 @@ export class BatchedUdpSocket implements UdpSocket {
   constructor(calls: UdpCalls, options: UdpSocketOptions, onDatagram: DatagramHandler, onError: (error: Error) => void) {
     this.#calls = calls;
     this.#bufferBytes = options.bufferBytes;
+    this.#headBytes = options.headBytes;
+    this.#clock = options.clock;
     this.#fd = calls.open();
     try {
       if (options.shared) calls.setOption(this.#fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -125,8 +129,9 @@ export class BatchedUdpSocket implements UdpSocket {
         if (errno !== EAGAIN && errno !== EINTR) onError(systemError(errno, 'recvmmsg'));
         return;
       }
+      const at = this.#clock();
       for (let slot = 0; slot < deliveries; slot++) {
-        ring.take(slot, onDatagram);
+        ring.take(slot, this.#headBytes, at, onDatagram);
         if (ring.lost !== null) this.lost = ring.lost;
       }
       if (deliveries < RING_SLOTS) return;
