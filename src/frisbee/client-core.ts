@@ -125,6 +125,11 @@ export class ClientCore {
     else if (message.kind === 'prequest') this.#onOverheard(message.chunk, message.map, false, now);
   }
 
+  /** Datagrams found no room in our socket's buffer. */
+  onOverflow(): void {
+    this.#repairs.onOverflow();
+  }
+
   /** The chunk in a buffer has been used up: there is room for another. */
   bufferFreed(buffer: number, now: number): void {
     const wasFull = this.#buffers.freeCount === 0;

@@ -32,6 +32,7 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
     { group, port, localIp, loopback, ...(bufferBytes === undefined ? {} : { bufferBytes }) },
     (bytes, from, now, body) => {
       heardAt = now;
+      if (session && sockets.lost !== session.overflowed) session.onOverflow(sockets.lost);
       session?.onDatagram(bytes, from, now, body);
       coalescing?.heard(now);
     },
@@ -138,8 +139,11 @@ type Channel = {
 async function openChannel({ group, port, localIp }: ReceiveOptions, host: ReceiveHost): Promise<Channel> {
   const sessions = new Set<ClientSession>();
   const members = new Set<string>();
+  let lost = 0;
   const toAll: DatagramHandler = (bytes, from, now, body) => {
     if (members.has(from.address)) return;
+    if (listener.lost !== lost) for (const session of sessions) session.onOverflow(listener.lost);
+    lost = listener.lost;
     if (isBlock(bytes)) {
       for (const session of sessions) session.onDatagram(bytes, from, now, body);
       return;

@@ -12,6 +12,7 @@ import {
   IPPROTO_IP,
   SO_BROADCAST,
   SO_RCVBUF,
+  SO_RCVBUFFORCE,
   SO_REUSEADDR,
   SO_RXQ_OVFL,
   SO_SNDBUF,
@@ -51,7 +52,9 @@ export class BatchedUdpSocket implements UdpSocket {
     try {
       if (options.shared) calls.setOption(this.#fd, SOL_SOCKET, SO_REUSEADDR, 1);
       calls.bind(this.#fd, ipToNumber(options.address), options.port);
-      calls.setOption(this.#fd, SOL_SOCKET, SO_RCVBUF, options.bufferBytes);
+      // beyond net.core.rmem_max, where we may
+      if (!calls.tryOption(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, options.bufferBytes))
+        calls.setOption(this.#fd, SOL_SOCKET, SO_RCVBUF, options.bufferBytes);
       calls.setOption(this.#fd, SOL_SOCKET, SO_SNDBUF, options.bufferBytes);
       calls.tryOption(this.#fd, SOL_UDP, UDP_GRO, 1);
       calls.tryOption(this.#fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
