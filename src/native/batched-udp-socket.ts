@@ -12,6 +12,7 @@ import {
   IPPROTO_IP,
   SO_BROADCAST,
   SO_RCVBUF,
+  SO_RCVBUFFORCE,
   SO_REUSEADDR,
   SO_RXQ_OVFL,
   SO_SNDBUF,
@@ -39,6 +40,8 @@ export class BatchedUdpSocket implements UdpSocket {
   /** -1 once it is closed: the kernel then refuses whatever is still asked for. */
   #fd: number;
   readonly #bufferBytes: number;
+  readonly #headBytes: number;
+  readonly #clock: () => number;
   readonly #watch: Watch;
   readonly #batches: SegmentedBatch[] = [];
   /** Sends that wait for room, in the order they were asked for. */
@@ -49,16 +52,20 @@ export class BatchedUdpSocket implements UdpSocket {
   constructor(calls: UdpCalls, options: UdpSocketOptions, onDatagram: DatagramHandler, onError: (error: Error) => void) {
     this.#calls = calls;
     this.#bufferBytes = options.bufferBytes;
+    this.#headBytes = options.headBytes;
+    this.#clock = options.clock;
     this.#fd = calls.open();
     try {
       if (options.shared) calls.setOption(this.#fd, SOL_SOCKET, SO_REUSEADDR, 1);
       calls.bind(this.#fd, ipToNumber(options.address), options.port);
-      calls.setOption(this.#fd, SOL_SOCKET, SO_RCVBUF, options.bufferBytes);
+      // beyond net.core.rmem_max, where we may
+      if (!calls.tryOption(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, options.bufferBytes))
+        calls.setOption(this.#fd, SOL_SOCKET, SO_RCVBUF, options.bufferBytes);
       calls.setOption(this.#fd, SOL_SOCKET, SO_SNDBUF, options.bufferBytes);
       calls.tryOption(this.#fd, SOL_UDP, UDP_GRO, 1);
       calls.tryOption(this.#fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
       // what is still at hand when a handler closes the socket is nobody's any more
-      const deliver: DatagramHandler = (bytes, from) => void (this.#fd >= 0 && onDatagram(bytes, from));
+      const deliver: DatagramHandler = (bytes, from, at, body) => void (this.#fd >= 0 && onDatagram(bytes, from, at, body));
       this.#watch = calls.library.watch(this.#fd, ({ readable, writable }) => {
         if (writable) this.#sendWaiting();
         if (readable && this.#fd >= 0) this.#receive(deliver, onError);
@@ -137,8 +144,9 @@ export class BatchedUdpSocket implements UdpSocket {
         if (errno !== EAGAIN && errno !== EINTR) onError(systemError(errno, 'recvmmsg'));
         return;
       }
+      const at = this.#clock();
       for (let slot = 0; slot < deliveries; slot++) {
-        ring.take(slot, onDatagram);
+        ring.take(slot, this.#headBytes, at, onDatagram);
         if (ring.lost !== null) this.lost = ring.lost;
       }
       if (deliveries < RING_SLOTS) return;

@@ -1,4 +1,4 @@
-type Koffi = Pick<typeof import('koffi'), 'load' | 'node' | 'pointer' | 'proto' | 'register'>;
+type Koffi = Pick<typeof import('koffi'), 'load' | 'node' | 'pointer' | 'proto' | 'register' | 'view'>;
 type Handle = number | bigint;
 
 export type Ready = { readable: boolean; writable: boolean };
@@ -10,6 +10,10 @@ export type Watch = { for(when: Ready): void; close(): void };
 const UV_POLL = 8;
 const UV_READABLE = 1;
 const UV_WRITABLE = 2;
+/** uv_loop_t begins with data, the number of active handles and a list of handles (next, last); uv_handle_t has its links at 32. */
+const LOOP_BYTES = 32;
+const LOOP_LAST_HANDLE = 24;
+const HANDLE_QUEUE = 32n;
 
 /**
  * Watches descriptors from this thread's event loop: returns what watches one, which nobody else may watch.
@@ -23,6 +27,8 @@ export function watches(koffi: Koffi): (fd: number, onReady: (ready: Ready) => v
   const walk = library.func('void uv_walk(int64_t, int64_t, int64_t)');
   const typeOf = library.func('int uv_handle_get_type(int64_t)');
   const start = library.func('int uv_poll_start(int64_t, int, int64_t)');
+  const fileOf = library.func('int uv_fileno(int64_t, void *)');
+  const file = new Int32Array(1);
   const getLoop = library.func('int napi_get_uv_event_loop(int64_t, void *)');
   const loop = new BigUint64Array(1);
   if (getLoop(koffi.node.env, loop) !== 0) throw new Error('Node.js does not tell its event loop');
@@ -40,11 +46,21 @@ export function watches(koffi: Koffi): (fd: number, onReady: (ready: Ready) => v
     koffi.pointer(koffi.proto('void imaging_on_poll(int64_t, int, int)')),
   );
 
-  return (fd, onReady) => {
-    const owner = koffi.node.poll(fd, () => undefined);
+  // walking takes a microsecond for each handle there is, so the end of libuv's list is tried first: where uv.h says it is
+  const list = new DataView(koffi.view(loop[0], LOOP_BYTES));
+  const newest = (fd: number): Handle | null => {
+    const handle = list.getBigUint64(LOOP_LAST_HANDLE, true) - HANDLE_QUEUE;
+    return typeOf(handle) === UV_POLL && fileOf(handle, file) === 0 && file[0] === fd ? Number(handle) : null;
+  };
+  const walked = (): Handle | null => {
     made = null;
     walk(loop[0], onHandle, 0);
-    const handle = made;
+    return made;
+  };
+
+  return (fd, onReady) => {
+    const owner = koffi.node.poll(fd, () => undefined);
+    const handle = newest(fd) ?? walked();
     if (handle === null) throw new Error('the handle of a descriptor is not found in the event loop');
     const tell = later(onReady);
     const waitFor = ({ readable, writable }: Ready): void =>

@@ -8,9 +8,10 @@ import { arenas } from '../../src/native/arena.js';
 import { capability } from '../../src/native/capability.js';
 import { type Library, loadLibrary, type NativeCall } from '../../src/native/library.js';
 import { NodeUdpSocket } from '../../src/native/node-udp-socket.js';
+import { ReceiveRing, RING_BYTES } from '../../src/native/receive-ring.js';
 import { SegmentedBatch } from '../../src/native/segmented-batch.js';
 import { openUdpBatches, udpBatches } from '../../src/native/udp-batches.js';
-import { IOVEC_BYTES, MMSGHDR, MMSGHDR_BYTES, UDP_SEGMENT } from '../../src/native/udp-layout.js';
+import { CMSG, IOVEC_BYTES, MMSGHDR, MMSGHDR_BYTES, SOL_UDP, UDP_GRO, UDP_SEGMENT } from '../../src/native/udp-layout.js';
 import { testSession } from '../helpers/frisbee.js';
 import { bundle } from './bundle.js';
 
@@ -89,6 +90,33 @@ describe.skipIf(whyOff !== null)(`what a kernel may do${whyOff ? ` (skipped: ${w
     expect(send()).toBe(EAGAIN);
     expect(send()).toBe(0);
     expect(out).toEqual([...all, ...all]);
+  });
+
+  test.each([
+    [100, 7, 700],
+    [64, 7, 448],
+    [65, 1000, 64_001],
+    [1, 500, 500],
+  ])('it puts %i datagrams of up to %i bytes together, whatever the most of ours are', (count, segmentBytes, sizeBytes) => {
+    const arena = arenas(library)(RING_BYTES);
+    onTestFinished(() => arena.release());
+    const ring = new ReceiveRing(arena);
+    const { view, address, bytes } = arena;
+    const at = (pointer: number): number => Number(view.getBigUint64(pointer, true) - address);
+    const data = at(at(MMSGHDR.iovec));
+    const control = at(MMSGHDR.control);
+    for (let i = 0; i < sizeBytes; i++) bytes[data + i] = i % 251;
+    view.setUint32(MMSGHDR.length, sizeBytes, true);
+    view.setUint32(MMSGHDR.controlBytes, 20, true);
+    view.setUint32(control + CMSG.bytes, 20, true);
+    view.setInt32(control + CMSG.level, SOL_UDP, true);
+    view.setInt32(control + CMSG.type, UDP_GRO, true);
+    view.setInt32(control + CMSG.data, segmentBytes, true);
+    const got: Buffer[] = [];
+    ring.take(0, 0, 0, (datagram) => got.push(Buffer.from(datagram)));
+    expect(got).toHaveLength(count);
+    expect(got.slice(0, -1).every(({ length }) => length === segmentBytes)).toBe(true);
+    expect(Buffer.concat(got).equals(bytes.subarray(data, data + sizeBytes))).toBe(true);
   });
 
   test('it does not know UDP_SEGMENT: the capability is off, and says why', async () => {
@@ -172,7 +200,7 @@ describe.skipIf(whyOff !== null)('threads', () => {
   };
   const sender = async (): Promise<{ got: string[]; send: (text: string, port: number) => void }> => {
     const got: string[] = [];
-    const options = { address: '127.0.0.1', port: 0, shared: false, bufferBytes: 1 << 20 };
+    const options = { address: '127.0.0.1', port: 0, shared: false, bufferBytes: 1 << 20, headBytes: 0, clock: Date.now };
     const batches = await udpBatches.get();
     const socket = batches!.open(
       options,
@@ -218,7 +246,7 @@ describe.skipIf(whyOff !== null)('threads', () => {
     expect(process.memoryUsage.rss() - before.rss).toBeLessThan(100 << 20);
     // nobody has the port: Node.js may bind it alone
     const free = await NodeUdpSocket.open(
-      { address: '127.0.0.1', port, shared: false, bufferBytes: 4096 },
+      { address: '127.0.0.1', port, shared: false, bufferBytes: 4096, headBytes: 0, clock: Date.now },
       () => undefined,
       () => undefined,
     );

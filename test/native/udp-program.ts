@@ -10,11 +10,15 @@ const fail = (error: Error): never => {
 
 const got: number[] = [];
 const receiver = batches.open(
-  { address: '127.0.0.1', port: 7001, shared: false, bufferBytes: 8 << 20 },
+  { address: '127.0.0.1', port: 7001, shared: false, bufferBytes: 8 << 20, headBytes: 0, clock: Date.now },
   (bytes) => got.push(bytes.readUInt32LE(0)),
   fail,
 );
-const sender = batches.open({ address: '127.0.0.1', port: 7002, shared: false, bufferBytes }, () => undefined, fail);
+const sender = batches.open(
+  { address: '127.0.0.1', port: 7002, shared: false, bufferBytes, headBytes: 0, clock: Date.now },
+  () => undefined,
+  fail,
+);
 const batch = sender.batch(count, sizeBytes);
 let waited = 0;
 let next = 0;

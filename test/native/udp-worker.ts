@@ -6,7 +6,7 @@ const batches = await udpBatches.get();
 if (!batches || !parentPort) throw new Error(`cannot: ${await udpBatches.whyOff()}`);
 const parent = parentPort;
 const socket = batches.open(
-  { address: '127.0.0.1', port: Number(workerData), shared: false, bufferBytes: 1 << 20 },
+  { address: '127.0.0.1', port: Number(workerData), shared: false, bufferBytes: 1 << 20, headBytes: 0, clock: Date.now },
   (bytes, from) => {
     parent.postMessage(bytes.toString('latin1'));
     socket.send(bytes, from.address, from.port);

@@ -19,7 +19,7 @@ const opening =
   (open: typeof NodeUdpSocket.open): Open =>
   async (options, onDatagram = () => undefined) => {
     const socket: UdpSocket = await open(
-      { address: '127.0.0.1', port: 0, shared: false, bufferBytes: 1 << 20, ...options },
+      { address: '127.0.0.1', port: 0, shared: false, bufferBytes: 1 << 20, headBytes: 0, clock: Date.now, ...options },
       onDatagram,
       fail,
     );
@@ -147,6 +147,20 @@ describe.each(pairs)('%s', (_, sender, receiver) => {
 });
 
 describe.each(modes)('%s', (_, open) => {
+  test('a handler gets heads and bodies apart, and when they came', async () => {
+    const { port } = testSession();
+    const got: string[] = [];
+    await open({ port, headBytes: 3, clock: () => 42 }, (bytes, _from, at, body) =>
+      got.push(`${String(bytes)} ${at} ${String(Buffer.from(body))}`),
+    );
+    const out = await open({});
+    const batch = out.batch(2, 5);
+    batch.datagrams.forEach((datagram, i) => datagram.write(`abc0${i}`));
+    await sent((done) => batch.send(2, '127.0.0.1', port, done));
+    for (const text of ['abcd', 'abc', 'a', '']) await sent((done) => out.send(Buffer.from(text), '127.0.0.1', port, done));
+    await expect.poll(() => got).toEqual(['abc00 42 00', 'abc01 42 01', 'abcd 42 d', 'abc 42 ', 'a 42 ', ' 42 ']);
+  });
+
   test('a datagram that is too long is refused', async () => {
     const out = await open({});
     expect(await told((done) => out.send(Buffer.alloc(65_508), '127.0.0.1', 9, done))).toBe('EMSGSIZE');
@@ -168,7 +182,8 @@ describe.each(modes)('%s', (_, open) => {
     expect(socket.receiveBufferBytes).toBe(60_000);
     expect(socket.sendBufferBytes).toBe(60_000);
     const greedy = await open({ bufferBytes: 1 << 30 });
-    expect(greedy.receiveBufferBytes).toBeLessThan(1 << 30);
+    expect(greedy.receiveBufferBytes).toBeLessThanOrEqual(1 << 30);
+    expect(greedy.sendBufferBytes).toBeLessThan(1 << 30);
   });
 
   test('a handler that closes the socket is not called again', async () => {
