@@ -23,7 +23,12 @@ export default defineConfig({
           { extends: true, test: { name: 'slow', include: ['test/**/*.slow.test.ts'] } },
           { extends: true, test: { name: 'without system calls', include: sessions, exclude: [], env: { IMAGING_NATIVE_OFF: 'all' } } },
         ]
-      : [{ extends: true, test: { include: ['test/**/*.test.ts', 'test/**/*.test.tsx'], exclude: ['test/**/*.slow.test.ts'] } }],
+      : [
+          {
+            extends: true,
+            test: { name: 'quick', include: ['test/**/*.test.ts', 'test/**/*.test.tsx'], exclude: ['test/**/*.slow.test.ts'] },
+          },
+        ],
     // a time-out is for what hangs: a machine that does other things as well may take many times what a quiet one does
     testTimeout: 60_000,
     hookTimeout: 60_000,
