@@ -2,8 +2,11 @@ import { messageOf } from '../util/errors.js';
 
 type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'view' | 'node'>;
 
-/** What C functions get and return. Addresses are bigints; lengths may be either. */
-export type NativeCall = (...args: (number | bigint | string | null)[]) => number | bigint;
+/**
+ * What C functions get and return. Addresses are bigints; lengths may be either. Bytes are passed where they lie, by their
+ * address, which holds for the call alone.
+ */
+export type NativeCall = (...args: (number | bigint | string | Uint8Array | null)[]) => number | bigint;
 
 export type Ready = { readable: boolean; writable: boolean };
 
