@@ -1,7 +1,7 @@
 import { capability } from './capability.js';
 import type { Library } from './library.js';
 
-/** What libdeflate does for us: whole buffers only, several times as fast as zlib does it. */
+/** What libdeflate does for us, faster than zlib: whole buffers only. */
 export type Libdeflate = {
   /**
    * Inflates a zlib stream, its Adler-32 verified. False unless all of `input` is that one stream, and `output` just what
@@ -14,7 +14,7 @@ const SIZE_BYTES = 8;
 
 /** libdeflate, where the system has it. */
 export const libdeflate = capability(
-  { name: 'libdeflate', does: 'inflates images with libdeflate', without: 'zlib does it, for about twice the processor time' },
+  { name: 'libdeflate', does: 'inflates images with libdeflate', without: 'zlib does it, which takes more processor time' },
   openLibdeflate,
 );
 

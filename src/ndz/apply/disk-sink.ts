@@ -100,11 +100,7 @@ class DiskSink implements WriterSink {
       if (pieceOffset > 0 && isChunkFault(error)) this.#halfWritten.set(header.index, JSON.stringify(header.regions));
       throw error;
     }
-    // only what is written may be overwritten; what cannot be written is told by the next call
-    void this.#writer.drain().then(
-      () => this.#memories.giveBack(memory),
-      () => undefined,
-    );
+    void this.#writer.settled().then(() => this.#memories.giveBack(memory));
     this.#cutBytes += bytesBeyond(extents, this.#writer.limitBytes);
     this.#cutEffectiveBytes += cutOff(header, this.#limitBytes);
     if (this.#options.zeroFill)
