@@ -121,6 +121,7 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
     'check/image-digests',
     'check/verify',
     'codec/format',
+    'codec/inflate-memory',
     'failures',
     'read/image-source',
     'read/inspect',
