@@ -62,7 +62,7 @@ Architecture: $architecture
 Maintainer: the imaging project <root@localhost>
 Installed-Size: $(du -sk "$to/usr" | cut -f1)
 Depends: nodejs (>= 20.19), passwd
-Recommends: iputils-ping
+Recommends: iputils-ping, libdeflate0
 Suggests: bash-completion, tftpd-hpa
 Section: admin
 Priority: optional

@@ -21,7 +21,7 @@ export type WriteStats = PlacementStats & {
 /**
  * Writes at given places of a regular file, a block device, a part of one, or a character device, a few pieces at a time. A
  * write resolves when its last piece is under way, so the next chunk can be inflated meanwhile; what goes wrong then is thrown
- * by the next call, and by `drain` at the latest. The bytes handed in must not change until `drain`.
+ * by the next call, and by `drain` at the latest. The bytes handed in must not change until `settled` or `drain`.
  */
 export class DiskWriter {
   readonly path: string;
@@ -91,6 +91,11 @@ export class DiskWriter {
   /** Makes `sizeBytes` from `offset` read as zeros, as far as there is room. Throws as `write` does. */
   async writeZeros(offset: number, sizeBytes: number): Promise<void> {
     for (const write of this.#placer.zeros(offset, sizeBytes)) await this.#start(write);
+  }
+
+  /** Resolves when the bytes handed in so far may change; throws nothing. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#inFlight);
   }
 
   /** Waits for what is under way; throws what went wrong with it. */

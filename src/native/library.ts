@@ -3,8 +3,11 @@ import { type Watch, type Ready, watches } from './watch.js';
 
 type Koffi = typeof import('koffi')['default'];
 
-/** What C functions get and return. Addresses are bigints; lengths may be either. */
-export type NativeCall = (...args: (number | bigint | string | null)[]) => number | bigint;
+/**
+ * What C functions get and return. Addresses are bigints; lengths may be either. Bytes are passed where they lie, by their
+ * address, which holds for the call alone.
+ */
+export type NativeCall = (...args: (number | bigint | string | Uint8Array | null)[]) => number | bigint;
 
 /** The C library of this process, and what reads and watches for it. */
 export type Library = {

@@ -5,9 +5,14 @@ import { chunkJob } from '../../src/ndz/threads/chunk-work.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { endOfImage, inspectImage } from '../../src/ndz/read/inspect.js';
 import { streamImage } from '../../src/ndz/read/image-stream.js';
+import { InflateMemory } from '../../src/ndz/codec/inflate-memory.js';
 import { inflatePieces, openChunk } from '../../src/ndz/codec/inflate.js';
+import { libdeflate } from '../../src/native/libdeflate.js';
 import { Failure } from '../../src/util/errors.js';
 import { bases, dice, meaning, mutate, sweep, type Base, type Mutant } from '../helpers/mutate.js';
+
+/** Why it is zlib that inflates, and not libdeflate; null when it is not. */
+export const whyZlib = (): Promise<string | null> => libdeflate.whyOff();
 
 export type FuzzReport = { count: number; refused: Record<string, number>; accepted: number; slowestMs: number; peakBytes: number };
 
@@ -78,10 +83,12 @@ async function restore(path: string, bytes: Buffer, diskFd: number): Promise<str
   });
 }
 
+const memory = new InflateMemory();
+
 async function applyAll(bytes: Buffer, data: ChunkJobData): Promise<void> {
   for (let position = 0; position < bytes.byteLength / CHUNK_BYTES; position++) {
     const chunk = bytes.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES);
-    await chunkJob({ kind: 'apply', position, bytes: chunk, zeroFill: false }, data);
+    await chunkJob({ kind: 'apply', position, bytes: chunk, zeroFill: false }, data, memory);
   }
 }
 

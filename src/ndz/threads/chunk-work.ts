@@ -9,20 +9,23 @@ import { messageOf } from '../../util/errors.js';
 import { chunkTotals, dataExtents, gapExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
+import type { InflateMemory } from '../codec/inflate-memory.js';
 import { readChunkBytes } from '../read/open-image.js';
 import type { ChunkJob, ChunkJobData, ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 
 /** The most that one write has: this thread has nothing else to do meanwhile. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 
-/** Does one job in this thread. Throws the Failures of `openChunk` and `inflatePieces`, `disk-write-failed`, `disk-read-failed`, `ndz-unreadable`. */
-export async function chunkJob(job: ChunkJob, data: ChunkJobData): Promise<ChunkJobResult> {
+/**
+ * Does one job in this thread, which must not do another one meanwhile in the same `memory`. Throws the Failures of `openChunk` and `inflatePieces`, `disk-write-failed`, `disk-read-failed`, `ndz-unreadable`.
+ */
+export async function chunkJob(job: ChunkJob, data: ChunkJobData, memory: InflateMemory): Promise<ChunkJobResult> {
   const bytes = 'bytes' in job && job.bytes ? job.bytes : readChunk(job.position, data.image);
   const header = openChunk(bytes, job.position);
   checkIdentity(header, job.position, data.image);
   const work = workOf(job, header, data.target);
   let pieceOffset = 0;
-  for await (const piece of inflatePieces(bytes, header)) {
+  for await (const piece of inflatePieces(bytes, header, memory)) {
     work.take?.(pieceOffset, piece);
     pieceOffset += piece.byteLength;
   }
