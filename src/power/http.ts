@@ -1,0 +1,46 @@
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
+import { limitedText } from '../util/limited-text.js';
+
+/** What a card's web server answered; `isCut`: the text goes on. */
+export type HttpAnswer = { statusCode: number; text: string; isCut: boolean };
+
+/** The one pool of connections to the cards. */
+export type Http = {
+  /** Rejects with the system's or the parser's error, with one of the code `CLOSED` when the pool is closed meanwhile, and for an aborted signal. */
+  get(url: string, signal: AbortSignal): Promise<HttpAnswer>;
+  /** Drops all connections; requests under way reject. */
+  close(): Promise<void>;
+};
+
+export const CLOSED = 'ERR_HTTP_POOL_CLOSED';
+
+/** No card gets two requests at a time, and no connection is kept: such cards serve few. `maxBytes`: so much of an answer is read. */
+export function openHttp(maxBytes: number): Http {
+  let agent: Agent | null = null;
+  let isClosed = false;
+  const pending = new Set<ClientRequest>();
+  const send = async (url: string, signal: AbortSignal): Promise<HttpAnswer> => {
+    const http = await import('node:http'); // by the first request: most commands send none
+    if (isClosed) throw new Error('closed before it was sent');
+    agent ??= new http.Agent({ keepAlive: false, maxSockets: 1 });
+    const request = http.get(url, { agent, signal });
+    pending.add(request);
+    request.once('close', () => pending.delete(request));
+    const response = await new Promise<IncomingMessage>((resolve, reject) => request.on('response', resolve).on('error', reject));
+    return { statusCode: response.statusCode ?? 0, ...(await limitedText(response, maxBytes)) };
+  };
+  return {
+    get: async (url, signal) => {
+      try {
+        return await send(url, signal);
+      } catch (cause) {
+        throw isClosed ? Object.assign(new Error('we have dropped the connections', { cause }), { code: CLOSED }) : cause;
+      }
+    },
+    close: async () => {
+      isClosed = true;
+      for (const request of pending) request.destroy();
+      agent?.destroy();
+    },
+  };
+}
