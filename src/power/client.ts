@@ -74,7 +74,7 @@ async function request(
   let again: Again | null = null;
   let times = 0;
   const late = (): Failure => again?.failure(times) ?? timeoutFailure(cmc, options.port, verb, timeoutMs);
-  return withDeadline(signal, timeoutMs, late, async (inner) => {
+  const asking = async (inner: AbortSignal): Promise<PowerAnswer> => {
     for (;;) {
       if (sending.before) await sending.before();
       const answer = await attempt(http, options, cmc, verb, inner).catch((error: unknown) => passing(error, verb, inner));
@@ -85,7 +85,8 @@ async function request(
       sending.onAgain?.(again.why);
       await sleep(pauseMs(options, times), inner);
     }
-  });
+  };
+  return timeoutMs === Infinity ? asking(signal) : withDeadline(signal, timeoutMs, late, asking);
 }
 
 /** Why a card is to be asked again, and the failure it is when that does not help. */

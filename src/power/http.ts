@@ -6,7 +6,7 @@ export type HttpAnswer = { statusCode: number; text: string; isCut: boolean };
 
 /** The one pool of connections to the cards. */
 export type Http = {
-  /** Rejects with the system's or the parser's error, with one of the code `CLOSED` when the pool is closed meanwhile, and for an aborted signal. */
+  /** Rejects with the system's or the parser's error, with one of the code `CLOSED` when the pool is closed meanwhile, and when the signal aborts. */
   get(url: string, signal: AbortSignal): Promise<HttpAnswer>;
   /** Drops all connections; requests under way reject. */
   close(): Promise<void>;
@@ -23,11 +23,18 @@ export function openHttp(maxBytes: number): Http {
     const http = await import('node:http'); // by the first request: most commands send none
     if (isClosed) throw new Error('closed before it was sent');
     agent ??= new http.Agent({ keepAlive: false, maxSockets: 1 });
-    const request = http.get(url, { agent, signal });
+    signal.throwIfAborted();
+    const request = http.get(url, { agent });
+    const drop = (): void => void request.destroy();
     pending.add(request);
-    request.once('close', () => pending.delete(request));
-    const response = await new Promise<IncomingMessage>((resolve, reject) => request.on('response', resolve).on('error', reject));
-    return { statusCode: response.statusCode ?? 0, ...(await limitedText(response, maxBytes)) };
+    signal.addEventListener('abort', drop, { once: true }); // the signal option would make errors of requests that are done
+    try {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => request.on('response', resolve).on('error', reject));
+      return { statusCode: response.statusCode ?? 0, ...(await limitedText(response, maxBytes)) };
+    } finally {
+      signal.removeEventListener('abort', drop);
+      pending.delete(request);
+    }
   };
   return {
     get: async (url, signal) => {

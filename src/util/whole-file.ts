@@ -42,7 +42,7 @@ export async function writeWhole(
   { mode = 0o666, sync = true, follow = true }: WholeFileOptions = {},
 ): Promise<void> {
   const folder = HeldFolder.open(dirname(path), { follow });
-  const calls = fileCalls(folder.at('.'));
+  const calls = fileCalls(dirname(path));
   const temporary = folder.at(unfinishedName(basename(path)));
   try {
     const fd = await calls.open(temporary, 'wx', mode);
