@@ -27,10 +27,10 @@ export class PxeFolder {
   readonly #us: Who;
   readonly #calls: FileCalls;
 
-  constructor(path: string, us: Who) {
+  constructor(path: string, us: Who, calls = fileCalls(path)) {
     this.path = path;
     this.#us = us;
-    this.#calls = fileCalls(path);
+    this.#calls = calls;
   }
 
   list(): Promise<string[]> {

@@ -22,9 +22,11 @@ export type FileCalls = {
 };
 
 const fsync = promisify(fs.fsync);
+const read = promisify(fs.read);
+const write = promisify(fs.write);
 
 /** In the thread pool: a file server may take as long as it likes. A call costs several times what the system's part of it does. */
-const later: FileCalls = {
+export const callsLater: FileCalls = {
   lstat: fs.promises.lstat,
   readlink: fs.promises.readlink,
   link: fs.promises.link,
@@ -33,15 +35,15 @@ const later: FileCalls = {
   unlink: fs.promises.unlink,
   open: promisify(fs.open),
   fstat: promisify(fs.fstat),
-  read: async (fd, buffer, offset, length, position) => (await promisify(fs.read)(fd, buffer, offset, length, position)).bytesRead,
-  write: async (fd, bytes, offset, length, position) => (await promisify(fs.write)(fd, bytes, offset, length, position)).bytesWritten,
+  read: async (fd, buffer, offset, length, position) => (await read(fd, buffer, offset, length, position)).bytesRead,
+  write: async (fd, bytes, offset, length, position) => (await write(fd, bytes, offset, length, position)).bytesWritten,
   fchmod: promisify(fs.fchmod),
   fsync,
   close: promisify(fs.close),
 };
 
 /** At once: what the kernel has in memory anyway takes microseconds. */
-const now: FileCalls = {
+export const callsAtOnce: FileCalls = {
   lstat: async (path) => fs.lstatSync(path),
   readlink: async (path) => fs.readlinkSync(path),
   link: async (existing, path) => fs.linkSync(existing, path),
@@ -70,7 +72,7 @@ const LOCAL: ReadonlySet<number> = new Set([
 
 /** The calls that suit the file system which `path` lies on: nothing that this process does may wait for another machine. */
 export function fileCalls(path: string): FileCalls {
-  return isLocal(path) ? now : later;
+  return isLocal(path) ? callsAtOnce : callsLater;
 }
 
 function isLocal(path: string): boolean {
