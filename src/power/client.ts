@@ -146,9 +146,8 @@ async function fetchText(
   verb: PowerVerb,
   signal: AbortSignal,
 ): Promise<{ statusCode: number; text: string }> {
-  const host = cmc.ip.includes(':') ? `[${cmc.ip}]` : cmc.ip;
   try {
-    const { statusCode, text, isCut } = await http.get(`http://${host}:${port}/${verb}`, signal);
+    const { statusCode, text, isCut } = await http.get({ host: cmc.ip, port, path: `/${verb}` }, signal);
     if (isCut) throw tooLongFailure(cmc, port, verb, MAX_BODY_BYTES);
     return { statusCode, text };
   } catch (error) {

@@ -80,19 +80,26 @@ export async function withDeadline<T>(
 /** Why the signal of a piece of work that has ended is aborted; nobody waits to see it. */
 const over = new Error('over');
 
-/** Settles as `promise` does, or rejects with the signal's reason when that comes first. */
-export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+/**
+ * Settles as `promise` does, or rejects with the signal's reason, or after `ms` with what `late()` makes, when that comes
+ * first. What makes the promise is told nothing: `withDeadline` is for work that must stop.
+ */
+export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>, ms = Infinity, late?: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(reasonOf(signal));
+    const onAbort = (): void => settle(reject, reasonOf(signal));
+    const settle = <A>(how: (value: A) => void, value: A): void => {
+      signal.removeEventListener('abort', onAbort);
+      clearTimeout(timer);
+      how(value);
+    };
+    const timer =
+      late && Number.isFinite(ms) ? setTimeout(() => settle(reject, late()), Math.min(Math.max(0, ms), MAX_TIMER_MS)) : undefined;
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    const done =
-      <A>(settle: (value: A) => void) =>
-      (value: A): void => {
-        signal.removeEventListener('abort', onAbort);
-        settle(value);
-      };
-    promise.then(done(resolve), done(reject));
+    promise.then(
+      (value) => settle(resolve, value),
+      (error: unknown) => settle(reject, error),
+    );
   });
 }
 
