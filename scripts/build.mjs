@@ -54,6 +54,36 @@ function copyLibsql(folder) {
     copyFileSync(join(packages, platform, 'index.node'), join(folder, `libsql-${platform}.node`));
 }
 
+// The same for koffi, which looks for its library beside its own file
+const koffiNative = {
+  name: 'koffi-native',
+  setup: (build) => {
+    build.onLoad({ filter: /node_modules\/koffi\/src\/koffi\/src\/static\.js$/ }, () => ({
+      contents: 'export const loadStatic = () => null;',
+      loader: 'js',
+    }));
+    build.onLoad({ filter: /node_modules\/koffi\/src\/koffi\/index\.js$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      const contents = source.replace(
+        /let names = \[[^]*?\];/,
+        "let names = triplets2.map((triplet) => [import.meta.dirname, 'koffi-' + triplet + '.node'].join('/'));",
+      );
+      if (contents === source) throw new Error('koffi loads its library in another way than it did: adapt scripts/build.mjs');
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+function copyKoffi(folder) {
+  const packages = join(root, 'node_modules/@koromix');
+  copyFileSync(join(root, 'node_modules/koffi/LICENSE.txt'), join(folder, 'koffi.LICENSE.txt'));
+  for (const platform of readdirSync(packages))
+    for (const triplet of readdirSync(join(packages, platform))) {
+      const library = join(packages, platform, triplet, 'koffi.node');
+      if (existsSync(library)) copyFileSync(library, join(folder, `koffi-${triplet}.node`));
+    }
+}
+
 // built beside dist/ and put in its place at the end: a build that fails, or another at the same time, breaks nothing
 const fresh = join(root, `dist.${process.pid}.tmp`);
 try {
@@ -83,10 +113,11 @@ try {
       ].join(';'),
     },
     alias: { 'react-devtools-core': join(root, 'scripts/empty.mjs') },
-    plugins: [asciiHelp, libsqlNative],
+    plugins: [asciiHelp, libsqlNative, koffiNative],
     external: ['cpu-features', '*.node'],
   });
   copyLibsql(fresh);
+  copyKoffi(fresh);
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   renameSync(fresh, join(root, 'dist'));
   await generate(esbuild, root);

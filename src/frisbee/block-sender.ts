@@ -1,31 +1,32 @@
 import { systemCode } from '../util/errors.js';
 import { BLOCK_BYTES } from './geometry.js';
-import { BLOCK_DATA_OFFSET, newBlockDatagram, setBlockPosition } from './wire.js';
+import type { DatagramBatch } from '../native/udp-socket.js';
+import { BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES, newBlockDatagram, setBlockPosition } from './wire.js';
 
-/** Most blocks on their way into the socket at one time: between two batches the sender must listen. */
-export const BATCH_BLOCKS = 64;
+/** Most blocks on their way into the socket at one time: what the kernel takes in one call. Between two batches the sender must listen. */
+export const BATCH_BLOCKS = 60;
 const RETRY_MS = 1;
 
-/** Sends a datagram; `done` gets the error, if any. Without it nobody is told. */
-type Send = (datagram: Buffer, done?: (error: Error | null) => void) => void;
+/** Where blocks go. */
+type Way = { batch(count: number, sizeBytes: number): DatagramBatch; address: string; port: number };
 
 /**
- * Puts blocks into datagrams and these into a socket, through a fixed set of buffers: at most one batch is under way. A
- * socket keeps datagrams in order, so the last one's end is that of the batch, and only for it a callback is paid. A batch
+ * Puts blocks into datagrams and these into a socket, through a fixed set of buffers: at most one batch is under way. One
  * that fails is sent again for ever; errors other than a full kernel are handed to `onError` as well, which decides.
  */
 export class BlockSender {
   retries = 0;
-  readonly #datagrams: readonly Buffer[];
-  readonly #send: Send;
+  readonly #batch: DatagramBatch;
+  readonly #way: Way;
   readonly #done: (error: Error | null) => void;
   #filled = 0;
   #isUnderWay = false;
   #isClosed = false;
 
-  constructor(srcIp: number, send: Send, onBatchDone: () => void, onError: (error: Error) => void) {
-    this.#send = send;
-    this.#datagrams = Array.from({ length: BATCH_BLOCKS }, () => newBlockDatagram(srcIp));
+  constructor(srcIp: number, way: Way, onBatchDone: () => void, onError: (error: Error) => void) {
+    this.#way = way;
+    this.#batch = way.batch(BATCH_BLOCKS, BLOCK_DATAGRAM_BYTES);
+    for (const datagram of this.#batch.datagrams) newBlockDatagram(srcIp).copy(datagram);
     this.#done = (error) => {
       if (this.#isClosed) return;
       if (error) return this.#again(error, onError);
@@ -43,7 +44,7 @@ export class BlockSender {
   /** Adds neighbouring blocks of a chunk to the batch, `data` holding them one after the other. Up to BATCH_BLOCKS until `flush`. */
   add(chunk: number, first: number, count: number, data: Buffer): void {
     for (let i = 0; i < count; i++) {
-      const datagram = this.#datagrams[this.#filled++];
+      const datagram = this.#batch.datagrams[this.#filled++];
       if (!datagram || this.#isUnderWay) throw new RangeError('more blocks than a batch holds');
       setBlockPosition(datagram, chunk, first + i);
       data.copy(datagram, BLOCK_DATA_OFFSET, i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES);
@@ -63,10 +64,7 @@ export class BlockSender {
   }
 
   #sendAll(): void {
-    if (this.#isClosed) return;
-    const last = this.#filled - 1;
-    for (let i = 0; i < last; i++) this.#send(this.#datagrams[i]!);
-    this.#send(this.#datagrams[last]!, this.#done);
+    if (!this.#isClosed) this.#batch.send(this.#filled, this.#way.address, this.#way.port, this.#done);
   }
 
   #again(error: Error, onError: (error: Error) => void): void {

@@ -1,18 +1,25 @@
-import type { SessionAddress, Origin } from './session-address.js';
-import { createSocket, type Socket } from 'node:dgram';
+import type { SessionAddress } from './session-address.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
 import { isMulticast } from '../util/ipv4.js';
+import { BLOCK_DATA_OFFSET } from './wire.js';
+import { openUdpSocket } from '../native/open-udp-socket.js';
+import type { DatagramBatch, DatagramHandler, UdpSocket } from '../native/udp-socket.js';
 import { fail } from './failures.js';
 
 export type SessionSockets = {
   /** Bytes of receive and send buffer the kernel granted. */
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
+  /** Datagrams to the group that found no room in the receive buffer, as far as is known. */
+  readonly lost: number;
   /**
    * Sends to the session port of `address`; `done` gets the error, if any. The bytes must not change until then, or until
    * that of a later datagram: they leave in order.
    */
   send(bytes: Uint8Array, address: string, done?: (error: Error | null) => void): void;
+  /** Memory for datagrams of one size that leave together. */
+  batch(count: number, sizeBytes: number): DatagramBatch;
   /** Leaves the group and joins it again: keeps switches that lost us (IGMP snooping) forwarding. */
   rejoin(): void;
   close(): Promise<void>;
@@ -23,8 +30,6 @@ export const LOOPBACK_BROADCAST = '127.255.255.255';
 /** Datagrams live this many router hops, as in the real programs. */
 const MULTICAST_TTL = 5;
 export const SOCKET_BUFFER_BYTES = 1 << 20;
-
-export type DatagramHandler = (bytes: Buffer, from: Origin) => void;
 
 /**
  * Opens the socket (in loopback mode: the two sockets) of one party of a session.
@@ -38,25 +43,23 @@ export async function openSession(
   const multicast = isMulticast(session.group);
   const bindTo = session.loopback ? session.localIp : '0.0.0.0';
   const own = await openSocket(session, bindTo, false, onDatagram, onError);
-  let groupSocket: Socket = own;
+  let groupSocket = own;
   try {
     if (multicast) {
       onInterface(session, () => {
-        own.setMulticastTTL(MULTICAST_TTL);
-        own.setMulticastLoopback(session.loopback);
-        own.setMulticastInterface(session.localIp);
+        own.setMulticast({ ttl: MULTICAST_TTL, loopback: session.loopback, localIp: session.localIp });
       });
       if (session.loopback) groupSocket = await openSocket(session, session.group, true, onDatagram, onError);
       onInterface(session, () => groupSocket.addMembership(session.group, session.localIp));
     } else {
-      own.setBroadcast(true);
+      own.setBroadcast();
       // a broadcast reaches no socket that is bound to another address
       if (session.loopback && session.group === LOOPBACK_BROADCAST)
         groupSocket = await openSocket(session, session.group, true, onDatagram, onError);
     }
   } catch (error) {
-    own.close();
-    if (groupSocket !== own) groupSocket.close();
+    await own.close();
+    await groupSocket.close();
     throw error;
   }
   return sessionSockets(session, own, groupSocket, multicast);
@@ -69,11 +72,7 @@ export async function openLoopbackSender(
   onError: (error: Error) => void,
 ): Promise<SessionSockets> {
   const own = await openSocket(session, session.localIp, false, onDatagram, onError);
-  if (isMulticast(session.group)) {
-    own.setMulticastTTL(MULTICAST_TTL);
-    own.setMulticastLoopback(true);
-    own.setMulticastInterface(session.localIp);
-  }
+  if (isMulticast(session.group)) own.setMulticast({ ttl: MULTICAST_TTL, loopback: true, localIp: session.localIp });
   return sessionSockets(session, own, own, false);
 }
 
@@ -87,64 +86,56 @@ export async function openGroupListener(
   try {
     onInterface(session, () => socket.addMembership(session.group, session.localIp));
   } catch (error) {
-    socket.close();
+    await socket.close();
     throw error;
   }
   return sessionSockets(session, socket, socket, true);
 }
 
-function sessionSockets(session: SessionAddress, own: Socket, groupSocket: Socket, multicast: boolean): SessionSockets {
-  const { group, port, localIp, bufferBytes = SOCKET_BUFFER_BYTES } = session;
-  const both = own === groupSocket ? [own] : [own, groupSocket];
-  let closing: Promise<void> | null = null;
+function sessionSockets(session: SessionAddress, own: UdpSocket, groupSocket: UdpSocket, multicast: boolean): SessionSockets {
+  const { group, port, localIp } = session;
+  let isClosing = false;
   return {
-    // Linux counts its own overhead in and reports twice what was asked for
-    receiveBufferBytes: Math.min(bufferBytes, groupSocket.getRecvBufferSize() / 2),
-    sendBufferBytes: Math.min(bufferBytes, own.getSendBufferSize() / 2),
-    send: (bytes, address, done) => own.send(bytes, port, address, done),
+    receiveBufferBytes: groupSocket.receiveBufferBytes,
+    sendBufferBytes: own.sendBufferBytes,
+    get lost() {
+      return groupSocket.lost;
+    },
+    send: (bytes, address, done) => own.send(bytes, address, port, done),
+    batch: (count, sizeBytes) => own.batch(count, sizeBytes),
     rejoin: () => {
-      if (!multicast || closing) return;
+      if (!multicast || isClosing) return;
       groupSocket.dropMembership(group, localIp);
       groupSocket.addMembership(group, localIp);
     },
-    close: () => {
-      closing ??= Promise.all(both.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve())))).then(() => undefined);
-      return closing;
+    close: async () => {
+      isClosing = true;
+      await own.close();
+      await groupSocket.close();
     },
   };
 }
 
-function openSocket(
+async function openSocket(
   session: SessionAddress,
-  bindTo: string,
+  address: string,
   shared: boolean,
   onDatagram: DatagramHandler,
   onError: (error: Error) => void,
-): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket({
-      type: 'udp4',
-      reuseAddr: shared,
-      recvBufferSize: session.bufferBytes ?? SOCKET_BUFFER_BYTES,
-      sendBufferSize: session.bufferBytes ?? SOCKET_BUFFER_BYTES,
-      // destinations are always dotted addresses: a look-up, even a trivial one, would cost a turn for each datagram
-      lookup: (address, _family, callback) => callback(null, address, 4),
-    });
-    const onFailed = (error: Error): void => {
-      socket.close();
-      reject(bindFailure(session, bindTo, error));
-    };
-    socket.once('error', onFailed);
-    socket.bind({ port: session.port, address: bindTo, exclusive: true }, () => {
-      socket.off('error', onFailed);
-      socket.on('error', onError);
-      socket.on('message', onDatagram);
-      resolve(socket);
-    });
-  });
+): Promise<UdpSocket> {
+  const { port, bufferBytes = SOCKET_BUFFER_BYTES } = session;
+  try {
+    return await openUdpSocket(
+      { address, port, shared, bufferBytes, headBytes: BLOCK_DATA_OFFSET, clock: systemHost.monotonicMs },
+      onDatagram,
+      onError,
+    );
+  } catch (error) {
+    throw bindFailure(session, address, error);
+  }
 }
 
-function bindFailure(session: SessionAddress, bindTo: string, error: Error): Failure {
+function bindFailure(session: SessionAddress, bindTo: string, error: unknown): Failure {
   const where = `UDP ${bindTo}:${session.port}`;
   if (systemCode(error) === 'EADDRINUSE') {
     return fail(
