@@ -7,6 +7,7 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
     is: 'the command line: `main.ts`, `table.ts` (imports the specs), `kit/` (no word of any domain), `manual/`, `completion/`, then a folder for each domain',
     imports: [
       'util',
+      'native',
       'events',
       'nodes',
       'config',
@@ -33,6 +34,7 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
     is: 'what every face does: a site opened, plans, permits, run-and-record, detach, sweep, metrics',
     imports: [
       'util',
+      'native',
       'events',
       'nodes',
       'config',
@@ -71,7 +73,10 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
     is: 'the emulated testbed: nodes, CMC cards, telnet shells, ssh, faults',
     imports: ['util', 'nodes', 'inventory', 'disk', 'ndz', 'frisbee', 'telnet', 'programs'],
   },
-  programs: { is: 'frisbee, frisbeed, imagezip, imageunzip as drop-in commands', imports: ['util', 'disk', 'ndz', 'frisbee', 'images'] },
+  programs: {
+    is: 'frisbee, frisbeed, imagezip, imageunzip as drop-in commands',
+    imports: ['util', 'native', 'disk', 'ndz', 'frisbee', 'images'],
+  },
   engine: { is: 'targets, whatever they are: fan-out, attempts, quorum, window, deadlines, interruption', imports: ['util', 'events'] },
   monitor: {
     is: 'events to rows, plain lines, a live screen, JSON; `live/`: followers, websocket, server-sent events',
@@ -81,7 +86,7 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
   images: { is: 'the image store: find, list, share, provenance, conversion', imports: ['util', 'disk', 'ndz'] },
   leases: { is: 'who may use the testbed when: none, local, omf, r2labapi', imports: ['util'] },
   runs: { is: 'what is kept of runs, nodes and images: plans, journals, results, history, health', imports: ['util', 'events', 'nodes'] },
-  config: { is: 'layered ini files; `sections/` declares every key once', imports: ['util', 'inventory'] },
+  config: { is: 'layered ini files; `sections/` declares every key once', imports: ['util', 'native', 'inventory'] },
   inventory: { is: 'the machines of a site: schema, look-ups, generation', imports: ['util', 'nodes'] },
   power: { is: 'protocol: CMC cards over HTTP', imports: ['util'] },
   pxe: { is: 'protocol: next-boot links of pxelinux, and who holds a node', imports: ['util'] },
