@@ -56,7 +56,7 @@ const MAX_BODY_BYTES = 65_536;
 
 /** One client for all cards: it holds the one connection pool of the process. */
 export function createPowerClient(options: PowerClientOptions): PowerClient {
-  const http = openHttp(MAX_BODY_BYTES);
+  const http = openHttp(options.requestTimeoutMs, MAX_BODY_BYTES);
   return {
     send: (cmc, verb, sending) => request(http, options, cmc, verb, sending),
     close: http.close,
@@ -103,7 +103,7 @@ const PASSING: ReadonlyMap<string, string> = new Map<PowerCode, string>([
 
 /** Tells trouble that is worth another try from the rest, which it throws. Only a reset is not the same when it is done twice. */
 function passing(error: unknown, verb: PowerVerb, signal: AbortSignal): Again {
-  if (signal.aborted || !(error instanceof Failure) || systemCode(error.cause) === CLOSED) throw error;
+  if (signal.aborted || !(error instanceof Failure) || CLOSED.has(systemCode(error.cause) ?? '')) throw error;
   const why = PASSING.get(error.code);
   if (why === undefined || (verb === 'reset' && maybeDone(error))) throw error;
   return { why, failure: (times) => repeatedly(error, times) };
@@ -146,8 +146,9 @@ async function fetchText(
   verb: PowerVerb,
   signal: AbortSignal,
 ): Promise<{ statusCode: number; text: string }> {
+  const host = cmc.ip.includes(':') ? `[${cmc.ip}]` : cmc.ip;
   try {
-    const { statusCode, text, isCut } = await http.get({ host: cmc.ip, port, path: `/${verb}` }, signal);
+    const { statusCode, text, isCut } = await http.get(`http://${host}:${port}`, `/${verb}`, signal);
     if (isCut) throw tooLongFailure(cmc, port, verb, MAX_BODY_BYTES);
     return { statusCode, text };
   } catch (error) {

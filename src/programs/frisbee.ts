@@ -35,7 +35,7 @@ export async function runFrisbee(argv: readonly string[], io: ProgramIo, overrid
     sayText(io.stderr, FRISBEE_USAGE);
     return EXIT.failed;
   }
-  const off = parsed.debug ? await offLine(['udp-batches']) : null;
+  const off = parsed.debug ? await offLine(['udp-batches', 'libdeflate']) : null;
   if (off !== null) say(io.stderr, off);
   const writer = overrides.openOutput ? null : new WriterThread();
   try {

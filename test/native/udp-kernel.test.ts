@@ -28,8 +28,8 @@ describe.skipIf(whyOff !== null)(`what a kernel may do${whyOff ? ` (skipped: ${w
     let errno = 0;
     const memory = (address: bigint, size: number): DataView => new DataView(library.view(address, size));
     /** The first word of each datagram that a struct msghdr points to, cut as UDP_SEGMENT says. */
-    const taken = (header: number | bigint | string | null, cut: boolean): number[] => {
-      const view = memory(BigInt(header!), MMSGHDR_BYTES);
+    const taken = (header: Parameters<NativeCall>[0] | undefined, cut: boolean): number[] => {
+      const view = memory(BigInt(String(header)), MMSGHDR_BYTES);
       const iovec = memory(view.getBigUint64(MMSGHDR.iovec, true), IOVEC_BYTES);
       const bytes = Number(iovec.getBigUint64(8, true));
       const data = memory(iovec.getBigUint64(0, true), bytes);
@@ -38,14 +38,14 @@ describe.skipIf(whyOff !== null)(`what a kernel may do${whyOff ? ` (skipped: ${w
     };
     const sendmsg: NativeCall = (_fd, header) => {
       const answer = segmented.shift() ?? 'taken';
-      if (answer === 'taken') return out.push(...taken(header!, true));
+      if (answer === 'taken') return out.push(...taken(header, true));
       errno = answer;
       return -1;
     };
     const sendmmsg: NativeCall = (_fd, headers, count) => {
       const answer = single.shift() ?? Number(count);
       if (answer === 'full') return ((errno = EAGAIN), -1);
-      for (let i = 0; i < answer; i++) out.push(...taken(BigInt(headers!) + BigInt(i * MMSGHDR_BYTES), false));
+      for (let i = 0; i < answer; i++) out.push(...taken(BigInt(String(headers)) + BigInt(i * MMSGHDR_BYTES), false));
       return answer;
     };
     const batch = new SegmentedBatch({ sendmsg, sendmmsg, errno: () => errno, arena: arenas(library) }, 3, 10, 100);
