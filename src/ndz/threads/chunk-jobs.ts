@@ -1,4 +1,5 @@
 import type { DigestGroup, DigestName } from '../../disk/digest.js';
+import type { DirectDevice } from '../../disk/direct.js';
 import type { PlacementStats } from '../../disk/placement.js';
 import type { ChunkVersion, Region } from '../codec/format.js';
 
@@ -8,6 +9,8 @@ export type JobImage = { fd: number; name: string; uuid: string | null; version:
 /** Where chunks are applied to, or compared with: an open file or disk, or a part of it. */
 export type JobTarget = {
   fd: number;
+  /** A block device's way past the page cache; null where it has none. */
+  direct: DirectDevice | null;
   path: string;
   /** What sector 0 of the image is written to. */
   baseBytes: number;
@@ -17,7 +20,7 @@ export type JobTarget = {
   isBlank: boolean;
 };
 
-/** What every job of a pool works on. */
+/** What every job of a pool works on, as it is handed to its threads. */
 export type ChunkJobData = { image: JobImage | null; target: JobTarget | null };
 
 export type ChunkJob =
