@@ -2,6 +2,7 @@ import { write } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Arena } from '../native/arena.js';
 import type { DirectMemory } from '../native/direct-io.js';
+import type { FileSpace } from '../native/file-space.js';
 import { systemCode } from '../util/errors.js';
 import type { DirectDevice } from './direct.js';
 import { diskWriteFailure, writeAll } from './target.js';
@@ -12,10 +13,23 @@ const PIECE_BYTES = 1024 * 1024;
 /** What the page cache counts in: two writes to one page, one of them through the cache, are not under way together. */
 const PAGE_BYTES = 4096;
 
+/** Less than this is sooner written than left to the device. */
+const LEAST_ZERO_BYTES = 64 * 1024;
+
 /** Consecutive bytes that are gathered, each in memory at its place in the piece of the disk that begins at `pieceOffset`. */
 type Run = { memory: Buffer; pieceOffset: number; from: number; to: number };
 
 const writeAt = promisify(write);
+
+export type DirectOptions = {
+  direct: DirectDevice;
+  newMemory: DirectMemory;
+  /** What has the device make zeros itself; null without. */
+  space: FileSpace | null;
+  /** Pieces under way at once. */
+  most: number;
+  signal?: AbortSignal | undefined;
+};
 
 /**
  * Writes past the page cache. What follows on what came before is gathered into pieces of whole units; where bytes begin or
@@ -33,14 +47,13 @@ export class DirectWrites implements Writes {
   readonly #busy = new Set<readonly [number, number]>();
   #run: Run | null = null;
   #isRefused = false;
+  #space: FileSpace | null;
 
   /** Takes memory of `most` + 1 MiB until `close`. Throws a system error when there is none. */
-  constructor(
-    cached: { fd: number; path: string },
-    { direct, newMemory, most, signal }: { direct: DirectDevice; newMemory: DirectMemory; most: number; signal?: AbortSignal | undefined },
-  ) {
+  constructor(cached: { fd: number; path: string }, { direct, newMemory, space, most, signal }: DirectOptions) {
     this.#cached = cached;
     this.#direct = direct;
+    this.#space = space;
     this.#flight = new Flight(most, signal);
     this.#arena = newMemory((most + 1) * PIECE_BYTES);
     this.#free = Array.from({ length: most + 1 }, (_, i) => this.#arena.bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES));
@@ -61,6 +74,25 @@ export class DirectWrites implements Writes {
       done += part.byteLength;
       if (run.to === PIECE_BYTES) await this.flush();
     }
+  }
+
+  /** Whole units are left to the device, in this thread, which waits for it. */
+  async putZeros(offset: number, zeros: Uint8Array): Promise<void> {
+    const unit = this.#direct.unitBytes;
+    const from = Math.ceil(offset / unit) * unit;
+    const to = Math.floor((offset + zeros.byteLength) / unit) * unit;
+    if (!this.#space || to - from < LEAST_ZERO_BYTES) return this.put(offset, zeros);
+    await this.put(offset, zeros.subarray(0, from - offset));
+    await this.flush();
+    await this.#unlessBusy(from, to - from);
+    this.#flight.check();
+    try {
+      this.#space.zeroRange(this.#direct.fd, from, to - from);
+    } catch {
+      this.#space = null; // what is wrong with the disk, if anything, writing will tell
+      await this.put(from, zeros.subarray(from - offset, to - offset));
+    }
+    await this.put(to, zeros.subarray(to - offset));
   }
 
   async drain(): Promise<void> {
@@ -103,12 +135,18 @@ export class DirectWrites implements Writes {
   }
 
   async #start(offset: number, sizeBytes: number, begin: () => Promise<void>): Promise<void> {
-    const pages = [Math.floor(offset / PAGE_BYTES) * PAGE_BYTES, Math.ceil((offset + sizeBytes) / PAGE_BYTES) * PAGE_BYTES] as const;
-    if ([...this.#busy].some(([from, to]) => from < pages[1] && pages[0] < to)) await this.#flight.drain();
+    const pages = pagesOf(offset, sizeBytes);
+    await this.#unlessBusy(offset, sizeBytes);
     await this.#flight.start(sizeBytes, () => {
       this.#busy.add(pages);
       return begin().finally(() => this.#busy.delete(pages));
     });
+  }
+
+  /** Waits when one of the pages is being written. */
+  async #unlessBusy(offset: number, sizeBytes: number): Promise<void> {
+    const [from, to] = pagesOf(offset, sizeBytes);
+    if ([...this.#busy].some((pages) => pages[0] < to && from < pages[1])) await this.#flight.drain();
   }
 
   async #writePiece(offset: number, bytes: Uint8Array): Promise<void> {
@@ -125,4 +163,9 @@ export class DirectWrites implements Writes {
     }
     await writeAll(this.#cached, offset + done, bytes.subarray(done));
   }
+}
+
+/** The whole pages that bytes lie in, as [from, to). */
+function pagesOf(offset: number, sizeBytes: number): readonly [number, number] {
+  return [Math.floor(offset / PAGE_BYTES) * PAGE_BYTES, Math.ceil((offset + sizeBytes) / PAGE_BYTES) * PAGE_BYTES];
 }

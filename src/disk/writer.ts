@@ -112,8 +112,9 @@ export class DiskWriter {
     if (this.#closed) throw new Error(`${this.path} is closed`);
   }
 
-  async #start({ offset, bytes }: PlacedWrite): Promise<void> {
+  async #start({ offset, bytes, isZeros }: PlacedWrite): Promise<void> {
     this.#check();
-    await this.#writes.put((this.#part?.startBytes ?? 0) + offset, bytes);
+    const at = (this.#part?.startBytes ?? 0) + offset;
+    await (isZeros ? this.#writes.putZeros(at, bytes) : this.#writes.put(at, bytes));
   }
 }

@@ -5,6 +5,8 @@ export type Writes = {
   readonly stats: FlightStats;
   /** Resolves when nobody needs to wait for these bytes; throws what went wrong with them or with bytes before. */
   put(offset: number, bytes: Uint8Array): Promise<void>;
+  /** The same for bytes that are all zeros. */
+  putZeros(offset: number, zeros: Uint8Array): Promise<void>;
   /** Begins to write what was gathered, if anything is; throws as `put` does. */
   flush(): Promise<void>;
   /** Waits until all that was put is written; throws what went wrong with it. */

@@ -9,6 +9,7 @@ import { DirectReads } from '../../src/disk/direct-reads.js';
 import { DirectWrites } from '../../src/disk/direct-writes.js';
 import { openWrites } from '../../src/disk/open-writes.js';
 import { openTarget, type OpenTarget } from '../../src/disk/target.js';
+import { fileSpace, type FileSpace } from '../../src/native/file-space.js';
 import { directIo, type DirectMemory } from '../../src/native/direct-io.js';
 import { temporaryFolder } from '../helpers/images.js';
 import { hasLoop, loopOf } from '../helpers/loop.js';
@@ -49,7 +50,11 @@ describe.skipIf(!hasLoop)('a block device', () => {
   });
 
   const places = fc.array(
-    fc.record({ gap: fc.oneof(fc.constant(0), fc.nat(20), fc.nat(9000)), sizeBytes: fc.oneof(fc.nat(70), fc.nat(9000), fc.nat(3 * MIB)) }),
+    fc.record({
+      gap: fc.oneof(fc.constant(0), fc.nat(20), fc.nat(9000)),
+      sizeBytes: fc.oneof(fc.nat(70), fc.nat(9000), fc.nat(3 * MIB)),
+      isZeros: fc.boolean(),
+    }),
     { minLength: 1, maxLength: 40 },
   );
 
@@ -71,22 +76,25 @@ describe.skipIf(!hasLoop)('a block device', () => {
           const writes = await openWrites(target, 3);
           expect(writes).toBeInstanceOf(DirectWrites);
           let at = Math.floor(from / multiple) * multiple;
-          const puts: { offset: number; bytes: Buffer }[] = [];
-          for (const { gap, sizeBytes: wanted } of list) {
+          const puts: { offset: number; bytes: Buffer; isZeros: boolean }[] = [];
+          for (const { gap, sizeBytes: wanted, isZeros } of list) {
             at = Math.min(at + gap * multiple, sizeBytes);
-            const bytes = Buffer.alloc(Math.max(0, Math.min(Math.floor(wanted / multiple) * multiple, sizeBytes - at)), `${++seed}.`);
-            puts.push({ offset: at, bytes });
+            const bytes = Buffer.alloc(
+              Math.max(0, Math.min(Math.floor(wanted / multiple) * multiple, sizeBytes - at)),
+              isZeros ? 0 : `${++seed}.`,
+            );
+            puts.push({ offset: at, bytes, isZeros });
             at += bytes.byteLength;
           }
-          for (const { offset, bytes } of backwards ? puts.reverse() : puts) {
-            await writes.put(offset, bytes);
+          for (const { offset, bytes, isZeros } of backwards ? puts.reverse() : puts) {
+            await (isZeros ? writes.putZeros(offset, bytes) : writes.put(offset, bytes));
             model.set(bytes, offset);
             bytes.fill(0); // it has a copy
           }
           await writes.drain();
           await writes.close();
         }),
-        { numRuns: 30, endOnFailure: true },
+        { numRuns: 12, endOnFailure: true },
       );
       await target.commit(null);
       expect(Buffer.compare(await medium(), model)).toBe(0);
@@ -117,7 +125,7 @@ describe.skipIf(!hasLoop)('a block device', () => {
     const { target, medium } = await device(8 * MIB, 4096);
     // as a device that takes less than it said
     const direct = { fd: target.direct?.fd ?? -1, unitBytes: 512 };
-    const writes = new DirectWrites(target, { direct, newMemory: await memory(), most: 2 });
+    const writes = new DirectWrites(target, { direct, newMemory: await memory(), space: null, most: 2 });
     const model = await medium();
     for (const offset of [4096, 3 * MIB + 512, 6 * MIB]) {
       const bytes = Buffer.alloc(MIB + 1536, String(offset));
@@ -131,6 +139,43 @@ describe.skipIf(!hasLoop)('a block device', () => {
     reads.close();
     await target.commit(null);
     expect(Buffer.compare(await medium(), model)).toBe(0);
+  });
+
+  test.each([true, false])('makes zeros of whole sectors itself, or has them written when it cannot: %s', async (can) => {
+    const { target, medium } = await device(8 * MIB, 4096);
+    if (!target.direct) throw new Error('no way past the cache');
+    const made: [number, number][] = [];
+    const real = await fileSpace.get();
+    const space: FileSpace = {
+      beginSync: () => undefined,
+      zeroRange(fd, offset, sizeBytes) {
+        made.push([offset, sizeBytes]);
+        if (!can) throw new Error('EOPNOTSUPP');
+        real?.zeroRange(fd, offset, sizeBytes);
+      },
+    };
+    const writes = new DirectWrites(target, { direct: target.direct, newMemory: await memory(), space, most: 2 });
+    const model = (await medium())
+      .fill(0, 1000, 3 * MIB)
+      .fill('new', 3 * MIB, 3 * MIB + 100)
+      .fill(0, 5 * MIB, 5 * MIB + 999);
+    await writes.putZeros(1000, Buffer.alloc(MIB - 1000));
+    await writes.putZeros(MIB, Buffer.alloc(2 * MIB));
+    await writes.put(3 * MIB, Buffer.alloc(100, 'new'));
+    await writes.putZeros(5 * MIB, Buffer.alloc(999));
+    await writes.drain();
+    await writes.close();
+    await expect(writes.putZeros(0, Buffer.alloc(MIB))).rejects.toThrow('closed');
+    await target.commit(null);
+    expect(Buffer.compare(await medium(), model)).toBe(0);
+    expect(made).toEqual(
+      can
+        ? [
+            [4096, MIB - 4096],
+            [MIB, 2 * MIB],
+          ]
+        : [[4096, MIB - 4096]],
+    );
   });
 
   test('is read at any place, up to its end', async () => {

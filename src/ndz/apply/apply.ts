@@ -130,7 +130,7 @@ async function zeroRest(
   const writes = await openWrites(target, ZERO_WRITES, signal);
   try {
     for (const { offset, bytes } of placer.zeros(fromBytes, place.limitBytes - fromBytes))
-      await writes.put(place.baseBytes + offset, bytes);
+      await writes.putZeros(place.baseBytes + offset, bytes);
     await writes.drain();
   } finally {
     await writes.close();

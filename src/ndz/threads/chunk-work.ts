@@ -54,7 +54,7 @@ function applying(header: ChunkHeader, disk: DiskAccess, zeroFill: boolean): Wor
   const extents = dataExtents(header);
   const placer = new Placer({ ...disk.target, leavesHoles: disk.target.isBlank, pieceBytes: WRITE_BYTES });
   const put = async (writes: Iterable<PlacedWrite>): Promise<void> => {
-    for (const { offset, bytes } of writes) await disk.put(offset, bytes);
+    for (const write of writes) await disk.put(write);
   };
   return {
     take: (pieceOffset, piece) => put(placer.data(extents, pieceOffset, piece)),

@@ -1,8 +1,11 @@
 import { DirectReads } from '../../disk/direct-reads.js';
 import { DirectWrites } from '../../disk/direct-writes.js';
+import type { PlacedWrite } from '../../disk/placement.js';
 import { readAllSync } from '../../disk/read-all.js';
 import { writeAllSync } from '../../disk/target.js';
+import { WriteBehind } from '../../disk/write-behind.js';
 import { directIo, type DirectMemory } from '../../native/direct-io.js';
+import { fileSpace } from '../../native/file-space.js';
 import type { JobTarget } from './chunk-jobs.js';
 
 /** The most that is read at once. */
@@ -17,12 +20,14 @@ const MAX_IN_FLIGHT = 2;
 export class DiskAccess {
   readonly target: JobTarget;
   readonly #newMemory: DirectMemory | null;
+  readonly #behind: WriteBehind;
   #writes: DirectWrites | null = null;
   #reads: DirectReads | null = null;
 
   private constructor(target: JobTarget, newMemory: DirectMemory | null) {
     this.target = target;
     this.#newMemory = newMemory;
+    this.#behind = new WriteBehind(target.fd);
   }
 
   static async open(target: JobTarget): Promise<DiskAccess> {
@@ -30,11 +35,19 @@ export class DiskAccess {
   }
 
   /** Throws Failure `disk-write-failed`, also for what was put before. */
-  async put(offset: number, bytes: Uint8Array): Promise<void> {
+  async put({ offset, bytes, isZeros }: PlacedWrite): Promise<void> {
     const { direct, baseBytes } = this.target;
-    if (!direct || !this.#newMemory) return writeAllSync(this.target, baseBytes + offset, bytes);
-    this.#writes ??= new DirectWrites(this.target, { direct, newMemory: this.#newMemory, most: MAX_IN_FLIGHT });
-    await this.#writes.put(baseBytes + offset, bytes);
+    if (!direct || !this.#newMemory) {
+      writeAllSync(this.target, baseBytes + offset, bytes);
+      return this.#behind.wrote(baseBytes + offset, bytes.byteLength);
+    }
+    this.#writes ??= new DirectWrites(this.target, {
+      direct,
+      newMemory: this.#newMemory,
+      space: await fileSpace.get(),
+      most: MAX_IN_FLIGHT,
+    });
+    await (isZeros ? this.#writes.putZeros(baseBytes + offset, bytes) : this.#writes.put(baseBytes + offset, bytes));
   }
 
   /** Begins what was put and not begun, and returns what waits for all of it; null when all is written. Both throw as `put` does. */
