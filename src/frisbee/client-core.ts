@@ -100,17 +100,19 @@ export class ClientCore {
     if (now - this.#fedAt >= this.#options.profile.hungerMs) this.#ask(true, now);
   }
 
-  /** Takes in one datagram. Of a BLOCK, which most of them are, nothing is made on the way to its place. */
-  onDatagram(datagram: Buffer, from: Origin, now: number): void {
-    if (isBlock(datagram)) return this.#onBlock(datagram, from, now);
+  /** Takes in one datagram, and its body if the caller has it: of a BLOCK, which most of them are, nothing is made on the way to its place. */
+  onDatagram(datagram: Buffer, from: Origin, now: number, body?: Uint8Array): void {
+    if (isBlock(datagram)) return this.#onBlock(datagram, from, now, body);
     const envelope = decode(datagram);
     if (envelope) this.onEnvelope(envelope, from, now);
   }
 
-  #onBlock(datagram: Buffer, from: Origin, now: number): void {
+  #onBlock(datagram: Buffer, from: Origin, now: number, body: Uint8Array | undefined): void {
     if (from.port !== this.#options.port || blockSrcIp(datagram) === this.#options.srcIp) return;
     this.#tickAt = now + this.#options.profile.tickMs;
-    if (from.address === this.#server) this.#takeBlock(blockChunk(datagram), blockNumber(datagram), datagram, now);
+    if (from.address !== this.#server) return;
+    const data = body?.byteLength === BLOCK_BYTES ? body : datagram.subarray(BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES);
+    this.#takeBlock(blockChunk(datagram), blockNumber(datagram), data, now);
   }
 
   /** Takes in a decoded datagram that is no BLOCK. */
@@ -121,6 +123,11 @@ export class ClientCore {
     if (message.kind === 'joined') this.#onJoined(message, from.address, now);
     else if (message.kind === 'request') this.#onOverheard(message.chunk, BlockMap.ofRun(message.first, message.count), true, now);
     else if (message.kind === 'prequest') this.#onOverheard(message.chunk, message.map, false, now);
+  }
+
+  /** Datagrams found no room in our socket's buffer. */
+  onOverflow(): void {
+    this.#repairs.onOverflow();
   }
 
   /** The chunk in a buffer has been used up: there is room for another. */
@@ -171,7 +178,7 @@ export class ClientCore {
     this.stats.inProgress = Math.min(profile.inProgress, count);
   }
 
-  #takeBlock(chunk: number, block: number, datagram: Buffer, now: number): void {
+  #takeBlock(chunk: number, block: number, data: Uint8Array, now: number): void {
     const geometry = this.#geometry;
     if (!geometry || chunk < 0 || chunk >= geometry.chunks || block < 0 || block >= blocksInChunk(geometry, chunk)) return;
     this.#serverHeardAt = now;
@@ -188,11 +195,10 @@ export class ClientCore {
     const memory = this.#memory[buffer.number];
     if (!buffer.have.add(block)) {
       this.stats.duplicateBlocks++;
-      if (memory && datagram.compare(memory, block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES) !== 0)
-        buffer.conflict ??= block;
+      if (memory && Buffer.compare(data, memory.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES)) !== 0) buffer.conflict ??= block;
       return;
     }
-    if (memory) datagram.copy(memory, block * BLOCK_BYTES, BLOCK_DATA_OFFSET, BLOCK_DATAGRAM_BYTES);
+    memory?.set(data, block * BLOCK_BYTES);
     this.#ticksLeft = this.#options.profile.idleTicks;
     this.#fedAt = now;
     if (buffer.have.count === buffer.size) this.#complete(buffer, now);

@@ -46,6 +46,7 @@ export class ClientSession {
   #begun = false;
   #writing = false;
   #doneChunks = 0;
+  #overflowed = 0;
   #over = false;
 
   constructor(options: ReceiveOptions, now: number, send: (datagram: Buffer) => void) {
@@ -109,8 +110,19 @@ export class ClientSession {
   }
 
   /** Takes in one datagram. */
-  onDatagram(bytes: Buffer, from: Origin, now: number): void {
-    if (!this.#over && !this.#isLost()) this.#core.onDatagram(bytes, from, now);
+  onDatagram(bytes: Buffer, from: Origin, now: number, body?: Uint8Array): void {
+    if (!this.#over && !this.#isLost()) this.#core.onDatagram(bytes, from, now, body);
+  }
+
+  /** Datagrams that found no room in the socket's buffer, as far as is known. */
+  get overflowed(): number {
+    return this.#overflowed;
+  }
+
+  /** So many found no room since the socket was opened. */
+  onOverflow(datagrams: number): void {
+    this.#overflowed = datagrams;
+    this.#core.onOverflow();
   }
 
   /** Takes in a decoded datagram that is no BLOCK, for callers with many sessions. */
@@ -236,6 +248,7 @@ export class ClientSession {
       sizeBytes: geometry.sizeBytes,
       chunks: geometry.chunks,
       elapsedMs,
+      overflowed: this.#overflowed,
       stats,
     });
   }

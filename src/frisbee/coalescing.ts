@@ -2,7 +2,7 @@
 const BUSY_PER_SECOND = 8_000;
 const WINDOW_MS = 10;
 /** A turn that brought so many found more waiting than it could take: no time to rest. */
-const FULL_TURN = 32;
+const FULL_TURN = 8;
 const REST_MS = 1;
 
 /**

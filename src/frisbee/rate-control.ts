@@ -2,6 +2,8 @@ import { type RateReason, BITS_PER_BLOCK } from './server-events.js';
 
 /** How often `RateControl.tick` wants to be called. */
 export const RATE_WINDOW_MS = 100;
+/** A timer may fire a little early. */
+const TIMER_SLACK_MS = 2;
 
 const FLOOR_BPS = 10_000_000;
 /** Where an asked rate above it starts; growing from here it reaches any real rate within a few windows. */
@@ -82,14 +84,16 @@ export class RateControl {
   /** Call every RATE_WINDOW_MS; returns why the rate changed, or null when it did not. */
   tick(now: number): RateReason | null {
     const elapsedMs = now - this.#windowStart;
-    if (elapsedMs < RATE_WINDOW_MS) return null;
+    if (elapsedMs < RATE_WINDOW_MS - TIMER_SLACK_MS) return null;
     const busyShare = Math.min(1, this.#busyMsInWindow / elapsedMs);
     const sentBps = this.#busyMsInWindow > 1 ? (this.#sentInWindow * BITS_PER_BLOCK * 1000) / this.#busyMsInWindow : 0;
     if (busyShare > 0.25) this.#measuredBps = sentBps;
     this.#windowStart = now;
     this.#sentInWindow = 0;
     this.#busyMsInWindow = 0;
+    const dbg = [(this.#rateBps / 1e6) | 0, (sentBps / 1e6) | 0, busyShare.toFixed(2), this.#sent | 0, this.#lost | 0];
     const change = this.#change(now, busyShare);
+    if (process.env.DBG) console.error('rate', now | 0, ...dbg, change);
     if (now - this.#memoryStart > MEMORY_MS) {
       this.#sent /= 2;
       this.#lost /= 2;

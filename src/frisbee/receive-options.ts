@@ -45,6 +45,8 @@ export type ReceiveResult = SinkResult & {
   chunks: number;
   /** From the first JOIN to the end. */
   elapsedMs: number;
+  /** Datagrams that found no room in the socket's buffer, as far as is known. */
+  overflowed: number;
   /** What was told to the server when leaving. */
   stats: ClientStats;
 };

@@ -3,7 +3,7 @@ import { systemHost } from '../util/host.js';
 import { ClientSession, POLL_MS } from './client-session.js';
 import { Coalescing } from './coalescing.js';
 import type { ReceiveHost, ReceiveOptions, ReceiveResult } from './receive-options.js';
-import type { Origin } from './session-address.js';
+import type { DatagramHandler } from '../native/udp-socket.js';
 import { openSession, openGroupListener, openLoopbackSender, type SessionSockets } from './sockets.js';
 import { decode, isBlock } from './wire.js';
 import { fail } from './failures.js';
@@ -30,10 +30,11 @@ export async function receiveImage(options: ReceiveImageOptions): Promise<Receiv
   const coalescing = options.ownThread ? new Coalescing() : null;
   const sockets = await openSession(
     { group, port, localIp, loopback, ...(bufferBytes === undefined ? {} : { bufferBytes }) },
-    (bytes, from) => {
-      heardAt = host.monotonicMs();
-      session?.onDatagram(bytes, from, heardAt);
-      coalescing?.heard(heardAt);
+    (bytes, from, now, body) => {
+      heardAt = now;
+      if (session && sockets.lost !== session.overflowed) session.onOverflow(sockets.lost);
+      session?.onDatagram(bytes, from, now, body);
+      coalescing?.heard(now);
     },
     (error) => session?.fail(fail('socket-failed', `UDP port ${port}: ${messageOf(error)}`, undefined, { cause: error })),
   ).catch(async (error: unknown) => {
@@ -138,11 +139,13 @@ type Channel = {
 async function openChannel({ group, port, localIp }: ReceiveOptions, host: ReceiveHost): Promise<Channel> {
   const sessions = new Set<ClientSession>();
   const members = new Set<string>();
-  const toAll = (bytes: Buffer, from: Origin): void => {
+  let lost = 0;
+  const toAll: DatagramHandler = (bytes, from, now, body) => {
     if (members.has(from.address)) return;
-    const now = host.monotonicMs();
+    if (listener.lost !== lost) for (const session of sessions) session.onOverflow(listener.lost);
+    lost = listener.lost;
     if (isBlock(bytes)) {
-      for (const session of sessions) session.onDatagram(bytes, from, now);
+      for (const session of sessions) session.onDatagram(bytes, from, now, body);
       return;
     }
     const envelope = decode(bytes);
@@ -169,7 +172,7 @@ async function openChannel({ group, port, localIp }: ReceiveOptions, host: Recei
     let session: ClientSession | null = null;
     const sockets = await openSender(
       options,
-      (bytes, from) => session?.onDatagram(bytes, from, host.monotonicMs()),
+      (bytes, from, now, body) => session?.onDatagram(bytes, from, now, body),
       (error) => session?.fail(error),
     );
     const send = sender(sockets, group, (datagram) => toOthers(datagram, options.localIp));
@@ -200,11 +203,7 @@ async function openChannel({ group, port, localIp }: ReceiveOptions, host: Recei
   return { receive, close };
 }
 
-function openSender(
-  options: ReceiveOptions,
-  onDatagram: (bytes: Buffer, from: Origin) => void,
-  onError: (error: Error) => void,
-): Promise<SessionSockets> {
+function openSender(options: ReceiveOptions, onDatagram: DatagramHandler, onError: (error: Error) => void): Promise<SessionSockets> {
   const { group, port, localIp } = options;
   return openLoopbackSender({ group, port, localIp, loopback: true }, onDatagram, onError);
 }

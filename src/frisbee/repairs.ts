@@ -13,6 +13,8 @@ export class Repairs {
   #block = -1;
   #begunAt = 0;
   #dueAt = Infinity;
+  /** Blocks were lost in our own socket's buffer since the last pass ended. */
+  #isOurs = false;
 
   /** `delayMs`: the shortest and the longest delay. */
   constructor(delayMs: readonly [number, number], random: () => number) {
@@ -36,6 +38,11 @@ export class Repairs {
     this.#block = block;
   }
 
+  /** Datagrams found no room in our own buffer: nobody else lost these, and the sender had better hear of it soon. */
+  onOverflow(): void {
+    this.#isOurs = true;
+  }
+
   /** What is to be asked for now: chunks in their buffers, with the blocks that nobody has asked for yet. */
   due(buffers: ChunkBuffers, now: number): { buffer: ChunkBuffer; lost: BlockMap }[] {
     const repairs: { buffer: ChunkBuffer; lost: BlockMap }[] = [];
@@ -57,7 +64,8 @@ export class Repairs {
     if (buffer.askedAt <= this.#begunAt) buffer.asked.clear(); // that was the answer
     if (buffer.repairAt !== Infinity) return;
     const [least, most] = this.#delayMs;
-    buffer.repairAt = now + least + this.#random() * (most - least);
+    buffer.repairAt = this.#isOurs ? now : now + least + this.#random() * (most - least);
+    this.#isOurs = false;
     this.#dueAt = Math.min(this.#dueAt, buffer.repairAt);
   }
 }

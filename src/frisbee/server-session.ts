@@ -20,6 +20,9 @@ const MAX_GROUP_REPLIES = 16;
 /** How long a network may be unreachable, say while its interface restarts, before the server gives up. */
 const SEND_PATIENCE_MS = 10_000;
 
+/** Shorter waits than this are slept through. */
+const TIMER_MS = 3;
+
 type Clock = Pick<Host, 'monotonicMs'>;
 
 /** One server in this thread: owns socket and file, and gives the core its datagrams and its time. */
@@ -36,6 +39,8 @@ export class ServerSession {
   readonly #ticker: NodeJS.Timeout;
   #timer: NodeJS.Timeout | null = null;
   #immediate: NodeJS.Immediate | null = null;
+  /** Never changes: to wait for. */
+  readonly #sleeping = new Int32Array(new SharedArrayBuffer(4));
   #busySince: number | null = null;
   #lastSendAt = 0;
   #failingSince: number | null = null;
@@ -52,7 +57,7 @@ export class ServerSession {
     try {
       const sockets = await openSession(
         options,
-        (bytes, from) => session?.onDatagram(bytes, from),
+        (bytes, from, now) => session?.onDatagram(bytes, from, now),
         (error) => session?.fail(fail('socket-failed', `UDP port ${options.port}: ${messageOf(error)}`)),
       );
       session = new ServerSession(options, image, sockets, emit, host);
@@ -99,10 +104,9 @@ export class ServerSession {
   }
 
   /** Takes in one datagram from the socket. */
-  onDatagram(bytes: Buffer, from: Origin): void {
+  onDatagram(bytes: Buffer, from: Origin, now: number): void {
     if (this.#stopped) return;
     if (bytes[4] === SUBTYPE_BLOCK && bytes[0] === 1) return; // in loopback mode we hear ourselves
-    const now = this.#host.monotonicMs();
     this.#heardAt = now;
     const reply = this.#core.onDatagram(bytes, from, now);
     if (reply) this.#reply(reply);
@@ -161,7 +165,7 @@ export class ServerSession {
     if (this.#stopped || this.#sender.busy) return;
     const now = this.#host.monotonicMs();
     const allowed = Math.min(BATCH_BLOCKS, this.#pacer.available(now));
-    if (allowed < 1) return this.#waitForCredit();
+    if (allowed < this.#pacer.burst(BATCH_BLOCKS)) return this.#waitForCredit();
     let left = allowed;
     try {
       for (let work = this.#core.take(left, now); work; work = left > 0 ? this.#core.take(left, now) : null) {
@@ -177,9 +181,11 @@ export class ServerSession {
     if (left === allowed) this.#busySince = null; // nothing left to send: the next request starts us again
   }
 
+  /** Timers are no finer than a millisecond or two, and at high rates that is many blocks: this thread has nothing else to do. */
   #waitForCredit(): void {
-    const blocksPerMs = this.#core.rate.blocksPerSecond / 1000;
-    this.#schedule(Math.max(1, this.#pacer.waitMs(Math.max(1, Math.min(BATCH_BLOCKS, Math.floor(blocksPerMs * 1.5))))));
+    const waitMs = this.#pacer.waitMs(this.#pacer.burst(BATCH_BLOCKS));
+    if (waitMs < TIMER_MS) Atomics.wait(this.#sleeping, 0, 0, waitMs);
+    this.#schedule(waitMs < TIMER_MS ? 0 : waitMs);
   }
 
   #noteSent(blocks: number, now: number): void {

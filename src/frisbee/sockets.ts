@@ -1,6 +1,8 @@
 import type { SessionAddress } from './session-address.js';
 import { Failure, messageOf, systemCode } from '../util/errors.js';
+import { systemHost } from '../util/host.js';
 import { isMulticast } from '../util/ipv4.js';
+import { BLOCK_DATA_OFFSET } from './wire.js';
 import { openUdpSocket } from '../native/open-udp-socket.js';
 import type { DatagramBatch, DatagramHandler, UdpSocket } from '../native/udp-socket.js';
 import { fail } from './failures.js';
@@ -123,7 +125,11 @@ async function openSocket(
 ): Promise<UdpSocket> {
   const { port, bufferBytes = SOCKET_BUFFER_BYTES } = session;
   try {
-    return await openUdpSocket({ address, port, shared, bufferBytes }, onDatagram, onError);
+    return await openUdpSocket(
+      { address, port, shared, bufferBytes, headBytes: BLOCK_DATA_OFFSET, clock: systemHost.monotonicMs },
+      onDatagram,
+      onError,
+    );
   } catch (error) {
     throw bindFailure(session, address, error);
   }

@@ -12,6 +12,7 @@ import {
   IPPROTO_IP,
   SO_BROADCAST,
   SO_RCVBUF,
+  SO_RCVBUFFORCE,
   SO_REUSEADDR,
   SO_RXQ_OVFL,
   SO_SNDBUF,
@@ -33,6 +34,8 @@ export class BatchedUdpSocket implements UdpSocket {
   readonly #calls: UdpCalls;
   readonly #fd: number;
   readonly #bufferBytes: number;
+  readonly #headBytes: number;
+  readonly #clock: () => number;
   readonly #watch: Watch;
   readonly #batches: SegmentedBatch[] = [];
   #onWritable: (() => void)[] = [];
@@ -43,11 +46,15 @@ export class BatchedUdpSocket implements UdpSocket {
   constructor(calls: UdpCalls, options: UdpSocketOptions, onDatagram: DatagramHandler, onError: (error: Error) => void) {
     this.#calls = calls;
     this.#bufferBytes = options.bufferBytes;
+    this.#headBytes = options.headBytes;
+    this.#clock = options.clock;
     this.#fd = calls.open();
     try {
       if (options.shared) calls.setOption(this.#fd, SOL_SOCKET, SO_REUSEADDR, 1);
       calls.bind(this.#fd, ipToNumber(options.address), options.port);
-      calls.setOption(this.#fd, SOL_SOCKET, SO_RCVBUF, options.bufferBytes);
+      // beyond net.core.rmem_max, where we may
+      if (!calls.tryOption(this.#fd, SOL_SOCKET, SO_RCVBUFFORCE, options.bufferBytes))
+        calls.setOption(this.#fd, SOL_SOCKET, SO_RCVBUF, options.bufferBytes);
       calls.setOption(this.#fd, SOL_SOCKET, SO_SNDBUF, options.bufferBytes);
       calls.tryOption(this.#fd, SOL_UDP, UDP_GRO, 1);
       calls.tryOption(this.#fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
@@ -125,8 +132,9 @@ export class BatchedUdpSocket implements UdpSocket {
         if (errno !== EAGAIN && errno !== EINTR) onError(systemError(errno, 'recvmmsg'));
         return;
       }
+      const at = this.#clock();
       for (let slot = 0; slot < deliveries; slot++) {
-        ring.take(slot, onDatagram);
+        ring.take(slot, this.#headBytes, at, onDatagram);
         if (ring.lost !== null) this.lost = ring.lost;
       }
       if (deliveries < RING_SLOTS) return;

@@ -14,7 +14,7 @@ export class NodeUdpSocket implements UdpSocket {
   }
 
   static open(options: UdpSocketOptions, onDatagram: DatagramHandler, onError: (error: Error) => void): Promise<NodeUdpSocket> {
-    const { address, port, shared, bufferBytes } = options;
+    const { address, port, shared, bufferBytes, headBytes, clock } = options;
     return new Promise((resolve, reject) => {
       const socket = createSocket({
         type: 'udp4',
@@ -32,7 +32,7 @@ export class NodeUdpSocket implements UdpSocket {
       socket.bind({ port, address, exclusive: true }, () => {
         socket.off('error', onFailed);
         socket.on('error', onError);
-        socket.on('message', onDatagram);
+        socket.on('message', (bytes, from) => onDatagram(bytes, from, clock(), bytes.subarray(headBytes)));
         resolve(new NodeUdpSocket(socket, bufferBytes));
       });
     });

@@ -4,6 +4,7 @@ import type { DatagramHandler, DatagramOrigin } from './udp-socket.js';
 import {
   CMSG,
   IOVEC_BYTES,
+  MAX_SEGMENTS,
   MMSGHDR,
   MMSGHDR_BYTES,
   SO_RXQ_OVFL,
@@ -27,15 +28,22 @@ export const RING_BYTES = SLOTS + RING_SLOTS * SLOT_BYTES;
 /** Peers whose addresses are kept as text. */
 const MAX_ORIGINS = 4096;
 
+const MAX_LAYOUTS = 16;
+
+/** Buffers over the datagrams of all slots, as far as they were needed, and over their bodies: making them costs more than using them. */
+type Layout = { segmentBytes: number; headBytes: number; datagrams: Buffer[]; bodies: Buffer[] };
+
 /** What `recvmmsg` fills, and what it filled it with. The bytes of a datagram are those of the ring: whoever wants to keep them copies. */
 export class ReceiveRing {
   readonly address: bigint;
   readonly #bytes: Buffer;
   readonly #view: DataView;
   readonly #origins = new Map<number, DatagramOrigin>();
-  /** Buffers over the datagrams of a delivery, for the size that came last. */
-  #segmentBytes = 0;
-  #segments: Buffer[][] = [];
+  #lastKey = -1;
+  #lastOrigin: DatagramOrigin = { address: '', port: 0 };
+  /** By the sizes of datagrams and their heads; and the one used last. */
+  readonly #layouts = new Map<number, Layout>();
+  #layout: Layout = { segmentBytes: -1, headBytes: -1, datagrams: [], bodies: [] };
   /** Datagrams that the socket of the last delivery lost for want of room, since it was opened; null: it did not say. */
   lost: number | null = null;
 
@@ -55,26 +63,24 @@ export class ReceiveRing {
     }
   }
 
-  /** Hands out the datagrams of a delivery; returns how many there were. The slot is ready for the next one then. */
-  take(slot: number, onDatagram: DatagramHandler): number {
+  /** Hands out the datagrams of a delivery, taken `at`. The slot is ready for the next one then. */
+  take(slot: number, headBytes: number, at: number, onDatagram: DatagramHandler): void {
     const header = slot * MMSGHDR_BYTES;
     const sizeBytes = this.#view.getUint32(header + MMSGHDR.length, true);
     const segmentBytes = this.#control(slot) || sizeBytes;
     const from = this.#origin(NAMES + slot * SOCKADDR_BYTES);
     this.#view.setUint32(header + MMSGHDR.nameBytes, SOCKADDR_BYTES, true);
     this.#view.setUint32(header + MMSGHDR.controlBytes, CONTROL_BYTES, true);
-    if (sizeBytes === 0) {
-      onDatagram(this.#bytes.subarray(0, 0), from);
-      return 1;
+    const layout = this.#layoutOf(segmentBytes, headBytes);
+    const whole = segmentBytes === 0 ? 0 : Math.min(MAX_SEGMENTS, Math.floor(sizeBytes / segmentBytes));
+    for (let i = 0; i < whole; i++) {
+      const index = slot * MAX_SEGMENTS + i;
+      const datagram = layout.datagrams[index] ?? this.#lookAt(layout, slot, i);
+      onDatagram(datagram, from, at, layout.bodies[index]!);
     }
     const start = SLOTS + slot * SLOT_BYTES;
-    let count = 0;
-    for (let done = 0; done < sizeBytes; done += segmentBytes) {
-      const isWhole = done + segmentBytes <= sizeBytes;
-      onDatagram(isWhole ? this.#segment(slot, count, segmentBytes) : this.#bytes.subarray(start + done, start + sizeBytes), from);
-      count++;
-    }
-    return count;
+    const last = this.#bytes.subarray(start + whole * segmentBytes, start + sizeBytes);
+    if (last.byteLength > 0 || sizeBytes === 0) onDatagram(last, from, at, last.subarray(headBytes));
   }
 
   /** The size that the kernel put datagrams of together, 0 when it did not; notes losses. */
@@ -96,19 +102,36 @@ export class ReceiveRing {
     return segmentBytes;
   }
 
-  #segment(slot: number, index: number, segmentBytes: number): Buffer {
-    if (segmentBytes !== this.#segmentBytes) {
-      this.#segmentBytes = segmentBytes;
-      this.#segments = Array.from({ length: RING_SLOTS }, () => []);
-    }
-    const start = SLOTS + slot * SLOT_BYTES + index * segmentBytes;
-    return (this.#segments[slot]![index] ??= this.#bytes.subarray(start, start + segmentBytes));
+  #lookAt(layout: Layout, slot: number, index: number): Buffer {
+    const start = SLOTS + slot * SLOT_BYTES + index * layout.segmentBytes;
+    const datagram = this.#bytes.subarray(start, start + layout.segmentBytes);
+    layout.datagrams[slot * MAX_SEGMENTS + index] = datagram;
+    layout.bodies[slot * MAX_SEGMENTS + index] = datagram.subarray(layout.headBytes);
+    return datagram;
+  }
+
+  #layoutOf(segmentBytes: number, headBytes: number): Layout {
+    if (this.#layout.segmentBytes === segmentBytes && this.#layout.headBytes === headBytes) return this.#layout;
+    const key = segmentBytes * SLOT_BYTES + headBytes;
+    const known = this.#layouts.get(key);
+    if (!known && this.#layouts.size >= MAX_LAYOUTS) this.#layouts.clear();
+    this.#layout = known ?? { segmentBytes, headBytes, datagrams: [], bodies: [] };
+    this.#layouts.set(key, this.#layout);
+    return this.#layout;
   }
 
   #origin(at: number): DatagramOrigin {
     const port = this.#view.getUint16(at + 2);
     const address = this.#view.getUint32(at + 4);
     const key = address * 65_536 + port;
+    if (key === this.#lastKey) return this.#lastOrigin;
+    const origin = this.#lookUp(key, address, port);
+    this.#lastKey = key;
+    this.#lastOrigin = origin;
+    return origin;
+  }
+
+  #lookUp(key: number, address: number, port: number): DatagramOrigin {
     const known = this.#origins.get(key);
     if (known) return known;
     if (this.#origins.size >= MAX_ORIGINS) this.#origins.clear();

@@ -10,6 +10,7 @@ export const SO_REUSEADDR = 2;
 export const SO_BROADCAST = 6;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
+export const SO_RCVBUFFORCE = 33;
 export const SO_RXQ_OVFL = 40;
 
 export const IPPROTO_IP = 0;

@@ -6,13 +6,17 @@ export type UdpSocketOptions = {
   shared: boolean;
   /** Bytes of each buffer to ask the kernel for; it may grant less. */
   bufferBytes: number;
+  /** So many bytes at the front of each datagram are its head; what follows is its body. */
+  headBytes: number;
+  /** Milliseconds on a clock that never jumps. */
+  clock: () => number;
 };
 
 /** Where a datagram came from, by the IP header. */
 export type DatagramOrigin = { address: string; port: number };
 
-/** The bytes are good until the call returns. */
-export type DatagramHandler = (bytes: Buffer, from: DatagramOrigin) => void;
+/** Gets a datagram, who sent it, when it was taken from the kernel, and its body. The bytes are good until the call returns. */
+export type DatagramHandler = (bytes: Buffer, from: DatagramOrigin, at: number, body: Uint8Array) => void;
 
 /** Gets the error, if any. It may be called before the call that it was given to returns. */
 export type SendDone = (error: Error | null) => void;

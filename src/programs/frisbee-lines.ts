@@ -22,8 +22,9 @@ export function chunkDot(chunk: { doneChunks: number; totalChunks: number; elaps
 
 /** The last lines: statistics unless `quiet`, then "Left the team…", "Wrote…" and the three counters. */
 export function farewellLines(result: ReceiveResult, quiet: boolean): string {
-  const { clientId, stats, effectiveBytes, actualBytes, writes } = result;
-  const block = quiet ? '' : `\n${clientStatsLines(clientId, stats)}\n`;
+  const { clientId, stats, effectiveBytes, actualBytes, writes, overflowed } = result;
+  const overflows = overflowed === 0 ? '' : `  socket buffer overflows: ${overflowed}\n`;
+  const block = quiet ? '' : `\n${clientStatsLines(clientId, stats)}\n${overflows}`;
   return (
     `${block}Left the team after ${stats.runSeconds} seconds on the field!\n` +
     `Wrote ${effectiveBytes} bytes (${actualBytes} actual)\n` +
