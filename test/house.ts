@@ -87,7 +87,7 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
   pxe: { is: 'protocol: next-boot links of pxelinux, and who holds a node', imports: ['util'] },
   telnet: { is: 'protocol: the shell of the small system', imports: ['util'] },
   ssh: { is: 'protocol: greeting, login, commands, boot stamp', imports: ['util'] },
-  ndz: { is: 'the image format: codec, read, write, apply, check', imports: ['util', 'native', 'disk'] },
+  ndz: { is: 'the image format: codec, read, write, apply, check', imports: ['util', 'disk'] },
   disk: { is: 'disks and what is on them: sectors, sources, targets, `tables/`, `file-systems/`, `plan/`', imports: ['util', 'native'] },
   native: { is: 'system calls: datagrams in batches, memory for the kernel, devices; each with its way without', imports: ['util'] },
   events: { is: 'what can happen in a run, as data; the reducer', imports: ['util'] },
@@ -98,11 +98,8 @@ export const house: Readonly<Record<string, { is: string; imports: readonly stri
 /** The doors: the files of a folder that others may import, types included. Folders that are not here have no doors: all of it is open. */
 export const doors: Readonly<Record<string, readonly string[]>> = {
   disk: [
-    'device',
     'digest',
-    'direct',
-    'direct-reads',
-    'direct-writes',
+    'disk-access',
     'ext-file',
     'failures',
     'needed-sectors',
@@ -111,7 +108,7 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
     'placement',
     'plan/plan',
     'plan/plan-types',
-    'read-all',
+    'readable-disk',
     'sector',
     'sector-reader',
     'slice',

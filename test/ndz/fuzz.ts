@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { chunkJob, type ChunkWorkplace } from '../../src/ndz/threads/chunk-work.js';
-import { DiskAccess } from '../../src/ndz/threads/disk-access.js';
+import { DiskAccess } from '../../src/disk/disk-access.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { endOfImage, inspectImage } from '../../src/ndz/read/inspect.js';
 import { streamImage } from '../../src/ndz/read/image-stream.js';
@@ -73,8 +73,8 @@ const limitBytes = 64 * 1024 * 1024;
 async function restore(path: string, bytes: Buffer, diskFd: number): Promise<string | null> {
   return codeOf(async () => {
     const info = await inspectImage(path);
-    const disk = await DiskAccess.open({ fd: diskFd, direct: null, path: 'disk', baseBytes: 0, limitBytes, isBlank: true });
-    await applyAll(bytes, { image: null, disk });
+    const target = { fd: diskFd, direct: null, path: 'disk', baseBytes: 0, limitBytes, isBlank: true };
+    await applyAll(bytes, { image: null, target, disk: await DiskAccess.open(target) });
     return (await endOfImage(info)).cut === null ? null : 'ndz-cut';
   });
 }

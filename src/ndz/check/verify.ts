@@ -1,10 +1,7 @@
-import { fail as diskFail } from '../../disk/failures.js';
 import { fail } from '../failures.js';
-import { open, type FileHandle } from 'node:fs/promises';
-import { kindOf } from '../../disk/device.js';
-import { type DirectDevice, openDirect } from '../../disk/direct.js';
+import { openReadableDisk } from '../../disk/readable-disk.js';
 import { findSlice } from '../../disk/slice.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { Failure } from '../../util/errors.js';
 import { systemHost } from '../../util/host.js';
 import { isChunkFault } from '../apply/chunk-sink.js';
 import type { Region } from '../codec/format.js';
@@ -103,7 +100,7 @@ export async function verifyDisk(imagePath: string, diskPath: string, options: V
   const checks = checksOf(counts, options.sample ?? null);
   const image = await openImage(imagePath);
   try {
-    const disk = await openDisk(diskPath);
+    const disk = await openReadableDisk(diskPath);
     let pool: ChunkPool | undefined;
     try {
       const target = { ...(await placeOf(diskPath, options.slice)), fd: disk.fd, direct: disk.direct };
@@ -143,31 +140,6 @@ function checksOf(counts: readonly number[], sample: number | null): Check[] {
     first += count;
     return regions.length > 0 ? [{ position, regions }] : [];
   });
-}
-
-/** A disk that is read: a block device past the page cache, where that is possible. */
-type Disk = { fd: number; isBlock: boolean; direct: DirectDevice | null; close(): Promise<void> };
-
-async function openDisk(path: string): Promise<Disk> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, 'r');
-    const { fd } = handle;
-    const isBlock = (await kindOf(handle)) === 'block';
-    const direct = isBlock ? await openDirect(handle, false) : null;
-    const handles = [handle, ...(direct ? [direct.handle] : [])];
-    return {
-      fd,
-      isBlock,
-      direct: direct && { fd: direct.fd, unitBytes: direct.unitBytes },
-      close: async () => void (await Promise.all(handles.map((each) => each.close()))),
-    };
-  } catch (error) {
-    await handle?.close();
-    throw diskFail('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
-      cause: error,
-    });
-  }
 }
 
 async function placeOf(path: string, slice: number | undefined): Promise<Omit<JobTarget, 'fd' | 'direct'>> {

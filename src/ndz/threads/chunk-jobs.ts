@@ -1,21 +1,13 @@
 import type { DigestGroup, DigestName } from '../../disk/digest.js';
-import type { DirectDevice } from '../../disk/direct.js';
+import type { DiskPlace } from '../../disk/disk-access.js';
 import type { PlacementStats } from '../../disk/placement.js';
 import type { ChunkVersion, Region } from '../codec/format.js';
 
 /** The image that chunks are read from, by an open file that all threads share. */
 export type JobImage = { fd: number; name: string; uuid: string | null; version: ChunkVersion };
 
-/** Where chunks are applied to, or compared with: an open file or disk, or a part of it. */
-export type JobTarget = {
-  fd: number;
-  /** A block device's way past the page cache; null where it has none. */
-  direct: DirectDevice | null;
-  path: string;
-  /** What sector 0 of the image is written to. */
-  baseBytes: number;
-  /** Bytes there are for the image from there on; Infinity in a regular file. */
-  limitBytes: number;
+/** Where chunks are applied to, or compared with; sector 0 of the image is at its offset 0. */
+export type JobTarget = DiskPlace & {
   /** All of it reads as zeros, so zeros need not be written. */
   isBlank: boolean;
 };

@@ -1,26 +1,26 @@
 import { fail } from '../failures.js';
 import { createDigest, type DigestGroup } from '../../disk/digest.js';
+import { type DiskAccess, READ_BYTES } from '../../disk/disk-access.js';
 import { partsWithin, Placer, type Extent, type PlacedWrite } from '../../disk/placement.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
 import { chunkTotals, dataExtents, gapExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { readChunkBytes } from '../read/open-image.js';
-import type { ChunkJob, ChunkJobResult, JobImage } from './chunk-jobs.js';
-import { type DiskAccess, READ_BYTES } from './disk-access.js';
+import type { ChunkJob, ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 
 /** The most that one write has: this thread has nothing else to do meanwhile. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 
 /** What the jobs of a thread work on. */
-export type ChunkWorkplace = { image: JobImage | null; disk: DiskAccess | null };
+export type ChunkWorkplace = { image: JobImage | null; target: JobTarget | null; disk: DiskAccess | null };
 
 /** Does one job in this thread; what it writes may still be under way in the end, see `DiskAccess.finish`. Throws the Failures of `openChunk` and `inflatePieces`, `disk-write-failed`, `disk-read-failed`, `ndz-unreadable`. */
-export async function chunkJob(job: ChunkJob, { image, disk }: ChunkWorkplace): Promise<ChunkJobResult> {
+export async function chunkJob(job: ChunkJob, { image, target, disk }: ChunkWorkplace): Promise<ChunkJobResult> {
   const bytes = 'bytes' in job && job.bytes ? job.bytes : readChunk(job.position, image);
   const header = openChunk(bytes, job.position);
   checkIdentity(header, job.position, image);
-  const work = workOf(job, header, disk);
+  const work = workOf(job, header, target && disk && { target, disk });
   let pieceOffset = 0;
   for await (const piece of inflatePieces(bytes, header)) {
     await work.take?.(pieceOffset, piece);
@@ -37,22 +37,22 @@ type Work = {
   finish?(): Partial<ChunkJobResult> | Promise<Partial<ChunkJobResult>>;
 };
 
-function workOf(job: ChunkJob, header: ChunkHeader, disk: DiskAccess | null): Work {
+function workOf(job: ChunkJob, header: ChunkHeader, on: { target: JobTarget; disk: DiskAccess } | null): Work {
   switch (job.kind) {
     case 'check':
       return {};
     case 'apply':
-      return applying(header, given(disk), job.zeroFill);
+      return applying(header, given(on), job.zeroFill);
     case 'compare':
-      return comparing(header, given(disk), job.regions);
+      return comparing(header, given(on).disk, job.regions);
     case 'digest':
       return digesting(header, job);
   }
 }
 
-function applying(header: ChunkHeader, disk: DiskAccess, zeroFill: boolean): Work {
+function applying(header: ChunkHeader, { target, disk }: { target: JobTarget; disk: DiskAccess }, zeroFill: boolean): Work {
   const extents = dataExtents(header);
-  const placer = new Placer({ ...disk.target, leavesHoles: disk.target.isBlank, pieceBytes: WRITE_BYTES });
+  const placer = new Placer({ ...target, leavesHoles: target.isBlank, pieceBytes: WRITE_BYTES });
   const put = async (writes: Iterable<PlacedWrite>): Promise<void> => {
     for (const write of writes) await disk.put(write);
   };
@@ -116,9 +116,9 @@ function extentsOf(group: DigestGroup, extents: readonly Extent[]): Extent[] {
   });
 }
 
-function given(disk: DiskAccess | null): DiskAccess {
-  if (!disk) throw new Error('this job needs a target');
-  return disk;
+function given<T>(target: T | null): T {
+  if (!target) throw new Error('this job needs a target');
+  return target;
 }
 
 function readChunk(position: number, image: JobImage | null): Uint8Array {

@@ -1,47 +1,59 @@
-import { DirectReads } from '../../disk/direct-reads.js';
-import { DirectWrites } from '../../disk/direct-writes.js';
-import type { PlacedWrite } from '../../disk/placement.js';
-import { readAllSync } from '../../disk/read-all.js';
-import { writeAllSync } from '../../disk/target.js';
-import { WriteBehind } from '../../disk/write-behind.js';
-import { directIo, type DirectMemory } from '../../native/direct-io.js';
-import { fileSpace } from '../../native/file-space.js';
-import type { JobTarget } from './chunk-jobs.js';
+import { directIo, type DirectMemory } from '../native/direct-io.js';
+import { fileSpace } from '../native/file-space.js';
+import type { DirectDevice } from './direct.js';
+import { DirectReads } from './direct-reads.js';
+import { DirectWrites } from './direct-writes.js';
+import type { PlacedWrite } from './placement.js';
+import { readAllSync } from './read-all.js';
+import { writeAllSync } from './target.js';
+import { WriteBehind } from './write-behind.js';
 
 /** The most that is read at once. */
 export const READ_BYTES = 4 * 1024 * 1024;
 /** Pieces that a thread has under way besides the one that it gathers. */
 const MAX_IN_FLIGHT = 2;
 
+/** An open disk or file, or a part of one, that threads share. */
+export type DiskPlace = {
+  fd: number;
+  /** A block device's way past the page cache; null where it has none. */
+  direct: DirectDevice | null;
+  path: string;
+  /** Where offset 0 is. */
+  baseBytes: number;
+  /** Bytes there are from there on; Infinity in a regular file. */
+  limitBytes: number;
+};
+
 /**
- * How a thread gets at the disk that its jobs are about; places count from where the image begins on it. Past the page
- * cache writes go on while the next are made; otherwise the thread waits for each.
+ * How a thread gets at a disk that it reads or writes. Past the page cache writes go on while the next are made; otherwise the
+ * thread waits for each.
  */
 export class DiskAccess {
-  readonly target: JobTarget;
+  readonly place: DiskPlace;
   readonly #newMemory: DirectMemory | null;
   readonly #behind: WriteBehind;
   #writes: DirectWrites | null = null;
   #reads: DirectReads | null = null;
 
-  private constructor(target: JobTarget, newMemory: DirectMemory | null) {
-    this.target = target;
+  private constructor(place: DiskPlace, newMemory: DirectMemory | null) {
+    this.place = place;
     this.#newMemory = newMemory;
-    this.#behind = new WriteBehind(target.fd);
+    this.#behind = new WriteBehind(place.fd);
   }
 
-  static async open(target: JobTarget): Promise<DiskAccess> {
-    return new DiskAccess(target, target.direct && (await directIo.get()));
+  static async open(place: DiskPlace): Promise<DiskAccess> {
+    return new DiskAccess(place, place.direct && (await directIo.get()));
   }
 
   /** Throws Failure `disk-write-failed`, also for what was put before. */
   async put({ offset, bytes, isZeros }: PlacedWrite): Promise<void> {
-    const { direct, baseBytes } = this.target;
+    const { direct, baseBytes } = this.place;
     if (!direct || !this.#newMemory) {
-      writeAllSync(this.target, baseBytes + offset, bytes);
+      writeAllSync(this.place, baseBytes + offset, bytes);
       return this.#behind.wrote(baseBytes + offset, bytes.byteLength);
     }
-    this.#writes ??= new DirectWrites(this.target, {
+    this.#writes ??= new DirectWrites(this.place, {
       direct,
       newMemory: this.#newMemory,
       space: await fileSpace.get(),
@@ -63,14 +75,14 @@ export class DiskAccess {
    * Throws Failure `disk-read-failed`.
    */
   read(offset: number, wantedBytes: number): Uint8Array {
-    const { direct, baseBytes, limitBytes } = this.target;
+    const { direct, baseBytes, limitBytes } = this.place;
     const sizeBytes = Math.max(0, Math.min(wantedBytes, limitBytes - offset));
     if (direct && this.#newMemory) {
-      this.#reads ??= new DirectReads(this.target, direct, this.#newMemory, READ_BYTES);
+      this.#reads ??= new DirectReads(this.place, direct, this.#newMemory, READ_BYTES);
       return this.#reads.read(baseBytes + offset, sizeBytes);
     }
     const bytes = Buffer.allocUnsafe(sizeBytes);
-    return bytes.subarray(0, readAllSync(this.target, baseBytes + offset, bytes));
+    return bytes.subarray(0, readAllSync(this.place, baseBytes + offset, bytes));
   }
 
   /** Gives the memory back when nothing is under way any more. */
