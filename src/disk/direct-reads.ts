@@ -1,4 +1,3 @@
-import type { Arena } from '../native/arena.js';
 import type { DirectMemory } from '../native/direct-io.js';
 import { systemCode } from '../util/errors.js';
 import type { DirectDevice } from './direct.js';
@@ -8,27 +7,23 @@ import { readAllSync } from './read-all.js';
 export class DirectReads {
   readonly #cached: { fd: number; path: string };
   readonly #direct: DirectDevice;
-  readonly #arena: Arena;
+  readonly #memory: Buffer;
   #isRefused = false;
 
-  /** Reads of at most `mostBytes`; takes so much memory until `close`. Throws a system error when there is none. */
+  /** Reads of at most `mostBytes`. Throws when there is no memory for them. */
   constructor(cached: { fd: number; path: string }, direct: DirectDevice, newMemory: DirectMemory, mostBytes: number) {
     this.#cached = cached;
     this.#direct = direct;
-    this.#arena = newMemory(mostBytes + 2 * direct.unitBytes);
+    this.#memory = newMemory(mostBytes + 2 * direct.unitBytes);
   }
 
   /** The bytes at `offset`, fewer only where the device ends; they are there until the next call. Throws Failure `disk-read-failed`. */
   read(offset: number, sizeBytes: number): Uint8Array {
     const { unitBytes } = this.#direct;
     const skipped = offset % unitBytes;
-    const units = this.#arena.bytes.subarray(0, Math.ceil((skipped + sizeBytes) / unitBytes) * unitBytes);
+    const units = this.#memory.subarray(0, Math.ceil((skipped + sizeBytes) / unitBytes) * unitBytes);
     const count = this.#fill(offset - skipped, units);
     return units.subarray(skipped, Math.max(skipped, Math.min(count, skipped + sizeBytes)));
-  }
-
-  close(): void {
-    this.#arena.release();
   }
 
   #fill(offset: number, units: Uint8Array): number {

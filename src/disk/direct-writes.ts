@@ -1,6 +1,6 @@
 import { write } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Arena } from '../native/arena.js';
+import type { Capability } from '../native/capability.js';
 import type { DirectMemory } from '../native/direct-io.js';
 import type { FileSpace } from '../native/file-space.js';
 import { systemCode } from '../util/errors.js';
@@ -24,8 +24,8 @@ const writeAt = promisify(write);
 export type DirectOptions = {
   direct: DirectDevice;
   newMemory: DirectMemory;
-  /** What has the device make zeros itself; null without. */
-  space: FileSpace | null;
+  /** What has the device make zeros itself, once there are any. */
+  space: Pick<Capability<FileSpace>, 'get'>;
   /** Pieces under way at once. */
   most: number;
   signal?: AbortSignal | undefined;
@@ -41,22 +41,22 @@ export class DirectWrites implements Writes {
   readonly #cached: { fd: number; path: string };
   readonly #direct: DirectDevice;
   readonly #flight: Flight;
-  readonly #arena: Arena;
   readonly #free: Buffer[];
   /** Pages that are being written, as [from, to). */
   readonly #busy = new Set<readonly [number, number]>();
   #run: Run | null = null;
   #isRefused = false;
-  #space: FileSpace | null;
+  /** null: the device makes no zeros. */
+  #space: DirectOptions['space'] | null;
 
-  /** Takes memory of `most` + 1 MiB until `close`. Throws a system error when there is none. */
+  /** Takes memory of `most` + 1 MiB. Throws when there is none. */
   constructor(cached: { fd: number; path: string }, { direct, newMemory, space, most, signal }: DirectOptions) {
     this.#cached = cached;
     this.#direct = direct;
     this.#space = space;
     this.#flight = new Flight(most, signal);
-    this.#arena = newMemory((most + 1) * PIECE_BYTES);
-    this.#free = Array.from({ length: most + 1 }, (_, i) => this.#arena.bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES));
+    const memory = newMemory((most + 1) * PIECE_BYTES);
+    this.#free = Array.from({ length: most + 1 }, (_, i) => memory.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES));
   }
 
   get stats(): FlightStats {
@@ -66,7 +66,7 @@ export class DirectWrites implements Writes {
   async put(offset: number, bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.byteLength; ) {
       if (this.#run && this.#run.pieceOffset + this.#run.to !== offset + done) await this.flush();
-      this.#flight.check(); // the memory is gone when it was closed
+      this.#flight.check();
       const run = (this.#run ??= this.#begin(offset + done));
       const part = bytes.subarray(done, done + PIECE_BYTES - run.to);
       run.memory.set(part, run.to);
@@ -81,13 +81,14 @@ export class DirectWrites implements Writes {
     const unit = this.#direct.unitBytes;
     const from = Math.ceil(offset / unit) * unit;
     const to = Math.floor((offset + zeros.byteLength) / unit) * unit;
-    if (!this.#space || to - from < LEAST_ZERO_BYTES) return this.put(offset, zeros);
+    const space = to - from < LEAST_ZERO_BYTES ? null : await this.#space?.get();
+    if (!space) return this.put(offset, zeros);
     await this.put(offset, zeros.subarray(0, from - offset));
     await this.flush();
     await this.#unlessBusy(from, to - from);
     this.#flight.check();
     try {
-      this.#space.zeroRange(this.#direct.fd, from, to - from);
+      space.zeroRange(this.#direct.fd, from, to - from);
     } catch {
       this.#space = null; // what is wrong with the disk, if anything, writing will tell
       await this.put(from, zeros.subarray(from - offset, to - offset));
@@ -100,9 +101,8 @@ export class DirectWrites implements Writes {
     await this.#flight.drain();
   }
 
-  async close(): Promise<void> {
-    await this.#flight.close();
-    this.#arena.release();
+  close(): Promise<void> {
+    return this.#flight.close();
   }
 
   #begin(offset: number): Run {

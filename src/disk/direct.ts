@@ -36,14 +36,10 @@ export async function openDirect(device: FileHandle, writes: boolean): Promise<(
 
 /** The least that a device gives: it is asked, whatever it says of itself. Null when it cannot be read so at all. */
 async function findUnit(fd: number, newMemory: DirectMemory): Promise<number | null> {
-  const { bytes, release } = newMemory(Math.max(...UNITS));
-  try {
-    for (const unit of UNITS) {
-      const seen = await readAt(fd, bytes, 0, unit, unit).catch(() => null);
-      if (seen?.bytesRead === unit) return unit;
-    }
-    return null;
-  } finally {
-    release();
+  const bytes = newMemory(Math.max(...UNITS));
+  for (const unit of UNITS) {
+    const seen = await readAt(fd, bytes, 0, unit, unit).catch(() => null);
+    if (seen?.bytesRead === unit) return unit;
   }
+  return null;
 }

@@ -56,7 +56,7 @@ export class DiskAccess {
     this.#writes ??= new DirectWrites(this.place, {
       direct,
       newMemory: this.#newMemory,
-      space: await fileSpace.get(),
+      space: fileSpace,
       most: MAX_IN_FLIGHT,
     });
     await (isZeros ? this.#writes.putZeros(baseBytes + offset, bytes) : this.#writes.put(baseBytes + offset, bytes));
@@ -85,9 +85,8 @@ export class DiskAccess {
     return bytes.subarray(0, readAllSync(this.place, baseBytes + offset, bytes));
   }
 
-  /** Gives the memory back when nothing is under way any more. */
+  /** Resolves when nothing is under way any more. */
   async close(): Promise<void> {
-    this.#reads?.close();
     await this.#writes?.close();
   }
 }

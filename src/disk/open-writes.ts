@@ -13,8 +13,7 @@ export async function openWrites(
 ): Promise<Writes> {
   const newMemory = target.direct && (await directIo.get());
   try {
-    if (target.direct && newMemory)
-      return new DirectWrites(target, { direct: target.direct, newMemory, space: await fileSpace.get(), most, signal });
+    if (target.direct && newMemory) return new DirectWrites(target, { direct: target.direct, newMemory, space: fileSpace, most, signal });
   } catch {
     // no memory for it: the cache makes do with less
   }

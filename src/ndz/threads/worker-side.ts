@@ -31,9 +31,11 @@ export function serveJobs<Job, Result>(perform: (job: Job) => Result | Promise<R
     }
   };
   let last: Promise<void> = Promise.resolve();
+  let isEnding = false;
   port.on('message', (request: PoolRequest<Job> | null) => {
+    isEnding ||= request === null; // what waits is not begun any more
     last = last.then(async () => {
-      if (request !== null) return serve(request);
+      if (request !== null) return isEnding ? undefined : serve(request);
       await end?.();
       port.close();
     });
