@@ -55,6 +55,10 @@ export class BlockMap {
     return true;
   }
 
+  addRun(first: number, count: number): void {
+    for (let block = first; block < first + count; block++) this.add(block);
+  }
+
   /** Takes a run of blocks out. */
   removeRun(first: number, count: number): void {
     for (let block = first; block < first + count; block++) {

@@ -20,6 +20,11 @@ const SAMPLE_BLOCKS = 400;
 /** After so long, what was counted counts half. */
 const MEMORY_MS = 250;
 const MIN_STEP_BPS = 4_000_000;
+/** How far above what really goes out the rate may be. */
+const MAX_LEAD = 1.3;
+/** Where steps begin after a failure, as a share of what was delivered; after that of the start, when receivers are still waking up, bolder. */
+const PROBE_SHARE = 0.005;
+const FIRST_PROBE_SHARE = 0.05;
 /** More loss than this is never taken for random: what overflows by half still overflows after a back-off. */
 const MAX_RANDOM_SHARE = 0.25;
 
@@ -113,7 +118,8 @@ export class RateControl {
       return null;
     }
     // an idle server learns nothing, and a rate far above what this machine can send would hide the next back-off
-    if (busyShare < 0.5 || this.#rateBps >= this.#capBps || this.#rateBps > 2 * this.#measuredBps) return null;
+    const most = (this.#starting ? GROWTH : MAX_LEAD) * this.#measuredBps;
+    if (busyShare < 0.5 || this.#rateBps >= this.#capBps || this.#rateBps > most) return null;
     this.#rateBps = Math.min(this.#capBps, this.#starting ? this.#rateBps * this.#growth : this.#rateBps + this.#step());
     return 'climbing';
   }
@@ -139,10 +145,10 @@ export class RateControl {
   #backOff(now: number, share: number): RateReason | null {
     const before = Math.min(this.#rateBps, this.#measuredBps || this.#rateBps);
     this.#trial = share < MAX_RANDOM_SHARE ? { share, rateBps: before } : null;
-    this.#starting = false;
     const deliveredBps = before * Math.max(0.5, 1 - share);
     this.#failedBps = deliveredBps;
-    this.#probeBps = 0.005 * deliveredBps;
+    this.#probeBps = (this.#starting ? FIRST_PROBE_SHARE : PROBE_SHARE) * deliveredBps;
+    this.#starting = false;
     this.#rateBps = Math.max(this.#floorBps, 0.85 * deliveredBps);
     this.#epoch = now;
     this.#sent = 0;

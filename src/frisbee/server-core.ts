@@ -5,6 +5,7 @@ import { ClientTable } from './client-table.js';
 import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import { BLOCK_BYTES, blocksInChunk, CHUNK_BLOCKS, type Geometry } from './geometry.js';
 import { RateControl } from './rate-control.js';
+import { RecentPasses } from './recent-passes.js';
 import { emptyServerStats, type ServerEvent, type ServerStats } from './server-events.js';
 import type { Message } from './message.js';
 import { decode, encode } from './wire.js';
@@ -45,9 +46,9 @@ export class ServerCore {
   readonly #options: ServerCoreOptions;
   readonly #queue = new WorkQueue();
   readonly #sentMap: Uint8Array;
-  /** When the last pass over a chunk began. */
-  readonly #passAt: Float64Array;
-  #passChunk = -1;
+  /** 1: blocks of the chunk have gone out. */
+  readonly #wasSent: Uint8Array;
+  readonly #passes = new RecentPasses();
   /** How often a loss was counted for a chunk. */
   readonly #losses: Uint8Array;
   #lossesSince = 0;
@@ -61,7 +62,7 @@ export class ServerCore {
     const { geometry, now } = options;
     this.#options = options;
     this.#sentMap = new Uint8Array(Math.ceil(geometry.blocks / 8));
-    this.#passAt = new Float64Array(geometry.chunks).fill(-Infinity);
+    this.#wasSent = new Uint8Array(geometry.chunks);
     this.#losses = new Uint8Array(geometry.chunks);
     this.#lastRequestAt = now;
     this.rate = new RateControl(options.rateBps, options.loopback, now);
@@ -103,8 +104,8 @@ export class ServerCore {
   take(limit: number, now: number): Work | null {
     const work = this.#queue.take(limit);
     if (!work) return null;
-    if (work.chunk !== this.#passChunk || work.first === 0) this.#passAt[work.chunk] = now;
-    this.#passChunk = work.chunk;
+    this.#wasSent[work.chunk] = 1;
+    this.#passes.sent(work, now);
     const base = work.chunk * CHUNK_BLOCKS;
     for (let block = base + work.first; block < base + work.first + work.count; block++) {
       const byte = this.#sentMap[block >> 3] ?? 0;
@@ -204,16 +205,19 @@ export class ServerCore {
     if (wanted.count === 0) return;
     this.#countRequest(wanted.count, size, retry, now);
     const client = this.clients.get(address);
-    const partial = wanted.count < size;
-    const { newBlocks, merged } = this.#queue.add(chunk, wanted, size, (this.#passAt[chunk] ?? -Infinity) > -Infinity);
+    // a loss, and not a late joiner's gap: it was here when the blocks went by
+    const losses = retry || (client && wanted.count < size) ? this.#passes.lost(chunk, wanted, client?.joinedAt ?? -Infinity) : [];
+    const { newBlocks, merged } = this.#queue.add(chunk, wanted, size, this.#wasSent[chunk] === 1);
     if (merged) this.stats.mergedRequests++;
     if (newBlocks === 0) this.stats.duplicateRequests++;
     this.stats.maxQueueEntries = Math.max(this.stats.maxQueueEntries, this.#queue.size);
     if (client) this.clients.asked(client, chunk, size, now);
-    // a loss, and not a late joiner's gap: it was here when the chunk went by
-    const passAt = this.#passAt[chunk] ?? -Infinity;
-    if (newBlocks > 0 && (retry || (partial && client && client.joinedAt < passAt)) && this.#countsAsLoss(chunk, now))
-      this.rate.lost(newBlocks, passAt);
+    if (newBlocks === 0 || losses.length === 0 || !this.#countsAsLoss(chunk, now)) return;
+    let left = newBlocks; // what was still queued is no loss
+    for (const { blocks, sentAt } of losses) {
+      this.rate.lost(Math.min(blocks, left), sentAt);
+      left -= Math.min(blocks, left);
+    }
   }
 
   #countsAsLoss(chunk: number, now: number): boolean {

@@ -3,7 +3,7 @@ import { type ReceiveOptions, REAL_PROFILE } from '../frisbee/receive-options.js
 import type { SinkSpec } from '../frisbee/writer-thread.js';
 import { messageOf } from '../util/errors.js';
 import { getopt, numberValue, type Options } from './getopt.js';
-import { type SessionArguments, sessionArguments } from './session-options.js';
+import { CLIENT_BUFFER_KB, type SessionArguments, sessionArguments } from './session-options.js';
 
 export const FRISBEE_USAGE = `usage: frisbee [-qNzOrb] [-s slice [-D type]] [-S server] [-T sec] [-C MB] [-R n] [-K sec] [-I ms] [-i mcastif] <-m mcastaddr> <-p portnum> <output filename>
 
@@ -19,7 +19,7 @@ export const FRISBEE_USAGE = `usage: frisbee [-qNzOrb] [-s slice [-D type]] [-S 
  -r          Wait up to a second, at random, before joining
  -T seconds  Give up when the server was silent for so long (default: never)
  -K seconds  Join the multicast group again after so much silence
- -k KB       Size of the socket buffers (default 1024)
+ -k KB       Size of the socket buffers (default 4096)
  -C MB       Memory for chunk buffers (default 64)
  -M MB       Memory for buffers; half of it for chunks
  -R n        Number of chunks to request ahead (default 2)
@@ -69,7 +69,7 @@ export async function parseFrisbee(
   const [outputPath, ...rest] = options.words;
   if (outputPath === undefined || rest.length > 0) return 'exactly one output filename is needed';
   if (outputPath === '-') return 'writing to standard output is not supported';
-  const session = await sessionArguments(options, env);
+  const session = await sessionArguments(options, env, CLIENT_BUFFER_KB);
   if (typeof session === 'string') return session;
   const tuning = await parseTuning(options);
   if (typeof tuning === 'string') return tuning;

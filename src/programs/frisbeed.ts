@@ -9,7 +9,7 @@ import { printable } from '../util/text.js';
 import { endLines, eventLines, type ServerLinesContext, startLines } from './frisbeed-lines.js';
 import { getopt, numberValue, type Options } from './getopt.js';
 import type { ProgramIo } from './program-io.js';
-import { type SessionArguments, sessionArguments } from './session-options.js';
+import { SERVER_BUFFER_KB, type SessionArguments, sessionArguments } from './session-options.js';
 import { signalName } from './stop-signal.js';
 import { fail as frisbeeFail } from '../frisbee/failures.js';
 
@@ -150,7 +150,7 @@ async function parseArguments(
   if (typeof options === 'string') return options;
   const [imagePath, ...rest] = options.words;
   if (imagePath === undefined || rest.length > 0) return 'exactly one file name is needed';
-  const session = await sessionArguments(options, env);
+  const session = await sessionArguments(options, env, SERVER_BUFFER_KB);
   if (typeof session === 'string') return session;
   const idleSeconds = numberValue(options, 'T', DEFAULT_IDLE_SECONDS, -Infinity);
   const keepalive = numberValue(options, 'K', 0);

@@ -6,6 +6,10 @@ import { messageOf } from '../util/errors.js';
 import { ownAddresses } from '../util/own-addresses.js';
 import { numberValue, type Options } from './getopt.js';
 
+/** As the real programs' is, and their largest: a client that is kept from its socket for a moment loses nothing. */
+export const SERVER_BUFFER_KB = 1024;
+export const CLIENT_BUFFER_KB = 4096;
+
 /** What frisbee and frisbeed need to meet: `-m`, `-p`, `-i`, and the size of their socket buffers, `-k`. */
 export type SessionArguments = { group: string; port: number; localIp: string; loopback: boolean; bufferBytes: number };
 
@@ -13,6 +17,7 @@ export type SessionArguments = { group: string; port: number; localIp: string; l
 export async function sessionArguments(
   options: Options,
   env: Readonly<Record<string, string | undefined>>,
+  defaultBufferKb: number,
 ): Promise<SessionArguments | string> {
   const loopback = options.flags.has('--loopback') || env.IMAGING_FRISBEE_LOOPBACK === '1';
   const everybody = loopback ? LOOPBACK_BROADCAST : '255.255.255.255';
@@ -22,7 +27,7 @@ export async function sessionArguments(
   if (!isIPv4(group)) return `-m ${group}: not an IPv4 address`;
   if (options.flags.has('b') && isMulticast(group)) return `-b and -m ${group} contradict each other: that is a multicast group`;
   if (port === null || port > 65535) return `-p ${options.values.get('p') ?? ''}: not a port number`;
-  const bufferKb = numberValue(options, 'k', 1024, 1);
+  const bufferKb = numberValue(options, 'k', defaultBufferKb, 1);
   if (bufferKb === null) return '-k takes a number of KB';
   const localIp = await localAddress(options.values.get('i'), group, port);
   return 'problem' in localIp

@@ -248,6 +248,28 @@ describe('server', () => {
   });
 });
 
+test('what went by before somebody came is no loss, even when another asked for part of it since', () => {
+  const { core, say } = newCore(64 << 20);
+  const ask = (map: BlockMap, from: string, now: number): void => void say({ kind: 'prequest', chunk: 0, retries: 0, map }, from, now);
+  const change = (now: number): unknown => {
+    core.rate.sent(4000, 90);
+    return core.rate.tick(now);
+  };
+  say({ kind: 'join', version: 1, clientId: 1 }, CLIENT, 1);
+  say({ kind: 'request', chunk: 0, first: 0, count: 1024 }, CLIENT, 2);
+  core.take(1000, 10);
+  say({ kind: 'join', version: 1, clientId: 2 }, '10.9.0.3', 20); // both join when most of the chunk has gone out
+  say({ kind: 'join', version: 1, clientId: 3 }, '10.9.0.4', 20);
+  core.take(24, 30);
+  ask(BlockMap.ofRun(0, 100), '10.9.0.3', 40);
+  core.take(100, 50);
+  ask(BlockMap.ofRun(0, 1000), '10.9.0.4', 60);
+  core.take(1000, 70);
+  expect(change(160)).not.toBe('backed-off');
+  ask(BlockMap.ofRun(100, 900), '10.9.0.4', 170); // these went out at 70
+  expect(change(260)).toBe('backed-off');
+});
+
 describe('work queue', () => {
   const map = (...blocks: number[]): BlockMap => {
     const result = new BlockMap();
