@@ -26,7 +26,7 @@ async function all() {
   process.once('exit', () => {
     for (const cleanUp of cleanups.reverse()) cleanUp();
   });
-  process.once('SIGINT', () => process.exit(130));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
   const image = join(folder, 'image.ndz');
   makeImage(image, Math.ceil((megabytes * 1e6) / CHUNK_DATA_BYTES));
   writeFileSync(join(folder, 'disk'), '');
