@@ -75,7 +75,7 @@ code=0; imaging-doctor >doctor.txt || code=$?
 grep -q 'FAIL  inventory.*there is no such file' doctor.txt && grep -q 'FAIL  tftp-folder.*there is no folder' doctor.txt || { cat doctor.txt; fail "$how" 'imaging-doctor does not name what is missing'; }
 # and on a testbed that is, that all is well
 imaging-testbed run 2 --on -- imaging-doctor 1-2 >doctor.txt || { cat doctor.txt; fail "$how" 'imaging-doctor on the emulated testbed'; }
-grep -q 'ok    multicast' doctor.txt && grep -q 'ok    cmc' doctor.txt || { cat doctor.txt; fail "$how" 'imaging-doctor has not looked at everything'; }
+grep -q 'ok    multicast' doctor.txt && grep -q 'ok    cmc' doctor.txt && grep -q 'ok    system-calls .*on: udp-batches' doctor.txt || { cat doctor.txt; fail "$how" 'imaging-doctor has not looked at everything'; }
 imaging-testbed run 2 -- imaging-load -i demo 1-2 --progress quiet >/dev/null || fail "$how" 'a load on the emulated testbed'
 cat >complete.sh <<COMPLETE
 $completions

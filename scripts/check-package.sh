@@ -37,6 +37,10 @@ if command -v systemd-analyze >/dev/null; then
   PATH=$PATH:/usr/bin systemd-analyze verify --man=no "$package/etc/systemd/imaging-sweep.timer" 2>&1 | grep -v 'is not executable\|not found' | grep imaging && fail 'systemd does not like the units'
 fi
 imaging-testbed run 2 -- imaging-doctor >"$work/doctor" || { cat "$work/doctor"; fail 'imaging-doctor on the emulated testbed'; }
+case "$(uname -sm)" in Linux\ x86_64 | Linux\ aarch64)
+  grep -q 'ok    system-calls .*on: udp-batches' "$work/doctor" || { cat "$work/doctor"; fail 'system calls are off, although the library is there'; } ;;
+esac
+for library in koffi libsql; do [ -s "$package/dist/$library.LICENSE.txt" ] || fail "no licence of $library"; done
 if command -v dpkg-deb >/dev/null; then
   deb=$("$repository/scripts/make-deb.sh" "$tarball" "$work")
   dpkg-deb --contents "$deb" >"$work/contents"
@@ -51,4 +55,8 @@ set +e
 IMAGING_CONFIG=leases.conf imaging-leases list 2>/dev/null; [ $? = 4 ] || fail 'a missing library must be named'
 set -e
 imaging-nodes 1 | grep -q fit01 || fail 'imaging-nodes without the library of leases'
+find prefix -name 'koffi-*.node' -delete
+imaging-testbed run 2 -- imaging-doctor >"$work/doctor" || { cat "$work/doctor"; fail 'imaging-doctor without the library of system calls'; }
+grep -q 'ok    system-calls .*on: none; off: udp-batches (no library' "$work/doctor" || { cat "$work/doctor"; fail 'a missing library of system calls must be told'; }
+imaging-testbed run 2 -- imaging-load -i demo 1-2 --progress quiet || fail 'a load without system calls'
 echo "packaging: ok, $(du -k "$tarball" | cut -f1) kB"

@@ -1,5 +1,6 @@
 // Damages .ndz images, every byte of their headers and `count` times at random, and reads them as a restore does:
 // node scripts/fuzz-ndz.mjs [count] [seed]
+// With libdeflate where it is to be had; without it: IMAGING_NATIVE_OFF=libdeflate
 // Fails when one is accepted that is a wrong disk, on any error that is not one of ours, and on much memory or time.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,8 +20,15 @@ await build({
   format: 'esm',
   target: 'node20.19',
   logLevel: 'warning',
+  // its library lies beside its own files
+  plugins: [
+    {
+      name: 'koffi',
+      setup: ({ onResolve }) => onResolve({ filter: /^koffi$/ }, () => ({ path: import.meta.resolve('koffi'), external: true })),
+    },
+  ],
 });
-const { fuzzImages, sweepImages } = await import(pathToFileURL(bundle).href);
+const { fuzzImages, sweepImages, whyZlib } = await import(pathToFileURL(bundle).href);
 
 const BATCH = 5000;
 const total = { count: 0, refused: {}, accepted: 0, slowestMs: 0, peakBytes: 0 };
@@ -39,5 +47,7 @@ const { refused, accepted, slowestMs, peakBytes } = total;
 console.log(
   `${total.count} damaged images in ${((performance.now() - startMs) / 1000).toFixed(0)} s: ${accepted} harmless, the others refused; slowest ${slowestMs.toFixed(0)} ms, memory ${(peakBytes / 1e6).toFixed(0)} MB`,
 );
+const why = await whyZlib();
+console.log(why === null ? 'inflated with libdeflate' : `inflated with zlib: ${why}`);
 console.log(refused);
 if (peakBytes > 1024 ** 3 || slowestMs > 10_000) process.exit(1);

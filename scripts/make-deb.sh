@@ -52,7 +52,7 @@ cp "$from"/README.md "$from"/CHANGELOG.md "$to/usr/share/doc/imaging/"
 ln -s ../../../lib/imaging/docs "$to/usr/share/doc/imaging/docs"
 {
   printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: imaging\n\nFiles: *\nLicense: Apache-2.0\n'
-  printf 'Comment: the licences of the libraries in dist/ are in /usr/lib/imaging/dist/*.LEGAL.txt\n\nLicense: Apache-2.0\n See /usr/share/common-licenses/Apache-2.0.\n'
+  printf 'Comment: the licences of the libraries in dist/ are in /usr/lib/imaging/dist, *.LEGAL.txt and *.LICENSE.txt\n\nLicense: Apache-2.0\n See /usr/share/common-licenses/Apache-2.0.\n'
 } >"$to/usr/share/doc/imaging/copyright"
 
 cat >"$to/DEBIAN/control" <<CONTROL
@@ -62,7 +62,7 @@ Architecture: $architecture
 Maintainer: the imaging project <root@localhost>
 Installed-Size: $(du -sk "$to/usr" | cut -f1)
 Depends: nodejs (>= 20.19), passwd
-Recommends: iputils-ping
+Recommends: iputils-ping, libdeflate0
 Suggests: bash-completion, tftpd-hpa
 Section: admin
 Priority: optional

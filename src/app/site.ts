@@ -6,6 +6,7 @@ import type { Inventory, InventoryNode } from '../inventory/inventory.js';
 import { loadInventory } from '../inventory/read-inventory.js';
 import { fold, type NodeNames } from '../nodes/names.js';
 import type { SetResolver } from '../nodes/parse.js';
+import { switchOff } from '../native/switches.js';
 import { checkKnown, emptySelection, selectNodes, type Selection } from '../nodes/select.js';
 import type { Host } from '../util/host.js';
 import type { AppContext } from './context.js';
@@ -28,6 +29,7 @@ export type NodeRequest = { words: readonly string[]; allNodes: boolean };
 /** @throws UserError `environment` for a configuration or an inventory that cannot be used */
 export async function openSite(context: Pick<AppContext, 'host' | 'argv'>): Promise<Site> {
   const { config, warnings } = await loadConfig(context.host);
+  switchOff(config.native.off);
   const names = namesOf(config);
   const inventory = await loadInventory(config.testbed.inventoryPath, names);
   const stateDir = await runsDir(config.runs.dir, context.host);

@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { isHostname } from '../inventory/addresses.js';
 import { isIpv4 } from '../util/ipv4.js';
+import { nearest } from '../util/nearest.js';
 import { parsePortPattern, type PortPattern } from './patterns.js';
 
 /** Where a value stands, for what is relative to it. */
@@ -17,6 +18,8 @@ export type Kind<T> = {
   allowed: string;
   /** The typed value, or undefined when `text` is not allowed. */
   parse(text: string, context: ValueContext): T | undefined;
+  /** What somebody who wrote a value that is not allowed may have meant, or null. */
+  meant?(text: string): string | null;
 };
 
 /** Any text at all, but for nothing. */
@@ -137,6 +140,23 @@ export const boolean: Kind<boolean> = {
 
 export function choice<T extends string>(...options: readonly T[]): Kind<T> {
   return { allowed: options.join(' or '), parse: (text) => options.find((option) => option === text) };
+}
+
+/** Some of these words, separated by commas or blanks. */
+export function someOf<T extends string>(...options: readonly T[]): Kind<readonly T[]> {
+  const split = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
+  const known = (word: string): T | undefined => options.find((option) => option === word);
+  return {
+    allowed: `some of ${options.join(', ')}, separated by commas or blanks; may be empty`,
+    parse: (text) => {
+      const words = split(text).map(known);
+      return words.every((word) => word !== undefined) ? words : undefined;
+    },
+    meant: (text) => {
+      const unknown = split(text).find((word) => known(word) === undefined);
+      return unknown === undefined ? null : nearest(unknown, options);
+    },
+  };
 }
 
 /** The same kind, or nothing. */

@@ -76,7 +76,9 @@ class Reader {
   }
 
   check(spec: KeySpec<unknown>): void {
-    if (this.#parse(spec) === undefined) this.#problem(spec, `is not allowed: it must be ${spec.kind.allowed}`);
+    if (this.#parse(spec) !== undefined) return;
+    const meant = spec.kind.meant?.(this.found(spec).value) ?? null;
+    this.#problem(spec, `is not allowed: it must be ${spec.kind.allowed}${meant === null ? '' : `; did you mean ${meant}?`}`);
   }
 
   value<T>(spec: KeySpec<T>): T {

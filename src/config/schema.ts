@@ -2,6 +2,7 @@ import type { KeySpec, NodeValues, Section, Values } from './section.js';
 import { frisbee } from './sections/frisbee.js';
 import { leases } from './sections/leases.js';
 import { monitor } from './sections/monitor.js';
+import { native } from './sections/native.js';
 import { networking } from './sections/networking.js';
 import { nodes } from './sections/nodes.js';
 import { permissions } from './sections/permissions.js';
@@ -10,7 +11,7 @@ import { runs } from './sections/runs.js';
 import { testbed } from './sections/testbed.js';
 
 /** Every section, in the order of the documentation. The example file, the validation and `Config` come from here too. */
-export const sections = { permissions, leases, testbed, nodes, pxelinux, frisbee, networking, monitor, runs };
+export const sections = { permissions, leases, testbed, nodes, pxelinux, frisbee, networking, monitor, runs, native };
 
 type Sections = typeof sections;
 

@@ -32,6 +32,10 @@ export class BufferedWrites implements Writes {
 
   async flush(): Promise<void> {}
 
+  settled(): Promise<void> {
+    return this.#flight.settled();
+  }
+
   drain(): Promise<void> {
     return this.#flight.drain();
   }

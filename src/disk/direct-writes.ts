@@ -96,6 +96,9 @@ export class DirectWrites implements Writes {
     await this.put(to, zeros.subarray(to - offset));
   }
 
+  /** It has copies. */
+  async settled(): Promise<void> {}
+
   async drain(): Promise<void> {
     await this.flush();
     await this.#flight.drain();

@@ -16,8 +16,8 @@ export type WriteStats = PlacementStats & FlightStats;
 
 /**
  * Writes at given places of a regular file, a block device, a part of one, or a character device, a few pieces at a time; to a
- * block device past the page cache, where that is possible. A write resolves when its last piece is under way, so the next chunk can be inflated meanwhile; what goes wrong then is thrown
- * by the next call, and by `drain` at the latest. The bytes handed in must not change until `drain`.
+ * block device past the page cache, where that is possible. A write resolves when its last piece
+ * is under way, so the next chunk can be inflated meanwhile; what goes wrong then is thrown by the next call, and by `drain` at the latest. The bytes handed in must not change until `settled` or `drain`.
  */
 export class DiskWriter {
   readonly path: string;
@@ -86,6 +86,11 @@ export class DiskWriter {
   /** Makes `sizeBytes` from `offset` read as zeros, as far as there is room. Throws as `write` does. */
   async writeZeros(offset: number, sizeBytes: number): Promise<void> {
     for (const write of this.#placer.zeros(offset, sizeBytes)) await this.#start(write);
+  }
+
+  /** Resolves when the bytes handed in so far may change; throws nothing. */
+  settled(): Promise<void> {
+    return this.#writes.settled();
   }
 
   /** Waits for all of it to be written; throws what went wrong with it. */

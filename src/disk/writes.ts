@@ -9,6 +9,8 @@ export type Writes = {
   putZeros(offset: number, zeros: Uint8Array): Promise<void>;
   /** Begins to write what was gathered, if anything is; throws as `put` does. */
   flush(): Promise<void>;
+  /** Resolves when the bytes that were put may change; throws nothing. */
+  settled(): Promise<void>;
   /** Waits until all that was put is written; throws what went wrong with it. */
   drain(): Promise<void>;
   /** Waits for what is under way; what was not begun is dropped. May come at any time, twice too. */
@@ -63,6 +65,11 @@ export class Flight {
   async drain(): Promise<void> {
     await this.#untilAborted(Promise.all(this.#underWay));
     this.check();
+  }
+
+  /** Waits for all; throws nothing. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   /** Nothing begins from now on. Resolves when nothing is under way any more; throws nothing. */

@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { openDiskSink, openRawSink } from '../ndz/apply/disk-sink.js';
 import { Failure, messageOf } from '../util/errors.js';
 import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
+import { InflateMemories } from '../ndz/codec/inflate-memory.js';
 import { CHUNK_BYTES } from '../ndz/codec/format.js';
 import type { SinkSpec, WriterReply, WriterRequest } from './writer-thread.js';
 import { failureData } from '../util/failures.js';
@@ -9,7 +10,10 @@ import { failureData } from '../util/failures.js';
 /** Inflates and writes for clients whose own thread must not miss a datagram. One thread can write many sinks. */
 const sinks = new Map<number, { sink: ChunkSink; memory: SharedArrayBuffer }>();
 
-const open = async (spec: SinkSpec): Promise<ChunkSink> => (spec.raw ? openRawSink(spec.path) : openDiskSink(spec.path, spec));
+const memories = new InflateMemories();
+
+const open = async (spec: SinkSpec): Promise<ChunkSink> =>
+  spec.raw ? openRawSink(spec.path) : openDiskSink(spec.path, { ...spec, memories });
 
 async function perform(request: WriterRequest): Promise<SinkResult | null> {
   if (request.step === 'open') {

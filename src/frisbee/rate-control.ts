@@ -96,9 +96,7 @@ export class RateControl {
     this.#windowStart = now;
     this.#sentInWindow = 0;
     this.#busyMsInWindow = 0;
-    const dbg = [(this.#rateBps / 1e6) | 0, (sentBps / 1e6) | 0, busyShare.toFixed(2), this.#sent | 0, this.#lost | 0];
     const change = this.#change(now, busyShare);
-    if (process.env.DBG) console.error('rate', now | 0, ...dbg, change);
     if (now - this.#memoryStart > MEMORY_MS) {
       this.#sent /= 2;
       this.#lost /= 2;

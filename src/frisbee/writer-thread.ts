@@ -7,7 +7,7 @@ import { fail } from './failures.js';
 import { type FailureData, failureFrom } from '../util/failures.js';
 
 /** A file or disk that a writer thread opens. */
-export type SinkSpec = Omit<DiskSinkOptions, 'signal'> & {
+export type SinkSpec = Omit<DiskSinkOptions, 'signal' | 'memories'> & {
   path: string;
   /** Write the bytes as they are: no image format, nothing is inflated. */
   raw?: boolean;

@@ -1,5 +1,5 @@
 import { ipToNumber } from '../util/ipv4.js';
-import type { Watch } from './library.js';
+import type { Watch } from './watch.js';
 import { RING_SLOTS } from './receive-ring.js';
 import { SegmentedBatch } from './segmented-batch.js';
 import { systemError } from './system-error.js';
@@ -27,19 +27,25 @@ import type { DatagramBatch, DatagramHandler, SendDone, UdpSocket, UdpSocketOpti
 const RINGS_IN_TURN = 8;
 const EAGAIN = 11;
 const EINTR = 4;
+const EBADF = 9;
+const ECANCELED = 125;
+
+/** What found the kernel full: `attempt` returns 0 or the errno. */
+type Waiting = { attempt: () => number; syscall: string; done: SendDone | undefined };
 
 /** A UDP socket over the kernel's own calls, many datagrams in each. */
 export class BatchedUdpSocket implements UdpSocket {
   lost = 0;
   readonly #calls: UdpCalls;
-  readonly #fd: number;
+  /** -1 once it is closed: the kernel then refuses whatever is still asked for. */
+  #fd: number;
   readonly #bufferBytes: number;
   readonly #headBytes: number;
   readonly #clock: () => number;
   readonly #watch: Watch;
   readonly #batches: SegmentedBatch[] = [];
-  #onWritable: (() => void)[] = [];
-  #isOpen = true;
+  /** Sends that wait for room, in the order they were asked for. */
+  #waiting: Waiting[] = [];
   #peer = '';
   #peerNumber = 0;
 
@@ -58,9 +64,11 @@ export class BatchedUdpSocket implements UdpSocket {
       calls.setOption(this.#fd, SOL_SOCKET, SO_SNDBUF, options.bufferBytes);
       calls.tryOption(this.#fd, SOL_UDP, UDP_GRO, 1);
       calls.tryOption(this.#fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+      // what is still at hand when a handler closes the socket is nobody's any more
+      const deliver: DatagramHandler = (bytes, from, at, body) => void (this.#fd >= 0 && onDatagram(bytes, from, at, body));
       this.#watch = calls.library.watch(this.#fd, ({ readable, writable }) => {
-        if (writable) this.#writable();
-        if (readable && this.#isOpen) this.#receive(onDatagram, onError);
+        if (writable) this.#sendWaiting();
+        if (readable && this.#fd >= 0) this.#receive(deliver, onError);
       });
     } catch (error) {
       calls.close(this.#fd);
@@ -96,28 +104,30 @@ export class BatchedUdpSocket implements UdpSocket {
   }
 
   send(bytes: Uint8Array, address: string, port: number, done?: SendDone): void {
-    const errno = this.#calls.send(this.#fd, bytes, this.#number(address), port);
-    done?.(errno === 0 ? null : systemError(errno, 'sendto'));
+    this.#send({ attempt: () => this.#calls.send(this.#fd, bytes, this.#number(address), port), syscall: 'sendto', done });
   }
 
   batch(count: number, sizeBytes: number): DatagramBatch {
     const batch = new SegmentedBatch(this.#calls.batch, this.#fd, count, sizeBytes);
     this.#batches.push(batch);
-    const send: DatagramBatch['send'] = (most, address, port, done) => {
-      const errno = batch.send(most, this.#number(address), port);
-      if (errno === EAGAIN) return this.#whenWritable(() => send(most, address, port, done));
-      done(errno === 0 ? null : systemError(errno, 'sendmsg'));
+    return {
+      datagrams: batch.datagrams,
+      send: (most, address, port, done) => {
+        const attempt = (): number => (this.#fd < 0 ? EBADF : batch.send(most, this.#number(address), port));
+        this.#send({ attempt, syscall: 'sendmsg', done });
+      },
     };
-    return { datagrams: batch.datagrams, send };
   }
 
   close(): Promise<void> {
-    if (this.#isOpen) {
-      this.#isOpen = false;
-      this.#onWritable = [];
+    if (this.#fd >= 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
       this.#watch.close();
       this.#calls.close(this.#fd);
+      this.#fd = -1;
       for (const batch of this.#batches) batch.release();
+      for (const { syscall, done } of waiting) done?.(systemError(ECANCELED, syscall));
     }
     return Promise.resolve();
   }
@@ -125,8 +135,10 @@ export class BatchedUdpSocket implements UdpSocket {
   /** Takes what has come, but lets others have their turn when there is much. */
   #receive(onDatagram: DatagramHandler, onError: (error: Error) => void): void {
     const { ring } = this.#calls;
-    for (let round = 0; round < RINGS_IN_TURN && this.#isOpen; round++) {
+    for (let round = 0; round < RINGS_IN_TURN && this.#fd >= 0; round++) {
+      ring.makeReady();
       const deliveries = this.#calls.receive(this.#fd, ring.address, RING_SLOTS);
+      ring.filled = Math.max(0, deliveries);
       if (deliveries < 0) {
         const errno = this.#calls.library.errno();
         if (errno !== EAGAIN && errno !== EINTR) onError(systemError(errno, 'recvmmsg'));
@@ -150,15 +162,21 @@ export class BatchedUdpSocket implements UdpSocket {
     return this.#peerNumber;
   }
 
-  #whenWritable(callback: () => void): void {
-    this.#onWritable.push(callback);
-    this.#watch.for({ readable: true, writable: true });
+  /** Sends at once, or after what waits already: datagrams leave in order. */
+  #send(sending: Waiting): void {
+    const errno = this.#waiting.length > 0 ? EAGAIN : sending.attempt();
+    if (errno !== EAGAIN) return sending.done?.(errno === 0 ? null : systemError(errno, sending.syscall));
+    this.#waiting.push(sending);
+    if (this.#waiting.length === 1) this.#watch.for({ readable: true, writable: true });
   }
 
-  #writable(): void {
-    const callbacks = this.#onWritable;
-    this.#onWritable = [];
-    this.#watch.for({ readable: true, writable: false });
-    for (const callback of callbacks) if (this.#isOpen) callback();
+  #sendWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const errno = next.attempt();
+      if (errno === EAGAIN) return;
+      this.#waiting.shift();
+      next.done?.(errno === 0 ? null : systemError(errno, next.syscall));
+    }
+    if (this.#fd >= 0) this.#watch.for({ readable: true, writable: false });
   }
 }

@@ -1,14 +1,13 @@
 import { messageOf } from '../util/errors.js';
+import { type Watch, type Ready, watches } from './watch.js';
 
-type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'view' | 'node'>;
+type Koffi = typeof import('koffi')['default'];
 
-/** What C functions get and return. Addresses are bigints; lengths may be either. */
-export type NativeCall = (...args: (number | bigint | string | null)[]) => number | bigint;
-
-export type Ready = { readable: boolean; writable: boolean };
-
-/** `for` says, each time anew, what is waited for; it is told again and again as long as it is so. */
-export type Watch = { for(when: Ready): void; close(): void };
+/**
+ * What C functions get and return. Addresses are bigints; lengths may be either. Bytes are passed where they lie, by their
+ * address, which holds for the call alone.
+ */
+export type NativeCall = (...args: (number | bigint | string | Uint8Array | null)[]) => number | bigint;
 
 /** The C library of this process, and what reads and watches for it. */
 export type Library = {
@@ -48,38 +47,12 @@ async function load(): Promise<Library> {
     // koffi's functions take and return any; what they are called with is ours to keep
     return (prototype) => library.func(prototype) as NativeCall;
   };
+  let watch: Library['watch'] | null = null;
   return {
     func: functionsOf(null),
     errno: () => koffi.errno(),
     view: (address, sizeBytes) => koffi.view(address, sizeBytes),
-    watch: (fd, onReady) => watchOf(koffi, fd, onReady),
+    watch: (...how) => (watch ??= watches(koffi))(...how),
     open: (name) => ({ func: functionsOf(name) }),
-  };
-}
-
-/**
- * koffi calls back outside of what Node.js does around callbacks: promises would not go on after it, and errors be lost. So
- * the callback only notes what is ready, and the same turn of the event loop tells it.
- */
-function watchOf(koffi: Koffi, fd: number, onReady: (ready: Ready) => void): Watch {
-  let pending: NodeJS.Immediate | null = null;
-  let ready: Ready = { readable: false, writable: false };
-  const tell = (): void => {
-    const told = ready;
-    pending = null;
-    onReady(told);
-  };
-  // koffi's types leave out what its code does: the status comes first, below 0 for an error. Reading tells which error
-  const onEvent = ((status: number, events: Ready) => {
-    ready = status < 0 ? { readable: true, writable: true } : events;
-    pending ??= setImmediate(tell);
-  }) as unknown as (events: Ready) => void;
-  const handle = koffi.node.poll(fd, { readable: true }, onEvent);
-  return {
-    for: (when) => handle.start(when, onEvent),
-    close: () => {
-      if (pending) clearImmediate(pending);
-      handle.close();
-    },
   };
 }

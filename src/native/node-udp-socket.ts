@@ -1,5 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { systemError } from './system-error.js';
 import type { DatagramBatch, DatagramHandler, SendDone, UdpSocket, UdpSocketOptions } from './udp-socket.js';
+
+const EBADF = 9;
 
 /** A UDP socket of Node.js: everywhere, one system call and one callback for each datagram. */
 export class NodeUdpSocket implements UdpSocket {
@@ -66,7 +69,8 @@ export class NodeUdpSocket implements UdpSocket {
   }
 
   send(bytes: Uint8Array, address: string, port: number, done?: SendDone): void {
-    this.#socket.send(bytes, port, address, done);
+    if (this.#closing) done?.(systemError(EBADF, 'sendto'));
+    else this.#socket.send(bytes, port, address, done);
   }
 
   batch(count: number, sizeBytes: number): DatagramBatch {
@@ -75,6 +79,7 @@ export class NodeUdpSocket implements UdpSocket {
       datagrams,
       // a socket keeps datagrams in order, so the last one's end is that of all, and only for it a callback is paid
       send: (most, address, port, done) => {
+        if (this.#closing) return done(systemError(EBADF, 'sendmsg'));
         for (let i = 0; i < most; i++) this.#socket.send(datagrams[i]!, port, address, i === most - 1 ? done : undefined);
       },
     };

@@ -29,6 +29,7 @@ export const RING_BYTES = SLOTS + RING_SLOTS * SLOT_BYTES;
 const MAX_ORIGINS = 4096;
 
 const MAX_LAYOUTS = 16;
+const NOTHING = Buffer.alloc(0);
 
 /** Buffers over the datagrams of all slots, as far as they were needed, and over their bodies: making them costs more than using them. */
 type Layout = { segmentBytes: number; headBytes: number; datagrams: Buffer[]; bodies: Buffer[] };
@@ -46,6 +47,8 @@ export class ReceiveRing {
   #layout: Layout = { segmentBytes: -1, headBytes: -1, datagrams: [], bodies: [] };
   /** Datagrams that the socket of the last delivery lost for want of room, since it was opened; null: it did not say. */
   lost: number | null = null;
+  /** Slots that the kernel filled last. */
+  filled = RING_SLOTS;
 
   constructor({ address, bytes, view }: Arena) {
     this.address = address;
@@ -63,24 +66,35 @@ export class ReceiveRing {
     }
   }
 
-  /** Hands out the datagrams of a delivery, taken `at`. The slot is ready for the next one then. */
+  /** Says anew what the kernel overwrote: how much it may write. To be called before it fills slots again. */
+  makeReady(): void {
+    for (let slot = 0; slot < this.filled; slot++) {
+      const header = slot * MMSGHDR_BYTES;
+      this.#view.setUint32(header + MMSGHDR.nameBytes, SOCKADDR_BYTES, true);
+      this.#view.setUint32(header + MMSGHDR.controlBytes, CONTROL_BYTES, true);
+    }
+  }
+
+  /** Hands out the datagrams of a delivery, taken `at`. */
   take(slot: number, headBytes: number, at: number, onDatagram: DatagramHandler): void {
     const header = slot * MMSGHDR_BYTES;
     const sizeBytes = this.#view.getUint32(header + MMSGHDR.length, true);
     const segmentBytes = this.#control(slot) || sizeBytes;
     const from = this.#origin(NAMES + slot * SOCKADDR_BYTES);
-    this.#view.setUint32(header + MMSGHDR.nameBytes, SOCKADDR_BYTES, true);
-    this.#view.setUint32(header + MMSGHDR.controlBytes, CONTROL_BYTES, true);
+    if (sizeBytes === 0) return onDatagram(NOTHING, from, at, NOTHING);
     const layout = this.#layoutOf(segmentBytes, headBytes);
-    const whole = segmentBytes === 0 ? 0 : Math.min(MAX_SEGMENTS, Math.floor(sizeBytes / segmentBytes));
+    const whole = Math.min(MAX_SEGMENTS, Math.floor(sizeBytes / segmentBytes));
     for (let i = 0; i < whole; i++) {
       const index = slot * MAX_SEGMENTS + i;
       const datagram = layout.datagrams[index] ?? this.#lookAt(layout, slot, i);
       onDatagram(datagram, from, at, layout.bodies[index]!);
     }
     const start = SLOTS + slot * SLOT_BYTES;
-    const last = this.#bytes.subarray(start + whole * segmentBytes, start + sizeBytes);
-    if (last.byteLength > 0 || sizeBytes === 0) onDatagram(last, from, at, last.subarray(headBytes));
+    // the last one may be shorter; and some kernels put more of them together than ours do
+    for (let done = whole * segmentBytes; done < sizeBytes; done += segmentBytes) {
+      const last = this.#bytes.subarray(start + done, start + Math.min(sizeBytes, done + segmentBytes));
+      onDatagram(last, from, at, last.subarray(headBytes));
+    }
   }
 
   /** The size that the kernel put datagrams of together, 0 when it did not; notes losses. */

@@ -17,6 +17,7 @@ import {
 
 /** What `EIO`, `EINVAL`, `EOPNOTSUPP`, `ENOPROTOOPT` and `EMSGSIZE` are: the kernel, or the interface, does not cut datagrams. */
 const CANNOT_CUT = new Set([5, 22, 95, 92, 90]);
+const EINVAL = 22;
 const EAGAIN = 11;
 const SEGMENT_CONTROL_BYTES = 24;
 
@@ -57,6 +58,7 @@ export class SegmentedBatch {
     this.#arena = calls.arena(this.#headers + (count + 1) * MMSGHDR_BYTES);
     this.datagrams = Array.from({ length: count }, (_, i) => this.#arena.bytes.subarray(i * sizeBytes, (i + 1) * sizeBytes));
     this.#layOut(count);
+    if (sizeBytes === 0) this.refusedWith = EINVAL; // nothing that could be cut
   }
 
   #layOut(count: number): void {

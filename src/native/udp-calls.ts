@@ -1,5 +1,7 @@
+import { closeSync } from 'node:fs';
 import { ipToNumber } from '../util/ipv4.js';
 import { arenas } from './arena.js';
+import { descriptors } from './descriptors.js';
 import type { Library } from './library.js';
 import { ReceiveRing, RING_BYTES } from './receive-ring.js';
 import type { BatchCalls } from './segmented-batch.js';
@@ -47,12 +49,12 @@ export function udpCalls(library: Library): UdpCalls {
   const calls = {
     socket: func('int socket(int, int, int)'),
     bind: func('int bind(int, int64_t, unsigned int)'),
-    close: func('int close(int)'),
     setsockopt: func('int setsockopt(int, int, int, int64_t, unsigned int)'),
     getsockopt: func('int getsockopt(int, int, int, int64_t, int64_t)'),
     sendto: func('int64_t sendto(int, int64_t, size_t, int, int64_t, unsigned int)'),
     recvmmsg: func('int recvmmsg(int, int64_t, unsigned int, int, int64_t)'),
   };
+  const known = descriptors(library);
   const arena = arenas(library);
   const memory = arena(DATAGRAM + MAX_SEND_BYTES);
   const at = (offset: number): bigint => memory.address + BigInt(offset);
@@ -71,7 +73,7 @@ export function udpCalls(library: Library): UdpCalls {
       errno: library.errno,
       arena,
     },
-    open: () => check(calls.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket'),
+    open: () => known(check(calls.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket')),
     bind: (fd, address, port) => {
       writeSockaddr(memory.view, NAME, address, port);
       check(calls.bind(fd, at(NAME), SOCKADDR_BYTES), 'bind');
@@ -100,6 +102,6 @@ export function udpCalls(library: Library): UdpCalls {
       const sent = calls.sendto(fd, at(DATAGRAM), bytes.byteLength, MSG_DONTWAIT, at(NAME), SOCKADDR_BYTES);
       return sent < 0 ? library.errno() : 0;
     },
-    close: (fd) => void calls.close(fd),
+    close: closeSync,
   };
 }

@@ -33,11 +33,14 @@ export type UdpSocket = {
   setMulticast(how: { ttl: number; loopback: boolean; localIp: string }): void;
   addMembership(group: string, localIp: string): void;
   dropMembership(group: string, localIp: string): void;
-  /** Sends one datagram. The bytes must not change until `done`, or until that of a later datagram: they leave in order. */
+  /** Sends one datagram; a full kernel is waited for. The bytes must not change until `done`, or until that of a later datagram: they leave in order. */
   send(bytes: Uint8Array, address: string, port: number, done?: SendDone): void;
   /** Memory for up to `count` datagrams of one size that leave together; at most MAX_SEGMENTS, and 65,507 bytes. */
   batch(count: number, sizeBytes: number): DatagramBatch;
-  /** Closes it; what memory it gave out must not be touched afterwards. May be called again. */
+  /**
+   * Closes it: what waits to be sent is given up (ECANCELED), its handlers are not called any more, and memory that it gave
+   * out must not be touched. May be called again.
+   */
   close(): Promise<void>;
 };
 

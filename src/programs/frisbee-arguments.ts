@@ -27,7 +27,8 @@ export const FRISBEE_USAGE = `usage: frisbee [-qNzOrb] [-s slice [-D type]] [-S 
  -u UUID     Expect all chunks to have this image UUID (exit status 1 when one has not)
  --image-uuid UUID   The same, with exit status 65 (or IMAGING_FRISBEE_UUID=UUID)
  --loopback  Server and clients share this machine on 127.x addresses (or IMAGING_FRISBEE_LOOPBACK=1)
- -d, -f, -n, -W MB   Accepted and ignored: they change nothing of what is written
+ -d          Say which system calls are off, and why
+ -f, -n, -W MB   Accepted and ignored: they change nothing of what is written
 `;
 
 /** What a foreign image ends with when a UUID was asked for by the long option or the environment (EX_DATAERR of sysexits.h). */
@@ -37,13 +38,14 @@ export type FrisbeeArguments = SessionArguments & {
   output: SinkSpec;
   quiet: boolean;
   raw: boolean;
+  debug: boolean;
   /** Exit status when chunks of another image than asked for arrive. */
   foreignExit: number;
   options: Pick<ReceiveOptions, 'inOrder' | 'serverTimeoutMs' | 'serverIp' | 'maxStartDelayMs' | 'profile'> & { keepaliveMs: number };
 };
 
 /** Options of the program this one stands in for that change nothing here. */
-const IGNORED_FLAGS = 'dnf';
+const IGNORED_FLAGS = 'nf';
 /** Options whose meaning we do not offer: refused, so that nobody gets a wrong disk, or none. */
 const REFUSED: Readonly<Record<string, string>> = {
   F: '-F (ask a master server for an image) is not supported: name the session with -m and -p',
@@ -60,7 +62,7 @@ export async function parseFrisbee(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<FrisbeeArguments | string> {
-  const options = getopt(argv, `qNzObr${IGNORED_FLAGS}`, `mpikTCRKIMWsDSu${Object.keys(REFUSED).join('')}`, [
+  const options = getopt(argv, `qNzObrd${IGNORED_FLAGS}`, `mpikTCRKIMWsDSu${Object.keys(REFUSED).join('')}`, [
     '--loopback',
     '--image-uuid=',
   ]);
@@ -76,7 +78,15 @@ export async function parseFrisbee(
   const output = parseOutput(outputPath, options, env.IMAGING_FRISBEE_UUID);
   if (typeof output === 'string') return output;
   const foreignExit = options.values.has('u') ? 1 : FOREIGN_IMAGE_EXIT;
-  return { ...session, output, quiet: options.flags.has('q'), raw: options.flags.has('N'), foreignExit, options: tuning };
+  return {
+    ...session,
+    output,
+    quiet: options.flags.has('q'),
+    raw: options.flags.has('N'),
+    debug: options.flags.has('d'),
+    foreignExit,
+    options: tuning,
+  };
 }
 
 function parseOutput(path: string, options: Options, uuidOfEnvironment: string | undefined): SinkSpec | string {

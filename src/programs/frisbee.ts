@@ -5,6 +5,7 @@ import type { ReceiveOptions, ReceiveResult } from '../frisbee/receive-options.j
 import type { ChunkSink } from '../ndz/apply/chunk-sink.js';
 import { type SinkSpec, WriterThread } from '../frisbee/writer-thread.js';
 import { Failure, messageOf } from '../util/errors.js';
+import { offLine } from '../native/capabilities.js';
 import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
 import { FRISBEE_USAGE, type FrisbeeArguments, parseFrisbee } from './frisbee-arguments.js';
@@ -34,6 +35,8 @@ export async function runFrisbee(argv: readonly string[], io: ProgramIo, overrid
     sayText(io.stderr, FRISBEE_USAGE);
     return EXIT.failed;
   }
+  const off = parsed.debug ? await offLine(['udp-batches']) : null;
+  if (off !== null) say(io.stderr, off);
   const writer = overrides.openOutput ? null : new WriterThread();
   try {
     const { path, ...spec } = parsed.output;

@@ -2,6 +2,7 @@ import { isMulticast } from '../util/ipv4.js';
 import { type Burst, burstBlocksPerSecond, burstForRate, DEFAULT_BURST } from './burst.js';
 import { BITS_PER_BLOCK, type ServerEvent } from '../frisbee/server-events.js';
 import { type FrisbeeServer, startServer } from '../frisbee/server.js';
+import { offLine } from '../native/capabilities.js';
 import { messageOf } from '../util/errors.js';
 import { systemHost } from '../util/host.js';
 import { say, sayText } from '../util/say.js';
@@ -111,6 +112,8 @@ async function serveUntilDone(
   const tell = (text: string): void => {
     if (parsed.debug) sayText(io.stderr, text);
   };
+  const off = parsed.debug ? await offLine(['udp-batches']) : null;
+  if (off !== null) tell(`${off}\n`);
   tell(startLines(context, server.info));
   const end = await new Promise<{ line: string; code: number; stats: boolean }>((resolve) => {
     listen((event) => {

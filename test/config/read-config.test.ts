@@ -200,6 +200,15 @@ describe('the configuration', () => {
     ]);
   });
 
+  test('takes a list of words, in any order, and hints at the word that somebody meant', async () => {
+    await site.write({ etc: section('native', 'off = uevents, udp-batches') });
+    expect((await site.load()).config.native).toEqual({ off: ['uevents', 'udp-batches'] });
+    await site.write({ etc: section('native', 'off = all direct-ios') });
+    expect((await rejected(UserError, site.load())).message).toMatch(
+      /\[native\] off = "all direct-ios" is not allowed: it must be some of udp-batches, direct-io, .*, all, separated by commas or blanks; may be empty; did you mean direct-io\?$/,
+    );
+  });
+
   test('checks the multicast patterns together', async () => {
     await site.write({ cwd: section('networking', 'pattern_port = 65500 + *', 'pattern_size = 50') });
     expect((await rejected(UserError, site.load())).message).toBe(

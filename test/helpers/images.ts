@@ -1,3 +1,4 @@
+import type { InflateMemory } from '../../src/ndz/codec/inflate-memory.js';
 import { inflatePieces, openChunk } from '../../src/ndz/codec/inflate.js';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -59,8 +60,8 @@ export async function descriptorsOf(path: string): Promise<number> {
 }
 
 /** What a chunk's stream holds. Rejects as `openChunk` and `inflatePieces` throw. */
-export const inflated = async (chunk: Uint8Array, position?: number): Promise<Buffer> => {
+export const inflated = async (chunk: Uint8Array, position?: number, memory?: InflateMemory): Promise<Buffer> => {
   const pieces: Uint8Array[] = [];
-  for await (const piece of inflatePieces(chunk, openChunk(chunk, position))) pieces.push(piece);
+  for await (const piece of inflatePieces(chunk, openChunk(chunk, position), memory)) pieces.push(piece);
   return Buffer.concat(pieces);
 };

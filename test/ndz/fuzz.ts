@@ -5,9 +5,14 @@ import { DiskAccess } from '../../src/disk/disk-access.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { endOfImage, inspectImage } from '../../src/ndz/read/inspect.js';
 import { streamImage } from '../../src/ndz/read/image-stream.js';
+import { InflateMemory } from '../../src/ndz/codec/inflate-memory.js';
 import { inflatePieces, openChunk } from '../../src/ndz/codec/inflate.js';
+import { libdeflate } from '../../src/native/libdeflate.js';
 import { Failure } from '../../src/util/errors.js';
 import { bases, dice, meaning, mutate, sweep, type Base, type Mutant } from '../helpers/mutate.js';
+
+/** Why it is zlib that inflates, and not libdeflate; null when it is not. */
+export const whyZlib = (): Promise<string | null> => libdeflate.whyOff();
 
 export type FuzzReport = { count: number; refused: Record<string, number>; accepted: number; slowestMs: number; peakBytes: number };
 
@@ -74,10 +79,12 @@ async function restore(path: string, bytes: Buffer, diskFd: number): Promise<str
   return codeOf(async () => {
     const info = await inspectImage(path);
     const target = { fd: diskFd, direct: null, path: 'disk', baseBytes: 0, limitBytes, isBlank: true };
-    await applyAll(bytes, { image: null, target, disk: await DiskAccess.open(target) });
+    await applyAll(bytes, { image: null, target, disk: await DiskAccess.open(target), memory });
     return (await endOfImage(info)).cut === null ? null : 'ndz-cut';
   });
 }
+
+const memory = new InflateMemory();
 
 async function applyAll(bytes: Buffer, workplace: ChunkWorkplace): Promise<void> {
   for (let position = 0; position < bytes.byteLength / CHUNK_BYTES; position++) {

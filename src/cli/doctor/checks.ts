@@ -5,6 +5,7 @@ import { cmc } from './checks/cmc.js';
 import { controlNetwork } from './checks/control-network.js';
 import { defaultImage, imagesFolder } from './checks/images.js';
 import { leftovers } from './checks/leftovers.js';
+import { systemCalls } from './checks/system-calls.js';
 import { multicast } from './checks/multicast.js';
 import { engine, ping } from './checks/programs.js';
 import { ramdisk, tftpFolder } from './checks/pxe.js';
@@ -19,6 +20,7 @@ export const checks: readonly Check[] = [
   nodeVersion,
   openFiles,
   buffers,
+  systemCalls,
   clock,
   clockSkew,
   rights,

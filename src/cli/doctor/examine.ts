@@ -3,6 +3,7 @@ import { runsDir } from '../../config/runs-dir.js';
 import type { Inventory } from '../../inventory/inventory.js';
 import { loadInventory } from '../../inventory/read-inventory.js';
 import { inventoryWarnings } from '../../inventory/warnings.js';
+import { switchOff } from '../../native/switches.js';
 import { fold } from '../../nodes/names.js';
 import { checkKnown } from '../../nodes/select.js';
 import { UserError } from '../../util/errors.js';
@@ -33,6 +34,7 @@ export async function examine(request: NodeRequest, context: CommandContext): Pr
   if ('error' in read)
     return { gateway, configured: null, site: null, results: [{ name: 'configuration', findings: brokenFindings(read.error) }] };
   const { config } = read.value;
+  switchOff(config.native.off);
   const configured: ConfiguredGateway = { ...gateway, config, stateDir: await runsDir(config.runs.dir, host) };
   const configuration = { name: 'configuration', findings: configFindings(read.value) };
   const inventory = await attempt(() => loadInventory(config.testbed.inventoryPath, namesOf(config)));

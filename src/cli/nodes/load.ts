@@ -6,7 +6,9 @@ import { startEmbeddedSession } from '../../workflows/session/embedded.js';
 import { startFrisbeedSession } from '../../workflows/session/frisbeed.js';
 import { loadWork } from '../../workflows/node-steps.js';
 import { executeLoad, type LoadPlan } from '../../workflows/load.js';
+import { offLine } from '../../native/capabilities.js';
 import { UserError } from '../../util/errors.js';
+import { say } from '../../util/say.js';
 import type { CommandContext } from '../kit/command.js';
 import type { ArgumentsOf } from '../kit/option-spec.js';
 import type { NodeWorkflow, WorkflowTools } from '../../app/node-workflow.js';
@@ -24,6 +26,8 @@ type LoadOptions = LoadArguments['options'];
 
 export async function plan({ words, options }: LoadArguments, context: CommandContext): Promise<NodeWorkflow> {
   const site = await openSite(context);
+  const off = options.verbose ? await offLine(['udp-batches']) : null;
+  if (off !== null) say(context.stderr, off);
   const chosen = nodesInService(selectedNodes({ words, allNodes: options.allNodes }, site, context.host), site, options.includeQuarantined);
   const { load, doubts } = await planLoad(options, chosen, site, context);
   if (!load.reset && load.untilSsh)

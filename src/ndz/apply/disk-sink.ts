@@ -6,6 +6,7 @@ import { findSlice } from '../../disk/slice.js';
 import { DiskWriter } from '../../disk/writer.js';
 import { dataExtents, gapExtents } from '../codec/extents.js';
 import { CHUNK_BYTES, type ChunkHeader } from '../codec/format.js';
+import { InflateMemories } from '../codec/inflate-memory.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import { isChunkFault, type WriterResult, type WriterSink } from './chunk-sink.js';
 import { ImageNeed } from './image-need.js';
@@ -19,6 +20,8 @@ export type DiskSinkOptions = ImageExpectation & {
   slice?: number;
   /** The type that the partition gets at the end: an MBR type, or a GPT type's short code. */
   partitionType?: number;
+  /** Memory that the sinks of a thread share; its own unless given. */
+  memories?: InflateMemories;
   signal?: AbortSignal;
 };
 
@@ -44,6 +47,7 @@ class DiskSink implements WriterSink {
   readonly #limitBytes: number | null;
   readonly #image: ImageTracker;
   readonly #need: ImageNeed;
+  readonly #memories: InflateMemories;
   readonly #notes: string[] = [];
   /** Chunks that turned out to be damaged when part of them was written already, by number: the regions they claimed. */
   readonly #halfWritten = new Map<number, string>();
@@ -56,6 +60,7 @@ class DiskSink implements WriterSink {
     this.#writer = writer;
     this.#options = options;
     this.#limitBytes = limitBytes;
+    this.#memories = options.memories ?? new InflateMemories();
     this.#image = new ImageTracker(options);
     this.#need = new ImageNeed(writer.path, limitBytes === null ? writer.limitBytes : Infinity);
   }
@@ -82,9 +87,10 @@ class DiskSink implements WriterSink {
 
   async #writeData(chunk: Uint8Array, header: ChunkHeader): Promise<void> {
     const extents = dataExtents(header);
+    const memory = this.#memories.take();
     let pieceOffset = 0;
     try {
-      for await (const piece of inflatePieces(chunk, header)) {
+      for await (const piece of inflatePieces(chunk, header, memory)) {
         if (!this.#isEmptied) await this.#writer.empty();
         this.#isEmptied = true;
         await this.#writer.writeData(extents, pieceOffset, piece);
@@ -94,6 +100,7 @@ class DiskSink implements WriterSink {
       if (pieceOffset > 0 && isChunkFault(error)) this.#halfWritten.set(header.index, JSON.stringify(header.regions));
       throw error;
     }
+    void this.#writer.settled().then(() => this.#memories.giveBack(memory));
     this.#cutBytes += bytesBeyond(extents, this.#writer.limitBytes);
     this.#cutEffectiveBytes += cutOff(header, this.#limitBytes);
     if (this.#options.zeroFill)

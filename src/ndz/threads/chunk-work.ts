@@ -6,23 +6,27 @@ import { SECTOR_BYTES } from '../../disk/sector.js';
 import { chunkTotals, dataExtents, gapExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
+import type { InflateMemory } from '../codec/inflate-memory.js';
 import { readChunkBytes } from '../read/open-image.js';
 import type { ChunkJob, ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 
 /** The most that one write has: this thread has nothing else to do meanwhile. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 
-/** What the jobs of a thread work on. */
-export type ChunkWorkplace = { image: JobImage | null; target: JobTarget | null; disk: DiskAccess | null };
+/** What the jobs of a thread work on, and the memory that they inflate into, one after the other. */
+export type ChunkWorkplace = { image: JobImage | null; target: JobTarget | null; disk: DiskAccess | null; memory: InflateMemory };
 
-/** Does one job in this thread; what it writes may still be under way in the end, see `DiskAccess.finish`. Throws the Failures of `openChunk` and `inflatePieces`, `disk-write-failed`, `disk-read-failed`, `ndz-unreadable`. */
-export async function chunkJob(job: ChunkJob, { image, target, disk }: ChunkWorkplace): Promise<ChunkJobResult> {
+/**
+ * Does one job in this thread; what it writes may still be under way in the end, see `DiskAccess.finish`. Throws the Failures of
+ * `openChunk` and `inflatePieces`, `disk-write-failed`, `disk-read-failed`, `ndz-unreadable`.
+ */
+export async function chunkJob(job: ChunkJob, { image, target, disk, memory }: ChunkWorkplace): Promise<ChunkJobResult> {
   const bytes = 'bytes' in job && job.bytes ? job.bytes : readChunk(job.position, image);
   const header = openChunk(bytes, job.position);
   checkIdentity(header, job.position, image);
   const work = workOf(job, header, target && disk && { target, disk });
   let pieceOffset = 0;
-  for await (const piece of inflatePieces(bytes, header)) {
+  for await (const piece of inflatePieces(bytes, header, memory)) {
     await work.take?.(pieceOffset, piece);
     pieceOffset += piece.byteLength;
   }

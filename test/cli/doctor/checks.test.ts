@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { bootFiles } from '../../../src/cli/doctor/boot-config.js';
 import { ok, type Check } from '../../../src/cli/doctor/finding.js';
 import { checks } from '../../../src/cli/doctor/checks.js';
 import { bufferFindings } from '../../../src/cli/doctor/checks/buffers.js';
 import { filesFinding, versionFinding } from '../../../src/cli/doctor/checks/runtime.js';
+import { systemCallFindings } from '../../../src/cli/doctor/checks/system-calls.js';
+import { capabilities } from '../../../src/native/capabilities.js';
+import { capability } from '../../../src/native/capability.js';
+import { OFF_VARIABLE } from '../../../src/native/switches.js';
+import { udpBatches } from '../../../src/native/udp-batches.js';
 import { runChecks } from '../../../src/cli/doctor/run-checks.js';
 import { packageRoot } from '../../../src/util/dist.js';
 import { systemHost } from '../../../src/util/host.js';
@@ -25,6 +30,30 @@ test('socket buffers: what the kernel grants is measured, and the setting that b
   expect(findings.map(({ fix }) => fix[0])).toEqual([
     'as root: sysctl -w net.core.rmem_max=1073741824',
     'as root: sysctl -w net.core.wmem_max=1073741824',
+  ]);
+});
+
+test('system calls: what is off is a remark, with the reason and what is done instead; words that mean nothing are told', async () => {
+  const before = process.env[OFF_VARIABLE];
+  onTestFinished(() => void (before === undefined ? delete process.env[OFF_VARIABLE] : (process.env[OFF_VARIABLE] = before)));
+  process.env[OFF_VARIABLE] = 'udp-batches udp-batch';
+  const old = capability({ name: 'direct-io', does: 'a', without: 'b is done' }, () => {
+    throw new Error('this kernel is old');
+  });
+  const here = capability({ name: 'uevents', does: 'c', without: 'd' }, () => 1);
+  expect(await systemCallFindings([udpBatches, old, here])).toMatchObject([
+    {
+      status: 'warning',
+      message: 'IMAGING_NATIVE_OFF switches off "udp-batch", which nothing is called: did you mean udp-batches?',
+    },
+    {
+      status: 'ok',
+      message: `on: uevents; off: udp-batches (switched off (IMAGING_NATIVE_OFF or native.off): ${udpBatches.without}); direct-io (this kernel is old: b is done)`,
+    },
+  ]);
+  process.env[OFF_VARIABLE] = 'all';
+  expect(await systemCallFindings(capabilities)).toMatchObject([
+    { status: 'ok', message: expect.stringMatching(/^on: none; off: udp-batches \(/) },
   ]);
 });
 

@@ -1,9 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { pbkdf2, randomBytes } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openDiskSink, openRawSink } from '../../../src/ndz/apply/disk-sink.js';
+import { InflateMemories } from '../../../src/ndz/codec/inflate-memory.js';
 import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
 import {
   chunkOf,
@@ -221,4 +223,20 @@ describe('a raw sink', () => {
     await full.write(Buffer.alloc(CHUNK_BYTES), 1, 5000);
     await expect(full.finish()).rejects.toThrow(failure('disk-write-failed', `byte ${CHUNK_BYTES}`));
   });
+});
+
+test('chunks that wait for the disk are not overwritten by those that follow', async () => {
+  const path = await target();
+  const memories = new InflateMemories();
+  const sink = await openDiskSink(path, { memories });
+  const contents = Array.from({ length: 9 }, (_, index) => Buffer.alloc(4096, index + 1));
+  const put = (index: number): Promise<void> =>
+    sink.write(chunkOf(headerOf(region(index * 8, 8, index)), contents[index] ?? Buffer.alloc(0)));
+  await put(0);
+  // whatever is written now comes after these: they take all threads that do I/O
+  const busy = Array.from({ length: 4 }, () => promisify(pbkdf2)('', '', 100_000, 32, 'sha512'));
+  for (let index = 1; index < contents.length; index++) await put(index);
+  await Promise.all(busy);
+  await sink.finish();
+  expect(Buffer.compare(await readFile(path), Buffer.concat(contents))).toBe(0);
 });
