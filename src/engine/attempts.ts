@@ -1,4 +1,4 @@
-import { sleep, withDeadline } from '../util/abort.js';
+import { settledWithin, sleep, withDeadline } from '../util/abort.js';
 import { Failure } from '../util/errors.js';
 import type { Target, TargetRun } from './target-run.js';
 
@@ -70,9 +70,7 @@ async function oneAttempt<T extends Target, S extends string, R>(
     });
   } catch (error) {
     // neither the next attempt nor who gives the target up must meet this one's last deeds
-    const patience = new AbortController();
-    await Promise.race([working, sleep(LEAVING_MS, patience.signal).catch(() => {})]);
-    patience.abort();
+    await settledWithin(LEAVING_MS, working);
     throw error;
   }
 }

@@ -1,7 +1,5 @@
-import type { Agent, Dispatcher } from 'undici';
 import { sleep, withDeadline } from '../util/abort.js';
 import { Failure, systemCode } from '../util/errors.js';
-import { limitedText } from '../util/limited-text.js';
 import { parsePowerAnswer, type PowerAnswer, type PowerVerb } from './answer.js';
 import {
   busyFailure,
@@ -16,6 +14,7 @@ import {
   type CmcAddress,
   type PowerCode,
 } from './failures.js';
+import { CLOSED, openHttp, type Http } from './http.js';
 
 export type { PowerAnswer, PowerVerb } from './answer.js';
 export type { CmcAddress } from './failures.js';
@@ -57,34 +56,10 @@ const MAX_BODY_BYTES = 65_536;
 
 /** One client for all cards: it holds the one connection pool of the process. */
 export function createPowerClient(options: PowerClientOptions): PowerClient {
-  const http = lazyHttp(options.requestTimeoutMs);
+  const http = openHttp(MAX_BODY_BYTES);
   return {
     send: (cmc, verb, sending) => request(http, options, cmc, verb, sending),
     close: http.close,
-  };
-}
-
-type Http = { get(url: string, signal: AbortSignal): Promise<Dispatcher.ResponseData>; close(): Promise<void> };
-
-/** undici is loaded by the first request: it is too heavy for commands that send none. */
-function lazyHttp(requestTimeoutMs: number): Http {
-  let loading: Promise<{ agent: Agent; request: typeof import('../util/http.js').request }> | null = null;
-  const load = async (): Promise<{ agent: Agent; request: typeof import('../util/http.js').request }> => {
-    const { Agent, request } = await import('../util/http.js');
-    // deadlines are abort signals: undici's own timers tick in seconds. Only a connection attempt needs one, as it goes on
-    // when its request is gone
-    const agent = new Agent({ connections: 1, pipelining: 1, headersTimeout: 0, bodyTimeout: 0, connect: { timeout: requestTimeoutMs } });
-    return { agent, request };
-  };
-  return {
-    async get(url, signal) {
-      const { agent, request } = await (loading ??= load());
-      return request(url, { dispatcher: agent, signal, reset: true }); // reset: such cards serve few connections, keep none
-    },
-    async close() {
-      const loaded = await loading;
-      await loaded?.agent.destroy();
-    },
   };
 }
 
@@ -99,7 +74,7 @@ async function request(
   let again: Again | null = null;
   let times = 0;
   const late = (): Failure => again?.failure(times) ?? timeoutFailure(cmc, options.port, verb, timeoutMs);
-  return withDeadline(signal, timeoutMs, late, async (inner) => {
+  const asking = async (inner: AbortSignal): Promise<PowerAnswer> => {
     for (;;) {
       if (sending.before) await sending.before();
       const answer = await attempt(http, options, cmc, verb, inner).catch((error: unknown) => passing(error, verb, inner));
@@ -110,7 +85,8 @@ async function request(
       sending.onAgain?.(again.why);
       await sleep(pauseMs(options, times), inner);
     }
-  });
+  };
+  return timeoutMs === Infinity ? asking(signal) : withDeadline(signal, timeoutMs, late, asking);
 }
 
 /** Why a card is to be asked again, and the failure it is when that does not help. */
@@ -125,12 +101,9 @@ const PASSING: ReadonlyMap<string, string> = new Map<PowerCode, string>([
   ['cmc-http-504', 'answered HTTP 504'],
 ]);
 
-/** We have dropped the connections ourselves. */
-const OURS: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED']);
-
 /** Tells trouble that is worth another try from the rest, which it throws. Only a reset is not the same when it is done twice. */
 function passing(error: unknown, verb: PowerVerb, signal: AbortSignal): Again {
-  if (signal.aborted || !(error instanceof Failure) || OURS.has(systemCode(error.cause) ?? '')) throw error;
+  if (signal.aborted || !(error instanceof Failure) || systemCode(error.cause) === CLOSED) throw error;
   const why = PASSING.get(error.code);
   if (why === undefined || (verb === 'reset' && maybeDone(error))) throw error;
   return { why, failure: (times) => repeatedly(error, times) };
@@ -173,10 +146,8 @@ async function fetchText(
   verb: PowerVerb,
   signal: AbortSignal,
 ): Promise<{ statusCode: number; text: string }> {
-  const host = cmc.ip.includes(':') ? `[${cmc.ip}]` : cmc.ip;
   try {
-    const { statusCode, body } = await http.get(`http://${host}:${port}/${verb}`, signal);
-    const { text, isCut } = await limitedText(body, MAX_BODY_BYTES);
+    const { statusCode, text, isCut } = await http.get({ host: cmc.ip, port, path: `/${verb}` }, signal);
     if (isCut) throw tooLongFailure(cmc, port, verb, MAX_BODY_BYTES);
     return { statusCode, text };
   } catch (error) {

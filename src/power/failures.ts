@@ -83,11 +83,10 @@ export function httpFailure(cmc: CmcAddress, port: number, verb: PowerVerb, erro
   const cause = { cause: error };
   if (code === 'ECONNREFUSED')
     return fail('cmc-refused', `${what} was refused: no web server on that port`, 'is this the address of a CMC card?', cause);
-  if (code === 'ETIMEDOUT' || code === 'UND_ERR_CONNECT_TIMEOUT')
-    return fail('cmc-timeout', `${what} got no connection (${code})`, UNPLUG, cause);
+  if (code === 'ETIMEDOUT') return fail('cmc-timeout', `${what} got no connection (${code})`, UNPLUG, cause);
   if (UNREACHABLE.has(code))
     return fail('cmc-unreachable', `${what} found no way there (${code})`, 'is the card plugged in, and its network up?', cause);
-  if (code.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError')) {
+  if (code.startsWith('HPE_')) {
     return fail('cmc-garbled', `${what} was answered with something that is not HTTP (${messageOf(error)})`, UNPLUG, cause);
   }
   return fail('cmc-closed', `${what} lost its connection (${code || messageOf(error)})`, UNPLUG, cause);

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, open, readdir, readlink, rename, stat, symlink, unlink, type FileHandle } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDefect, UserError, messageOf, systemCode } from '../util/errors.js';
+import { type FileCalls, fileCalls, writeAll } from '../util/file-calls.js';
 import { temporaryName } from './names.js';
 import type { Who } from './who.js';
 import { fail } from './failures.js';
@@ -24,10 +25,12 @@ export type FoundFile = { contents: string; touchedAt: number; uid: number };
 export class PxeFolder {
   readonly path: string;
   readonly #us: Who;
+  readonly #calls: FileCalls;
 
-  constructor(path: string, us: Who) {
+  constructor(path: string, us: Who, calls = fileCalls(path)) {
     this.path = path;
     this.#us = us;
+    this.#calls = calls;
   }
 
   list(): Promise<string[]> {
@@ -38,10 +41,10 @@ export class PxeFolder {
   look(name: string): Promise<{ type: 'link'; target: string; uid: number } | { type: 'other' } | { type: 'none' }> {
     return this.#doing('look at', name, async () => {
       const path = join(this.path, name);
-      const info = await orNull(lstat(path));
+      const info = await orNull(this.#calls.lstat(path));
       if (!info) return { type: 'none' };
       if (!info.isSymbolicLink()) return { type: 'other' };
-      const target = await orNull(readlink(path));
+      const target = await orNull(this.#calls.readlink(path));
       return target === null ? { type: 'none' } : { type: 'link', target, uid: info.uid };
     });
   }
@@ -50,15 +53,15 @@ export class PxeFolder {
   read(name: string): Promise<FoundFile | null> {
     return this.#doing('read', name, async () => {
       const path = join(this.path, name);
-      const found = await orNull(open(path, constants.O_RDONLY | AS_IT_IS).catch(unlessOther));
-      if (!found) return null;
-      if (found === 'other') return emptyFile(await orNull(lstat(path)));
+      const found = await orNull(this.#calls.open(path, constants.O_RDONLY | AS_IT_IS).catch(unlessOther));
+      if (found === null) return null;
+      if (found === 'other') return emptyFile(await orNull(this.#calls.lstat(path)));
       try {
-        const stats = await found.stat();
+        const stats = await this.#calls.fstat(found);
         if (!stats.isFile() && !stats.isDirectory()) return emptyFile(stats);
-        return { contents: await contentsOf(found), touchedAt: stats.mtimeMs, uid: stats.uid };
+        return { contents: await contentsOf(this.#calls, found, stats.size), touchedAt: stats.mtimeMs, uid: stats.uid };
       } finally {
-        await found.close();
+        await this.#calls.close(found);
       }
     });
   }
@@ -67,20 +70,20 @@ export class PxeFolder {
   create(name: string, contents: string): Promise<boolean> {
     return this.#viaTemporary('create', name, contents, async (temporary, final) => {
       try {
-        await link(temporary, final);
+        await this.#calls.link(temporary, final);
         return true;
       } catch (error) {
         if (systemCode(error) === 'EEXIST') return false;
         throw error;
       } finally {
-        await orNull(unlink(temporary));
+        await orNull(this.#calls.unlink(temporary));
       }
     });
   }
 
   /** When a file or link was touched last, ms since 1970; 0 when there is none. */
   touchedAt(name: string): Promise<number> {
-    return this.#doing('look at', name, async () => (await orNull(lstat(join(this.path, name))))?.mtimeMs ?? 0);
+    return this.#doing('look at', name, async () => (await orNull(this.#calls.lstat(join(this.path, name))))?.mtimeMs ?? 0);
   }
 
   /**
@@ -89,15 +92,15 @@ export class PxeFolder {
    */
   touch(name: string, contents: string): Promise<boolean> {
     return this.#doing('touch', name, async () => {
-      const file = await orNull(open(join(this.path, name), constants.O_RDWR | AS_IT_IS));
-      if (!file) return false;
+      const fd = await orNull(this.#calls.open(join(this.path, name), constants.O_RDWR | AS_IT_IS));
+      if (fd === null) return false;
       try {
-        if ((await contentsOf(file)) !== contents) return false;
         const bytes = Buffer.from(contents);
-        await file.write(bytes, bytes.length - 1, 1, bytes.length - 1);
+        if ((await contentsOf(this.#calls, fd, bytes.length + 1)) !== contents) return false;
+        await this.#calls.write(fd, bytes, bytes.length - 1, 1, bytes.length - 1);
         return true;
       } finally {
-        await file.close();
+        await this.#calls.close(fd);
       }
     });
   }
@@ -110,12 +113,12 @@ export class PxeFolder {
     return this.#doing('make a file in', '', async () => {
       const temporary = this.#temporary();
       try {
-        const file = await open(temporary, 'wx', MODE);
+        const fd = await this.#calls.open(temporary, 'wx', MODE);
         try {
-          return (await file.stat()).mtimeMs;
+          return (await this.#calls.fstat(fd)).mtimeMs;
         } finally {
-          await file.close();
-          await orNull(unlink(temporary));
+          await this.#calls.close(fd);
+          await orNull(this.#calls.unlink(temporary));
         }
       } catch (error) {
         if (!UNABLE.has(systemCode(error) ?? '')) throw error;
@@ -126,18 +129,18 @@ export class PxeFolder {
 
   /** Puts a file in the place of the one that stands there. */
   async replace(name: string, contents: string): Promise<void> {
-    await this.#viaTemporary('replace', name, contents, rename);
+    await this.#viaTemporary('replace', name, contents, this.#calls.rename);
   }
 
   /** Makes `name` a symbolic link with this text, in the place of whatever link stood there. */
   placeLink(name: string, target: string): Promise<void> {
     return this.#doing('place', name, async () => {
       const temporary = this.#temporary();
-      await symlink(target, temporary);
+      await this.#calls.symlink(target, temporary);
       try {
-        await rename(temporary, join(this.path, name));
+        await this.#calls.rename(temporary, join(this.path, name));
       } catch (error) {
-        await orNull(unlink(temporary));
+        await orNull(this.#calls.unlink(temporary));
         throw error;
       }
     });
@@ -145,24 +148,24 @@ export class PxeFolder {
 
   /** Removes a name; false when there was none. */
   remove(name: string): Promise<boolean> {
-    return this.#doing('remove', name, async () => (await orNull(unlink(join(this.path, name)).then(() => true))) ?? false);
+    return this.#doing('remove', name, async () => (await orNull(this.#calls.unlink(join(this.path, name)).then(() => true))) ?? false);
   }
 
   #viaTemporary<T>(doing: string, name: string, contents: string, finish: (temporary: string, final: string) => Promise<T>): Promise<T> {
     return this.#doing(doing, name, async () => {
       const temporary = this.#temporary();
       try {
-        const file = await open(temporary, 'wx', MODE);
+        const fd = await this.#calls.open(temporary, 'wx', MODE);
         try {
-          await file.writeFile(contents); // all of it, in however many writes
-          await file.chmod(MODE);
-          await file.sync();
+          await writeAll(this.#calls, fd, Buffer.from(contents));
+          await this.#calls.fchmod(fd, MODE);
+          await this.#calls.fsync(fd);
         } finally {
-          await file.close();
+          await this.#calls.close(fd);
         }
         return await finish(temporary, join(this.path, name));
       } catch (error) {
-        await orNull(unlink(temporary));
+        await orNull(this.#calls.unlink(temporary));
         throw error;
       }
     });
@@ -183,7 +186,7 @@ export class PxeFolder {
   async #explain(what: string, name: string, error: unknown): Promise<Error> {
     if (error instanceof Error && isDefect(error)) return error;
     const code = systemCode(error);
-    const folder = await lstat(join(this.path, '.')).catch((problem: unknown) => systemCode(problem));
+    const folder = await this.#calls.lstat(join(this.path, '.')).catch((problem: unknown) => systemCode(problem));
     if (folder === 'ENOENT' || folder === 'ENOTDIR') {
       return new UserError(
         'environment',
@@ -218,13 +221,16 @@ function emptyFile(stats: { mtimeMs: number; uid: number } | null): FoundFile | 
   return stats && { contents: '', touchedAt: stats.mtimeMs, uid: stats.uid };
 }
 
-async function contentsOf(file: FileHandle): Promise<string> {
-  const buffer = Buffer.alloc(MAX_RECORD_BYTES);
-  for (let length = 0; ; ) {
-    const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+/** What an open file holds, of its first `size` bytes and of what a record may have. */
+async function contentsOf(calls: FileCalls, fd: number, size: number): Promise<string> {
+  const buffer = Buffer.allocUnsafe(Math.min(Math.max(size, 1), MAX_RECORD_BYTES)); // a folder is no empty file: reading it tells
+  let length = 0;
+  while (length < buffer.length) {
+    const bytesRead = await calls.read(fd, buffer, length, buffer.length - length, length);
+    if (bytesRead === 0) break;
     length += bytesRead;
-    if (bytesRead === 0 || length === buffer.length) return buffer.toString('utf8', 0, length);
   }
+  return buffer.toString('utf8', 0, length);
 }
 
 /** Null when the file is not there. */

@@ -5,7 +5,7 @@ import type { PxeFolder } from './folder.js';
 import { busyFailure, holderOf, holderPhrase, lostFailure, type Holder } from './holder.js';
 import type { Judge } from './judge.js';
 import { recordName } from './names.js';
-import { formatRecord, tokenOf, type FoundRecord } from './owner-record.js';
+import { formatRecord, foundRecord, tokenOf, type FoundRecord } from './owner-record.js';
 import type { Who } from './who.js';
 import { fail } from './failures.js';
 
@@ -59,8 +59,9 @@ export class OwnRecords {
     const held = this.#held.get(link);
     if (!held) throw lostFailure(node, 'this run does not hold it');
     held.lost.signal.throwIfAborted();
-    const found = await readRecord(this.#folder, recordName(link));
-    if (found?.token === held.token) return;
+    const file = await this.#folder.read(recordName(link));
+    if (file?.contents === held.contents) return;
+    const found = file && foundRecord(file);
     const now = found?.record
       ? `it is in the hands of ${holderPhrase(holderOf(found, found.record))} now`
       : `its record in ${this.#folder.path} is gone`;
@@ -70,7 +71,7 @@ export class OwnRecords {
 
   async isOurs(link: string): Promise<boolean> {
     const held = this.#held.get(link);
-    return held !== undefined && (await readRecord(this.#folder, recordName(link)))?.token === held.token;
+    return held !== undefined && (await this.#folder.read(recordName(link)))?.contents === held.contents;
   }
 
   /** The other live run that holds a node, or null. */

@@ -127,17 +127,9 @@ export function medianPhases(history: readonly HistoryLine[], node: string, comm
 
 /** `medianPhases` of several nodes from the history in the state folder `dir`, which is read once. */
 export function readMedianPhases(dir: string, nodes: readonly string[], command?: string): Map<string, Record<string, number>> {
-  const history = readHistory(dir);
-  return new Map(
-    nodes.map((node) => [
-      node,
-      medianPhases(
-        history.filter((line) => line.node === node),
-        node,
-        command,
-      ),
-    ]),
-  );
+  const wanted = new Map<string, HistoryLine[]>(nodes.map((node) => [node, []]));
+  for (const line of readHistory(dir)) wanted.get(line.node)?.push(line);
+  return new Map([...wanted].map(([node, lines]) => [node, medianPhases(lines, node, command)]));
 }
 
 function median(values: readonly number[]): number {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { reasonOf, untilAborted, withDeadline } from '../util/abort.js';
+import { reasonOf, untilAborted } from '../util/abort.js';
 import { type Failure, systemCode } from '../util/errors.js';
 import { TelnetDecoder } from './codec.js';
 import { CommandRun, type OutputListeners } from './command-run.js';
@@ -65,12 +65,7 @@ export async function openTelnet(options: OpenTelnetOptions): Promise<TelnetSess
   try {
     const opened = await connectTelnet(options, (socket) => (session = new SocketSession(socket, options)));
     if (onSlow) slow = setTimeout(() => onSlow(silentFailure(host, port, SLOW_MS)), SLOW_MS);
-    await withDeadline(
-      signal,
-      firstByteTimeoutMs,
-      () => silentFailure(host, port, firstByteTimeoutMs),
-      () => opened.firstByte,
-    );
+    await untilAborted(signal, opened.firstByte, firstByteTimeoutMs, () => silentFailure(host, port, firstByteTimeoutMs));
     return opened;
   } catch (error) {
     session?.close();
@@ -159,12 +154,7 @@ class SocketSession implements TelnetSession {
     try {
       if (probe.asksForLogin) throw loginFailure(this.#where);
       this.#typeLater();
-      await withDeadline(
-        signal,
-        silenceTimeoutMs,
-        () => late(silenceTimeoutMs),
-        () => outcome,
-      );
+      await untilAborted(signal, outcome, silenceTimeoutMs, () => late(silenceTimeoutMs));
       this.#probe = null;
     } finally {
       clearTimeout(slow);

@@ -22,10 +22,16 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** A child of `parent` with a controller of its own. Call `release()` when done, so the parent forgets it. */
-export function childSignal(parent?: AbortSignal): { signal: AbortSignal; abort(reason: unknown): void; release(): void } {
+/** A controller whose signal anybody may listen to. */
+function openController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
+  return controller;
+}
+
+/** A child of `parent` with a controller of its own. Call `release()` when done, so the parent forgets it. */
+export function childSignal(parent?: AbortSignal): { signal: AbortSignal; abort(reason: unknown): void; release(): void } {
+  const controller = openController();
   const onAbort = (): void => controller.abort(parent?.reason);
   if (parent?.aborted) onAbort();
   else parent?.addEventListener('abort', onAbort, { once: true });
@@ -48,27 +54,64 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   if (parent?.aborted) throw reasonOf(parent);
-  const child = childSignal(parent);
-  const timer = Number.isFinite(ms) ? setTimeout(() => child.abort(late()), Math.min(Math.max(0, ms), MAX_TIMER_MS)) : undefined;
+  const controller = openController();
+  let endWaiting = (): void => {};
+  const cut = new Promise<never>((_, reject) => {
+    const stop = (reason: Error): void => {
+      controller.abort(reason);
+      reject(reason);
+    };
+    const onAbort = (): void => parent && stop(reasonOf(parent));
+    const timer = Number.isFinite(ms) ? setTimeout(() => stop(late()), Math.min(Math.max(0, ms), MAX_TIMER_MS)) : undefined;
+    parent?.addEventListener('abort', onAbort, { once: true });
+    endWaiting = () => {
+      clearTimeout(timer);
+      parent?.removeEventListener('abort', onAbort);
+    };
+  });
   try {
-    return await untilAborted(child.signal, work(child.signal));
+    return await Promise.race([work(controller.signal), cut]);
   } finally {
-    clearTimeout(timer);
-    child.release();
-    child.abort(over);
+    endWaiting();
+    controller.abort(over);
   }
 }
 
 /** Why the signal of a piece of work that has ended is aborted; nobody waits to see it. */
 const over = new Error('over');
 
-/** Settles as `promise` does, or rejects with the signal's reason when that comes first. */
-export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+/**
+ * Settles as `promise` does, or rejects with the signal's reason, or after `ms` with what `late()` makes, when that comes
+ * first. What makes the promise is told nothing: `withDeadline` is for work that must stop.
+ */
+export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>, ms = Infinity, late?: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(reasonOf(signal));
+    const onAbort = (): void => settle(reject, reasonOf(signal));
+    const settle = <A>(how: (value: A) => void, value: A): void => {
+      signal.removeEventListener('abort', onAbort);
+      clearTimeout(timer);
+      how(value);
+    };
+    const timer =
+      late && Number.isFinite(ms) ? setTimeout(() => settle(reject, late()), Math.min(Math.max(0, ms), MAX_TIMER_MS)) : undefined;
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    promise.then(
+      (value) => settle(resolve, value),
+      (error: unknown) => settle(reject, error),
+    );
+  });
+}
+
+/** Resolves once the promise has settled, however it did, and after `ms` milliseconds at the latest. */
+export function settledWithin(ms: number, promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const settle = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    promise.then(settle, settle);
   });
 }
 

@@ -5,6 +5,10 @@ import { promisify } from 'node:util';
 /** Where Linux shows our open descriptors as paths; elsewhere names are looked up by the folder's path each time. */
 const DESCRIPTORS = existsSync('/proc/self/fd') ? '/proc/self/fd' : null;
 
+/** The syncs of folders, by device and inode, that have begun, and those that have not. */
+const running = new Map<string, Promise<void>>();
+const waiting = new Map<string, Promise<void>>();
+
 /**
  * A folder held open by its descriptor: what is done in it is done in this very folder, whatever somebody makes its path
  * mean meanwhile.
@@ -42,8 +46,25 @@ export class HeldFolder {
     fsyncSync(this.#fd);
   }
 
+  /** `syncNow`, off the event loop; who asks while the folder is being synced shares the next time with all who do. Close it afterwards. */
   sync(): Promise<void> {
-    return promisify(fsync)(this.#fd);
+    const { dev, ino } = this.stats();
+    const key = `${dev} ${ino}`;
+    const shared = waiting.get(key) ?? this.#syncAfter(running.get(key) ?? Promise.resolve(), key);
+    waiting.set(key, shared);
+    return shared;
+  }
+
+  async #syncAfter(before: Promise<void>, key: string): Promise<void> {
+    await before.catch(() => {}); // its callers see it. It may have begun too early to hold what ours has done
+    waiting.delete(key);
+    const sync = promisify(fsync)(this.#fd);
+    running.set(key, sync);
+    try {
+      await sync;
+    } finally {
+      if (running.get(key) === sync) running.delete(key);
+    }
   }
 
   close(): void {

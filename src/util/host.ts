@@ -39,19 +39,24 @@ export const systemHost: Host = {
   home: () => process.env.HOME ?? homedir(),
   shortHostname: () => shortName(hostname()),
   machine: thisMachine,
-  login: () => {
-    try {
-      return userInfo().username;
-    } catch {
-      return String(process.getuid?.() ?? 'unknown'); // a uid without a passwd entry, as in containers
-    }
-  },
+  login: () => (login ??= loginName()),
   uid: () => process.getuid?.() ?? 0,
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   random: () => Math.random(),
   spawn,
 };
+
+let login: string | null = null;
+
+/** As the name service says, which may ask another machine. */
+function loginName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown'); // a uid without a passwd entry, as in containers
+  }
+}
 
 /** Who a process is, told apart from a later one with the same pid: pid, start time (clock ticks since boot) and boot id. */
 export type ProcessIdentity = { pid: number; startTime: string; bootId: string };

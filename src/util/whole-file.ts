@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { fileCalls, writeAll } from './file-calls.js';
 import { HeldFolder } from './held-folder.js';
 import { processIdentity, systemHost } from './host.js';
 import { thisMachine } from './machine.js';
@@ -41,16 +42,17 @@ export async function writeWhole(
   { mode = 0o666, sync = true, follow = true }: WholeFileOptions = {},
 ): Promise<void> {
   const folder = HeldFolder.open(dirname(path), { follow });
+  const calls = fileCalls(dirname(path));
   const temporary = folder.at(unfinishedName(basename(path)));
   try {
-    const file = await open(temporary, 'wx', mode);
+    const fd = await calls.open(temporary, 'wx', mode);
     try {
-      await file.writeFile(text);
-      if (sync) await file.sync();
+      await writeAll(calls, fd, Buffer.from(text));
+      if (sync) await calls.fsync(fd);
     } finally {
-      await file.close();
+      await calls.close(fd);
     }
-    await rename(temporary, folder.at(basename(path)));
+    await calls.rename(temporary, folder.at(basename(path)));
     if (sync) await folder.sync();
   } catch (error) {
     await rm(temporary, { force: true });
@@ -78,13 +80,16 @@ const FORGOTTEN_MS = 24 * 3600 * 1000;
 /** So much of a name goes into an unfinished one, in bytes: with the rest it still has to be one of 255. */
 export const UNFINISHED_KEEPS_BYTES = 200;
 
+/** What says in a name that this process writes the file. */
+let ours: string | null = null;
+
 /**
  * The hidden name beside `name` under which a file is written until it is complete. It tells whose it is, for
  * `unfinishedIn`; of a long name it has the first 200 bytes.
  */
 export function unfinishedName(name: string): string {
-  const self = processIdentity(systemHost.pid);
-  return `.${shortened(name)}.${here()}-${systemHost.pid}-${self?.startTime ?? 0}.${randomBytes(8).toString('hex')}.tmp`;
+  ours ??= `${here()}-${systemHost.pid}-${processIdentity(systemHost.pid)?.startTime ?? 0}`;
+  return `.${shortened(name)}.${ours}.${randomBytes(8).toString('hex')}.tmp`;
 }
 
 /** The name that an unfinished file is to have (of a long one the first 200 bytes); null when it is no unfinished file. */

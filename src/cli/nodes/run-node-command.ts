@@ -5,6 +5,7 @@ import { openMonitor, resolveMode, type ProgressMode } from '../../monitor/monit
 import { renderSummary } from '../../monitor/summary.js';
 import type { RunPlan } from '../../runs/plan-file.js';
 import { newRunId, type StoredRun } from '../../runs/store.js';
+import { keepHeapSmall } from '../../util/heap.js';
 import { jsonText } from '../../util/json.js';
 import { say, sayJson, sayText, warn } from '../../util/say.js';
 import { runControls } from '../kit/run-controls.js';
@@ -83,6 +84,7 @@ async function showRun(
   verbose: boolean,
   context: CommandContext,
 ): Promise<number> {
+  keepHeapSmall();
   const run = acceptPlan(plan, workflow, context);
   const controls = runControls('asks', run.path, () => process.kill(context.host.pid, 'SIGINT'));
   const monitor = await openMonitor(mode, context, run.state, verbose, undefined, controls);

@@ -1,5 +1,6 @@
 import type { UndoStack } from '../../util/undo.js';
 import { sleep, withDeadline } from '../../util/abort.js';
+import { createTurns } from '../../util/turns.js';
 import type { NodeRun } from '../node-steps.js';
 import type { Probe, Sign } from './liveness.js';
 import { sendPowerVerb, type VerbTools } from './send-verb.js';
@@ -24,20 +25,32 @@ export type ResetProof = {
 };
 
 /**
+ * So many nodes are looked at at a time, each for so long at most: where a thousand cards and systems are asked at the same
+ * moment, a gateway that has other things to do hears their answers too late.
+ */
+const looks = createTurns(128, 5_000);
+
+/**
  * Makes a node boot, and proves it where proof is possible: everything that answered before must go away, or a system be
  * up that was not. When neither happens within the grace time, the reset was ignored (some cards acknowledge and do
  * nothing): off, then on. Resolves with whether it is proven: where nothing answered before, the boot itself is the proof.
  */
 export async function ensureReset(node: NodeRun, proof: ResetProof, tools: ResetTools, signal: AbortSignal): Promise<boolean> {
   const signs: Sign[] = [];
-  const taking = proof.take().then((found) => void signs.push(...found));
-  try {
+  let taking = Promise.resolve();
+  const isOn = async (): Promise<boolean> => {
+    signal.throwIfAborted();
+    taking = proof.take().then((found) => void signs.push(...found));
     taking.catch(() => {}); // its failure is seen below, unless the card's comes first
-    if (!proof.on && (await sendPowerVerb(node, 'status', tools, signal)).state === 'off') {
+    if (!proof.on && (await sendPowerVerb(node, 'status', tools, signal)).state === 'off') return false;
+    await taking;
+    return true;
+  };
+  try {
+    if (!(await looks(isOn))) {
       await tell(node, 'on', tools, signal);
       return true;
     }
-    await taking;
     if (proof.powerCycle) {
       await offAndOn(node, signs, proof.graceMs, tools, signal);
       return true;

@@ -1,5 +1,5 @@
 import type { NextBootLinks } from '../../pxe/links.js';
-import { childSignal, sleep } from '../../util/abort.js';
+import { childSignal, settledWithin, sleep } from '../../util/abort.js';
 import { messageOf } from '../../util/errors.js';
 import type { UndoStack } from '../../util/undo.js';
 import type { NodeRun } from '../node-steps.js';
@@ -32,7 +32,7 @@ export async function holding<T>(node: NodeRun, tools: HoldTools, work: (node: N
   let working: Promise<unknown> = Promise.resolve();
   const release = tools.undo.push(`giving ${node.name} up`, async () => {
     await claiming.catch(() => {}); // an interrupt does not wait for it, and a record must not appear after its removal
-    if (!(node.signal.reason instanceof Interrupted)) await lastDeeds(working); // of one that was given up: the reset of a node it leaves
+    if (!(node.signal.reason instanceof Interrupted)) await settledWithin(LAST_DEEDS_MS, working); // of one that was given up: the reset of a node it leaves
     await tools.links.release(mac);
   });
   try {
@@ -70,12 +70,6 @@ async function unlessLost<T>(node: NodeRun, lost: AbortSignal, work: (node: Node
     lost.removeEventListener('abort', onLost);
     child.release();
   }
-}
-
-async function lastDeeds(working: Promise<unknown>): Promise<void> {
-  const patience = new AbortController();
-  await Promise.race([working.catch(() => {}), sleep(LAST_DEEDS_MS, patience.signal).catch(() => {})]);
-  patience.abort();
 }
 
 /** Another run that took the node over has reset it: whatever that looked like here, this is the reason. */
