@@ -61,7 +61,7 @@ export async function applyTypeChange(path: string, slice: number, type: number)
   try {
     for (const writes of copies) {
       for (const { offset, bytes } of writes) {
-        await writeAll({ handle, path }, offset, bytes);
+        await writeAll({ fd: handle.fd, path }, offset, bytes);
       }
       await handle.sync(); // one copy is whole at any time
     }

@@ -38,7 +38,12 @@ export type Place = {
 };
 
 /** One write: `bytes` at `offset`, counted from where the place begins. */
-export type PlacedWrite = { offset: number; bytes: Uint8Array };
+export type PlacedWrite = {
+  offset: number;
+  bytes: Uint8Array;
+  /** It is zero fill: the device may have a faster way. */
+  isZeros: boolean;
+};
 
 /** How the bytes went. */
 export type PlacementStats = {
@@ -89,7 +94,7 @@ export class Placer {
     const most = Math.min(pieceBytes, ZEROS.byteLength);
     for (let at = offset; at < end; at += most) {
       this.stats.zeroWrites++;
-      yield* this.#pieces(at, ZEROS.subarray(0, Math.min(most, end - at)));
+      yield* this.#pieces(at, ZEROS.subarray(0, Math.min(most, end - at)), true);
     }
   }
 
@@ -100,14 +105,14 @@ export class Placer {
     return Math.max(0, limitBytes - offset);
   }
 
-  *#pieces(offset: number, bytes: Uint8Array): Generator<PlacedWrite> {
+  *#pieces(offset: number, bytes: Uint8Array, isZeros = false): Generator<PlacedWrite> {
     const { pieceBytes } = this.#place;
     for (let done = 0; done < bytes.byteLength; done += pieceBytes) {
       const piece = bytes.subarray(done, done + pieceBytes);
       this.stats.writes++;
       if (offset + done !== this.#nextOffset) this.stats.seeks++;
       this.#nextOffset = offset + done + piece.byteLength;
-      yield { offset: offset + done, bytes: piece };
+      yield { offset: offset + done, bytes: piece, isZeros };
     }
   }
 }

@@ -1,10 +1,12 @@
-import { constants, writeSync } from 'node:fs';
+import { constants, write, writeSync } from 'node:fs';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { type Failure, messageOf, systemCode } from '../util/errors.js';
 import { pathBeside } from '../util/path-beside.js';
 import { readDiskUse } from './in-use.js';
 import { DISK_END_BYTES } from './sector.js';
 import { blockDeviceBytes, kindOf, type TargetKind } from './device.js';
+import { type DirectDevice, openDirect } from './direct.js';
 import { fail } from './failures.js';
 
 export type TargetOptions = {
@@ -21,10 +23,12 @@ export type TargetOptions = {
 /** A regular file, block device or character device that is open for writing. */
 export type OpenTarget = {
   path: string;
-  handle: FileHandle;
+  fd: number;
   kind: TargetKind;
   /** Bytes on a block device, Infinity otherwise. */
   capacityBytes: number;
+  /** A block device's way past the page cache, where it has one. */
+  direct: DirectDevice | null;
   /** Empties a regular file; leaves a device as it is. */
   empty(): Promise<void>;
   /** Puts everything on the medium and closes; a regular file first gets `sizeBytes`, unless null. */
@@ -58,7 +62,8 @@ export async function openTarget(
     );
     const kind = await kindOf(handle);
     const capacityBytes = kind === 'block' ? await blockDeviceBytes(handle) : Infinity;
-    return opened(path, handle, kind, capacityBytes, isBeside ? { writtenPath, finalPath } : null);
+    const direct = kind === 'block' ? await openDirect(handle, true) : null;
+    return opened({ path, handle, kind, capacityBytes, direct, beside: isBeside ? { writtenPath, finalPath } : null });
   } catch (error) {
     await handle?.close();
     if (systemCode(error) === 'EBUSY')
@@ -93,25 +98,32 @@ function flagsOf({
   return constants.O_RDWR | constants.O_CREAT | (isBeside ? constants.O_EXCL : emptyLater ? 0 : constants.O_TRUNC);
 }
 
-function opened(
-  path: string,
-  handle: FileHandle,
-  kind: TargetKind,
-  capacityBytes: number,
-  beside: { writtenPath: string; finalPath: string } | null,
-): OpenTarget {
+function opened({
+  path,
+  handle,
+  kind,
+  capacityBytes,
+  direct,
+  beside,
+}: Pick<OpenTarget, 'path' | 'kind' | 'capacityBytes'> & {
+  handle: FileHandle;
+  direct: Awaited<ReturnType<typeof openDirect>>;
+  beside: { writtenPath: string; finalPath: string } | null;
+}): OpenTarget {
   let isOpen = true;
   let isCommitted = false;
   const close = async (): Promise<void> => {
     if (!isOpen) return;
     isOpen = false;
+    await direct?.handle.close();
     await handle.close();
   };
   return {
     path,
-    handle,
+    fd: handle.fd,
     kind,
     capacityBytes,
+    direct,
     async empty() {
       try {
         if (kind === 'file') await handle.truncate(0);
@@ -137,11 +149,13 @@ function opened(
   };
 }
 
+const writeAt = promisify(write);
+
 /** Puts all of `bytes` at `offset`. Throws Failure `disk-write-failed`. */
-export async function writeAll({ handle, path }: Pick<OpenTarget, 'handle' | 'path'>, offset: number, bytes: Uint8Array): Promise<void> {
+export async function writeAll({ fd, path }: Pick<OpenTarget, 'fd' | 'path'>, offset: number, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
     try {
-      const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, offset + done);
+      const { bytesWritten } = await writeAt(fd, bytes, done, bytes.byteLength - done, offset + done);
       if (bytesWritten === 0) throw new Error('nothing was written');
       done += bytesWritten;
     } catch (error) {
@@ -151,7 +165,7 @@ export async function writeAll({ handle, path }: Pick<OpenTarget, 'handle' | 'pa
 }
 
 /** The same in this thread, which waits for it. */
-export function writeAllSync({ fd, path }: { fd: number; path: string }, offset: number, bytes: Uint8Array): void {
+export function writeAllSync({ fd, path }: Pick<OpenTarget, 'fd' | 'path'>, offset: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.byteLength; ) {
     try {
       const written = writeSync(fd, bytes, done, bytes.byteLength - done, offset + done);
@@ -185,7 +199,7 @@ export async function sectorNotes({ kind, path }: OpenTarget, tableSectorBytes: 
 }
 
 /** What writing at byte `offset` of `path` came to. */
-function diskWriteFailure(path: string, offset: number, error: unknown): Failure {
+export function diskWriteFailure(path: string, offset: number, error: unknown): Failure {
   return fail('disk-write-failed', `writing ${path} at byte ${offset}: ${messageOf(error)}`, writeHint(error), { cause: error });
 }
 

@@ -1,8 +1,10 @@
-import { reasonOf, untilAborted } from '../util/abort.js';
+import { reasonOf } from '../util/abort.js';
 import type { TargetKind } from './device.js';
 import type { Slice } from './slice.js';
 import { Placer, type Extent, type PlacedWrite, type PlacementStats } from './placement.js';
-import { openTarget, writeAll, type OpenTarget } from './target.js';
+import { openWrites } from './open-writes.js';
+import { openTarget, type OpenTarget } from './target.js';
+import type { FlightStats, Writes } from './writes.js';
 
 /** The most that one write has: small enough for several to be under way. */
 const PIECE_BYTES = 512 * 1024;
@@ -10,18 +12,12 @@ const PIECE_BYTES = 512 * 1024;
 const MAX_IN_FLIGHT = 4;
 
 /** How the writing went. */
-export type WriteStats = PlacementStats & {
-  /** How often the next piece had to wait for the disk. */
-  blocked: number;
-  /** Most pieces, and bytes in them, that were under way at once. */
-  peakBuffers: number;
-  peakBufferBytes: number;
-};
+export type WriteStats = PlacementStats & FlightStats;
 
 /**
- * Writes at given places of a regular file, a block device, a part of one, or a character device, a few pieces at a time. A
- * write resolves when its last piece is under way, so the next chunk can be inflated meanwhile; what goes wrong then is thrown
- * by the next call, and by `drain` at the latest. The bytes handed in must not change until `settled` or `drain`.
+ * Writes at given places of a regular file, a block device, a part of one, or a character device, a few pieces at a time; to a
+ * block device past the page cache, where that is possible. A write resolves when its last piece
+ * is under way, so the next chunk can be inflated meanwhile; what goes wrong then is thrown by the next call, and by `drain` at the latest. The bytes handed in must not change until `settled` or `drain`.
  */
 export class DiskWriter {
   readonly path: string;
@@ -29,19 +25,17 @@ export class DiskWriter {
   /** Bytes there are for the image; Infinity in a regular file. */
   readonly limitBytes: number;
   readonly #placer: Placer;
-  readonly #flight = { blocked: 0, peakBuffers: 0, peakBufferBytes: 0 };
+  readonly #writes: Writes;
   readonly #target: OpenTarget;
   readonly #signal: AbortSignal | undefined;
   /** The part of the disk that is written; null for all of it. */
   readonly #part: Slice | null;
-  readonly #inFlight = new Set<Promise<void>>();
-  #inFlightBytes = 0;
-  #failure: Error | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(target: OpenTarget, signal: AbortSignal | undefined, part: Slice | null) {
+  private constructor(target: OpenTarget, writes: Writes, signal: AbortSignal | undefined, part: Slice | null) {
     this.path = target.path;
     this.#target = target;
+    this.#writes = writes;
     this.kind = target.kind;
     this.limitBytes = part?.sizeBytes ?? target.capacityBytes;
     this.#signal = signal;
@@ -56,7 +50,7 @@ export class DiskWriter {
   }
 
   get stats(): WriteStats {
-    return { ...this.#placer.stats, ...this.#flight };
+    return { ...this.#placer.stats, ...this.#writes.stats };
   }
 
   /**
@@ -70,7 +64,8 @@ export class DiskWriter {
     { signal, part = null }: { signal?: AbortSignal | undefined; part?: Slice | null } = {},
   ): Promise<DiskWriter> {
     if (signal?.aborted) throw reasonOf(signal);
-    return new DiskWriter(await openTarget(path, part === null ? { emptyLater: true } : { keep: true }), signal, part);
+    const target = await openTarget(path, part === null ? { emptyLater: true } : { keep: true });
+    return new DiskWriter(target, await openWrites(target, MAX_IN_FLIGHT, signal), signal, part);
   }
 
   /** Call before the first write: a regular file that is written as a whole forgets what it held. */
@@ -94,14 +89,14 @@ export class DiskWriter {
   }
 
   /** Resolves when the bytes handed in so far may change; throws nothing. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#inFlight);
+  settled(): Promise<void> {
+    return this.#writes.settled();
   }
 
-  /** Waits for what is under way; throws what went wrong with it. */
+  /** Waits for all of it to be written; throws what went wrong with it. */
   async drain(): Promise<void> {
-    await this.#untilAborted(Promise.all(this.#inFlight));
     this.#check();
+    await this.#writes.drain();
   }
 
   /** Waits for what is under way, makes a regular file exactly `sizeBytes` long, puts everything on the medium, and closes. */
@@ -113,38 +108,18 @@ export class DiskWriter {
 
   /** Waits for what is under way and closes; what was written stays. May be called more than once. */
   close(): Promise<void> {
-    this.#closed ??= Promise.all(this.#inFlight).then(() => this.#target.discard());
+    this.#closed ??= this.#writes.close().then(() => this.#target.discard());
     return this.#closed;
   }
 
   #check(): void {
     if (this.#signal?.aborted) throw reasonOf(this.#signal);
-    if (this.#failure) throw this.#failure;
     if (this.#closed) throw new Error(`${this.path} is closed`);
   }
 
-  #untilAborted<T>(promise: Promise<T>): Promise<T> {
-    return this.#signal ? untilAborted(this.#signal, promise) : promise;
-  }
-
-  async #start({ offset, bytes }: PlacedWrite): Promise<void> {
+  async #start({ offset, bytes, isZeros }: PlacedWrite): Promise<void> {
     this.#check();
-    if (this.#inFlight.size >= MAX_IN_FLIGHT) {
-      this.#flight.blocked++;
-      while (this.#inFlight.size >= MAX_IN_FLIGHT) await this.#untilAborted(Promise.race(this.#inFlight));
-      this.#check();
-    }
-    const work: Promise<void> = writeAll(this.#target, (this.#part?.startBytes ?? 0) + offset, bytes)
-      .catch((error: unknown) => {
-        this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      })
-      .finally(() => {
-        this.#inFlight.delete(work);
-        this.#inFlightBytes -= bytes.byteLength;
-      });
-    this.#inFlight.add(work);
-    this.#inFlightBytes += bytes.byteLength;
-    this.#flight.peakBuffers = Math.max(this.#flight.peakBuffers, this.#inFlight.size);
-    this.#flight.peakBufferBytes = Math.max(this.#flight.peakBufferBytes, this.#inFlightBytes);
+    const at = (this.#part?.startBytes ?? 0) + offset;
+    await (isZeros ? this.#writes.putZeros(at, bytes) : this.#writes.put(at, bytes));
   }
 }

@@ -41,7 +41,7 @@ test('a line for people, when something is off', async () => {
 test('every capability that src/native declares is told of', () => {
   const folder = new URL('../../src/native/', import.meta.url);
   const declared = readdirSync(fileURLToPath(folder)).flatMap((file) =>
-    [...readFileSync(new URL(file, folder), 'utf8').matchAll(/= capability(?:<[^(]*>)?\(\s*\{\s*name: '([a-z-]+)'/g)].map(
+    [...readFileSync(new URL(file, folder), 'utf8').matchAll(/= (?:capability(?:<[^(]*>)?\(\s*)?\{\s*name: '([a-z-]+)'/g)].map(
       (match) => match[1]!,
     ),
   );

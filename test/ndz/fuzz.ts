@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import type { ChunkJobData } from '../../src/ndz/threads/chunk-jobs.js';
-import { chunkJob } from '../../src/ndz/threads/chunk-work.js';
+import { chunkJob, type ChunkWorkplace } from '../../src/ndz/threads/chunk-work.js';
+import { DiskAccess } from '../../src/disk/disk-access.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { endOfImage, inspectImage } from '../../src/ndz/read/inspect.js';
 import { streamImage } from '../../src/ndz/read/image-stream.js';
@@ -78,17 +78,18 @@ const limitBytes = 64 * 1024 * 1024;
 async function restore(path: string, bytes: Buffer, diskFd: number): Promise<string | null> {
   return codeOf(async () => {
     const info = await inspectImage(path);
-    await applyAll(bytes, { image: null, target: { fd: diskFd, path: 'disk', baseBytes: 0, limitBytes, isBlank: true } });
+    const target = { fd: diskFd, direct: null, path: 'disk', baseBytes: 0, limitBytes, isBlank: true };
+    await applyAll(bytes, { image: null, target, disk: await DiskAccess.open(target), memory });
     return (await endOfImage(info)).cut === null ? null : 'ndz-cut';
   });
 }
 
 const memory = new InflateMemory();
 
-async function applyAll(bytes: Buffer, data: ChunkJobData): Promise<void> {
+async function applyAll(bytes: Buffer, workplace: ChunkWorkplace): Promise<void> {
   for (let position = 0; position < bytes.byteLength / CHUNK_BYTES; position++) {
     const chunk = bytes.subarray(position * CHUNK_BYTES, (position + 1) * CHUNK_BYTES);
-    await chunkJob({ kind: 'apply', position, bytes: chunk, zeroFill: false }, data, memory);
+    await chunkJob({ kind: 'apply', position, bytes: chunk, zeroFill: false }, workplace);
   }
 }
 

@@ -26,13 +26,11 @@ export const verify = action(imageSpec, { words: 'IMAGE [DEVICE]', minWords: 1, 
 export type VerifyReport = DamagedReport | GoodReport | DiskReport;
 type DamagedReport = { image: string; ok: false; code: string; message: string };
 type GoodReport = ImageInfo & { image: string; ok: true; sha256: string | null; notes: string[] };
-type DiskReport = Pick<DiskVerdict, 'difference' | 'checkedCount' | 'regionCount' | 'comparedBytes'> & {
+type DiskReport = Pick<DiskVerdict, 'difference' | 'checkedCount' | 'regionCount' | 'comparedBytes' | 'fromMedium'> & {
   image: string;
   device: string;
   ok: boolean;
   imageBytes: number;
-  /** Whether the disk itself was read, and no cache; null: nobody knows. */
-  fromMedium: boolean | null;
 };
 
 async function run({ words, options, given }: VerifyArguments, context: CommandContext): Promise<number> {
@@ -97,7 +95,6 @@ async function checkImage(image: string, options: VerifyOptions, context: Comman
 async function checkDisk(image: string, device: string, options: VerifyOptions, context: CommandContext): Promise<number> {
   const progress = new ProgressBar(context, 'verify', options.quiet);
   const { slice, sample = null } = options;
-  const fromMedium = await dropCache(device, context);
   let verdict: DiskVerdict;
   try {
     verdict = await verifyDisk(image, device, {
@@ -105,13 +102,14 @@ async function checkDisk(image: string, device: string, options: VerifyOptions, 
       ...(slice === undefined ? {} : { slice }),
       ...workersOf(options),
       signal: context.signal,
+      forget: () => dropCache(device, context),
       judge: (info) => judgeImage(info, context.signal),
       onProgress: (done, total) => progress.update(done * 1_048_576, total * 1_048_576),
     });
   } finally {
     progress.end();
   }
-  const { info, difference, checkedCount, regionCount, comparedBytes } = verdict;
+  const { info, difference, checkedCount, regionCount, comparedBytes, fromMedium } = verdict;
   if (options.json) {
     writeJson(context, {
       image,
@@ -143,13 +141,8 @@ function workersOf({ workers }: VerifyOptions): { workers?: number } {
   return workers === undefined ? {} : { workers };
 }
 
-/**
- * Makes the kernel forget what it has of a disk, so that the medium itself is read; best effort. Tells whether that
- * worked; null for a file.
- */
-async function dropCache(device: string, { host }: CommandContext): Promise<boolean | null> {
-  const found = await stat(device).catch(() => null); // told when it is opened
-  if (!found?.isBlockDevice()) return null;
+/** Makes the kernel forget what it has of a disk, so that the medium itself is read; best effort. Tells whether that worked. */
+async function dropCache(device: string, { host }: CommandContext): Promise<boolean> {
   try {
     const env = { ...host.env, PATH: `${host.env.PATH ?? ''}:/usr/sbin:/sbin` };
     const child = host.spawn('blockdev', ['--flushbufs', device], { stdio: 'ignore', env });

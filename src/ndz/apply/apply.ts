@@ -2,9 +2,10 @@ import { fail as diskFail } from '../../disk/failures.js';
 import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
+import { openWrites } from '../../disk/open-writes.js';
 import { Placer, type PlacementStats } from '../../disk/placement.js';
 import { findSlice, refuseBusy, type Slice } from '../../disk/slice.js';
-import { clearDeviceEnd, diskTooSmall, openTarget, sectorNotes, writeAll, type OpenTarget } from '../../disk/target.js';
+import { clearDeviceEnd, diskTooSmall, openTarget, sectorNotes, type OpenTarget } from '../../disk/target.js';
 import { reasonOf } from '../../util/abort.js';
 import { dataExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
@@ -15,8 +16,9 @@ import type { WriterResult } from './chunk-sink.js';
 import { applyFile, applyStream } from './in-threads.js';
 import { pourImage } from './pour.js';
 
-/** What one write of zeros behind an image has. */
+/** What one write of zeros behind an image has, and how many are under way at once. */
 const ZERO_BYTES = 4 * 1024 * 1024;
+const ZERO_WRITES = 2;
 
 export type ApplyOptions = {
   /** Make free space zeros, up to the end of a block device or partition; otherwise a disk keeps what was there. */
@@ -125,19 +127,25 @@ async function zeroRest(
 ): Promise<void> {
   if (!Number.isFinite(place.limitBytes)) return;
   const placer = new Placer({ ...place, pieceBytes: ZERO_BYTES });
-  for (const { offset, bytes } of placer.zeros(fromBytes, place.limitBytes - fromBytes)) {
-    if (signal?.aborted) throw reasonOf(signal);
-    await writeAll(target, place.baseBytes + offset, bytes);
+  const writes = await openWrites(target, ZERO_WRITES, signal);
+  try {
+    for (const { offset, bytes } of placer.zeros(fromBytes, place.limitBytes - fromBytes))
+      await writes.putZeros(place.baseBytes + offset, bytes);
+    await writes.drain();
+  } finally {
+    await writes.close();
   }
   sums.addZeros(placer.stats);
 }
 
 function jobTargetOf(target: OpenTarget, part: Slice | null, slice: number | undefined): JobTarget {
-  const { handle, kind, capacityBytes } = target;
-  if (!part) return { fd: handle.fd, path: target.path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
+  const { fd, path, kind, capacityBytes } = target;
+  const direct = target.direct && { fd: target.direct.fd, unitBytes: target.direct.unitBytes };
+  if (!part) return { fd, direct, path, baseBytes: 0, limitBytes: capacityBytes, isBlank: kind === 'file' };
   return {
-    fd: handle.fd,
-    path: `partition ${slice} of ${target.path}`,
+    fd,
+    direct,
+    path: `partition ${slice} of ${path}`,
     baseBytes: part.startBytes,
     limitBytes: part.sizeBytes,
     isBlank: false,

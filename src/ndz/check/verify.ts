@@ -1,8 +1,7 @@
-import { fail as diskFail } from '../../disk/failures.js';
 import { fail } from '../failures.js';
-import { open, type FileHandle } from 'node:fs/promises';
+import { openReadableDisk } from '../../disk/readable-disk.js';
 import { findSlice } from '../../disk/slice.js';
-import { Failure, messageOf } from '../../util/errors.js';
+import { Failure } from '../../util/errors.js';
 import { systemHost } from '../../util/host.js';
 import { isChunkFault } from '../apply/chunk-sink.js';
 import type { Region } from '../codec/format.js';
@@ -63,6 +62,8 @@ export type VerifyDiskOptions = {
   sample?: number | null;
   /** The image is of this partition of the disk. */
   slice?: number;
+  /** Makes the kernel forget what it has of a block device, and tells whether it did: for one that cannot be read past the page cache. */
+  forget?: () => Promise<boolean>;
   workers?: number;
   signal?: AbortSignal;
   onProgress?: (doneChunks: number, chunkCount: number) => void;
@@ -74,6 +75,8 @@ export type DiskVerdict = {
   regionCount: number;
   checkedCount: number;
   comparedBytes: number;
+  /** Whether the disk itself was read, and no cache; null for a file: nobody knows. */
+  fromMedium: boolean | null;
   /** The first byte that differs, counted from where the image begins on the disk, and its region. */
   difference: { offset: number; region: Region } | null;
 };
@@ -81,7 +84,8 @@ export type DiskVerdict = {
 type Check = { position: number; regions: number[] | null };
 
 /**
- * Reads a disk back and compares it with an image's regions, in worker threads; free space is not looked at.
+ * Reads a disk back, past the page cache where that is possible, and compares it with an image's regions, in worker threads;
+ * free space is not looked at.
  * Throws Failure: `ndz-cut`, those of `inspectImage`, `openChunk` and `inflatePieces`, `source-read-failed`, `disk-read-failed`, `slice-missing`,
  * `worker-crashed`; or the signal's reason.
  */
@@ -96,10 +100,11 @@ export async function verifyDisk(imagePath: string, diskPath: string, options: V
   const checks = checksOf(counts, options.sample ?? null);
   const image = await openImage(imagePath);
   try {
-    const disk = await openDisk(diskPath);
+    const disk = await openReadableDisk(diskPath);
     let pool: ChunkPool | undefined;
     try {
-      const target = await targetOf(diskPath, disk, options.slice);
+      const target = { ...(await placeOf(diskPath, options.slice)), fd: disk.fd, direct: disk.direct };
+      const fromMedium = disk.isBlock ? disk.direct !== null || ((await options.forget?.()) ?? false) : null;
       pool = openChunkPool({ image: { fd: image.fd, name: imagePath, uuid: info.uuid, version: info.version }, target }, workers);
       let comparedBytes = 0;
       let done = 0;
@@ -114,7 +119,7 @@ export async function verifyDisk(imagePath: string, diskPath: string, options: V
       };
       await eachChunk(pool, untilFound(), ({ position, regions }) => ({ kind: 'compare', position, regions }), onDone, signal);
       const checkedCount = checks.reduce((sum, { position, regions }) => sum + (regions?.length ?? counts[position] ?? 0), 0);
-      return { info, regionCount: counts.reduce((a, b) => a + b, 0), checkedCount, comparedBytes, difference };
+      return { info, regionCount: counts.reduce((a, b) => a + b, 0), checkedCount, comparedBytes, fromMedium, difference };
     } finally {
       await pool?.close();
       await disk.close();
@@ -137,18 +142,8 @@ function checksOf(counts: readonly number[], sample: number | null): Check[] {
   });
 }
 
-async function openDisk(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    throw diskFail('source-read-failed', `opening ${path}: ${messageOf(error)}`, 'does it exist, and may this user read it?', {
-      cause: error,
-    });
-  }
-}
-
-async function targetOf(path: string, { fd }: FileHandle, slice: number | undefined): Promise<JobTarget> {
-  if (slice === undefined) return { fd, path, baseBytes: 0, limitBytes: Infinity, isBlank: false };
+async function placeOf(path: string, slice: number | undefined): Promise<Omit<JobTarget, 'fd' | 'direct'>> {
+  if (slice === undefined) return { path, baseBytes: 0, limitBytes: Infinity, isBlank: false };
   const { startBytes, sizeBytes } = await findSlice(path, slice);
-  return { fd, path, baseBytes: startBytes, limitBytes: sizeBytes, isBlank: false };
+  return { path, baseBytes: startBytes, limitBytes: sizeBytes, isBlank: false };
 }

@@ -1,23 +1,18 @@
 import type { DigestGroup, DigestName } from '../../disk/digest.js';
+import type { DiskPlace } from '../../disk/disk-access.js';
 import type { PlacementStats } from '../../disk/placement.js';
 import type { ChunkVersion, Region } from '../codec/format.js';
 
 /** The image that chunks are read from, by an open file that all threads share. */
 export type JobImage = { fd: number; name: string; uuid: string | null; version: ChunkVersion };
 
-/** Where chunks are applied to, or compared with: an open file or disk, or a part of it. */
-export type JobTarget = {
-  fd: number;
-  path: string;
-  /** What sector 0 of the image is written to. */
-  baseBytes: number;
-  /** Bytes there are for the image from there on; Infinity in a regular file. */
-  limitBytes: number;
+/** Where chunks are applied to, or compared with; sector 0 of the image is at its offset 0. */
+export type JobTarget = DiskPlace & {
   /** All of it reads as zeros, so zeros need not be written. */
   isBlank: boolean;
 };
 
-/** What every job of a pool works on. */
+/** What every job of a pool works on, as it is handed to its threads. */
 export type ChunkJobData = { image: JobImage | null; target: JobTarget | null };
 
 export type ChunkJob =

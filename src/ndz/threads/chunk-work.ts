@@ -1,71 +1,75 @@
-import { fail as diskFail } from '../../disk/failures.js';
 import { fail } from '../failures.js';
-import { readSync } from 'node:fs';
 import { createDigest, type DigestGroup } from '../../disk/digest.js';
+import { type DiskAccess, READ_BYTES } from '../../disk/disk-access.js';
 import { partsWithin, Placer, type Extent, type PlacedWrite } from '../../disk/placement.js';
 import { SECTOR_BYTES } from '../../disk/sector.js';
-import { writeAllSync } from '../../disk/target.js';
-import { messageOf } from '../../util/errors.js';
 import { chunkTotals, dataExtents, gapExtents } from '../codec/extents.js';
 import type { ChunkHeader } from '../codec/format.js';
 import { inflatePieces, openChunk } from '../codec/inflate.js';
 import type { InflateMemory } from '../codec/inflate-memory.js';
 import { readChunkBytes } from '../read/open-image.js';
-import type { ChunkJob, ChunkJobData, ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
+import type { ChunkJob, ChunkJobResult, JobImage, JobTarget } from './chunk-jobs.js';
 
 /** The most that one write has: this thread has nothing else to do meanwhile. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 
+/** What the jobs of a thread work on, and the memory that they inflate into, one after the other. */
+export type ChunkWorkplace = { image: JobImage | null; target: JobTarget | null; disk: DiskAccess | null; memory: InflateMemory };
+
 /**
- * Does one job in this thread, which must not do another one meanwhile in the same `memory`. Throws the Failures of `openChunk` and `inflatePieces`, `disk-write-failed`, `disk-read-failed`, `ndz-unreadable`.
+ * Does one job in this thread; what it writes may still be under way in the end, see `DiskAccess.finish`. Throws the Failures of
+ * `openChunk` and `inflatePieces`, `disk-write-failed`, `disk-read-failed`, `ndz-unreadable`.
  */
-export async function chunkJob(job: ChunkJob, data: ChunkJobData, memory: InflateMemory): Promise<ChunkJobResult> {
-  const bytes = 'bytes' in job && job.bytes ? job.bytes : readChunk(job.position, data.image);
+export async function chunkJob(job: ChunkJob, { image, target, disk, memory }: ChunkWorkplace): Promise<ChunkJobResult> {
+  const bytes = 'bytes' in job && job.bytes ? job.bytes : readChunk(job.position, image);
   const header = openChunk(bytes, job.position);
-  checkIdentity(header, job.position, data.image);
-  const work = workOf(job, header, data.target);
+  checkIdentity(header, job.position, image);
+  const work = workOf(job, header, target && disk && { target, disk });
   let pieceOffset = 0;
   for await (const piece of inflatePieces(bytes, header, memory)) {
-    work.take?.(pieceOffset, piece);
+    await work.take?.(pieceOffset, piece);
     pieceOffset += piece.byteLength;
   }
-  return { ...chunkTotals(header), ...NOTHING_DONE, ...work.finish?.() };
+  return { ...chunkTotals(header), ...NOTHING_DONE, ...(await work.finish?.()) };
 }
 
 const NOTHING_DONE = { writes: 0, zeroWrites: 0, seeks: 0, zeroBytes: 0, comparedBytes: 0, difference: null, digests: [] };
 
 /** What is done with a chunk's data, piece after piece, and what that came to. */
-type Work = { take?(pieceOffset: number, piece: Uint8Array): void; finish?(): Partial<ChunkJobResult> };
+type Work = {
+  take?(pieceOffset: number, piece: Uint8Array): void | Promise<void>;
+  finish?(): Partial<ChunkJobResult> | Promise<Partial<ChunkJobResult>>;
+};
 
-function workOf(job: ChunkJob, header: ChunkHeader, target: JobTarget | null): Work {
+function workOf(job: ChunkJob, header: ChunkHeader, on: { target: JobTarget; disk: DiskAccess } | null): Work {
   switch (job.kind) {
     case 'check':
       return {};
     case 'apply':
-      return applying(header, given(target), job.zeroFill);
+      return applying(header, given(on), job.zeroFill);
     case 'compare':
-      return comparing(header, given(target), job.regions);
+      return comparing(header, given(on).disk, job.regions);
     case 'digest':
       return digesting(header, job);
   }
 }
 
-function applying(header: ChunkHeader, target: JobTarget, zeroFill: boolean): Work {
+function applying(header: ChunkHeader, { target, disk }: { target: JobTarget; disk: DiskAccess }, zeroFill: boolean): Work {
   const extents = dataExtents(header);
   const placer = new Placer({ ...target, leavesHoles: target.isBlank, pieceBytes: WRITE_BYTES });
-  const put = (writes: Iterable<PlacedWrite>): void => {
-    for (const { offset, bytes } of writes) writeAllSync(target, target.baseBytes + offset, bytes);
+  const put = async (writes: Iterable<PlacedWrite>): Promise<void> => {
+    for (const write of writes) await disk.put(write);
   };
   return {
     take: (pieceOffset, piece) => put(placer.data(extents, pieceOffset, piece)),
-    finish() {
-      if (zeroFill) for (const { diskOffset, sizeBytes } of gapExtents(header)) put(placer.zeros(diskOffset, sizeBytes));
+    async finish() {
+      if (zeroFill) for (const { diskOffset, sizeBytes } of gapExtents(header)) await put(placer.zeros(diskOffset, sizeBytes));
       return placer.stats;
     },
   };
 }
 
-function comparing(header: ChunkHeader, target: JobTarget, wanted: readonly number[] | null): Work {
+function comparing(header: ChunkHeader, disk: DiskAccess, wanted: readonly number[] | null): Work {
   const extents = dataExtents(header);
   const asked = wanted === null ? extents : wanted.flatMap((number) => extents[number] ?? []);
   let comparedBytes = 0;
@@ -73,19 +77,25 @@ function comparing(header: ChunkHeader, target: JobTarget, wanted: readonly numb
   return {
     take(pieceOffset, piece) {
       if (difference) return;
-      for (const { diskOffset, from, to } of partsWithin(asked, pieceOffset, piece.byteLength)) {
-        const data = piece.subarray(from, to);
-        const at = firstDifference(data, readTarget(target, diskOffset, to - from));
+      for (const { offset, data } of inReads(partsWithin(asked, pieceOffset, piece.byteLength), piece)) {
+        const at = firstDifference(data, disk.read(offset, data.byteLength));
         comparedBytes += at ?? data.byteLength;
         if (at === null) continue;
-        const sector = Math.floor((diskOffset + at) / SECTOR_BYTES);
+        const sector = Math.floor((offset + at) / SECTOR_BYTES);
         const region = header.regions.findLast(({ startSector }) => startSector <= sector) ?? { startSector: sector, sectorCount: 1 };
-        difference = { offset: diskOffset + at, region };
+        difference = { offset: offset + at, region };
         return;
       }
     },
     finish: () => ({ comparedBytes, difference }),
   };
+}
+
+/** Parts of a piece, cut into what is read at once. */
+function* inReads(parts: ReturnType<typeof partsWithin>, piece: Uint8Array): Generator<{ offset: number; data: Uint8Array }> {
+  for (const { diskOffset, from, to } of parts)
+    for (let done = from; done < to; done += READ_BYTES)
+      yield { offset: diskOffset + done - from, data: piece.subarray(done, Math.min(done + READ_BYTES, to)) };
 }
 
 function digesting(header: ChunkHeader, { groups, digest: name }: Extract<ChunkJob, { kind: 'digest' }>): Work {
@@ -110,7 +120,7 @@ function extentsOf(group: DigestGroup, extents: readonly Extent[]): Extent[] {
   });
 }
 
-function given(target: JobTarget | null): JobTarget {
+function given<T>(target: T | null): T {
   if (!target) throw new Error('this job needs a target');
   return target;
 }
@@ -124,25 +134,6 @@ function readChunk(position: number, image: JobImage | null): Uint8Array {
 function checkIdentity({ index, uuid, version }: ChunkHeader, position: number, image: JobImage | null): void {
   if (!image || (index === position && uuid === image.uuid && version === image.version)) return;
   throw fail('ndz-uuid-mismatch', `chunk ${position} has changed since the image was opened`, 'is something writing to the image?');
-}
-
-/** Bytes of a disk; fewer than asked for only at its end, or the partition's. */
-function readTarget({ fd, path, baseBytes, limitBytes }: JobTarget, offset: number, wantedBytes: number): Uint8Array {
-  const sizeBytes = Math.max(0, Math.min(wantedBytes, limitBytes - offset));
-  const bytes = Buffer.allocUnsafe(sizeBytes);
-  let done = 0;
-  try {
-    for (let count = 1; done < sizeBytes && count > 0; done += count)
-      count = readSync(fd, bytes, done, sizeBytes - done, baseBytes + offset + done);
-  } catch (error) {
-    throw diskFail(
-      'disk-read-failed',
-      `reading ${path} at byte ${baseBytes + offset + done}: ${messageOf(error)}`,
-      'is the disk sound? check the kernel log',
-      { cause: error },
-    );
-  }
-  return bytes.subarray(0, done);
 }
 
 function firstDifference(a: Uint8Array, b: Uint8Array): number | null {

@@ -25,7 +25,7 @@ export type PoolOptions = {
 type Pending<Job, Result> = { id: number; job: Job; resolve: (result: Result) => void; reject: (error: Error) => void };
 type Member<Job, Result> = { worker: Worker; running: Pending<Job, Result>[]; hasExited: boolean };
 
-/** How long an idle thread may take to end by itself. */
+/** How long a thread may take to end by itself. */
 const LEAVE_MS = 2_000;
 /** Jobs a thread has at hand: the next is there when one is done, whatever the main thread is busy with. */
 const DEPTH = 2;
@@ -60,9 +60,8 @@ export class WorkerPool<Job, Result> {
 
   /** Ends all threads; jobs that are not done reject. Resolves when no thread touches shared memory or files any more. */
   async close(): Promise<void> {
-    const idle = new Set(this.#members.filter(({ running, hasExited }) => running.length === 0 && !hasExited));
     this.#fail(fail('worker-crashed', `the threads that ${this.#options.does} were ended`));
-    await Promise.all(this.#members.map((member) => (idle.has(member) ? leave(member.worker) : member.worker.terminate())));
+    await Promise.all(this.#members.filter(({ hasExited }) => !hasExited).map(({ worker }) => leave(worker)));
   }
 
   #assign(): void {
@@ -114,7 +113,10 @@ export class WorkerPool<Job, Result> {
   }
 }
 
-/** A thread without work ends by itself when it is told to: tearing one down from outside is for those that are at work. */
+/**
+ * A thread ends by itself after what it is doing when it is told to. Tearing one down from outside is the last resort: one that
+ * is just loading a library would take the process along.
+ */
 async function leave(worker: Worker): Promise<void> {
   const gone = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
   const late = setTimeout(() => void worker.terminate(), LEAVE_MS);

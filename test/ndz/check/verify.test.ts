@@ -1,14 +1,15 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { applyImage } from '../../../src/ndz/apply/apply.js';
 import { CHUNK_BYTES } from '../../../src/ndz/codec/format.js';
 import { verifyDisk } from '../../../src/ndz/check/verify.js';
 import { writeImage } from '../../../src/ndz/write/writer.js';
 import { chunkOf, descriptorsOf, fixture, headerOf, temporaryFolder } from '../../helpers/images.js';
 import { writeMbr } from '../../helpers/partition-tables.js';
-import { hasLoop, loopDevice } from '../../helpers/loop.js';
+import { hasLoop, loopOf } from '../../helpers/loop.js';
 
 let made: { bytes: Buffer; content: Buffer } | undefined;
 
@@ -122,11 +123,47 @@ test('fails on what cannot be read, and stops when told to', async () => {
 });
 
 // needs root and loop devices
-test.skipIf(!hasLoop)('a block device is read back as well', async () => {
-  const image = join(await temporaryFolder(), 'x.ndz');
-  await writeFile(image, fixture('ext4'));
-  const device = await loopDevice(Buffer.alloc(20 * 1024 * 1024, 'old'));
-  expect((await verifyDisk(image, device)).difference).toMatchObject({ offset: 0 });
-  await applyImage(image, device);
-  expect((await verifyDisk(image, device)).difference).toBeNull();
+describe.skipIf(!hasLoop)('a block device', () => {
+  test.each([512, 4096])('of sectors of %i bytes is read back as well', async (sectorBytes) => {
+    const image = join(await temporaryFolder(), 'x.ndz');
+    await writeFile(image, fixture('ext4'));
+    const { device } = await loopOf(Buffer.alloc(20 * 1024 * 1024, 'old'), ['-b', String(sectorBytes)]);
+    expect((await verifyDisk(image, device)).difference).toMatchObject({ offset: 0 });
+    await applyImage(image, device);
+    expect(await verifyDisk(image, device)).toMatchObject({ fromMedium: true, difference: null });
+  });
+
+  /** A device that the kernel remembers as it was: its medium has changed since. */
+  const remembered = async (image: string): Promise<string> => {
+    const { device, file } = await loopOf(Buffer.alloc(20 * 1024 * 1024), []);
+    await applyImage(image, device);
+    const keeper = await open(device); // the kernel would forget with the last one that has it open
+    onTestFinished(() => keeper.close());
+    await keeper.readFile();
+    const medium = await open(file, 'r+');
+    await medium.write(Buffer.from('!'), 0, 1, 70_001);
+    await medium.close();
+    return device;
+  };
+
+  test('is compared by what is on its medium, whatever the kernel remembers of it', async () => {
+    const image = join(await temporaryFolder(), 'x.ndz');
+    await writeFile(image, fixture('ext4'));
+    const device = await remembered(image);
+    expect(await verifyDisk(image, device)).toMatchObject({ fromMedium: true, difference: { offset: 70_001 } });
+  });
+
+  test('that cannot be read past the cache is as the kernel remembers it, unless it is made to forget', async () => {
+    vi.stubEnv('IMAGING_NATIVE_OFF', 'all');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const image = join(await temporaryFolder(), 'x.ndz');
+    await writeFile(image, fixture('ext4'));
+    const device = await remembered(image);
+    expect(await verifyDisk(image, device)).toMatchObject({ fromMedium: false, difference: null });
+    const forget = (): Promise<boolean> => {
+      execFileSync('blockdev', ['--flushbufs', device], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+      return Promise.resolve(true);
+    };
+    expect(await verifyDisk(image, device, { forget })).toMatchObject({ fromMedium: true, difference: { offset: 70_001 } });
+  });
 });
