@@ -45,7 +45,14 @@ async function perform(request: WriterRequest): Promise<SinkResult | null> {
   }
 }
 
-parentPort?.on('message', (request: WriterRequest) => {
+/** What is still open is given up. */
+async function end(): Promise<void> {
+  for (const { sink } of sinks.values()) await sink.abort().catch(() => undefined); // nobody waits for it any more
+  parentPort?.close();
+}
+
+parentPort?.on('message', (request: WriterRequest | null) => {
+  if (request === null) return void end();
   const answer = (reply: WriterReply): void => parentPort?.postMessage(reply);
   perform(request).then(
     (result) => answer({ id: request.id, ok: true, result }),

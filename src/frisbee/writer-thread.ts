@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { workerPath } from '../util/dist.js';
+import { endThread } from '../util/end-thread.js';
 import { type Failure, messageOf } from '../util/errors.js';
 import type { ChunkSink, SinkResult } from '../ndz/apply/chunk-sink.js';
 import type { DiskSinkOptions } from '../ndz/apply/disk-sink.js';
@@ -43,11 +44,15 @@ export class WriterThread {
   #requests = 0;
   #sinks = 0;
   #dead: Failure | null = null;
+  #hasExited = false;
 
   constructor() {
     this.#worker.on('message', (reply: WriterReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#die(messageOf(error)));
-    this.#worker.on('exit', (code) => this.#die(`exit code ${code}`));
+    this.#worker.on('exit', (code) => {
+      this.#hasExited = true;
+      this.#die(`exit code ${code}`);
+    });
   }
 
   /** Opens a file or disk. Throws the Failures of openDiskSink (`disk-open-failed`); the sink's methods throw its sink's. */
@@ -82,7 +87,7 @@ export class WriterThread {
   /** Ends the thread; sinks that are still open fail. */
   async close(): Promise<void> {
     this.#die('it was closed');
-    await this.#worker.terminate();
+    if (!this.#hasExited) await endThread(this.#worker);
   }
 
   #ask(sink: number, step: WriterStep): Promise<SinkResult | null> {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { endThread } from '../../util/end-thread.js';
 import { messageOf } from '../../util/errors.js';
 import { fail } from '../failures.js';
 import { type FailureData, failureFrom } from '../../util/failures.js';
@@ -25,8 +26,6 @@ export type PoolOptions = {
 type Pending<Job, Result> = { id: number; job: Job; resolve: (result: Result) => void; reject: (error: Error) => void };
 type Member<Job, Result> = { worker: Worker; running: Pending<Job, Result>[]; hasExited: boolean };
 
-/** How long a thread may take to end by itself. */
-const LEAVE_MS = 2_000;
 /** Jobs a thread has at hand: the next is there when one is done, whatever the main thread is busy with. */
 const DEPTH = 2;
 /** What a thread's objects may take; the data itself lies outside. */
@@ -61,7 +60,7 @@ export class WorkerPool<Job, Result> {
   /** Ends all threads; jobs that are not done reject. Resolves when no thread touches shared memory or files any more. */
   async close(): Promise<void> {
     this.#fail(fail('worker-crashed', `the threads that ${this.#options.does} were ended`));
-    await Promise.all(this.#members.filter(({ hasExited }) => !hasExited).map(({ worker }) => leave(worker)));
+    await Promise.all(this.#members.filter(({ hasExited }) => !hasExited).map(({ worker }) => endThread(worker)));
   }
 
   #assign(): void {
@@ -111,16 +110,4 @@ export class WorkerPool<Job, Result> {
     this.#dead ??= error;
     for (const { reject } of [...this.#members.flatMap(({ running }) => running.splice(0)), ...this.#waiting.splice(0)]) reject(this.#dead);
   }
-}
-
-/**
- * A thread ends by itself after what it is doing when it is told to. Tearing one down from outside is the last resort: one that
- * is just loading a library would take the process along.
- */
-async function leave(worker: Worker): Promise<void> {
-  const gone = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
-  const late = setTimeout(() => void worker.terminate(), LEAVE_MS);
-  worker.postMessage(null);
-  await gone;
-  clearTimeout(late);
 }
