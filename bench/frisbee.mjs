@@ -1,7 +1,7 @@
 // The frisbee server and client: on loopback, in network namespaces when root, and against the real programs when
 // IMAGING_REAL_FRISBEE names their folder. Usage: node bench/frisbee.mjs [MiB of image, default 160] [case...]
 // BENCH_RUNS (default 1) runs of each kind of transfer, in turn; the medians count. MB/s are from the first join to the last client's end.
-//   loopback, rates   throughput, and processor time for each block; rates also with the native layer switched off ("plain")
+//   loopback, rates, uncapped   throughput, and processor time for each block; the last two also with the native layer switched off ("plain")
 //   late              clients that join one after the other: blocks sent, against the image once and once what late ones had missed
 //   loss              1 % loss at one of four receivers: wall time and blocks, against the same without loss
 import { execFileSync, spawn } from 'node:child_process';
@@ -19,7 +19,7 @@ if (process.argv[2] === '--observe') await observe(process.argv[3], process.argv
 
 const executable = fileURLToPath(new URL('../bin/imaging.js', import.meta.url));
 const realFolder = process.env.IMAGING_REAL_FRISBEE;
-const CASES = ['loopback', 'rates', 'late', 'loss'];
+const CASES = ['loopback', 'rates', 'uncapped', 'late', 'loss'];
 const words = process.argv.slice(2);
 const mebibytes = Number(words.find((word) => /^\d+$/.test(word)) ?? 160);
 const asked = words.filter((word) => !/^\d+$/.test(word));
@@ -309,15 +309,18 @@ async function inNamespaces() {
       ]
     : [['ours', 'ours', ours, ours]];
   const ratePairs = [...pairs, ['plain', 'plain', plain, plain]];
-  const cases = [
+  const rates = [
     ['1 client, 100 Mbit/s', 1, ['-W', '100000000']],
     ['1 client, 400 Mbit/s', 1, ['-W', '400000000']],
+    [`1 client, 400 Mbit/s, ${STOCK_KB} KiB`, 1, ['-W', '400000000'], ['-k', STOCK_KB]],
+  ];
+  const uncapped = [
     ['1 client, uncapped', 1, ['-G', '0']],
     ['4 clients, uncapped', 4, ['-G', '0']],
-    [`1 client, 400 Mbit/s, ${STOCK_KB} KiB`, 1, ['-W', '400000000'], ['-k', STOCK_KB]],
     ['4 clients, 1 Gbit/s asked', 4, ['-W', '1000000000']],
   ];
-  for (const [what, clients, serverOptions, clientOptions] of wants('rates') ? cases : []) {
+  const cases = [...(wants('rates') ? rates : []), ...(wants('uncapped') ? uncapped : [])];
+  for (const [what, clients, serverOptions, clientOptions] of cases) {
     const transfers = ratePairs.map(([from, to, server, client]) => ({
       name: `veth, ${what}: ${from} -> ${to}`,
       run: () => transfer({ server: server.frisbeed, client: client.frisbee, clients, serverOptions, clientOptions, at }),
@@ -357,7 +360,7 @@ async function inNamespaces() {
 makeImage(mebibytes);
 console.log(`image of ${mebibytes} MiB; load ${readFileSync('/proc/loadavg', 'latin1').trim()}`);
 if (wants('loopback')) await onLoopback();
-if (process.getuid() === 0 && ['rates', 'late', 'loss'].some(wants)) await inNamespaces();
+if (process.getuid() === 0 && ['rates', 'uncapped', 'late', 'loss'].some(wants)) await inNamespaces();
 if (process.getuid() !== 0) console.log('network namespaces: skipped, needs root');
 if (!real) console.log('real programs: skipped, IMAGING_REAL_FRISBEE is not set');
 console.log(`load ${readFileSync('/proc/loadavg', 'latin1').trim()}`);

@@ -1,6 +1,6 @@
 // Sends damaged and hostile datagrams to the frisbee server and client: node scripts/fuzz-frisbee.mjs [count] [seed]
 // count datagrams (default 10,000,000) go to the cores, half of them to each, and a hundredth of that through sockets
-// while images are transferred. Fails when one throws, changes what it must not, or makes memory or time grow.
+// while images are transferred; without batches of them: IMAGING_NATIVE_OFF=all. Fails when one throws, changes what it must not, or makes memory or time grow.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,13 @@ async function load(name) {
     format: 'esm',
     target: 'node20.19',
     logLevel: 'warning',
+    // its library lies beside its own files
+    plugins: [
+      {
+        name: 'koffi',
+        setup: ({ onResolve }) => onResolve({ filter: /^koffi$/ }, () => ({ path: import.meta.resolve('koffi'), external: true })),
+      },
+    ],
   });
   return import(pathToFileURL(outfile).href);
 }
@@ -50,7 +57,9 @@ const { fuzzServer, fuzzClient } = await load('fuzz');
 cores('server', fuzzServer, Math.ceil(count / 2));
 cores('client', fuzzClient, Math.floor(count / 2));
 
-const { fuzzSockets } = await load('fuzz-sockets');
+const { fuzzSockets, whyPlain } = await load('fuzz-sockets');
+const why = await whyPlain();
+console.log(why === null ? 'sockets read and written in batches' : `sockets of Node.js: ${why}`);
 const report = await fuzzSockets(folder, { group: '239.77.250.1', port: 41_001 }, Math.ceil(count / 100), seed);
 console.log(
   `sockets: ${report.count} datagrams in ${report.seconds.toFixed(0)} s while ${report.transfers} transfers went right; ${report.sentBlocks} blocks sent, an image has ${report.imageBlocks}; memory ${megabytes(report.peakBytes)}`,

@@ -5,6 +5,7 @@ import { ipToNumber } from '../../src/util/ipv4.js';
 import { receiveImage } from '../../src/frisbee/receive.js';
 import { CHUNK_BYTES } from '../../src/ndz/codec/format.js';
 import { ServerSession } from '../../src/frisbee/server-session.js';
+import { udpBatches } from '../../src/native/udp-batches.js';
 import { dice, type Dice } from '../helpers/mutate.js';
 import { damaged, someMessage } from './fuzz-datagrams.js';
 
@@ -16,6 +17,9 @@ export type SocketFuzzReport = {
   imageBlocks: number;
   peakBytes: number;
 };
+
+/** Why datagrams go one by one, and not in batches; null when they go in batches. */
+export const whyPlain = (): Promise<string | null> => udpBatches.whyOff();
 
 const CHUNKS = 12;
 const ATTACKERS = 8;
