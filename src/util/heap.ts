@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 /** In percent of what is alive: so far the old part of the heap may grow before it is collected again. */
-const GROWING_PERCENT = 60;
+const GROWING_PERCENT = 40;
 /** The versions of V8 (Node.js 20, 22 and 24) that are known to have the flag; an unknown one would be complained of on standard error. */
 const KNOWN_V8 = [11, 12, 13];
 

@@ -24,6 +24,6 @@ test('with the flag, what has lived for a while is collected sooner', () => {
 });
 
 test('a version of V8 that nobody has tried gets no flag that it may not know', () => {
-  expect(smallHeapFlag('11.3.244.8-node.33')).toBe('--heap-growing-percent=60');
+  expect(smallHeapFlag('11.3.244.8-node.33')).toBe('--heap-growing-percent=40');
   expect(smallHeapFlag('99.1.2')).toBeNull();
 });
