@@ -257,7 +257,7 @@ test('people get a line for each check, then causes and fixes', async () => {
   const { stdout, code } = await testbed.run('imaging-doctor', ['1'], { PATH: `${bin}:${process.env.PATH}` });
   expect(code).toBe(0);
   expect(stdout).toMatch(/^ok {4}cmc +1 card, all answer/m);
-  expect(stdout).toMatch(/\n21 checks: \d+ ok/);
+  expect(stdout).toMatch(/\n22 checks: \d+ ok/);
   const wrong = await testbed.run('imaging-doctor', ['1', '77']);
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('node 77 is not in the inventory') as string });
 });
