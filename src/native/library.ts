@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { messageOf } from '../util/errors.js';
 import { type Watch, type Ready, watches } from './watch.js';
 
@@ -48,11 +49,26 @@ async function load(): Promise<Library> {
     return (prototype) => library.func(prototype) as NativeCall;
   };
   let watch: Library['watch'] | null = null;
+  const func = functionsOf(null);
+  keepMapped(func);
   return {
-    func: functionsOf(null),
+    func,
     errno: () => koffi.errno(),
     view: (address, sizeBytes) => koffi.view(address, sizeBytes),
     watch: (...how) => (watch ??= watches(koffi))(...how),
     open: (name) => ({ func: functionsOf(name) }),
   };
+}
+
+const RTLD_NOW = 2;
+const RTLD_NODELETE = 0x1000;
+
+/**
+ * Node.js unloads a thread's libraries when the thread ends, or the process does, and libuv has still to call koffi's to close
+ * what it watched: a crash. So it stays for as long as the process does.
+ */
+function keepMapped(func: Library['func']): void {
+  const [, path] = /\s(\/.*koffi[^/]*\.node)$/m.exec(readFileSync('/proc/self/maps', 'utf8')) ?? [];
+  if (path === undefined) throw new Error('the library for calls to C is not found in /proc/self/maps');
+  if (BigInt(func('int64_t dlopen(const char *, int)')(path, RTLD_NOW | RTLD_NODELETE)) === 0n) throw new Error(`${path} cannot be kept`);
 }

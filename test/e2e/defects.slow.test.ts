@@ -11,12 +11,11 @@ afterAll(() => testbed.close());
 
 test("a defect in one node's task: that node failed with code bug, the others are fine, exit 70", async () => {
   const env = preloaded(`
-    const { symlink } = fs;
     let first = true;
-    fs.symlink = async (target, path) => {
+    replace('symlink', (symlink) => async (target, path) => {
       if (inConfigDir(path) && first) { first = false; throw new TypeError('boom'); }
       return symlink(target, path);
-    };`);
+    });`);
   const { code, events, stderr } = await testbed.run('imaging-load', ['1-3', '--progress', 'json'], env);
   const failed = events.filter((event) => event.type === 'target.failed');
   expect(failed).toMatchObject([
@@ -30,11 +29,10 @@ test("a defect in one node's task: that node failed with code bug, the others ar
 
 test('the final table names it in one line, and says what to do', async () => {
   const env = preloaded(`
-    const { symlink } = fs;
-    fs.symlink = async (target, path) => {
+    replace('symlink', (symlink) => async (target, path) => {
       if (inConfigDir(path)) throw new TypeError('boom');
       return symlink(target, path);
-    };`);
+    });`);
   const { code, stdout, stderr } = await testbed.run('imaging-load', ['1'], env);
   expect(code, stderr).toBe(70);
   expect(stdout + stderr).toMatch(/fit01 {2}at \w+: TypeError: boom \[bug\]\n.*report it/);
@@ -42,11 +40,10 @@ test('the final table names it in one line, and says what to do', async () => {
 
 test('an exception that nobody catches: the run is undone, and exit 70 says whose fault it was', async () => {
   const env = preloaded(`
-    const { symlink } = fs;
-    fs.symlink = async (target, path) => {
+    replace('symlink', (symlink) => async (target, path) => {
       if (inConfigDir(path)) setTimeout(() => { throw new RangeError('out of the blue'); }, 50);
       return symlink(target, path);
-    };`);
+    });`);
   const { code, stderr } = await testbed.run('imaging-load', ['1-2', '--progress', 'quiet'], env);
   expect(code).toBe(70);
   expect(stderr).toMatch(/imaging \S+, Node v\S+: this is a defect of imaging itself\nRangeError: out of the blue\n\s+at /);
@@ -55,10 +52,9 @@ test('an exception that nobody catches: the run is undone, and exit 70 says whos
 
 test('a second signal ends at once, however long undoing takes; one that follows within half a second is the same one', async () => {
   const env = preloaded(`
-    const { unlink } = fs;
     let ending = false;
     process.on('SIGINT', () => (ending = true));
-    fs.unlink = (path) => (ending && inConfigDir(path) ? new Promise(() => setInterval(() => {}, 1_000)) : unlink(path));`);
+    replace('unlink', (unlink) => (path) => (ending && inConfigDir(path) ? new Promise(() => setInterval(() => {}, 1_000)) : unlink(path)));`);
   const load = testbed.start('imaging-load', ['1-3', '--progress', 'json'], env);
   await load.event((event) => event.type === 'target.step' && event.step === 'boot');
   const signalledAt = performance.now();
