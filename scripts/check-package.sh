@@ -57,6 +57,6 @@ set -e
 imaging-nodes 1 | grep -q fit01 || fail 'imaging-nodes without the library of leases'
 find prefix -name 'koffi-*.node' -delete
 imaging-testbed run 2 -- imaging-doctor >"$work/doctor" || { cat "$work/doctor"; fail 'imaging-doctor without the library of system calls'; }
-grep -q 'ok    system-calls .*on: none; off: udp-batches (no library' "$work/doctor" || { cat "$work/doctor"; fail 'a missing library of system calls must be told'; }
+grep -q 'ok    system-calls .*on: direct-io; off: udp-batches (no library' "$work/doctor" || { cat "$work/doctor"; fail 'a missing library of system calls must be told'; }
 imaging-testbed run 2 -- imaging-load -i demo 1-2 --progress quiet || fail 'a load without system calls'
 echo "packaging: ok, $(du -k "$tarball" | cut -f1) kB"
