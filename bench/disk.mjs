@@ -3,18 +3,15 @@
 // are limited when BENCH_MBPS says so (cgroup v1) and otherwise are those of memory. BENCH_RUNS (3), BENCH_MB (700), BENCH_DIR.
 // Printed: wall and processor seconds, seconds after the last chunk was handed over, MB that waited in memory for the disk.
 import { execFileSync, spawn } from 'node:child_process';
-import { randomFillSync } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deflateSync } from 'node:zlib';
-import { bin, median, print } from './measure.mjs';
+import { bin, CHUNK_DATA_BYTES, makeImage, median, print } from './measure.mjs';
 
 const runs = Number(process.env.BENCH_RUNS ?? 3);
 const megabytes = Number(process.env.BENCH_MB ?? 700);
 const limitMBps = Number(process.env.BENCH_MBPS ?? 0);
 const THROTTLE = '/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device';
-const CHUNK_DATA_BYTES = 1_843_200;
 const SESSION = ['-m', '239.1.2.9', '-p', '18999'];
 
 if (process.getuid() === 0) await all();
@@ -51,24 +48,6 @@ async function all() {
   cleanups.push(() => run('umount', join(folder, 'mounted')));
   rows.push(...(await compare('file', 'file-space', () => measure(unzip(image, join(folder, 'mounted', 'out'))))));
   print(`disks: ${megabytes} MB onto a loop device in memory${limitMBps > 0 ? `, limited to ${limitMBps} MB/s` : ''}`, rows);
-}
-
-/** Chunks of about 0.9 MiB of random bytes and as much text each, as one region after the other. */
-function makeImage(path, chunks) {
-  const data = Buffer.alloc(CHUNK_DATA_BYTES, 'some line of compressible text\n');
-  const pieces = [];
-  for (let index = 0; index < chunks; index++) {
-    randomFillSync(data, 0, data.length / 2);
-    const stream = deflateSync(data, { level: 1 });
-    const chunk = Buffer.alloc(1 << 20);
-    const sectors = data.length / 512;
-    [0x6969696b, stream.length, index, 0, 4096, 1, index * sectors, (index + 1) * sectors, 0, index * sectors, sectors].forEach(
-      (value, i) => chunk.writeUInt32LE(value, 4 * i),
-    );
-    stream.copy(chunk, 4096);
-    pieces.push(chunk);
-  }
-  writeFileSync(path, Buffer.concat(pieces));
 }
 
 function run(command, ...args) {

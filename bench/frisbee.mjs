@@ -6,13 +6,11 @@
 //   loss              1 % loss at one of four receivers: wall time and blocks, against the same without loss
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { randomFillSync } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { deflateSync } from 'node:zlib';
-import { median } from './measure.mjs';
+import { makeImage, median } from './measure.mjs';
 
 const self = fileURLToPath(import.meta.url);
 if (process.argv[2] === '--observe') await observe(process.argv[3], process.argv[4], Number(process.argv[5]), Number(process.argv[6]));
@@ -36,24 +34,6 @@ const RUNS = Number(process.env.BENCH_RUNS ?? 1);
 const PATIENCE_MS = 120_000;
 const TICK_MS = 10; // of /proc/<pid>/stat
 const STOCK_KB = '208'; // net.core.rmem_max of a stock kernel
-
-/** Chunks of about 0.9 MiB of random bytes and as much text each. */
-function makeImage(chunks) {
-  const data = Buffer.alloc(1_843_200, 'some line of compressible text\n');
-  const pieces = [];
-  for (let index = 0; index < chunks; index++) {
-    randomFillSync(data, 0, data.length / 2);
-    const stream = deflateSync(data, { level: 1 });
-    const chunk = Buffer.alloc(1 << 20);
-    const sectors = data.length / 512;
-    [0x6969696b, stream.length, index, 0, 4096, 1, index * sectors, (index + 1) * sectors, 0, index * sectors, sectors].forEach(
-      (value, i) => chunk.writeUInt32LE(value, 4 * i),
-    );
-    stream.copy(chunk, 4096);
-    pieces.push(chunk);
-  }
-  writeFileSync(image, Buffer.concat(pieces));
-}
 
 function cpuMs(pid) {
   try {
@@ -357,7 +337,7 @@ async function inNamespaces() {
   }
 }
 
-makeImage(mebibytes);
+makeImage(image, mebibytes);
 console.log(`image of ${mebibytes} MiB; load ${readFileSync('/proc/loadavg', 'latin1').trim()}`);
 if (wants('loopback')) await onLoopback();
 if (process.getuid() === 0 && ['rates', 'uncapped', 'late', 'loss'].some(wants)) await inNamespaces();

@@ -1,8 +1,10 @@
 // Measures whole commands: wall and CPU seconds by bash's own accounting of the finished child, peak memory from /proc.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { randomFillSync } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { deflateSync } from 'node:zlib';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const bin = (name) => join(root, 'bin', name);
@@ -36,6 +38,27 @@ export function measure(command, args, { env = {}, cwd = '/tmp' } = {}) {
       resolve({ code, wallS, cpuS: userS + sysS, rssMB: rssKB / 1024, stdout });
     });
   });
+}
+
+/** What a chunk of `makeImage` inflates to. */
+export const CHUNK_DATA_BYTES = 1_843_200;
+
+/** Chunks of about 0.9 MiB of random bytes and as much text each. */
+export function makeImage(path, chunks) {
+  const data = Buffer.alloc(CHUNK_DATA_BYTES, 'some line of compressible text\n');
+  const pieces = [];
+  for (let index = 0; index < chunks; index++) {
+    randomFillSync(data, 0, data.length / 2);
+    const stream = deflateSync(data, { level: 1 });
+    const chunk = Buffer.alloc(1 << 20);
+    const sectors = data.length / 512;
+    [0x6969696b, stream.length, index, 0, 4096, 1, index * sectors, (index + 1) * sectors, 0, index * sectors, sectors].forEach(
+      (value, i) => chunk.writeUInt32LE(value, 4 * i),
+    );
+    stream.copy(chunk, 4096);
+    pieces.push(chunk);
+  }
+  writeFileSync(path, Buffer.concat(pieces));
 }
 
 export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
