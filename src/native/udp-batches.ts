@@ -15,7 +15,7 @@ export const udpBatches = capability<UdpBatches>(
   {
     name: 'udp-batches',
     does: 'sends and receives up to 64 datagrams in one system call (UDP_SEGMENT, UDP_GRO, recvmmsg)',
-    without: 'each datagram is a system call of its own: five to ten times the processor time of a session',
+    without: 'each datagram is a system call of its own: three to six times the processor time of a session',
   },
   openUdpBatches,
 );
